@@ -1,0 +1,5 @@
+export { BoundedQueue } from './bounded-queue.ts';
+export { type Clock, ManualClock, systemClock } from './clock.ts';
+export { type ErrorCode, type ErrorEntry, errorCatalogue, isRingsideError, RingsideError } from './errors.ts';
+export { type Logger, type LogMethod, silentLogger } from './logger.ts';
+export { type Random, seededRandom, systemRandom } from './random.ts';
