@@ -1,0 +1,21 @@
+import { fileURLToPath } from 'node:url';
+
+export type * from './messages.ts';
+
+/** Folder that every `import` inside the proto files is relative to. */
+export const protoRoot: string = fileURLToPath(new URL('.', import.meta.url));
+
+/** Absolute path of the `ringside.v1.ControlPlane` service. */
+export const controlPlaneProto: string = fileURLToPath(
+  new URL('./ringside/v1/control_plane.proto', import.meta.url),
+);
+
+/** How every Ringside process reads its protos; the shapes in messages.ts assume exactly this. */
+export const protoLoaderOptions = {
+  keepCase: false,
+  longs: String,
+  enums: String,
+  defaults: true,
+  oneofs: true,
+  includeDirs: [protoRoot],
+} as const;
