@@ -1,0 +1,106 @@
+import { alternate, type Load, median, type Sample } from '../support/measure.ts';
+import {
+  findEnvoy,
+  isInstalled,
+  type Server,
+  startEnvoy,
+  startNodeRole,
+  startNutcracker,
+  startProxyRole,
+  startRedis,
+} from '../support/peers.ts';
+
+/** One line of the report: our median against a peer's in the same alternated run. */
+export interface Comparison {
+  readonly what: string;
+  readonly command: string;
+  readonly pipeline: number;
+  readonly peer: string;
+  readonly ours: { median: number; min: number; max: number };
+  readonly theirs: { median: number; min: number; max: number };
+  readonly ratio: number;
+}
+
+/** How long and how often to measure; `progress` gets one line for each finished group. */
+export interface Effort {
+  readonly alternations: number;
+  readonly seconds: number;
+  readonly progress: (line: string) => void;
+}
+
+const loads: Load[] = [1, 16].flatMap((pipeline) =>
+  (['SET', 'GET'] as const).map((command) => ({
+    command,
+    pipeline,
+    connections: 50,
+    valueBytes: 100,
+    keys: 100_000,
+  })),
+);
+
+const spread = (sample: Sample) => ({
+  median: Math.round(median(sample.rates)),
+  min: Math.round(Math.min(...sample.rates)),
+  max: Math.round(Math.max(...sample.rates)),
+});
+
+async function compare(what: string, ours: Server, peers: Server[], effort: Effort): Promise<Comparison[]> {
+  const rows: Comparison[] = [];
+  for (const load of loads) {
+    const [mine, ...theirs] = await alternate([ours, ...peers], load, effort);
+    for (const sample of theirs) {
+      const [a, b] = [spread(mine), spread(sample)];
+      const { command, pipeline } = load;
+      rows.push({
+        what,
+        command,
+        pipeline,
+        peer: sample.name,
+        ours: a,
+        theirs: b,
+        ratio: a.median / b.median,
+      });
+    }
+    effort.progress(`${what}: ${load.command} at depth ${load.pipeline} measured`);
+  }
+  return rows;
+}
+
+async function withServers<T>(
+  use: (keep: (server: Promise<Server>) => Promise<Server>) => Promise<T>,
+): Promise<T> {
+  const started: Server[] = [];
+  const keep = async (server: Promise<Server>) => {
+    started.push(await server);
+    return started.at(-1)!;
+  };
+  try {
+    return await use(keep);
+  } finally {
+    for (const server of started.reverse()) await server.stop();
+  }
+}
+
+/** `ringside node` beside redis-server. */
+export async function nodeAgainstRedis(effort: Effort): Promise<Comparison[]> {
+  return withServers(async (keep) => {
+    const peer = await keep(startRedis());
+    const ours = await keep(startNodeRole());
+    return compare('node', ours, [peer], effort);
+  });
+}
+
+/** `ringside proxy` -> redis-server beside nutcracker and Envoy -> the same redis-server. */
+export async function proxyAgainstPeers(effort: Effort): Promise<Comparison[]> {
+  return withServers(async (keep) => {
+    const upstream = await keep(startRedis('upstream redis-server'));
+    const ours = await keep(startProxyRole([upstream]));
+    const peers: Server[] = [];
+    if (isInstalled('nutcracker')) peers.push(await keep(startNutcracker([upstream])));
+    else effort.progress('skipped: nutcracker not installed');
+    const envoy = findEnvoy();
+    if (envoy) peers.push(await keep(startEnvoy(envoy, [upstream])));
+    else effort.progress('skipped: envoy not installed');
+    return compare('proxy', ours, peers, effort);
+  });
+}

@@ -1,0 +1,68 @@
+import { spawn } from 'node:child_process';
+
+/** What one redis-benchmark run is asked to do. */
+export interface Load {
+  readonly command: 'GET' | 'SET';
+  readonly pipeline: number;
+  readonly connections: number;
+  readonly valueBytes: number;
+  readonly keys: number;
+}
+
+/** Throughputs of one target over all alternations, in commands per second. */
+export interface Sample {
+  readonly name: string;
+  readonly rates: number[];
+}
+
+/** Middle value; the mean of the two middle ones for an even count. */
+export function median(values: readonly number[]): number {
+  const sorted = [...values].sort((a, b) => a - b);
+  const middle = sorted.length >> 1;
+  return sorted.length % 2 === 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
+}
+
+/** Runs redis-benchmark for `requests` commands and resolves with commands per second. Any error reply rejects. */
+export async function redisBenchmark(port: number, load: Load, requests: number): Promise<number> {
+  const args = [
+    ...['-h', '127.0.0.1', '-p', `${port}`, '-c', `${load.connections}`, '-P', `${load.pipeline}`],
+    ...['-n', `${requests}`, '-d', `${load.valueBytes}`, '-r', `${load.keys}`],
+    ...['-t', load.command.toLowerCase(), '--csv', '-e'],
+  ];
+  const child = spawn('redis-benchmark', args, { stdio: ['ignore', 'pipe', 'pipe'] });
+  let out = '';
+  let err = '';
+  child.stdout.on('data', (data) => (out += data));
+  child.stderr.on('data', (data) => (err += data));
+  const code = await new Promise<number | null>((done) => child.once('close', done));
+  const rate = Number(new RegExp(`^"${load.command}","([0-9.]+)"`, 'm').exec(out)?.[1]);
+  if (code !== 0 || !Number.isFinite(rate) || /error/i.test(err)) {
+    throw new Error(`redis-benchmark on port ${port} failed (exit ${code}): ${err || out}`);
+  }
+  return rate;
+}
+
+/**
+ * Measures the targets turn about, `alternations` times, each turn about `seconds` long and each round starting with
+ * another target, so that a noisy machine treats them alike. A first unrecorded turn warms each of them up and finds
+ * out how many requests fill the time.
+ */
+export async function alternate(
+  targets: readonly { name: string; port: number }[],
+  load: Load,
+  { alternations, seconds }: { alternations: number; seconds: number },
+): Promise<Sample[]> {
+  const requests: number[] = [];
+  for (const target of targets) {
+    const rate = await redisBenchmark(target.port, load, Math.max(2_000, Math.round(40_000 * seconds)));
+    requests.push(Math.max(1_000, Math.round(rate * seconds)));
+  }
+  const samples = targets.map((target) => ({ name: target.name, rates: [] as number[] }));
+  for (let round = 0; round < alternations; round++) {
+    for (let turn = 0; turn < targets.length; turn++) {
+      const i = (round + turn) % targets.length;
+      samples[i].rates.push(await redisBenchmark(targets[i].port, load, requests[i]));
+    }
+  }
+  return samples;
+}

@@ -1,0 +1,190 @@
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import net from 'node:net';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+
+/** A server started for a measurement; `stop` ends it by its process id and waits until it is gone. */
+export interface Server {
+  readonly name: string;
+  readonly port: number;
+  readonly pid: number;
+  stop(): Promise<void>;
+}
+
+const root = resolve(import.meta.dirname, '../..');
+
+/** Path of the real Envoy (`RINGSIDE_ENVOY`, or where `.ci/run` puts it), or undefined where it is not installed. */
+export function findEnvoy(): string | undefined {
+  if (process.env.RINGSIDE_ENVOY) return process.env.RINGSIDE_ENVOY;
+  const lib = '/var/tmp/ringside/envoy/lib';
+  if (!existsSync(lib)) return undefined;
+  return readdirSync(lib)
+    .map((python) => join(lib, python, 'site-packages/envoy/_bin/envoy'))
+    .find((path) => existsSync(path));
+}
+
+/** Whether `program` is on the PATH. */
+export function isInstalled(program: string): boolean {
+  return spawnSync('sh', ['-c', `command -v ${program}`], { stdio: 'ignore' }).status === 0;
+}
+
+async function freePort(): Promise<number> {
+  return new Promise((done, fail) => {
+    const server = net.createServer().on('error', fail);
+    server.listen(0, '127.0.0.1', () => {
+      const { port } = server.address() as net.AddressInfo;
+      server.close(() => done(port));
+    });
+  });
+}
+
+/** Resolves once a `PING` on the port is answered, which also proves that the way to the upstream is open. */
+async function answersPing(port: number, child: ChildProcess, name: string): Promise<void> {
+  const deadline = performance.now() + 20_000;
+  for (;;) {
+    if (child.exitCode !== null) throw new Error(`${name} ended with exit code ${child.exitCode}`);
+    const ok = await new Promise<boolean>((done) => {
+      const socket = net.connect(port, '127.0.0.1', () => socket.write('*2\r\n$3\r\nGET\r\n$1\r\nx\r\n'));
+      socket.setTimeout(500, () => socket.destroy());
+      socket.once('data', (data) => {
+        done(data[0] === 0x24);
+        socket.destroy();
+      });
+      socket.once('error', () => done(false));
+      socket.once('close', () => done(false));
+    });
+    if (ok) return;
+    if (performance.now() > deadline) throw new Error(`${name} did not answer on port ${port} within 20 s`);
+    await new Promise((done) => setTimeout(done, 50));
+  }
+}
+
+async function start(
+  name: string,
+  port: number,
+  program: string,
+  args: string[],
+  folder: string,
+): Promise<Server> {
+  const child = spawn(program, args, {
+    cwd: folder,
+    stdio: ['ignore', 'ignore', 'ignore'],
+    env: { ...process.env, NODE_OPTIONS: '' },
+  });
+  const gone = new Promise<void>((done) => child.once('close', () => done()));
+  const stop = async () => {
+    child.kill('SIGTERM');
+    const timer = setTimeout(() => child.kill('SIGKILL'), 5_000);
+    await gone;
+    clearTimeout(timer);
+    rmSync(folder, { recursive: true, force: true });
+  };
+  process.once('exit', () => child.kill('SIGKILL'));
+  try {
+    await answersPing(port, child, name);
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+  return { name, port, pid: child.pid!, stop };
+}
+
+const scratch = () => mkdtempSync(join(tmpdir(), 'ringside-bench-'));
+
+/** A plain redis-server without persistence. */
+export async function startRedis(name = 'redis-server'): Promise<Server> {
+  const port = await freePort();
+  const args = ['--port', `${port}`, '--bind', '127.0.0.1', '--save', '', '--appendonly', 'no'];
+  return start(name, port, 'redis-server', args, scratch());
+}
+
+/** `ringside node --standalone`, with extra arguments for node itself (such as `--cpu-prof`) in `nodeArgs`. */
+export async function startNodeRole(nodeArgs: string[] = []): Promise<Server> {
+  const port = await freePort();
+  return start(
+    'ringside node',
+    port,
+    process.execPath,
+    [
+      ...[...nodeArgs, join(root, 'cli/main.ts'), 'node', '--standalone', '--port', `${port}`],
+      ...['--maxmemory', '1gb', '--set', 'node.adminPort=off', '--log-level', 'warn'],
+    ],
+    scratch(),
+  );
+}
+
+/** `ringside proxy` with one worker in front of plain redis-servers, only its RESP listener on. */
+export async function startProxyRole(upstreams: Server[], nodeArgs: string[] = []): Promise<Server> {
+  const port = await freePort();
+  const fixed = upstreams.flatMap((server, i) => ['--upstream', `shard-${i}=127.0.0.1:${server.port}`]);
+  const off = ['memcached', 'http', 'grpc', 'admin'].flatMap((listener) => [`--${listener}-port`, 'off']);
+  return start(
+    'ringside proxy',
+    port,
+    process.execPath,
+    [
+      ...[...nodeArgs, join(root, 'cli/main.ts'), 'proxy', '--engine', 'redis', ...fixed],
+      ...['--resp-port', `${port}`, ...off, '--log-level', 'warn'],
+    ],
+    scratch(),
+  );
+}
+
+/** twemproxy (Debian's nutcracker) with its default of one connection for each server. */
+export async function startNutcracker(upstreams: Server[]): Promise<Server> {
+  const port = await freePort();
+  const folder = scratch();
+  const servers = upstreams.map((server, i) => `    - 127.0.0.1:${server.port}:1 shard-${i}`).join('\n');
+  writeFileSync(
+    join(folder, 'nutcracker.yml'),
+    `bench:\n  listen: 127.0.0.1:${port}\n  hash: murmur\n  distribution: ketama\n  redis: true\n  servers:\n${servers}\n`,
+  );
+  const statsPort = await freePort();
+  return start(
+    'nutcracker',
+    port,
+    'nutcracker',
+    ['-c', 'nutcracker.yml', '-s', `${statsPort}`, '-a', '127.0.0.1'],
+    folder,
+  );
+}
+
+/** Envoy's redis_proxy with one worker thread. */
+export async function startEnvoy(binary: string, upstreams: Server[]): Promise<Server> {
+  const port = await freePort();
+  const folder = scratch();
+  const endpoints = upstreams.map((server) => ({
+    endpoint: { address: { socket_address: { address: '127.0.0.1', port_value: server.port } } },
+  }));
+  const redisProxy = {
+    '@type': 'type.googleapis.com/envoy.extensions.filters.network.redis_proxy.v3.RedisProxy',
+    stat_prefix: 'bench',
+    settings: { op_timeout: '5s' },
+    prefix_routes: { catch_all_route: { cluster: 'shards' } },
+  };
+  const bootstrap = {
+    static_resources: {
+      listeners: [
+        {
+          address: { socket_address: { address: '127.0.0.1', port_value: port } },
+          filter_chains: [
+            { filters: [{ name: 'envoy.filters.network.redis_proxy', typed_config: redisProxy }] },
+          ],
+        },
+      ],
+      clusters: [
+        {
+          name: 'shards',
+          type: 'STATIC',
+          lb_policy: 'MAGLEV',
+          connect_timeout: '1s',
+          load_assignment: { cluster_name: 'shards', endpoints: [{ lb_endpoints: endpoints }] },
+        },
+      ],
+    },
+  };
+  writeFileSync(join(folder, 'envoy.json'), JSON.stringify(bootstrap));
+  const args = ['-c', 'envoy.json', '--disable-hot-restart', '--concurrency', '1', '--log-level', 'error'];
+  return start('envoy', port, binary, args, folder);
+}
