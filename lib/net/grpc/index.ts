@@ -1,0 +1,8 @@
+export { grpcChannelCredentials } from './credentials.ts';
+export {
+  type ResubscribeOptions,
+  type ResubscribingStream,
+  resubscribingStream,
+  type StreamAttempt,
+} from './resubscribing-stream.ts';
+export { listenGrpc } from './server.ts';

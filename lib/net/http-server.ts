@@ -1,0 +1,118 @@
+import http from 'node:http';
+import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { type ErrorCode, errorCatalogue, isRingsideError, type Logger } from '../base/index.ts';
+import { createServer, type ListeningServer, type ListenOptions } from './server.ts';
+
+const HEADERS_TIMEOUT_MS = 10_000;
+const REQUEST_TIMEOUT_MS = 60_000;
+const KEEP_ALIVE_TIMEOUT_MS = 75_000;
+const CONNECTIONS_CHECK_MS = 1000;
+const MAX_PARAM_LENGTH = 65_536;
+
+/** How an HTTP server listens, and its bounds. */
+export interface HttpServerOptions extends ListenOptions {
+  /** Bytes of a request's body; more is answered 413. 1 MiB by default. */
+  readonly maxBodyBytes?: number;
+  /** Milliseconds to send all headers; 10,000 by default. */
+  readonly headersTimeoutMs?: number;
+  /** Milliseconds to send a whole request; 60,000 by default. */
+  readonly requestTimeoutMs?: number;
+  /** Milliseconds an idle connection stays open; 75,000 by default. */
+  readonly keepAliveTimeoutMs?: number;
+}
+
+/** An HTTP server that listens. `close` also lets requests under way finish, within the grace. */
+export interface HttpServer extends ListeningServer {
+  readonly app: FastifyInstance;
+}
+
+/**
+ * A fastify server with the house's limits, timeouts and errors (`{error: {code, message}}`), behind the same accept path as
+ * every listener. `register` adds the routes. fastify is imported at the first call.
+ */
+export async function createHttpServer(
+  options: HttpServerOptions,
+  register: (app: FastifyInstance) => void | Promise<void>,
+): Promise<HttpServer> {
+  const { fastify } = await import('fastify');
+  let server!: http.Server;
+  const app: FastifyInstance = fastify({
+    serverFactory: (handler) => {
+      server = createNodeServer(options, handler);
+      return server;
+    },
+    bodyLimit: options.maxBodyBytes ?? 1_048_576,
+    routerOptions: { maxParamLength: MAX_PARAM_LENGTH, ignoreTrailingSlash: true },
+    frameworkErrors: (error, request, reply) => sendError(options.log, error, request, reply),
+  });
+  app.setErrorHandler<FastifyError>((error, request, reply) => sendError(options.log, error, request, reply));
+  app.setNotFoundHandler((request, reply) => {
+    const message = `there is no ${request.method} ${request.url.split('?', 1)[0]}`;
+    return reply.code(404).send(errorBody('not_found', message));
+  });
+  await register(app);
+  await app.ready();
+  const listening = await createServer({ ...options, allowHalfOpen: true, alpn: ['http/1.1'] }, (socket) => {
+    server.emit('connection', socket);
+  });
+  return withApp(listening, app, server);
+}
+
+function withApp(listening: ListeningServer, app: FastifyInstance, server: http.Server): HttpServer {
+  return {
+    app,
+    name: listening.name,
+    host: listening.host,
+    port: listening.port,
+    address: listening.address,
+    get connections() {
+      return listening.connections;
+    },
+    async close(graceMs = 0) {
+      // Ends what is idle now; connections with a request under way end after its answer.
+      server.close();
+      await listening.close(graceMs);
+      await app.close();
+    },
+  };
+}
+
+/** An HTTP server that never listens itself; connections are injected. */
+function createNodeServer(options: HttpServerOptions, handler: http.RequestListener): http.Server {
+  const headersTimeout = options.headersTimeoutMs ?? HEADERS_TIMEOUT_MS;
+  const server = http.createServer(
+    {
+      headersTimeout,
+      requestTimeout: Math.max(options.requestTimeoutMs ?? REQUEST_TIMEOUT_MS, headersTimeout),
+      keepAliveTimeout: options.keepAliveTimeoutMs ?? KEEP_ALIVE_TIMEOUT_MS,
+      connectionsCheckingInterval: CONNECTIONS_CHECK_MS,
+    },
+    handler,
+  );
+  // Node starts to check the timeouts of connections at this event.
+  server.emit('listening');
+  return server;
+}
+
+function sendError(log: Logger, error: FastifyError, request: FastifyRequest, reply: FastifyReply): void {
+  const [status, code] = classify(error);
+  if (status >= 500 && !isRingsideError(error)) {
+    log.error({ err: error, method: request.method, url: request.url }, 'request failed');
+  }
+  const message = code === 'internal' ? errorCatalogue.internal.meaning : error.message;
+  void reply
+    .code(status)
+    .send(errorBody(isRingsideError(error) ? errorCatalogue[error.code].httpCode : code, message));
+}
+
+function classify(error: FastifyError): [status: number, code: ErrorCode] {
+  if (isRingsideError(error)) return [errorCatalogue[error.code].http, error.code];
+  const status = error.statusCode ?? 500;
+  if (status === 413) return [413, 'too_large'];
+  if (status === 404) return [404, 'not_found'];
+  return status >= 400 && status < 500 ? [status, 'bad_request'] : [500, 'internal'];
+}
+
+function errorBody(code: string, message: string): { error: { code: string; message: string } } {
+  return { error: { code, message } };
+}

@@ -1,0 +1,10 @@
+export { type Address, formatAddress, parseAddress } from './address.ts';
+export { AtomicFile } from './atomic-file.ts';
+export { type BackoffOptions, BackoffPolicy } from './backoff.ts';
+export { type ConnectOptions, connectSocket, openSocket } from './connect.ts';
+export { createHttpServer, type HttpServer, type HttpServerOptions } from './http-server.ts';
+export { createLogger, type LoggerOptions } from './logger.ts';
+export { errorCode } from './node-error.ts';
+export type { Peer, RefusalReason } from './peer.ts';
+export { createServer, type ListeningServer, type ListenOptions, probePort } from './server.ts';
+export { loadTls, type TlsFiles, type TlsMaterial } from './tls-material.ts';

@@ -1,0 +1,238 @@
+import net from 'node:net';
+import tls from 'node:tls';
+import type { Logger } from '../base/index.ts';
+import { formatAddress } from './address.ts';
+import { errorCode, listenError } from './node-error.ts';
+import { judgePeer, type Peer, type PeerVerdict, type RefusalReason } from './peer.ts';
+import type { TlsMaterial } from './tls-material.ts';
+
+const HANDSHAKE_TIMEOUT_MS = 10_000;
+const KEEP_ALIVE_MS = 60_000;
+const BACKLOG = 1024;
+
+/** How to listen, and whom to let in. */
+export interface ListenOptions {
+  /** The listener's name in log lines and metrics, e.g. `resp`. */
+  readonly name: string;
+  /** The configuration path of the port, named when the port is taken. */
+  readonly setting: string;
+  readonly host: string;
+  /** 0 picks a free port. */
+  readonly port: number;
+  /** Present: mutual TLS. A client needs a certificate that the material's authorities signed, with an allowed name. */
+  readonly tls?: TlsMaterial;
+  /** Connections open at once, handshakes included; one more is refused before it costs a handshake. */
+  readonly maxConnections: number;
+  /** Milliseconds for the TLS handshake; 10,000 by default. */
+  readonly handshakeTimeoutMs?: number;
+  /** Protocols offered by ALPN, e.g. `h2`. */
+  readonly alpn?: readonly string[];
+  /** Several worker threads listen on one port. Use `probePort` first: a taken port is not noticed then. */
+  readonly reusePort?: boolean;
+  /** Keeps the way out open after the client closed its side; false by default. */
+  readonly allowHalfOpen?: boolean;
+  readonly log: Logger;
+  /** Without TLS, may write a last line (an error in the protocol at hand) to a connection over the limit, which then ends. */
+  readonly onRefused?: (socket: net.Socket, reason: RefusalReason) => void;
+}
+
+/** A listener that accepts connections. */
+export interface ListeningServer {
+  readonly name: string;
+  readonly host: string;
+  readonly port: number;
+  /** `host:port`. */
+  readonly address: string;
+  /** Connections open now, handshakes included. */
+  readonly connections: number;
+  /** Stops accepting at once, gives open connections `graceMs` to end (0 by default), then destroys the rest. */
+  close(graceMs?: number): Promise<void>;
+}
+
+/**
+ * Listens, and hands each accepted connection to `onSocket`: with TLS after the handshake and the check of the client's names.
+ * Of a refused client no byte is ever processed.
+ *
+ * Sockets have no delay, keep-alive on, and an error listener of their own: an owner that listens to `close` alone is safe.
+ * Rejects with RingsideError `port_in_use` or `config_invalid`, naming the port and the setting.
+ */
+export async function createServer(
+  options: ListenOptions,
+  onSocket: (socket: net.Socket, peer: Peer) => void,
+): Promise<ListeningServer> {
+  const listener = new Listener(options, onSocket);
+  await listener.listen();
+  return listener;
+}
+
+/**
+ * Rejects as `createServer` does when the port cannot be opened; else resolves with the port (a free one for 0), which is closed
+ * again. Worker threads that share a port can then open it.
+ */
+export async function probePort(where: Pick<ListenOptions, 'host' | 'port' | 'setting'>): Promise<number> {
+  const server = net.createServer();
+  await open(server, where, false);
+  const { port } = server.address() as net.AddressInfo;
+  await new Promise((resolve) => server.close(resolve));
+  return port;
+}
+
+class Listener implements ListeningServer {
+  readonly #options: ListenOptions;
+  readonly #onSocket: (socket: net.Socket, peer: Peer) => void;
+  readonly #server: net.Server;
+  readonly #tlsServer: tls.Server | null;
+  readonly #sockets = new Set<net.Socket>();
+  #forgetMaterial = () => {};
+  #onEmpty = () => {};
+  port: number;
+
+  constructor(options: ListenOptions, onSocket: (socket: net.Socket, peer: Peer) => void) {
+    this.#options = options;
+    this.#onSocket = onSocket;
+    this.port = options.port;
+    this.#server = net.createServer({
+      allowHalfOpen: options.allowHalfOpen ?? false,
+      noDelay: true,
+      keepAlive: true,
+      keepAliveInitialDelay: KEEP_ALIVE_MS,
+    });
+    this.#server.on('connection', (socket) => this.#accept(socket));
+    this.#tlsServer = options.tls ? this.#createTlsServer(options.tls) : null;
+  }
+
+  get name(): string {
+    return this.#options.name;
+  }
+
+  get host(): string {
+    return this.#options.host;
+  }
+
+  get address(): string {
+    return formatAddress(this.host, this.port);
+  }
+
+  get connections(): number {
+    return this.#sockets.size;
+  }
+
+  async listen(): Promise<void> {
+    try {
+      await open(this.#server, this.#options, this.#options.reusePort ?? false);
+    } catch (error) {
+      this.#forgetMaterial();
+      throw error;
+    }
+    this.port = (this.#server.address() as net.AddressInfo).port;
+    // Out of file descriptors, mostly. The listener goes on.
+    this.#server.on('error', (error) =>
+      this.#options.log.error({ listener: this.name, err: error }, 'accept failed'),
+    );
+  }
+
+  async close(graceMs = 0): Promise<void> {
+    this.#forgetMaterial();
+    const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()));
+    if (this.#sockets.size > 0 && graceMs > 0) await this.#emptied(graceMs);
+    for (const socket of this.#sockets) socket.destroy();
+    await closed;
+  }
+
+  #emptied(graceMs: number): Promise<void> {
+    return new Promise((resolve) => {
+      const timer = setTimeout(resolve, graceMs);
+      this.#onEmpty = () => {
+        clearTimeout(timer);
+        resolve();
+      };
+    });
+  }
+
+  #accept(socket: net.Socket): void {
+    socket.on('error', ignore);
+    if (this.#sockets.size >= this.#options.maxConnections) {
+      this.#refuseOverLimit(socket);
+      return;
+    }
+    this.#sockets.add(socket);
+    socket.once('close', () => {
+      this.#sockets.delete(socket);
+      if (this.#sockets.size === 0) this.#onEmpty();
+    });
+    if (this.#tlsServer) this.#tlsServer.emit('connection', socket);
+    else this.#onSocket(socket, { address: addressOf(socket), names: [] });
+  }
+
+  #refuseOverLimit(socket: net.Socket): void {
+    this.#logRefusal(addressOf(socket), { reason: 'connection limit', names: [], fingerprint: '' });
+    if (!this.#options.tls) this.#options.onRefused?.(socket, 'connection limit');
+    socket.destroySoon();
+  }
+
+  /** Never listens itself: connections are injected, so that limits hold before a handshake begins. */
+  #createTlsServer(material: TlsMaterial): tls.Server {
+    const { handshakeTimeoutMs = HANDSHAKE_TIMEOUT_MS, alpn } = this.#options;
+    const server = tls.createServer({
+      ...material.contextOptions,
+      requestCert: true,
+      // `judgePeer` decides, because Node's own rejection would not say who it was.
+      rejectUnauthorized: false,
+      handshakeTimeout: handshakeTimeoutMs,
+      ...(alpn && { ALPNProtocols: [...alpn] }),
+    });
+    server.on('secureConnection', (socket) => this.#acceptSecure(socket, material));
+    server.on('tlsClientError', (error, socket) => this.#handshakeFailed(error, socket));
+    this.#forgetMaterial = material.onReload(() => server.setSecureContext(material.contextOptions));
+    return server;
+  }
+
+  #acceptSecure(socket: tls.TLSSocket, material: TlsMaterial): void {
+    socket.on('error', ignore);
+    const address = addressOf(socket);
+    const verdict = judgePeer(socket, material.allowedNames);
+    if (verdict.reason === undefined) {
+      this.#onSocket(socket, { address, names: verdict.names });
+      return;
+    }
+    this.#logRefusal(address, verdict);
+    socket.destroy();
+  }
+
+  #handshakeFailed(error: Error, socket: tls.TLSSocket): void {
+    const address = addressOf(socket);
+    socket.destroy();
+    const code = errorCode(error);
+    // A health probe that only opens the port.
+    if (code === 'ECONNRESET') return;
+    const reason = code === 'ERR_TLS_HANDSHAKE_TIMEOUT' ? 'handshake timeout' : 'handshake failed';
+    this.#logRefusal(address, { reason, names: [], fingerprint: '', detail: code || error.message });
+  }
+
+  #logRefusal(peer: string, { reason, names, fingerprint, detail }: PeerVerdict): void {
+    const fields = { listener: this.name, peer, reason, names, fingerprint, detail };
+    this.#options.log.warn(fields, `connection refused: ${reason}`);
+  }
+}
+
+function open(
+  server: net.Server,
+  where: Pick<ListenOptions, 'host' | 'port' | 'setting'>,
+  reusePort: boolean,
+): Promise<void> {
+  const { host, port } = where;
+  return new Promise((resolve, reject) => {
+    const fail = (error: Error) => reject(listenError(error, where));
+    server.once('error', fail);
+    server.listen({ host, port, backlog: BACKLOG, exclusive: true, ...(reusePort && { reusePort }) }, () => {
+      server.off('error', fail);
+      resolve();
+    });
+  });
+}
+
+function addressOf(socket: net.Socket): string {
+  return socket.remoteAddress ? formatAddress(socket.remoteAddress, socket.remotePort ?? 0) : 'gone';
+}
+
+function ignore(): void {}
