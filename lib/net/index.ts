@@ -6,5 +6,6 @@ export { createHttpServer, type HttpServer, type HttpServerOptions } from './htt
 export { createLogger, type LoggerOptions } from './logger.ts';
 export { errorCode } from './node-error.ts';
 export type { Peer, RefusalReason } from './peer.ts';
+export { Pool, type PoolOptions } from './pool.ts';
 export { createServer, type ListeningServer, type ListenOptions, probePort } from './server.ts';
 export { loadTls, type TlsFiles, type TlsMaterial } from './tls-material.ts';
