@@ -1,0 +1,16 @@
+export { type Port, sizeInBytes, splitAddress } from './option.ts';
+export { configFrom, type ParseOptions, type ParseResult, parseConfig } from './parse.ts';
+export { configurationReference } from './reference.ts';
+export type { Role } from './rules.ts';
+export {
+  type Config,
+  type ControlPlaneConfig,
+  configSchema,
+  type NamespaceConfig,
+  type NearCacheConfig,
+  type NodeConfig,
+  type ProxyConfig,
+  type TlsConfig,
+  type UpstreamConfig,
+} from './schema.ts';
+export type { ConfigError } from './source.ts';

@@ -1,0 +1,166 @@
+import { type Static, type TProperties, type TSchema, type TUnsafe, Type } from '@sinclair/typebox';
+
+/** What every option says about itself; `docs/configuration.md` is made of it. */
+export interface OptionText {
+  /** What it does, and what follows from setting it higher, lower or at all. */
+  readonly description: string;
+  /** How the figure acts together with others, as a formula. */
+  readonly formula?: string;
+}
+
+/** Keywords of ours in the schema, besides JSON Schema's own. */
+export const ownKeywords = ['unit', 'formula', 'expects', 'kind'] as const;
+
+/** A listening port as configured: a number, any free port, or no listener. */
+export type Port = number | 'auto' | 'off';
+
+interface Bounds {
+  readonly minimum: number;
+  readonly maximum: number;
+}
+
+type Nullable<T, D> = D extends null ? T | null : T;
+
+/** An option that is one of a few words. */
+export function oneOf<const W extends string, const D extends W | null>(
+  words: readonly W[],
+  text: OptionText & { default: D },
+): TUnsafe<Nullable<W, D>> {
+  const expects = `one of ${words.map((word) => `\`${word}\``).join(', ')}`;
+  return Type.Unsafe({ ...text, type: 'string', enum: words, unit: 'word', expects });
+}
+
+/** Yes or no. */
+export function flag(text: OptionText & { default: boolean }): TUnsafe<boolean> {
+  return Type.Unsafe({ ...text, type: 'boolean', unit: 'true or false', expects: '`true` or `false`' });
+}
+
+/** Free text. Without a default it has to be given. */
+export function text<const D extends string | null | undefined = undefined>(
+  more: OptionText & { default?: D; unit?: string; maxLength?: number; pattern?: string; expects?: string },
+): TUnsafe<Nullable<string, D>> {
+  return Type.Unsafe({ unit: 'text', expects: 'text', ...more, type: 'string' });
+}
+
+/** What an address looks like: a name, an IPv4 or a bracketed IPv6 address, a colon, and a port. */
+export const ADDRESS_PATTERN = '^(?:\\[[0-9a-fA-F:.]+\\]|[^\\s:\\[\\]]+):[0-9]{1,5}$';
+
+/** `host:port`; IPv6 hosts in brackets. Without a default it has to be given. */
+export function address<const D extends null | undefined = undefined>(
+  more: OptionText & { default?: D },
+): TUnsafe<Nullable<string, D>> {
+  return text({ ...more, pattern: ADDRESS_PATTERN, unit: 'host:port', expects: '`host:port`' });
+}
+
+/** A whole number of `unit`, from `minimum` to `maximum`. */
+export function whole<const D extends number | null>(
+  more: OptionText & Bounds & { default: D; unit: string },
+): TUnsafe<Nullable<number, D>> {
+  const expects = `a whole number from ${more.minimum} to ${more.maximum}`;
+  return Type.Unsafe({ ...more, type: 'integer', expects });
+}
+
+/** A number of milliseconds, whole. */
+export function milliseconds<const D extends number | null>(
+  more: OptionText & Bounds & { default: D },
+): TUnsafe<Nullable<number, D>> {
+  return whole({ ...more, unit: 'ms' });
+}
+
+/** What a size looks like when it carries a unit. */
+export const SIZE_PATTERN = '^[0-9]+(?:[bB]|[kKmMgG][bB]?)?$';
+
+/** A number of bytes, also as Redis writes it: `1k` is 1000, `1kb` is 1024, and so on with m and g. */
+export function size<const D extends string | null>(
+  more: OptionText & { default: D; minimum: string; maximum: string },
+): TUnsafe<Nullable<number, D>> {
+  const { minimum, maximum, ...rest } = more;
+  return Type.Unsafe({
+    ...rest,
+    kind: 'size',
+    unit: 'bytes',
+    anyOf: [
+      { type: 'integer', minimum: sizeInBytes(minimum), maximum: sizeInBytes(maximum) },
+      { type: 'string', pattern: SIZE_PATTERN },
+    ],
+    expects: `a size from ${minimum} to ${maximum}, such as 1048576, \`64mb\` or \`1gb\``,
+  });
+}
+
+/** A listening port. `offAllowed: false` for a listener that the role cannot do without. */
+export function port(
+  more: OptionText & { default: number | 'auto' | 'off'; offAllowed?: boolean },
+): TUnsafe<Port> {
+  const { offAllowed = true, ...rest } = more;
+  const words = offAllowed ? ['auto', 'off'] : ['auto'];
+  return Type.Unsafe({
+    ...rest,
+    kind: 'port',
+    unit: 'port',
+    anyOf: [
+      { type: 'integer', minimum: offAllowed ? 0 : 1, maximum: 65535 },
+      { type: 'string', enum: words },
+    ],
+    expects: `a port from 1 to 65535 or ${words.map((word) => `\`${word}\``).join(' or ')}`,
+  });
+}
+
+/** A list; empty unless given. */
+export function list<T extends TSchema>(
+  items: T,
+  more: OptionText & { unit: string; maxItems: number },
+): TUnsafe<Static<T>[]> {
+  const expects = `a list of at most ${more.maxItems} entries`;
+  return Type.Unsafe({ ...more, type: 'array', items, default: [], expects });
+}
+
+/**
+ * A group of options. Those without a default (`required`) have to be given; all others may be left out, and all are
+ * present in the parsed configuration. `nullable` groups are null when left out, all others are filled with defaults.
+ */
+export function group<P extends TProperties, const N extends boolean = false>(
+  properties: P,
+  more: { description: string; nullable?: N },
+): TUnsafe<N extends true ? GroupOf<P> | null : GroupOf<P>> {
+  const required = Object.keys(properties).filter(
+    (key) => properties[key].default === undefined && properties[key].type !== 'object',
+  );
+  return Type.Unsafe({
+    description: more.description,
+    type: 'object',
+    properties,
+    required,
+    additionalProperties: false,
+    expects: 'a group of settings (`key: value` lines)',
+    ...(more.nullable ? { default: null } : {}),
+  });
+}
+
+type GroupOf<P extends TProperties> = { [K in keyof P]: Static<P[K]> };
+
+const SIZE_UNITS: Record<string, number> = {
+  '': 1,
+  b: 1,
+  k: 1000,
+  kb: 1024,
+  m: 1000 ** 2,
+  mb: 1024 ** 2,
+  g: 1000 ** 3,
+  gb: 1024 ** 3,
+};
+
+/** The bytes of a size as text (`64mb`, `1g`, `4096`), by Redis's units. NaN when it is not one. */
+export function sizeInBytes(value: string): number {
+  if (!new RegExp(SIZE_PATTERN).test(value)) return Number.NaN;
+  const digits = Number.parseInt(value, 10);
+  return digits * SIZE_UNITS[value.slice(String(value.match(/^[0-9]+/)).length).toLowerCase()];
+}
+
+/** Splits `host:port`; the brackets of an IPv6 host are removed. Null when it is not an address. */
+export function splitAddress(value: string): { host: string; port: number } | null {
+  if (!new RegExp(ADDRESS_PATTERN).test(value)) return null;
+  const colon = value.lastIndexOf(':');
+  const host = value.slice(0, colon).replace(/^\[(.*)\]$/, '$1');
+  const portNumber = Number(value.slice(colon + 1));
+  return portNumber >= 1 && portNumber <= 65535 ? { host, port: portNumber } : null;
+}

@@ -1,0 +1,162 @@
+import { splitAddress } from './option.ts';
+import type { Config, Path } from './schema.ts';
+
+/** Which role the configuration is for; what only that role needs is asked for then. */
+export type Role = 'node' | 'proxy' | 'control-plane';
+
+type Report = (path: Path, message: string) => void;
+
+/** Reports what is wrong between options, each one valid by itself. `role` adds what that role cannot start without. */
+export function checkRules(config: Config, role: Role | undefined, report: Report): void {
+  checkNode(config, role === 'node', report);
+  checkProxy(config, role === 'proxy', report);
+  checkControlPlane(config, report);
+  checkNamespaces(config, report);
+  checkAddresses(config, report);
+  if (config.nearCache.mode !== 'off') later(['nearCache', 'mode'], report);
+}
+
+function later(path: Path, report: Report): void {
+  report(path, `\`${path.join('.')}\` comes in a later release: leave it out`);
+}
+
+function checkNode({ node }: Config, isRole: boolean, report: Report): void {
+  if (node.replicaof !== null && !node.standalone) {
+    report(
+      ['node', 'replicaof'],
+      '`node.replicaof` needs `node.standalone`: in a fleet the control plane says whom to follow',
+    );
+  }
+  if (node.standalone && node.controlPlane !== null) {
+    report(['node', 'standalone'], '`node.standalone` and `node.controlPlane` exclude each other');
+  }
+  if (isRole && !node.standalone) {
+    for (const key of ['id', 'shard', 'controlPlane'] as const) {
+      if (node[key] === null)
+        report(['node', key], `\`node.${key}\` is missing: only a \`standalone\` node can do without`);
+    }
+  }
+  if (node.replication.timeoutMs < 3 * node.replication.pingMs) {
+    report(
+      ['node', 'replication', 'timeoutMs'],
+      `\`node.replication.timeoutMs\` (${node.replication.timeoutMs}) must be at least 3 x \`node.replication.pingMs\` (${node.replication.pingMs})`,
+    );
+  }
+  distinctPorts('node', { port: node.port, adminPort: node.adminPort }, report);
+}
+
+function checkProxy({ proxy }: Config, isRole: boolean, report: Report): void {
+  const fixed = proxy.upstreams.length > 0;
+  if (fixed && proxy.controlPlane !== null) {
+    report(
+      ['proxy', 'upstreams'],
+      '`proxy.upstreams` and `proxy.controlPlane` exclude each other: the ring comes from one place',
+    );
+  }
+  if (isRole && !fixed && proxy.controlPlane === null) {
+    report(
+      ['proxy', 'controlPlane'],
+      '`proxy.controlPlane` or `proxy.upstreams` is missing: the ring must come from somewhere',
+    );
+  }
+  if (proxy.engine === 'redis' && proxy.controlPlane !== null) {
+    report(
+      ['proxy', 'engine'],
+      '`proxy.engine: redis` needs `proxy.upstreams`: the control plane knows only Ringside nodes',
+    );
+  }
+  if (proxy.readTimeoutMs >= proxy.operationTimeoutMs) {
+    report(
+      ['proxy', 'readTimeoutMs'],
+      `\`proxy.readTimeoutMs\` (${proxy.readTimeoutMs}) must be below \`proxy.operationTimeoutMs\` (${proxy.operationTimeoutMs}), to leave time for a follower`,
+    );
+  }
+  if (proxy.limits.maxBufferedBytesPerConnection < proxy.limits.maxBulkBytes) {
+    report(
+      ['proxy', 'limits', 'maxBufferedBytesPerConnection'],
+      '`proxy.limits.maxBufferedBytesPerConnection` must be at least `proxy.limits.maxBulkBytes`, or the largest value never fits',
+    );
+  }
+  unique(proxy.upstreams, 'name', ['proxy', 'upstreams'], report);
+  const { respPort, memcachedPort, httpPort, grpcPort, adminPort } = proxy;
+  distinctPorts('proxy', { respPort, memcachedPort, httpPort, grpcPort, adminPort }, report);
+}
+
+function checkControlPlane({ controlPlane }: Config, report: Report): void {
+  const { heartbeatMs, leaseMs, suspectAfterMs, formation } = controlPlane;
+  const limit = Math.min(leaseMs / 3, suspectAfterMs / 2);
+  if (heartbeatMs > limit) {
+    report(
+      ['controlPlane', 'heartbeatMs'],
+      `\`controlPlane.heartbeatMs\` (${heartbeatMs}) must be at most ${Math.floor(limit)}: a third of \`leaseMs\` (${leaseMs}) and half of \`suspectAfterMs\` (${suspectAfterMs})`,
+    );
+  }
+  if ((formation.shards === null) !== (formation.nodesPerShard === null)) {
+    const missing = formation.shards === null ? 'shards' : 'nodesPerShard';
+    report(
+      ['controlPlane', 'formation'],
+      `\`controlPlane.formation.${missing}\` is missing: give both counts or none`,
+    );
+  }
+  if (controlPlane.state === 'etcd') later(['controlPlane', 'state'], report);
+  distinctPorts('controlPlane', { httpPort: controlPlane.httpPort, grpcPort: controlPlane.grpcPort }, report);
+}
+
+function checkNamespaces({ namespaces }: Config, report: Report): void {
+  unique(namespaces, 'name', ['namespaces'], report);
+  unique(namespaces, 'prefix', ['namespaces'], report);
+  for (const [i, namespace] of namespaces.entries()) {
+    if (namespace.policy !== 'lru') later(['namespaces', i, 'policy'], report);
+    if (namespace.stalenessMs > 0) later(['namespaces', i, 'stalenessMs'], report);
+    for (const key of ['maxBytes', 'defaultTtlSeconds', 'origin'] as const) {
+      if (namespace[key] !== null) later(['namespaces', i, key], report);
+    }
+  }
+}
+
+/** The schema checks the form `host:port`; a port of 0 or 99999 has that form too. */
+function checkAddresses(config: Config, report: Report): void {
+  const check = (path: Path, value: string | null) => {
+    if (value !== null && splitAddress(value) === null) {
+      report(
+        path,
+        `\`${path.join('.')}\` must be \`host:port\` with a port from 1 to 65535, not ${JSON.stringify(value)}`,
+      );
+    }
+  };
+  for (const key of ['advertise', 'adminAdvertise', 'controlPlane'] as const)
+    check(['node', key], config.node[key]);
+  for (const key of ['adminAdvertise', 'controlPlane'] as const) check(['proxy', key], config.proxy[key]);
+  for (const [i, upstream] of config.proxy.upstreams.entries()) {
+    check(['proxy', 'upstreams', i, 'leader'], upstream.leader);
+    for (const [j, follower] of upstream.followers.entries())
+      check(['proxy', 'upstreams', i, 'followers', j], follower);
+  }
+}
+
+function unique<K extends string>(
+  items: readonly Record<K, string>[],
+  key: K,
+  path: Path,
+  report: Report,
+): void {
+  const first = new Map<string, number>();
+  for (const [i, item] of items.entries()) {
+    const earlier = first.get(item[key]);
+    if (earlier === undefined) first.set(item[key], i);
+    else {
+      const name = (at: number) => `\`${[...path, at, key].join('.')}\``;
+      report([...path, i, key], `${name(i)} is ${JSON.stringify(item[key])}, as ${name(earlier)} is already`);
+    }
+  }
+}
+
+function distinctPorts(section: string, ports: Record<string, unknown>, report: Report): void {
+  const first = new Map<unknown, string>();
+  for (const [key, port] of Object.entries(ports)) {
+    if (typeof port !== 'number') continue;
+    const earlier = first.get(port);
+    if (earlier === undefined) first.set(port, key);
+    else report([section, key], `\`${section}.${key}\` and \`${section}.${earlier}\` are both ${port}`);
+  }
+}

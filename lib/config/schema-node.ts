@@ -1,0 +1,204 @@
+import { address, flag, group, milliseconds, oneOf, port, size, text, whole } from './option.ts';
+
+const limits = group(
+  {
+    maxConnections: whole({
+      minimum: 1,
+      maximum: 1_000_000,
+      unit: 'connections',
+      default: 10_000,
+      description:
+        'Clients, proxies and followers connected at once. One more is told so and closed; the others are not affected.',
+    }),
+    maxBulkBytes: size({
+      minimum: '1kb',
+      maximum: '512mb',
+      default: '512mb',
+      description:
+        'The largest argument (key or value) a command may carry. A longer one is a protocol error and closes the connection.',
+    }),
+    maxArrayLength: whole({
+      minimum: 16,
+      maximum: 1_048_576,
+      unit: 'arguments',
+      default: 1_048_576,
+      description:
+        'The most arguments one command may have. More is a protocol error and closes the connection.',
+    }),
+    maxInlineBytes: size({
+      minimum: '64',
+      maximum: '1mb',
+      default: '64kb',
+      description:
+        'The longest line of a command typed by hand (inline command). A longer one closes the connection.',
+    }),
+    maxOutputBytes: size({
+      minimum: '1mb',
+      maximum: '64gb',
+      default: '256mb',
+      formula: 'memory held for replies <= maxConnections x maxOutputBytes',
+      description:
+        'Replies waiting for one client that does not read them. Beyond it the connection is closed.',
+    }),
+    handshakeTimeoutMs: milliseconds({
+      minimum: 100,
+      maximum: 600_000,
+      default: 10_000,
+      description: 'How long a TLS handshake may take before the connection is closed.',
+    }),
+    idleTimeoutMs: milliseconds({
+      minimum: 0,
+      maximum: 86_400_000,
+      default: 0,
+      description: 'A client connection silent for this long is closed; 0 keeps it for ever, as Redis does.',
+    }),
+  },
+  { description: 'What one client, or all of them, may use of this node.' },
+);
+
+const replication = group(
+  {
+    backlogBytes: size({
+      minimum: '64kb',
+      maximum: '4gb',
+      default: '16mb',
+      formula: 'bridgeable cut in seconds = backlogBytes / bytes written per second',
+      description:
+        'Recent writes kept so that a follower that was cut off shortly catches up without a full copy. Uses this much memory on leader and follower.',
+    }),
+    pingMs: milliseconds({
+      minimum: 10,
+      maximum: 10_000,
+      default: 250,
+      formula: 'renewals within one lease = leaseMs x 2/3 / pingMs, should be >= 2',
+      description:
+        'How often a leader speaks to each follower when there is nothing to replicate; carries the renewal of the lease while no control plane answers.',
+    }),
+    timeoutMs: milliseconds({
+      minimum: 100,
+      maximum: 600_000,
+      default: 3000,
+      formula: 'timeoutMs >= 3 x pingMs',
+      description:
+        'A replication link silent for this long is closed and opened again. Lower finds dead peers sooner and mistakes pauses for death.',
+    }),
+    maxOutputBytes: size({
+      minimum: '1mb',
+      maximum: '64gb',
+      default: '256mb',
+      description:
+        'Stream waiting for one follower that does not keep up. Beyond it the link is dropped and the follower resyncs.',
+    }),
+  },
+  { description: 'The stream from a leader to its followers.' },
+);
+
+/** Options of `ringside node`. */
+export const nodeSchema = group(
+  {
+    id: text({
+      default: null,
+      maxLength: 255,
+      pattern: '^\\S+$',
+      expects: 'a name without spaces',
+      description:
+        'Name of this node in the fleet; unique, and the same after a restart. Required unless `standalone`. Two live nodes with one id push each other out.',
+    }),
+    shard: text({
+      default: null,
+      maxLength: 255,
+      pattern: '^\\S+$',
+      expects: 'a name without spaces',
+      description: 'The shard whose data this node holds. Required unless `standalone`.',
+    }),
+    weight: whole({
+      minimum: 1,
+      maximum: 100,
+      unit: 'ratio',
+      default: 1,
+      formula: 'share of the keys = weight / sum of the weights of all shards',
+      description: 'Size of this shard relative to the others; counts when the ring is formed.',
+    }),
+    bind: text({
+      default: '127.0.0.1',
+      unit: 'address',
+      description:
+        'Address to listen on. `0.0.0.0` or `::` opens the node to the network: set `tls` or `requirePass` as well.',
+    }),
+    port: port({
+      default: 7501,
+      offAllowed: false,
+      description: 'RESP port, for proxies, clients and followers.',
+    }),
+    adminPort: port({
+      default: 7601,
+      description:
+        'HTTP port for health, readiness, metrics and status. Without it probes and scrapes have nothing to ask.',
+    }),
+    advertise: address({
+      default: null,
+      description:
+        'Address under which others reach the RESP port; by default `bind` and the port in use. Set it behind NAT and in containers.',
+    }),
+    adminAdvertise: address({
+      default: null,
+      description: 'Address under which others reach the admin port; by default `bind` and the port in use.',
+    }),
+    dir: text({
+      default: null,
+      unit: 'path',
+      description:
+        'Folder for what must survive a restart (the sealed shard epoch). Without it nothing is kept on disk, and a restarted node waits for the control plane to say what it is.',
+    }),
+    maxMemoryBytes: size({
+      minimum: '1mb',
+      maximum: '1024gb',
+      default: '256mb',
+      formula: 'resident memory <= maxMemoryBytes + replication.backlogBytes + output buffers + 64 MB',
+      description:
+        'Budget for keys and values with their overhead. Beyond it the least recently used keys are evicted.',
+    }),
+    requirePass: text({
+      default: null,
+      unit: 'secret',
+      description:
+        'Password that clients, proxies and followers give with AUTH; the same on all nodes of a shard. Without it everybody who reaches the port is let in.',
+    }),
+    controlPlane: address({
+      default: null,
+      description: "The control plane's gRPC address. Required unless `standalone`.",
+    }),
+    ack: oneOf(['leader', 'replica'], {
+      default: 'leader',
+      description:
+        'When a write is acknowledged, where its namespace does not say: once the leader has it (a failover may lose the last few), or once a follower has it too (slower by a round trip; no single failure loses it; refused while no follower is connected).',
+    }),
+    ackTimeoutMs: milliseconds({
+      minimum: 1,
+      maximum: 600_000,
+      default: 1000,
+      description:
+        'How long `ack: replica` waits for a follower before the write is reported as of unknown outcome.',
+    }),
+    standalone: flag({
+      default: false,
+      description:
+        'A plain RESP server: no control plane, no shard, no lease; always takes writes unless `replicaof` is set.',
+    }),
+    replicaof: text({
+      default: null,
+      pattern: '^(?:\\S+ [0-9]{1,5}|no one)$',
+      unit: 'host port',
+      expects: 'a host and a port with a space between (`10.0.0.5 7501`)',
+      description: 'With `standalone`: follow the standalone node at this host and port, and refuse writes.',
+    }),
+    enableDebugCommand: oneOf(['no', 'local', 'yes'], {
+      default: 'no',
+      description:
+        'Who may use DEBUG: nobody, connections from this host, or everybody. It can stop the node: for tests only.',
+    }),
+    limits,
+    replication,
+  },
+  { description: 'One process that holds data (`ringside node`).' },
+);

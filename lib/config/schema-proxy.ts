@@ -1,0 +1,230 @@
+import type { Static } from '@sinclair/typebox';
+import { Type } from '@sinclair/typebox';
+import { address, group, list, milliseconds, oneOf, port, size, text, whole } from './option.ts';
+import { ownTlsSchema } from './schema-shared.ts';
+
+const limits = group(
+  {
+    maxConnections: whole({
+      minimum: 1,
+      maximum: 1_000_000,
+      unit: 'connections',
+      default: 10_000,
+      description: 'Client connections of one worker, per listener. One more is told so and closed.',
+    }),
+    maxBulkBytes: size({
+      minimum: '1kb',
+      maximum: '512mb',
+      default: '64mb',
+      description:
+        'The largest key or value a client may send over RESP. A longer one is a protocol error and closes its connection.',
+    }),
+    maxArrayLength: whole({
+      minimum: 16,
+      maximum: 1_048_576,
+      unit: 'arguments',
+      default: 1_048_576,
+      description: 'The most arguments one command may have.',
+    }),
+    maxInlineBytes: size({
+      minimum: '64',
+      maximum: '1mb',
+      default: '64kb',
+      description: 'The longest line of a command typed by hand (inline command).',
+    }),
+    maxInFlightPerConnection: whole({
+      minimum: 1,
+      maximum: 1_000_000,
+      unit: 'commands',
+      default: 10_000,
+      description:
+        'Commands of one client that wait for an answer. At the limit the proxy stops reading from that client until answers have left.',
+    }),
+    maxInFlightPerShard: whole({
+      minimum: 1,
+      maximum: 10_000_000,
+      unit: 'commands',
+      default: 100_000,
+      description:
+        'Commands of one worker that wait for one shard. Further ones are answered OVERLOADED and not sent.',
+    }),
+    maxBufferedBytesPerConnection: size({
+      minimum: '64kb',
+      maximum: '4gb',
+      default: '128mb',
+      formula: 'maxBufferedBytesPerConnection >= maxBulkBytes',
+      description:
+        'Requests not yet sent and replies not yet read of one client. At the limit the proxy stops reading from it; a client that lets replies pile up beyond it is closed.',
+    }),
+    maxHttpBodyBytes: size({
+      minimum: '1kb',
+      maximum: '512mb',
+      default: '64mb',
+      description:
+        'The largest HTTP body and gRPC message. A larger one is answered 413 or RESOURCE_EXHAUSTED.',
+    }),
+    handshakeTimeoutMs: milliseconds({
+      minimum: 100,
+      maximum: 600_000,
+      default: 10_000,
+      description: 'How long a TLS handshake may take before the connection is closed.',
+    }),
+    headerTimeoutMs: milliseconds({
+      minimum: 100,
+      maximum: 600_000,
+      default: 10_000,
+      description:
+        'How long a client may take to send one whole request once it has begun (slow-loris); then its connection is closed.',
+    }),
+    idleTimeoutMs: milliseconds({
+      minimum: 0,
+      maximum: 86_400_000,
+      default: 0,
+      description:
+        'A client connection silent between requests for this long is closed; 0 keeps it for ever.',
+    }),
+  },
+  { description: 'What one client, or all of them, may use of this proxy.' },
+);
+
+const upstream = group(
+  {
+    name: text({
+      maxLength: 255,
+      pattern: '^\\S+$',
+      expects: 'a name without spaces',
+      description: 'Name of the shard. It decides which keys it gets: renaming moves keys.',
+    }),
+    leader: address({ description: 'Address of the node that takes the writes.' }),
+    followers: list(address({ description: 'Address of a node that may answer reads.' }), {
+      unit: 'addresses',
+      maxItems: 16,
+      description: 'Nodes asked for reads while the leader does not answer.',
+    }),
+    weight: whole({
+      minimum: 1,
+      maximum: 100,
+      unit: 'ratio',
+      default: 1,
+      formula: 'share of the keys = weight / sum of the weights',
+      description: 'Size of this shard relative to the others.',
+    }),
+  },
+  { description: 'One shard of a fixed ring.' },
+);
+
+type ClientTls = 'inherit' | 'off' | Static<typeof ownTlsSchema>;
+
+/** Options of `ringside proxy`. */
+export const proxySchema = group(
+  {
+    id: text({
+      default: null,
+      maxLength: 255,
+      pattern: '^\\S+$',
+      expects: 'a name without spaces',
+      description: 'Name of this proxy in status and metrics; by default host name and process id.',
+    }),
+    bind: text({
+      default: '127.0.0.1',
+      unit: 'address',
+      description:
+        'Address of the client listeners. A sidecar stays on 127.0.0.1, where only the pod reaches it.',
+    }),
+    respPort: port({ default: 7379, description: 'RESP (Redis) port for clients.' }),
+    memcachedPort: port({ default: 7311, description: 'memcached port for clients.' }),
+    httpPort: port({ default: 7380, description: 'HTTP port for clients.' }),
+    grpcPort: port({ default: 7381, description: 'gRPC port for clients.' }),
+    adminBind: text({
+      default: null,
+      unit: 'address',
+      description:
+        'Address of the admin listener, where probes and scrapes come from outside; by default `bind`.',
+    }),
+    adminPort: port({
+      default: 7390,
+      description: 'HTTP port for health, readiness, metrics, status and drain.',
+    }),
+    adminAdvertise: address({
+      default: null,
+      description: 'Address under which others reach the admin port; by default the address it listens on.',
+    }),
+    workers: whole({
+      minimum: 1,
+      maximum: 256,
+      unit: 'threads',
+      default: 1,
+      formula: 'upstream connections = workers x nodes; limits count per worker',
+      description:
+        'Threads that share the listeners. More use more cores, and more connections to each node.',
+    }),
+    controlPlane: address({
+      default: null,
+      description: "The control plane's gRPC address, where the ring comes from. Either this or `upstreams`.",
+    }),
+    dir: text({
+      default: null,
+      unit: 'path',
+      description:
+        'Folder for the last known good ring. Without it a restarted proxy needs the control plane to learn the ring.',
+    }),
+    engine: oneOf(['ringside', 'redis'], {
+      default: 'ringside',
+      description:
+        'What the upstreams are. `redis`: plain redis-servers of a fixed ring; no fencing of epochs, no versions, and what needs them answers `not supported by engine redis`.',
+    }),
+    upstreams: list(upstream, {
+      unit: 'shards',
+      maxItems: 1000,
+      description: 'A fixed ring instead of a control plane.',
+    }),
+    requirePass: text({
+      default: null,
+      unit: 'secret',
+      description:
+        "Password that this proxy's clients give with AUTH. Without it everybody who reaches the port is let in.",
+    }),
+    nodePassword: text({
+      default: null,
+      unit: 'secret',
+      description: "The nodes' `requirePass`, which the proxy gives when it connects.",
+    }),
+    clientTls: Type.Unsafe<ClientTls>({
+      anyOf: [{ type: 'string', enum: ['inherit', 'off'] }, ownTlsSchema],
+      default: 'inherit',
+      unit: 'word or group',
+      expects: '`inherit`, `off` or a group with `ca`, `cert`, `key` and `allowedNames`',
+      description:
+        'TLS of the client listeners: as the fleet (`tls`), none, or certificates of their own. `off` suits a sidecar that listens on 127.0.0.1 only.',
+    }),
+    operationTimeoutMs: milliseconds({
+      minimum: 10,
+      maximum: 600_000,
+      default: 1000,
+      formula: 'operationTimeoutMs > readTimeoutMs',
+      description:
+        'Deadline of one command, retries included. A write without an answer by then is reported as of unknown outcome, a read as timed out.',
+    }),
+    readTimeoutMs: milliseconds({
+      minimum: 1,
+      maximum: 600_000,
+      default: 250,
+      description: 'How long a read waits for the leader before a follower is asked.',
+    }),
+    connectTimeoutMs: milliseconds({
+      minimum: 10,
+      maximum: 600_000,
+      default: 500,
+      description: 'How long opening a connection to a node may take before it counts as unreachable.',
+    }),
+    drainTimeoutMs: milliseconds({
+      minimum: 0,
+      maximum: 600_000,
+      default: 10_000,
+      description:
+        'After SIGTERM: how long commands under way may take to finish before connections are closed.',
+    }),
+    limits,
+  },
+  { description: 'One process that clients talk to (`ringside proxy`).' },
+);

@@ -1,0 +1,128 @@
+import { group, list, milliseconds, oneOf, size, text, whole } from './option.ts';
+
+const tlsOptions = {
+  ca: text({
+    unit: 'path',
+    description:
+      'Certificates (PEM) of the authorities whose peers are trusted. Nothing else is trusted, not even the system store.',
+  }),
+  cert: text({ unit: 'path', description: 'Own certificate chain (PEM), used as server and as client.' }),
+  key: text({
+    unit: 'path',
+    description:
+      'Private key (PEM) of `cert`. Files are read again when they change; a broken new one is logged and the old one stays.',
+  }),
+  allowedNames: list(
+    text({
+      maxLength: 2048,
+      pattern: '^[^*\\s]*\\*?$',
+      expects: 'a SPIFFE URI or DNS name, with `*` at the end at most',
+      description: 'A SPIFFE URI or DNS name of the peer certificate; `*` at the end stands for any rest.',
+    }),
+    {
+      unit: 'names',
+      maxItems: 1000,
+      description:
+        'Names (SAN) accepted in a peer certificate, one of which it must carry. Empty accepts every certificate of the authorities.',
+    },
+  ),
+};
+
+/** Identity inside the fleet. */
+export const tlsSchema = group(tlsOptions, {
+  nullable: true,
+  description:
+    'Mutual TLS between proxies, nodes and control plane, both sides verified. Left out: plain TCP, for one host or a trusted network.',
+});
+
+/** A TLS identity that differs from the fleet's. */
+export const ownTlsSchema = group(tlsOptions, { description: 'Certificates and names of one listener.' });
+
+const namespace = group(
+  {
+    name: text({
+      maxLength: 64,
+      pattern: '^[A-Za-z0-9][A-Za-z0-9_.-]*$',
+      expects: 'letters, digits, `_`, `.` and `-`',
+      description: 'Name in metrics and messages; unique.',
+    }),
+    prefix: text({
+      maxLength: 512,
+      description:
+        'Keys that begin with it belong to the namespace; the longest matching prefix wins, and an empty one matches every key.',
+    }),
+    maxBytes: size({
+      minimum: '1mb',
+      maximum: '1024gb',
+      default: null,
+      description: "Memory budget of the namespace's keys on each node.",
+    }),
+    policy: oneOf(['lru', 'lfu', 'ttl', 'none'], {
+      default: 'lru',
+      description: 'What is evicted when the budget is used up.',
+    }),
+    defaultTtlSeconds: whole({
+      minimum: 1,
+      maximum: 315_360_000,
+      unit: 's',
+      default: null,
+      description: 'Time to live of values written without one.',
+    }),
+    maxValueBytes: size({
+      minimum: '1',
+      maximum: '512mb',
+      default: null,
+      description:
+        'Largest value accepted; a larger one is refused and nothing changes. Left out: only `limits.maxBulkBytes` counts.',
+    }),
+    ack: oneOf(['leader', 'replica'], {
+      default: null,
+      description: 'When a write is acknowledged; left out: as `node.ack` says.',
+    }),
+    ackTimeoutMs: milliseconds({
+      minimum: 1,
+      maximum: 600_000,
+      default: null,
+      description:
+        'How long `ack: replica` waits before the outcome is reported as unknown; left out: `node.ackTimeoutMs`.',
+    }),
+    stalenessMs: milliseconds({
+      minimum: 0,
+      maximum: 3_600_000,
+      default: 0,
+      description: 'How old a value read may be. 0: reads go to the leader while it answers; no near cache.',
+    }),
+    readFallback: oneOf(['follower', 'off'], {
+      default: 'follower',
+      description:
+        'What a read does while the leader is unreachable: ask a follower, whose value may be a little older (counted as possibly stale), or answer an error.',
+    }),
+    origin: text({ default: null, unit: 'URL', description: 'Where a missing value is fetched from.' }),
+  },
+  { description: 'Rules for the keys that share a prefix.' },
+);
+
+/** Rules by key prefix. */
+export const namespacesSchema = list(namespace, {
+  unit: 'namespaces',
+  maxItems: 1000,
+  description:
+    'Rules by key prefix; the same list belongs on every proxy and node. Keys of no namespace follow the defaults.',
+});
+
+/** The proxies' own memory. */
+export const nearCacheSchema = group(
+  {
+    mode: oneOf(['off', 'hot-keys', 'always'], {
+      default: 'off',
+      description: 'Which values a proxy keeps in its own memory for a short, bounded time.',
+    }),
+    maxBytes: size({
+      minimum: '1mb',
+      maximum: '64gb',
+      default: '64mb',
+      description: 'Memory of one proxy process for such values.',
+    }),
+  },
+  { description: 'Near cache (L1) of each proxy.' },
+);
