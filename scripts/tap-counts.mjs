@@ -5,7 +5,9 @@ import { readFileSync } from 'node:fs';
 const counts = { pass: 0, fail: 0, skip: 0 };
 let complete = true;
 for (const file of process.argv.slice(2)) {
-  const totals = readFileSync(file, 'utf8').match(/^# \{ total: .*\}$/gm)?.at(-1);
+  const totals = readFileSync(file, 'utf8')
+    .match(/^# \{ total: .*\}$/gm)
+    ?.at(-1);
   if (!totals) {
     process.stderr.write(`tap-counts: ${file} has no totals: the run did not end by itself\n`);
     complete = false;
