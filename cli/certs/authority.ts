@@ -54,13 +54,21 @@ export class Authority {
     this.#key = key;
   }
 
-  /** A new authority with a name that no other has. */
-  static async create(validity: Validity): Promise<Authority> {
+  /** Its distinguished name. */
+  get name(): string {
+    return this.#certificate.subject;
+  }
+
+  /** A new authority; by default its name is one that no other has. */
+  static async create(
+    validity: Validity,
+    name = `CN=Ringside development CA ${systemRandom.hex(4)}`,
+  ): Promise<Authority> {
     const keys = await newKeys();
     const certificate = await X509CertificateGenerator.createSelfSigned({
       ...span(validity),
       serialNumber: newSerial(),
-      name: [{ CN: [`Ringside development CA ${systemRandom.hex(4)}`] }],
+      name,
       keys,
       signingAlgorithm: ALGORITHM,
       extensions: [

@@ -1,11 +1,13 @@
 import { constants, createPrivateKey, X509Certificate } from 'node:crypto';
-import { readFileSync, statSync } from 'node:fs';
+import { readFileSync, type Stats, statSync } from 'node:fs';
 import { readFile, stat } from 'node:fs/promises';
 import { createSecureContext, type SecureContext, type SecureContextOptions } from 'node:tls';
 import { type Clock, type Logger, RingsideError, systemClock } from '../base/index.ts';
 
 const RELOAD_MS = 1000;
 const KINDS = ['ca', 'cert', 'key'] as const;
+
+type Kind = (typeof KINDS)[number];
 
 /** Where the certificates are, and whom they let in. */
 export interface TlsFiles {
@@ -19,8 +21,17 @@ export interface TlsFiles {
   readonly allowedNames?: readonly string[];
 }
 
+/** How material is loaded and watched. */
+export interface LoadTlsOptions {
+  /** Milliseconds between looks at the files; 1000 by default. */
+  readonly reloadMs?: number;
+  /** Configuration path of the files, named in errors; `tls` by default. */
+  readonly setting?: string;
+  readonly clock?: Clock;
+}
+
 interface Loaded {
-  readonly pem: Readonly<Record<(typeof KINDS)[number], Buffer>>;
+  readonly pem: Readonly<Record<Kind, Buffer>>;
   readonly context: SecureContext;
   readonly certificate: X509Certificate;
 }
@@ -35,6 +46,7 @@ export class TlsMaterial {
   readonly #files: TlsFiles;
   readonly #log: Logger;
   readonly #clock: Clock;
+  readonly #setting: string;
   readonly #listeners = new Set<() => void>();
   readonly #timer: NodeJS.Timeout;
   #loaded: Loaded;
@@ -43,14 +55,15 @@ export class TlsMaterial {
   #reloading: Promise<boolean> | null = null;
 
   /** Use `loadTls`. */
-  constructor(files: TlsFiles, log: Logger, { reloadMs, clock }: { reloadMs: number; clock: Clock }) {
+  constructor(files: TlsFiles, log: Logger, options: Required<LoadTlsOptions>) {
     this.allowedNames = files.allowedNames ?? [];
     this.#files = files;
     this.#log = log;
-    this.#clock = clock;
-    this.#seen = fingerprintOf(files, (path) => statSync(path));
-    this.#loaded = build(files, readAllSync(files), clock.wallMs());
-    this.#timer = setInterval(() => void this.#poll(), reloadMs);
+    this.#clock = options.clock;
+    this.#setting = options.setting;
+    this.#seen = statAllSync(files);
+    this.#loaded = this.#build(readAllSync(files, options.setting));
+    this.#timer = setInterval(() => void this.#poll(), options.reloadMs);
     this.#timer.unref();
   }
 
@@ -91,7 +104,7 @@ export class TlsMaterial {
 
   async #poll(): Promise<void> {
     const stats = await Promise.all(KINDS.map((kind) => stat(this.#files[kind]).catch(() => null)));
-    const seen = stats.map((s) => (s ? signature(s) : 'missing')).join(' ');
+    const seen = stats.map(signature).join(' ');
     if (seen === this.#seen) return;
     this.#seen = seen;
     await this.reload();
@@ -102,7 +115,7 @@ export class TlsMaterial {
       const [ca, cert, key] = await Promise.all(KINDS.map((kind) => readFile(this.#files[kind])));
       const pem = { ca, cert, key };
       if (KINDS.every((kind) => pem[kind].equals(this.#loaded.pem[kind]))) return false;
-      this.#loaded = build(this.#files, pem, this.#clock.wallMs());
+      this.#loaded = this.#build(pem);
     } catch (error) {
       this.#report(error);
       return false;
@@ -123,76 +136,67 @@ export class TlsMaterial {
       'new certificate not usable, the former one stays',
     );
   }
+
+  #build(pem: Loaded['pem']): Loaded {
+    const files = this.#files;
+    const usable = <T>(kind: Kind, action: () => T) =>
+      attempt(`${this.#setting}.${kind} ${files[kind]}`, action);
+    usable('ca', () => new X509Certificate(pem.ca));
+    const certificate = usable('cert', () => new X509Certificate(pem.cert));
+    const key = usable('key', () => createPrivateKey(pem.key));
+    if (!certificate.checkPrivateKey(key)) {
+      throw invalid(`${this.#setting}.key ${files.key} is not the key of ${files.cert}`);
+    }
+    if (certificate.validToDate.getTime() <= this.#clock.wallMs()) {
+      throw invalid(`${this.#setting}.cert ${files.cert} expired on ${certificate.validTo}`);
+    }
+    return { pem, certificate, context: usable('cert', () => createSecureContext(contextOptions(pem))) };
+  }
 }
 
 /**
- * Loads the files and watches them (every `reloadMs`, 1000 by default; by polling, since Kubernetes swaps a symbolic link).
+ * Loads the files and watches them, by polling, since Kubernetes swaps a symbolic link.
  *
- * Throws RingsideError `config_invalid` that names the file and what is wrong with it.
+ * Throws RingsideError `config_invalid` that names the setting, the file and what is wrong with it.
  */
 export function loadTls(
   files: TlsFiles,
   log: Logger,
-  { reloadMs = RELOAD_MS, clock = systemClock }: { reloadMs?: number; clock?: Clock } = {},
+  { reloadMs = RELOAD_MS, setting = 'tls', clock = systemClock }: LoadTlsOptions = {},
 ): TlsMaterial {
-  return new TlsMaterial(files, log, { reloadMs, clock });
+  return new TlsMaterial(files, log, { reloadMs, setting, clock });
 }
 
-function readAllSync(files: TlsFiles): Loaded['pem'] {
-  const [ca, cert, key] = KINDS.map((kind) => attempt(kind, files[kind], () => readFileSync(files[kind])));
+function readAllSync(files: TlsFiles, setting: string): Loaded['pem'] {
+  const [ca, cert, key] = KINDS.map((kind) =>
+    attempt(`${setting}.${kind} ${files[kind]}`, () => readFileSync(files[kind])),
+  );
   return { ca, cert, key };
 }
 
-function build(files: TlsFiles, pem: Loaded['pem'], nowMs: number): Loaded {
-  attempt('ca', files.ca, () => new X509Certificate(pem.ca));
-  const certificate = attempt('cert', files.cert, () => new X509Certificate(pem.cert));
-  const key = attempt('key', files.key, () => createPrivateKey(pem.key));
-  if (!certificate.checkPrivateKey(key)) {
-    throw new RingsideError(
-      'config_invalid',
-      `tls.key ${files.key} is not the key of tls.cert ${files.cert}`,
-    );
-  }
-  if (certificate.validToDate.getTime() <= nowMs) {
-    throw new RingsideError('config_invalid', `tls.cert ${files.cert} expired on ${certificate.validTo}`);
-  }
-  const context = attempt('cert', files.cert, () => createSecureContext(contextOptions(pem)));
-  return { pem, context, certificate };
-}
-
 function contextOptions(pem: Loaded['pem']): SecureContextOptions {
-  // Without tickets every connection shows its certificate: a resumed TLS 1.3 session counts as verified even when its first handshake showed none.
+  // Without tickets every connection shows its certificate: Node takes a resumed TLS 1.3 session for verified even when its first
+  // handshake showed none.
   return { ...pem, minVersion: 'TLSv1.2', secureOptions: constants.SSL_OP_NO_TICKET };
 }
 
-function attempt<T>(kind: (typeof KINDS)[number], path: string, action: () => T): T {
+function attempt<T>(what: string, action: () => T): T {
   try {
     return action();
   } catch (error) {
     const text = error instanceof Error ? error.message : String(error);
-    throw new RingsideError('config_invalid', `tls.${kind} ${path} cannot be used: ${text}`, {
-      cause: error,
-    });
+    throw invalid(`${what} cannot be used: ${text}`, error);
   }
 }
 
-function fingerprintOf(files: TlsFiles, statOf: (path: string) => FileStat): string {
-  return KINDS.map((kind) => {
-    try {
-      return signature(statOf(files[kind]));
-    } catch {
-      return 'missing';
-    }
-  }).join(' ');
+function invalid(message: string, cause?: unknown): RingsideError {
+  return new RingsideError('config_invalid', message, cause === undefined ? undefined : { cause });
 }
 
-interface FileStat {
-  readonly ino: number;
-  readonly size: number;
-  readonly mtimeMs: number;
-  readonly ctimeMs: number;
+function statAllSync(files: TlsFiles): string {
+  return KINDS.map((kind) => signature(statSync(files[kind], { throwIfNoEntry: false }))).join(' ');
 }
 
-function signature(stat: FileStat): string {
-  return `${stat.ino}:${stat.size}:${stat.mtimeMs}:${stat.ctimeMs}`;
+function signature(stats: Stats | null | undefined): string {
+  return stats ? `${stats.ino}:${stats.size}:${stats.mtimeMs}:${stats.ctimeMs}` : 'missing';
 }
