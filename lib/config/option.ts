@@ -1,4 +1,4 @@
-import { type Static, type TProperties, type TSchema, type TUnsafe, Type } from '@sinclair/typebox';
+import type { Static, TProperties, TSchema, TUnsafe } from '@sinclair/typebox';
 
 /** What every option says about itself; `docs/configuration.md` is made of it. */
 export interface OptionText {
@@ -14,6 +14,14 @@ export const ownKeywords = ['unit', 'formula', 'expects', 'kind'] as const;
 /** A listening port as configured: a number, any free port, or no listener. */
 export type Port = number | 'auto' | 'off';
 
+/**
+ * A JSON Schema that stands for values of type T, as TypeBox's `Type.Unsafe`. Only TypeBox's types are used: loading its
+ * code would cost every process 50 ms at its start.
+ */
+export function typed<T>(schema: object): TUnsafe<T> {
+  return schema as TUnsafe<T>;
+}
+
 interface Bounds {
   readonly minimum: number;
   readonly maximum: number;
@@ -27,19 +35,19 @@ export function oneOf<const W extends string, const D extends W | null>(
   text: OptionText & { default: D },
 ): TUnsafe<Nullable<W, D>> {
   const expects = `one of ${words.map((word) => `\`${word}\``).join(', ')}`;
-  return Type.Unsafe({ ...text, type: 'string', enum: words, unit: 'word', expects });
+  return typed({ ...text, type: 'string', enum: words, unit: 'word', expects });
 }
 
 /** Yes or no. */
 export function flag(text: OptionText & { default: boolean }): TUnsafe<boolean> {
-  return Type.Unsafe({ ...text, type: 'boolean', unit: 'true or false', expects: '`true` or `false`' });
+  return typed({ ...text, type: 'boolean', unit: 'true or false', expects: '`true` or `false`' });
 }
 
 /** Free text. Without a default it has to be given. */
 export function text<const D extends string | null | undefined = undefined>(
   more: OptionText & { default?: D; unit?: string; maxLength?: number; pattern?: string; expects?: string },
 ): TUnsafe<Nullable<string, D>> {
-  return Type.Unsafe({ unit: 'text', expects: 'text', ...more, type: 'string' });
+  return typed({ unit: 'text', expects: 'text', ...more, type: 'string' });
 }
 
 /** What an address looks like: a name, an IPv4 or a bracketed IPv6 address, a colon, and a port. */
@@ -57,7 +65,7 @@ export function whole<const D extends number | null>(
   more: OptionText & Bounds & { default: D; unit: string },
 ): TUnsafe<Nullable<number, D>> {
   const expects = `a whole number from ${more.minimum} to ${more.maximum}`;
-  return Type.Unsafe({ ...more, type: 'integer', expects });
+  return typed({ ...more, type: 'integer', expects });
 }
 
 /** A number of milliseconds, whole. */
@@ -75,7 +83,7 @@ export function size<const D extends string | null>(
   more: OptionText & { default: D; minimum: string; maximum: string },
 ): TUnsafe<Nullable<number, D>> {
   const { minimum, maximum, ...rest } = more;
-  return Type.Unsafe({
+  return typed({
     ...rest,
     kind: 'size',
     unit: 'bytes',
@@ -93,7 +101,7 @@ export function port(
 ): TUnsafe<Port> {
   const { offAllowed = true, ...rest } = more;
   const words = offAllowed ? ['auto', 'off'] : ['auto'];
-  return Type.Unsafe({
+  return typed({
     ...rest,
     kind: 'port',
     unit: 'port',
@@ -111,7 +119,7 @@ export function list<T extends TSchema>(
   more: OptionText & { unit: string; maxItems: number },
 ): TUnsafe<Static<T>[]> {
   const expects = `a list of at most ${more.maxItems} entries`;
-  return Type.Unsafe({ ...more, type: 'array', items, default: [], expects });
+  return typed({ ...more, type: 'array', items, default: [], expects });
 }
 
 /**
@@ -125,7 +133,7 @@ export function group<P extends TProperties, const N extends boolean = false>(
   const required = Object.keys(properties).filter(
     (key) => properties[key].default === undefined && properties[key].type !== 'object',
   );
-  return Type.Unsafe({
+  return typed({
     description: more.description,
     type: 'object',
     properties,

@@ -1,6 +1,5 @@
 import type { Static } from '@sinclair/typebox';
-import { Type } from '@sinclair/typebox';
-import { address, group, list, milliseconds, oneOf, port, size, text, whole } from './option.ts';
+import { address, group, list, milliseconds, oneOf, port, size, text, typed, whole } from './option.ts';
 import { ownTlsSchema } from './schema-shared.ts';
 
 const limits = group(
@@ -189,7 +188,7 @@ export const proxySchema = group(
       unit: 'secret',
       description: "The nodes' `requirePass`, which the proxy gives when it connects.",
     }),
-    clientTls: Type.Unsafe<ClientTls>({
+    clientTls: typed<ClientTls>({
       anyOf: [{ type: 'string', enum: ['inherit', 'off'] }, ownTlsSchema],
       default: 'inherit',
       unit: 'word or group',
