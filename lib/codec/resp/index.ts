@@ -1,0 +1,10 @@
+export type { Args } from './args.ts';
+export { argsOf } from './args-of.ts';
+export { decodeReply, RespAttributed, RespError, RespPush, type RespValue, RespVerbatim } from './decode.ts';
+export { type CommandPart, encodeCommand, writeCommand } from './encode.ts';
+export { parseDouble, parseInt64, parseSafeInteger } from './numbers.ts';
+export { RespProtocolError } from './protocol-error.ts';
+export { ReplyFramer, type ReplyLimits } from './reply-framer.ts';
+export { RequestParser, type RespLimits } from './request-parser.ts';
+export { replyLineEnd, replyNumber, skipReply } from './walk.ts';
+export { RespWriter } from './writer.ts';

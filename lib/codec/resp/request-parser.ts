@@ -1,0 +1,252 @@
+import { type Args, equalsAsciiIgnoreCase } from './args.ts';
+import { ByteFeed, INCOMPLETE, INVALID } from './byte-feed.ts';
+import { encodeCommand } from './encode.ts';
+import { splitInline } from './inline.ts';
+import { parseDouble, parseInt64, parseSafeInteger } from './numbers.ts';
+
+const CR = 0x0d;
+const LF = 0x0a;
+const STAR = 0x2a;
+const DOLLAR = 0x24;
+
+const FIRST_OFFSETS = 16;
+const KEPT_OFFSETS = 2048;
+
+/** Redis's limits for a connection that has not authenticated. */
+const UNAUTHENTICATED_ARRAY_LENGTH = 10;
+const UNAUTHENTICATED_BULK_BYTES = 16384;
+
+/** What a request may be at most. Beyond it the parser fails with Redis's text. */
+export interface RespLimits {
+  /** Bytes of one argument. */
+  maxBulkBytes: number;
+  /** Arguments of one command. */
+  maxArrayLength: number;
+  /** Bytes of an inline command's line, and of a line that announces a length. */
+  maxInlineBytes: number;
+  /** Bytes of one whole command, as they travel; also what may wait unparsed while the caller does not ask for commands. */
+  maxBufferedBytes: number;
+}
+
+/**
+ * Takes a client's bytes and hands out its commands one by one. One per connection; itself the `Args` of the
+ * current command.
+ *
+ * ```
+ * parser.push(chunk);
+ * while (parser.next()) execute(parser);   // throws RespProtocolError
+ * ```
+ *
+ * `buffer.subarray(frameStart, frameEnd)` is the current command as it goes over the wire, ready to be forwarded (an inline
+ * command is translated first). A partial command is never scanned twice, and holds at most twice the bytes that have arrived.
+ * Protocol: https://redis.io/docs/latest/develop/reference/protocol-spec/
+ */
+export class RequestParser extends ByteFeed implements Args {
+  /** Arguments of the current command, its name included. */
+  count = 0;
+  /** Whether the current command came as a line of words. */
+  isInline = false;
+  /** While false, only the short commands that Redis accepts before authentication are taken. */
+  authenticated = true;
+
+  private readonly limits: RespLimits;
+  /** Start and end of each argument, counted from the start of the frame. */
+  private offsets: Int32Array = new Int32Array(FIRST_OFFSETS);
+  /** Arguments announced; 0: between commands. */
+  private expected = 0;
+  private parsed = 0;
+
+  constructor(limits: RespLimits) {
+    super(limits.maxBufferedBytes);
+    this.limits = limits;
+  }
+
+  start(i: number): number {
+    return this.frameStart + this.offsets[2 * i];
+  }
+
+  end(i: number): number {
+    return this.frameStart + this.offsets[2 * i + 1];
+  }
+
+  length(i: number): number {
+    return this.offsets[2 * i + 1] - this.offsets[2 * i];
+  }
+
+  bytes(i: number): Buffer {
+    return this.buffer.subarray(this.start(i), this.end(i));
+  }
+
+  copy(i: number): Buffer {
+    const copy = Buffer.allocUnsafeSlow(this.length(i));
+    this.buffer.copy(copy, 0, this.start(i), this.end(i));
+    return copy;
+  }
+
+  latin1(i: number): string {
+    return this.buffer.latin1Slice(this.start(i), this.end(i));
+  }
+
+  utf8(i: number): string {
+    return this.buffer.utf8Slice(this.start(i), this.end(i));
+  }
+
+  upper(i: number): string {
+    return this.latin1(i).replace(/[a-z]+/g, (letters) => letters.toUpperCase());
+  }
+
+  equalsIgnoreCase(i: number, upperAscii: string): boolean {
+    return equalsAsciiIgnoreCase(this.buffer, this.start(i), this.end(i), upperAscii);
+  }
+
+  integer(i: number): number | null {
+    return parseSafeInteger(this.buffer, this.start(i), this.end(i));
+  }
+
+  bigint(i: number): bigint | null {
+    return parseInt64(this.buffer, this.start(i), this.end(i));
+  }
+
+  number(i: number): number | null {
+    return parseDouble(this.buffer, this.start(i), this.end(i));
+  }
+
+  protected override scan(): boolean {
+    while (this.expected === 0) {
+      if (this.head === this.filled) return false;
+      if (this.input[this.head] === STAR) {
+        if (!this.scanCount()) return false;
+      } else {
+        const count = this.scanInline();
+        if (count !== 0) return count > 0;
+      }
+    }
+    return this.scanBulks();
+  }
+
+  protected override drop(): void {
+    super.drop();
+    this.count = 0;
+    if (this.offsets.length > KEPT_OFFSETS) this.offsets = new Int32Array(FIRST_OFFSETS);
+  }
+
+  /** Reads `*3`; true when it is complete. An empty or negative count is skipped like an empty line. */
+  private scanCount(): boolean {
+    const count = this.header(this.head);
+    if (count === INCOMPLETE) return this.awaitHeader('too big mbulk count string');
+    if (count === INVALID || count > this.limits.maxArrayLength) this.fail('invalid multibulk length');
+    if (count > UNAUTHENTICATED_ARRAY_LENGTH && !this.authenticated) {
+      this.fail('unauthenticated multibulk length');
+    }
+    if (count <= 0) {
+      this.skipTo(this.headerEnd);
+    } else {
+      this.at = this.headerEnd;
+      this.expected = count;
+      this.parsed = 0;
+    }
+    return true;
+  }
+
+  /** Reads `$3 abc` until all arguments are there. */
+  private scanBulks(): boolean {
+    const input = this.input;
+    const filled = this.filled;
+    const head = this.head;
+    const expected = this.expected;
+    const maxBytes = this.authenticated ? this.limits.maxBulkBytes : UNAUTHENTICATED_BULK_BYTES;
+    let offsets = this.offsets;
+    let parsed = this.parsed;
+    let at = this.at;
+    while (parsed < expected && at < filled) {
+      if (input[at] !== DOLLAR) this.fail(`expected '$', got '${printable(input[at])}'`);
+      const bytes = this.header(at);
+      const from = this.headerEnd;
+      const to = from + bytes;
+      if (bytes < 0 || bytes > maxBytes || to + 2 > filled) {
+        this.at = at;
+        this.parsed = parsed;
+        return this.awaitBulk(bytes);
+      }
+      if (input[to] !== CR || input[to + 1] !== LF) this.fail('expected CRLF behind a bulk string');
+      if (2 * parsed === offsets.length) offsets = this.growOffsets();
+      offsets[2 * parsed] = from - head;
+      offsets[2 * parsed + 1] = to - head;
+      parsed++;
+      at = to + 2;
+    }
+    this.at = at;
+    this.parsed = parsed;
+    if (at - head > this.maxFrameBytes) this.fail('too big request');
+    if (parsed < expected) return false;
+    this.count = parsed;
+    this.isInline = false;
+    this.expected = 0;
+    this.finish(at);
+    return true;
+  }
+
+  /** The argument at `at` has not fully come, or never may. */
+  private awaitBulk(bytes: number): false {
+    if (bytes === INCOMPLETE) return this.awaitHeader('too big bulk count string');
+    if (bytes < 0 || bytes > this.limits.maxBulkBytes) this.fail('invalid bulk length');
+    if (bytes > UNAUTHENTICATED_BULK_BYTES && !this.authenticated) this.fail('unauthenticated bulk length');
+    this.need = this.headerEnd + bytes + 2 - this.head;
+    if (this.need > this.maxFrameBytes) this.fail('too big request');
+    if (this.parsed + 1 === this.expected) this.whole = this.need;
+    return false;
+  }
+
+  /** The header at `at` has not ended; that is an error once the line is longer than any can be. */
+  private awaitHeader(reason: string): false {
+    if (this.filled - this.at > this.limits.maxInlineBytes) this.fail(reason);
+    return false;
+  }
+
+  /** Reads a line of words; returns how many, 0 for an empty line (which is skipped), or INCOMPLETE. */
+  private scanInline(): number {
+    const { maxInlineBytes, maxBulkBytes, maxArrayLength } = this.limits;
+    const newline = this.find(LF, this.head);
+    if ((newline < 0 ? this.filled : newline) - this.head > maxInlineBytes)
+      this.fail('too big inline request');
+    if (newline < 0) return INCOMPLETE;
+    const words = splitInline(this.input.subarray(this.head, newline));
+    if (words === null) this.fail('unbalanced quotes in request');
+    if (words.length > maxArrayLength || words.some((word) => word.length > maxBulkBytes)) {
+      this.fail('too big inline request');
+    }
+    if (words.length > 0) this.take(words);
+    this.skipTo(newline + 1);
+    return words.length;
+  }
+
+  /** Makes `words` the current command, encoded as if they had come as an array. */
+  private take(words: Buffer[]): void {
+    const encoded = encodeCommand(...words);
+    while (this.offsets.length < 2 * words.length) this.growOffsets();
+    let at = encoded.indexOf(LF) + 1;
+    for (let i = 0; i < words.length; i++) {
+      at = encoded.indexOf(LF, at) + 1;
+      this.offsets[2 * i] = at;
+      at += words[i].length;
+      this.offsets[2 * i + 1] = at;
+      at += 2;
+    }
+    this.count = words.length;
+    this.isInline = true;
+    this.buffer = encoded;
+    this.frameStart = 0;
+    this.frameEnd = encoded.length;
+  }
+
+  private growOffsets(): Int32Array {
+    const grown = new Int32Array(this.offsets.length * 2);
+    grown.set(this.offsets);
+    this.offsets = grown;
+    return grown;
+  }
+}
+
+function printable(byte: number): string {
+  return byte === CR || byte === LF ? ' ' : String.fromCharCode(byte);
+}

@@ -1,0 +1,309 @@
+import { NO_BYTES } from './byte-feed.ts';
+
+const CR = 0x0d;
+const LF = 0x0a;
+const ZERO = 0x30;
+const MINUS = 0x2d;
+const DOLLAR = 0x24;
+const COLON = 0x3a;
+
+/** Runs shorter than this are copied by a loop: a native call costs more. */
+const LOOP_BYTES = 24;
+const FIRST_SLAB_BYTES = 1024;
+/** A slab above this is not kept while nothing is to be written. */
+const KEPT_SLAB_BYTES = 16 * 1024;
+const MAX_SMALL = 1e9;
+/** Sign, 19 digits, type and line end of a 64-bit number. */
+const NUMBER_BYTES = 24;
+
+/**
+ * Writes replies into one growing slab of memory; `take` hands out what has been written, without a copy.
+ *
+ * `protocol` decides how the RESP3 types go out: a client that speaks RESP2 gets what Redis would send it instead.
+ * `rewind` lets the slab be used from its start again, which keeps a busy connection free of allocations.
+ */
+export class RespWriter {
+  /** What the client speaks. */
+  protocol: 2 | 3 = 2;
+
+  private slab: Buffer = NO_BYTES;
+  private at = 0;
+  private taken = 0;
+  private readonly firstSlabBytes: number;
+  private batchBytes = 0;
+
+  /** `firstSlabBytes` is allocated at the first write. */
+  constructor(firstSlabBytes = FIRST_SLAB_BYTES) {
+    this.firstSlabBytes = firstSlabBytes;
+  }
+
+  /** Bytes written since the last `take`. */
+  get length(): number {
+    return this.at - this.taken;
+  }
+
+  /** `+OK` */
+  ok(): void {
+    if (this.slab.length - this.at < 5) this.grow(5);
+    const slab = this.slab;
+    const at = this.at;
+    slab[at] = 0x2b;
+    slab[at + 1] = 0x4f;
+    slab[at + 2] = 0x4b;
+    slab[at + 3] = CR;
+    slab[at + 4] = LF;
+    this.at = at + 5;
+  }
+
+  /** A simple string; line breaks become spaces. */
+  simple(text: string): void {
+    this.line(0x2b, text);
+  }
+
+  /** An error reply: its code, a space, and the text, without the leading `-`; line breaks become spaces. */
+  error(text: string): void {
+    this.line(MINUS, text);
+  }
+
+  /** A whole number of up to 64 bits. */
+  integer(value: number | bigint): void {
+    this.number(COLON, value);
+  }
+
+  /** A bulk string: the bytes of `buffer` from `start` to `end`. */
+  bulk(buffer: Uint8Array, start = 0, end = buffer.length): void {
+    this.number(DOLLAR, end - start);
+    this.raw(buffer, start, end);
+    this.lineEnd();
+  }
+
+  /** A bulk string of the characters of `text`, one byte each. */
+  bulkLatin1(text: string): void {
+    const bytes = text.length;
+    this.number(DOLLAR, bytes);
+    if (this.slab.length - this.at < bytes + 2) this.grow(bytes + 2);
+    if (bytes < LOOP_BYTES) {
+      const slab = this.slab;
+      const at = this.at;
+      for (let i = 0; i < bytes; i++) slab[at + i] = text.charCodeAt(i);
+    } else {
+      this.slab.latin1Write(text, this.at, bytes);
+    }
+    this.at += bytes;
+    this.lineEnd();
+  }
+
+  /** A bulk string of `text` as UTF-8. */
+  bulkUtf8(text: string): void {
+    const bytes = Buffer.byteLength(text);
+    this.number(DOLLAR, bytes);
+    if (this.slab.length - this.at < bytes) this.grow(bytes);
+    this.slab.utf8Write(text, this.at, bytes);
+    this.at += bytes;
+    this.lineEnd();
+  }
+
+  /** No value: `$-1`, in RESP3 `_`. */
+  nullBulk(): void {
+    this.nothing(DOLLAR);
+  }
+
+  /** No array: `*-1`, in RESP3 `_`. */
+  nullArray(): void {
+    this.nothing(0x2a);
+  }
+
+  /** `count` replies follow. */
+  arrayHeader(count: number): void {
+    this.number(0x2a, count);
+  }
+
+  /** `pairs` keys and values follow; in RESP2 a flat array. */
+  mapHeader(pairs: number): void {
+    if (this.protocol === 3) this.number(0x25, pairs);
+    else this.number(0x2a, 2 * pairs);
+  }
+
+  /** `count` members follow; in RESP2 an array. */
+  setHeader(count: number): void {
+    this.number(this.protocol === 3 ? 0x7e : 0x2a, count);
+  }
+
+  /** `count` parts of an out-of-band message follow; in RESP2 an array. */
+  pushHeader(count: number): void {
+    this.number(this.protocol === 3 ? 0x3e : 0x2a, count);
+  }
+
+  /** `pairs` attributes of the reply after them follow. Only for RESP3: a RESP2 client must not be sent any. */
+  attributeHeader(pairs: number): void {
+    this.number(0x7c, pairs);
+  }
+
+  /** A floating-point number; in RESP2 a bulk string. */
+  double(value: number): void {
+    const text = Number.isFinite(value)
+      ? String(value)
+      : Number.isNaN(value)
+        ? 'nan'
+        : value > 0
+          ? 'inf'
+          : '-inf';
+    if (this.protocol === 3) this.line(0x2c, text);
+    else this.bulkLatin1(text);
+  }
+
+  /** True or false; in RESP2 `:1` or `:0`. */
+  boolean(value: boolean): void {
+    if (this.protocol === 3) this.line(0x23, value ? 't' : 'f');
+    else this.integer(value ? 1 : 0);
+  }
+
+  /** A whole number of any size; in RESP2 a bulk string. */
+  bigNumber(value: bigint): void {
+    if (this.protocol === 3) this.line(0x28, value.toString());
+    else this.bulkLatin1(value.toString());
+  }
+
+  /** A text with a format of three letters (`txt`, `mkd`); in RESP2 a bulk string of the text alone. */
+  verbatim(format: string, text: string): void {
+    if (this.protocol !== 3) {
+      this.bulkUtf8(text);
+      return;
+    }
+    const bytes = Buffer.from(`${format}:${text}`);
+    this.number(0x3d, bytes.length);
+    this.raw(bytes, 0, bytes.length);
+    this.lineEnd();
+  }
+
+  /** Bytes as they are, for example a frame from another connection. */
+  raw(buffer: Uint8Array, start: number, end: number): void {
+    const bytes = end - start;
+    if (this.slab.length - this.at < bytes) this.grow(bytes);
+    const slab = this.slab;
+    const at = this.at;
+    if (bytes < LOOP_BYTES) {
+      for (let i = 0; i < bytes; i++) slab[at + i] = buffer[start + i];
+    } else {
+      (buffer as Buffer).copy(slab, at, start, end);
+    }
+    this.at = at + bytes;
+  }
+
+  /** Hands out everything written since the last `take` as one view of the slab. It stays true until `rewind`. */
+  take(): Buffer {
+    const bytes = this.slab.subarray(this.taken, this.at);
+    this.batchBytes = Math.max(this.at - this.taken, this.batchBytes - (this.batchBytes >> 3));
+    this.taken = this.at;
+    if (this.slab.length > KEPT_SLAB_BYTES) this.letGo();
+    return bytes;
+  }
+
+  /**
+   * Starts over at the beginning of the slab. The caller promises that nobody reads taken bytes any more, as is so
+   * when a socket has accepted them all (`socket.writableLength === 0` after the write). Does nothing while bytes wait to be taken.
+   */
+  rewind(): void {
+    if (this.at !== this.taken) return;
+    this.at = 0;
+    this.taken = 0;
+  }
+
+  private letGo(): void {
+    this.slab = NO_BYTES;
+    this.at = 0;
+    this.taken = 0;
+  }
+
+  private nothing(type: number): void {
+    if (this.slab.length - this.at < 5) this.grow(5);
+    const slab = this.slab;
+    let at = this.at;
+    if (this.protocol === 3) {
+      slab[at++] = 0x5f;
+    } else {
+      slab[at++] = type;
+      slab[at++] = MINUS;
+      slab[at++] = 0x31;
+    }
+    slab[at++] = CR;
+    slab[at++] = LF;
+    this.at = at;
+  }
+
+  /** A type byte, a number and a line end. */
+  private number(type: number, value: number | bigint): void {
+    if (typeof value !== 'number' || !(value >= 0 && value < MAX_SMALL)) {
+      this.bigInteger(type, value);
+      return;
+    }
+    if (this.slab.length - this.at < NUMBER_BYTES) this.grow(NUMBER_BYTES);
+    const slab = this.slab;
+    let at = this.at;
+    slab[at++] = type;
+    let left = value | 0;
+    let end = at + 1;
+    if (left >= 10) end += left < 100 ? 1 : left < 1000 ? 2 : decimalDigits(left) - 1;
+    for (at = end - 1; left >= 10; at--) {
+      const tens = (left / 10) | 0;
+      slab[at] = ZERO + left - tens * 10;
+      left = tens;
+    }
+    slab[at] = ZERO + left;
+    slab[end] = CR;
+    slab[end + 1] = LF;
+    this.at = end + 2;
+  }
+
+  private bigInteger(type: number, value: number | bigint): void {
+    if (typeof value === 'number' && !Number.isSafeInteger(value)) {
+      throw new RangeError(`${value} is no whole number that a reply could carry exactly`);
+    }
+    this.line(type, String(value));
+  }
+
+  private line(type: number, text: string): void {
+    const longest = text.length * 3 + 3;
+    if (this.slab.length - this.at < longest) this.grow(longest);
+    const slab = this.slab;
+    let at = this.at;
+    slab[at++] = type;
+    for (let i = 0; i < text.length; i++) {
+      const code = text.charCodeAt(i);
+      if (code > 0x7f) {
+        at += slab.utf8Write(text.slice(i).replace(/[\r\n]/g, ' '), at);
+        break;
+      }
+      slab[at++] = code === CR || code === LF ? 0x20 : code;
+    }
+    slab[at++] = CR;
+    slab[at++] = LF;
+    this.at = at;
+  }
+
+  private lineEnd(): void {
+    if (this.slab.length - this.at < 2) this.grow(2);
+    this.slab[this.at] = CR;
+    this.slab[this.at + 1] = LF;
+    this.at += 2;
+  }
+
+  /** Moves what waits into a new slab with room for `bytes` more. */
+  private grow(bytes: number): void {
+    const waiting = this.at - this.taken;
+    const least = waiting + bytes + Math.max(waiting >> 1, NUMBER_BYTES);
+    const slab = Buffer.allocUnsafe(
+      Math.max(this.firstSlabBytes, Math.min(this.batchBytes * 2, KEPT_SLAB_BYTES), least),
+    );
+    this.slab.copy(slab, 0, this.taken, this.at);
+    this.slab = slab;
+    this.at = waiting;
+    this.taken = 0;
+  }
+}
+
+function decimalDigits(value: number): number {
+  if (value < 1e5) return value < 1e4 ? 4 : 5;
+  if (value < 1e7) return value < 1e6 ? 6 : 7;
+  return value < 1e8 ? 8 : 9;
+}
