@@ -10,6 +10,14 @@ export const controlPlaneProto: string = fileURLToPath(
   new URL('./ringside/v1/control_plane.proto', import.meta.url),
 );
 
+/** Absolute path of the `ringside.v1.Cache` service. */
+export const cacheProto: string = fileURLToPath(new URL('./ringside/v1/cache.proto', import.meta.url));
+
+/** Absolute path of the `ringside.v1.Coordination` service. */
+export const coordinationProto: string = fileURLToPath(
+  new URL('./ringside/v1/coordination.proto', import.meta.url),
+);
+
 /** How every Ringside process reads its protos; the shapes in messages.ts assume exactly this. */
 export const protoLoaderOptions = {
   keepCase: false,
