@@ -1,9 +1,10 @@
 import net from 'node:net';
 import tls from 'node:tls';
-import type { Logger } from '../base/index.ts';
+import { type Clock, type Logger, systemClock } from '../base/index.ts';
 import { formatAddress } from './address.ts';
 import { errorCode, listenError } from './node-error.ts';
-import { judgePeer, type Peer, type PeerVerdict, type RefusalReason } from './peer.ts';
+import { judgePeer, type Peer, type RefusalReason } from './peer.ts';
+import { RefusalLog } from './refusals.ts';
 import type { TlsMaterial } from './tls-material.ts';
 
 const HANDSHAKE_TIMEOUT_MS = 10_000;
@@ -32,6 +33,7 @@ export interface ListenOptions {
   /** Keeps the way out open after the client closed its side; false by default. */
   readonly allowHalfOpen?: boolean;
   readonly log: Logger;
+  readonly clock?: Clock;
   /** Without TLS, may write a last line (an error in the protocol at hand) to a connection over the limit, which then ends. */
   readonly onRefused?: (socket: net.Socket, reason: RefusalReason) => void;
 }
@@ -83,6 +85,7 @@ class Listener implements ListeningServer {
   readonly #server: net.Server;
   readonly #tlsServer: tls.Server | null;
   readonly #sockets = new Set<net.Socket>();
+  readonly #refusals: RefusalLog;
   #forgetMaterial = () => {};
   #onEmpty = () => {};
   port: number;
@@ -91,6 +94,7 @@ class Listener implements ListeningServer {
     this.#options = options;
     this.#onSocket = onSocket;
     this.port = options.port;
+    this.#refusals = new RefusalLog(options.name, options.log, options.clock ?? systemClock);
     this.#server = net.createServer({
       allowHalfOpen: options.allowHalfOpen ?? false,
       noDelay: true,
@@ -165,7 +169,7 @@ class Listener implements ListeningServer {
   }
 
   #refuseOverLimit(socket: net.Socket): void {
-    this.#logRefusal(addressOf(socket), { reason: 'connection limit', names: [], fingerprint: '' });
+    this.#refusals.record(addressOf(socket), { reason: 'connection limit', names: [], fingerprint: '' });
     if (!this.#options.tls) this.#options.onRefused?.(socket, 'connection limit');
     socket.destroySoon();
   }
@@ -195,7 +199,7 @@ class Listener implements ListeningServer {
       this.#onSocket(socket, { address, names: verdict.names });
       return;
     }
-    this.#logRefusal(address, verdict);
+    this.#refusals.record(address, verdict);
     socket.destroy();
   }
 
@@ -206,12 +210,7 @@ class Listener implements ListeningServer {
     // A health probe that only opens the port.
     if (code === 'ECONNRESET') return;
     const reason = code === 'ERR_TLS_HANDSHAKE_TIMEOUT' ? 'handshake timeout' : 'handshake failed';
-    this.#logRefusal(address, { reason, names: [], fingerprint: '', detail: code || error.message });
-  }
-
-  #logRefusal(peer: string, { reason, names, fingerprint, detail }: PeerVerdict): void {
-    const fields = { listener: this.name, peer, reason, names, fingerprint, detail };
-    this.#options.log.warn(fields, `connection refused: ${reason}`);
+    this.#refusals.record(address, { reason, names: [], fingerprint: '', detail: code || error.message });
   }
 }
 
