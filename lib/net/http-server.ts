@@ -1,12 +1,15 @@
 import http from 'node:http';
+import type { Socket } from 'node:net';
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { type ErrorCode, errorCatalogue, isRingsideError, type Logger } from '../base/index.ts';
+import { errorCode } from './node-error.ts';
 import { createServer, type ListeningServer, type ListenOptions } from './server.ts';
 
 const HEADERS_TIMEOUT_MS = 10_000;
 const REQUEST_TIMEOUT_MS = 60_000;
 const KEEP_ALIVE_TIMEOUT_MS = 75_000;
 const CONNECTIONS_CHECK_MS = 1000;
+const REFUSAL_LINGER_MS = 1000;
 const MAX_PARAM_LENGTH = 65_536;
 
 /** How an HTTP server listens, and its bounds. */
@@ -19,6 +22,8 @@ export interface HttpServerOptions extends ListenOptions {
   readonly requestTimeoutMs?: number;
   /** Milliseconds an idle connection stays open; 75,000 by default. */
   readonly keepAliveTimeoutMs?: number;
+  /** Changes the URL before it is routed, e.g. when a part of it is bytes rather than text. */
+  readonly rewriteUrl?: (request: http.IncomingMessage) => string;
 }
 
 /** An HTTP server that listens. `close` also lets requests under way finish, within the grace. */
@@ -47,7 +52,7 @@ export async function createHttpServer(
   });
   app.setErrorHandler<FastifyError>((error, request, reply) => sendError(options.log, error, request, reply));
   app.setNotFoundHandler((request, reply) => {
-    const message = `there is no ${request.method} ${request.url.split('?', 1)[0]}`;
+    const message = `there is no ${request.method} ${request.originalUrl.split('?', 1)[0]}`;
     return reply.code(404).send(errorBody('not_found', message));
   });
   await register(app);
@@ -92,6 +97,28 @@ function createNodeServer(options: HttpServerOptions, handler: http.RequestListe
   // Node starts to check the timeouts of connections at this event.
   server.emit('listening');
   return server;
+}
+
+/** Answers what is not HTTP, or too slow, or too long in its headers; the connection ends. */
+function refuseMalformed(error: Error, socket: Socket): void {
+  if (!socket.writable || errorCode(error) === 'ECONNRESET') {
+    socket.destroy();
+    return;
+  }
+  const [status, message] = malformed(errorCode(error));
+  const body = JSON.stringify(errorBody('bad_request', message));
+  const head = `HTTP/1.1 ${status} ${http.STATUS_CODES[status]}\r\nContent-Type: application/json\r\n`;
+  socket.end(`${head}Content-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`, () =>
+    socket.destroy(),
+  );
+  // Nobody waits for a peer that does not read.
+  setTimeout(() => socket.destroy(), REFUSAL_LINGER_MS).unref();
+}
+
+function malformed(code: string): [status: number, message: string] {
+  if (code === 'ERR_HTTP_REQUEST_TIMEOUT') return [408, 'the request did not arrive in time'];
+  if (code === 'HPE_HEADER_OVERFLOW') return [431, 'the request line and the headers are longer than 16 KB'];
+  return [400, 'not a well-formed HTTP request'];
 }
 
 function sendError(log: Logger, error: FastifyError, request: FastifyRequest, reply: FastifyReply): void {
