@@ -49,6 +49,8 @@ export async function createHttpServer(
     bodyLimit: options.maxBodyBytes ?? 1_048_576,
     routerOptions: { maxParamLength: MAX_PARAM_LENGTH, ignoreTrailingSlash: true },
     frameworkErrors: (error, request, reply) => sendError(options.log, error, request, reply),
+    clientErrorHandler: refuseMalformed,
+    ...(options.rewriteUrl && { rewriteUrl: options.rewriteUrl }),
   });
   app.setErrorHandler<FastifyError>((error, request, reply) => sendError(options.log, error, request, reply));
   app.setNotFoundHandler((request, reply) => {
