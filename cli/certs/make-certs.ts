@@ -3,9 +3,9 @@ import { join } from 'node:path';
 import { RingsideError } from '../../lib/base/index.ts';
 import { AtomicFile } from '../../lib/net/index.ts';
 import { Authority, type Leaf, type PemPair } from './authority.ts';
+import { parseIdentity } from './identity.ts';
 
 const CA_DAYS = 3650;
-const ROLE_AND_ID = /^([a-z][a-z0-9-]*)\/([A-Za-z0-9][A-Za-z0-9._-]*)$/;
 
 /** What certificates to make, and where. */
 export interface CertsRequest {
@@ -71,8 +71,9 @@ export async function makeCerts(request: CertsRequest): Promise<MadeCerts> {
 }
 
 function leafOf(identity: string, { dns = [], ips = [] }: CertsRequest): Leaf {
-  const [, role, id] = ROLE_AND_ID.exec(identity) ?? [];
-  if (!role) throw new RingsideError('bad_request', `"${identity}" is not role/id, such as node/n1`);
+  const parsed = parseIdentity(identity);
+  if (!parsed) throw new RingsideError('bad_request', `"${identity}" is not role/id, such as node/n1`);
+  const { role, id } = parsed;
   return {
     name: `${role}-${id}`,
     uris: [`spiffe://ringside/${role}/${id}`],

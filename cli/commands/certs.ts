@@ -1,17 +1,18 @@
 import { type Command, InvalidArgumentError } from 'commander';
+import { parseIdentity } from '../certs/identity.ts';
 import type { MadeCerts } from '../certs/index.ts';
+import { type CommonOptions, collect, wholeNumber } from '../options.ts';
 
 const IDENTITIES = ['control-plane/cp1', 'node/n1', 'proxy/p1', 'client/app'];
 const MAX_DAYS = 3650;
 
-interface CertsOptions {
-  dir: string;
-  days: number;
-  dns: string[];
-  ip: string[];
-  force?: boolean;
-  newCa?: boolean;
-  json?: boolean;
+interface CertsOptions extends CommonOptions {
+  readonly dir: string;
+  readonly days: number;
+  readonly dns: string[];
+  readonly ip: string[];
+  readonly force?: boolean;
+  readonly newCa?: boolean;
 }
 
 /** Adds `ringside certs` to the program. */
@@ -19,14 +20,23 @@ export function registerCerts(program: Command): void {
   program
     .command('certs')
     .description('make a development CA and certificates (ECDSA P-256, SHA-256, SPIFFE names)')
-    .argument('[identities...]', 'role/id of each certificate: spiffe://ringside/role/id', IDENTITIES)
+    .argument(
+      '[identities...]',
+      'role/id of each: its name is spiffe://ringside/role/id',
+      identities,
+      IDENTITIES,
+    )
     .option('--dir <dir>', 'folder to write to; the CA in it, if any, is used', 'certs')
-    .option('--days <days>', `days the certificates are good for, at most ${MAX_DAYS}`, parseDays, 365)
+    .option(
+      '--days <days>',
+      `days the certificates are good for, at most ${MAX_DAYS}`,
+      wholeNumber(1, MAX_DAYS),
+      365,
+    )
     .option('--dns <name>', 'DNS name beside localhost; repeatable', collect, [])
     .option('--ip <address>', 'IP address beside 127.0.0.1; repeatable', collect, [])
     .option('--force', 'overwrite certificates that exist')
     .option('--new-ca', 'make a new CA although the folder has one; replacing it takes --force')
-    .option('--json', 'print what was made as JSON')
     .action(run);
 }
 
@@ -43,12 +53,8 @@ function describe(made: MadeCerts): string {
   return authority + made.certs.map(({ cert, key, uri }) => `${cert} ${key}  ${uri}\n`).join('');
 }
 
-function collect(value: string, former: string[]): string[] {
-  return [...former, value];
-}
-
-function parseDays(value: string): number {
-  const days = Number(value);
-  if (Number.isInteger(days) && days >= 1 && days <= MAX_DAYS) return days;
-  throw new InvalidArgumentError(`It is a whole number from 1 to ${MAX_DAYS}.`);
+/** Commander hands over the default list with the first argument. */
+function identities(text: string, former: readonly string[]): string[] {
+  if (!parseIdentity(text)) throw new InvalidArgumentError('It is role/id, such as node/n1.');
+  return former === IDENTITIES ? [text] : [...former, text];
 }

@@ -10,6 +10,7 @@ const REQUEST_TIMEOUT_MS = 60_000;
 const KEEP_ALIVE_TIMEOUT_MS = 75_000;
 const CONNECTIONS_CHECK_MS = 1000;
 const REFUSAL_LINGER_MS = 1000;
+const IDLE_CHECK_MS = 50;
 const MAX_PARAM_LENGTH = 65_536;
 
 /** How an HTTP server listens, and its bounds. */
@@ -76,9 +77,11 @@ function withApp(listening: ListeningServer, app: FastifyInstance, server: http.
       return listening.connections;
     },
     async close(graceMs = 0) {
-      // Ends what is idle now; connections with a request under way end after its answer.
       server.close();
+      // Connections with a request under way become idle with its answer.
+      const ending = setInterval(() => server.closeIdleConnections(), IDLE_CHECK_MS);
       await listening.close(graceMs);
+      clearInterval(ending);
       await app.close();
     },
   };
@@ -129,9 +132,7 @@ function sendError(log: Logger, error: FastifyError, request: FastifyRequest, re
     log.error({ err: error, method: request.method, url: request.url }, 'request failed');
   }
   const message = code === 'internal' ? errorCatalogue.internal.meaning : error.message;
-  void reply
-    .code(status)
-    .send(errorBody(isRingsideError(error) ? errorCatalogue[error.code].httpCode : code, message));
+  void reply.code(status).send(errorBody(code, message));
 }
 
 function classify(error: FastifyError): [status: number, code: ErrorCode] {
