@@ -1,0 +1,203 @@
+import { isRingsideError } from '../../lib/base/index.ts';
+import type { Ack, Heartbeat, Hello, Nack } from '../../lib/codec/proto/index.ts';
+import { judgeDocument, parseDocument, type RingDocument } from '../../lib/ring/index.ts';
+import { greetWithSeal } from './failover.ts';
+import { noteShard } from './formation.ts';
+import { isNewer, pruneLists, stopWaitingFor } from './publish.ts';
+import { absorb } from './rebuild.ts';
+import { type Agent, agentKey, type CoreState, isLive, leaderAgent, log, noteEpoch } from './state.ts';
+import type { RefusalReason } from './types.ts';
+
+const MAX_ID_BYTES = 256;
+const DECIMAL = /^\d{1,20}$/;
+
+/** An agent introduces itself on a new stream. */
+export function onHello(state: CoreState, session: number, hello: Hello): void {
+  const refusal = refusalOf(state, hello);
+  if (refusal !== null) {
+    const [reason, message] = refusal;
+    log(state, 'warn', `refused ${hello.kind} ${hello.id}: ${message}`, { address: hello.address });
+    state.effects.push({ type: 'refuse', session, reason, message });
+    return;
+  }
+  const agent = attach(state, session, hello);
+  const { heartbeatMs, leaseMs, suspectAfterMs } = state.options;
+  state.effects.push({ type: 'welcome', session, welcome: { heartbeatMs, leaseMs, suspectAfterMs } });
+  readOffer(state, agent, hello.ringJson);
+  if (agent.kind === 'PROXY') return;
+  const shard = state.shards.get(hello.shard);
+  noteEpoch(shard, hello.sealedEpoch);
+  if (shard === undefined) {
+    noteShard(state, agent);
+    return;
+  }
+  noteHeld(state, agent);
+  greetWithSeal(state, shard, agent);
+}
+
+/** A periodic report, answered with a lease if it is the leader's and nothing is under way against it. */
+export function onHeartbeat(state: CoreState, session: number, heartbeat: Heartbeat): void {
+  const agent = heardFrom(state, session);
+  if (agent === null) return;
+  agent.heartbeat = heartbeat;
+  const { seq } = heartbeat;
+  if (agent.kind === 'PROXY') {
+    state.effects.push({ type: 'grant', session, seq, granted: false, shardEpoch: '0' });
+    return;
+  }
+  const synced = heartbeat.replication?.synced ?? false;
+  agent.unsyncedSinceMs = synced ? null : (agent.unsyncedSinceMs ?? state.observedMs);
+  const shard = state.shards.get(agent.hello!.shard);
+  noteEpoch(shard, heartbeat.sealedEpoch);
+  noteEpoch(shard, heartbeat.shardEpoch);
+  const shardEpoch = String(shard?.epoch ?? 0n);
+  const granted =
+    shard !== undefined &&
+    state.phase === 'running' &&
+    shard.change === null &&
+    leaderAgent(state, shard) === agent &&
+    heartbeat.role === 'LEADER' &&
+    heartbeat.shardEpoch === shardEpoch;
+  if (granted) shard.lastGrantMs = state.nowMs;
+  state.effects.push({ type: 'grant', session, seq, granted, shardEpoch });
+}
+
+/** An agent has applied a document. */
+export function onAck(state: CoreState, session: number, ack: Ack): void {
+  const agent = heardFrom(state, session);
+  const { document } = state;
+  if (agent === null || document === null) return;
+  if (!DECIMAL.test(ack.incarnation) || !DECIMAL.test(ack.epoch)) return;
+  const current = document.epoch === ack.epoch && document.incarnation === ack.incarnation;
+  if (current && document.sha256 !== ack.sha256) {
+    log(state, 'error', `${agent.kind} ${agent.id} acknowledged another content of ring epoch ${ack.epoch}`);
+    return;
+  }
+  agent.held = { incarnation: BigInt(ack.incarnation), epoch: BigInt(ack.epoch), sha256: ack.sha256 };
+  agent.offered = null;
+  noteHeld(state, agent);
+  if (current) stopWaitingFor(state, agent);
+}
+
+/** An agent has refused a document. It keeps the one it has; the next document may suit it. */
+export function onNack(state: CoreState, session: number, nack: Nack): void {
+  const agent = heardFrom(state, session);
+  if (agent === null) return;
+  log(state, 'error', `${agent.kind} ${agent.id} refused the ring: ${nack.code}: ${nack.message}`);
+  stopWaitingFor(state, agent);
+}
+
+/** An agent asks for the newest document. */
+export function onRefresh(state: CoreState, session: number): void {
+  const agent = heardFrom(state, session);
+  if (agent !== null) agent.pushed = null;
+}
+
+/** A stream has ended. */
+export function onDisconnect(state: CoreState, session: number): void {
+  const agent = state.sessions.get(session);
+  state.sessions.delete(session);
+  if (agent?.session !== session) return;
+  agent.session = null;
+  stopWaitingFor(state, agent);
+}
+
+/** The agent of a session that is still its newest, marked as heard of now. */
+export function heardFrom(state: CoreState, session: number): Agent | null {
+  const agent = state.sessions.get(session);
+  if (agent?.session !== session) return null;
+  agent.heardMs = Math.max(agent.heardMs, state.observedMs);
+  return agent;
+}
+
+function refusalOf(state: CoreState, hello: Hello): [RefusalReason, string] | null {
+  const { kind, id, shard } = hello;
+  if (kind !== 'NODE' && kind !== 'PROXY') return ['invalid', 'Hello names no kind'];
+  if (id === '' || hello.runId === '' || Buffer.byteLength(id) > MAX_ID_BYTES) {
+    return ['invalid', `Hello needs an id of 1 to ${MAX_ID_BYTES} bytes and a run_id`];
+  }
+  const known = state.agents.get(agentKey(kind, id));
+  if (known !== undefined && known.runId !== hello.runId && isLive(state, known)) {
+    const where = `pid ${known.hello?.pid} at ${known.hello?.address || known.hello?.resp}`;
+    return ['id_in_use', `id ${id} is in use by another live process (${where}); ids must be unique`];
+  }
+  return kind === 'NODE' ? nodeRefusal(state, hello, shard) : null;
+}
+
+function nodeRefusal(state: CoreState, hello: Hello, shard: string): [RefusalReason, string] | null {
+  if (shard === '' || hello.address === '')
+    return ['invalid', 'Hello of a node needs a shard and an address'];
+  if (state.phase === 'collecting') return null;
+  if (!state.shards.has(shard)) {
+    const names = [...state.shards.keys()].join(', ');
+    return ['shard_unknown', `shard ${shard} is not part of the ring, which has: ${names}`];
+  }
+  const home = state.members.get(hello.id)?.shard;
+  if (home !== undefined && home !== shard) {
+    return ['invalid', `node ${hello.id} belongs to shard ${home}, not ${shard}; give it another id`];
+  }
+  return null;
+}
+
+function attach(state: CoreState, session: number, hello: Hello): Agent {
+  const kind = hello.kind as 'NODE' | 'PROXY';
+  const key = agentKey(kind, hello.id);
+  const before = state.agents.get(key);
+  if (before !== undefined && before.session !== null) {
+    const message = 'a newer stream of this agent took over';
+    state.effects.push({ type: 'refuse', session: before.session, reason: 'replaced', message });
+    onDisconnect(state, before.session);
+  }
+  const sameProcess = before !== undefined && before.runId === hello.runId && before.hello !== null;
+  const agent: Agent = {
+    kind,
+    id: hello.id,
+    runId: hello.runId,
+    session,
+    hello,
+    heartbeat: sameProcess ? before.heartbeat : null,
+    heardMs: state.observedMs,
+    unsyncedSinceMs: sameProcess ? before.unsyncedSinceMs : state.observedMs,
+    firstSeenMs: sameProcess ? before.firstSeenMs : state.nowMs,
+    held: null,
+    offered: null,
+    pushed: null,
+  };
+  state.agents.set(key, agent);
+  state.sessions.set(session, agent);
+  const who = { address: hello.address || hello.resp, pid: hello.pid, shard: hello.shard };
+  log(state, 'info', `${kind} ${hello.id} attached`, who);
+  return agent;
+}
+
+function readOffer(state: CoreState, agent: Agent, text: string): void {
+  const offered = text === '' ? null : parseOffer(state, agent, text);
+  if (offered === null) return;
+  agent.offered = offered;
+  agent.held = {
+    incarnation: BigInt(offered.incarnation),
+    epoch: BigInt(offered.epoch),
+    sha256: offered.sha256,
+  };
+  for (const { name, epoch } of offered.shards) noteEpoch(state.shards.get(name), epoch);
+  if (state.phase === 'collecting') return;
+  const verdict = judgeDocument(state.document, offered);
+  if (verdict === 'newer' || verdict === 'conflict') absorb(state, offered);
+}
+
+function parseOffer(state: CoreState, agent: Agent, text: string): RingDocument | null {
+  try {
+    return parseDocument(text);
+  } catch (error) {
+    if (!isRingsideError(error)) throw error;
+    log(state, 'warn', `${agent.kind} ${agent.id} holds a ring that cannot be read: ${error.message}`);
+    return null;
+  }
+}
+
+function noteHeld(state: CoreState, agent: Agent): void {
+  const shard = state.shards.get(agent.hello!.shard);
+  if (shard === undefined || agent.held === null || leaderAgent(state, shard) !== agent) return;
+  if (isNewer(agent.held.incarnation, agent.held.epoch, state.incarnation, state.epoch)) return;
+  pruneLists(state, shard, agent.held.incarnation, agent.held.epoch);
+}
