@@ -1,0 +1,118 @@
+import { execFile } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import net from 'node:net';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { promisify } from 'node:util';
+import { type RingsideProcess, startRingside } from './ringside.ts';
+import { until } from './until.ts';
+
+const executable = resolve(import.meta.dirname, '../../bin/ringside');
+
+export interface NodeStatus {
+  id: string;
+  pid: number;
+  address: string;
+  admin: string;
+  state: 'starting' | 'serving' | 'syncing' | 'suspect' | 'dead';
+  offset: string;
+  lagBytes: string | number;
+  lagMs: number;
+}
+
+/** What `ringside ctl status --json` prints. */
+export interface ClusterStatus {
+  ring: { incarnation: string; epoch: string; sha256: string };
+  shards: {
+    name: string;
+    weight: number;
+    epoch: string;
+    leader: NodeStatus | null;
+    followers: NodeStatus[];
+  }[];
+  proxies: { id: string; pid: number; admin: string; resp: string; ackedEpoch: string; state: string }[];
+  controlPlane: { id: string; pid: number; address: string; leader: boolean }[];
+}
+
+/** Runs `ringside ARGS…` to its end; rejects when it exits with anything but 0. */
+export async function ringside(...args: string[]): Promise<string> {
+  const { stdout } = await promisify(execFile)(executable, args, {
+    env: { ...process.env, NODE_OPTIONS: '' },
+  });
+  return stdout;
+}
+
+async function isFree(port: number): Promise<boolean> {
+  return new Promise((done) => {
+    const server = net.createServer().once('error', () => done(false));
+    server.listen(port, '127.0.0.1', () => server.close(() => done(true)));
+  });
+}
+
+/** An offset at which none of the ports a small cluster takes is in use. */
+async function freeOffset(): Promise<number> {
+  for (let tries = 0; tries < 50; tries++) {
+    const offset = 2_000 + 700 * ((process.pid + tries * 7) % 60);
+    const ports = [7379, 7311, 7380, 7381, 7390, 7400, 7401, 7501, 7502, 7506, 7601].map((p) => p + offset);
+    if ((await Promise.all(ports.map(isFree))).every(Boolean)) return offset;
+  }
+  throw new Error('no free range of ports found');
+}
+
+/** A whole cluster of real processes (`ringside dev`) with its state in a folder of its own. */
+export class DevCluster {
+  readonly process: RingsideProcess;
+  readonly offset: number;
+  readonly dir: string;
+
+  private constructor(process: RingsideProcess, offset: number, dir: string) {
+    this.process = process;
+    this.offset = offset;
+    this.dir = dir;
+  }
+
+  /** Starts it and waits until it is ready; more flags of `ringside dev` in `args`. */
+  static async start(...args: string[]): Promise<DevCluster> {
+    const offset = await freeOffset();
+    const dir = mkdtempSync(join(tmpdir(), 'ringside-dev-'));
+    const process = await startRingside(['dev', '--port-offset', `${offset}`, '--dir', dir, ...args]);
+    return new DevCluster(process, offset, dir);
+  }
+
+  /** `host:port` of a default port, shifted by the offset. */
+  at(port: number): string {
+    return `127.0.0.1:${port + this.offset}`;
+  }
+
+  get controlPlaneUrl(): string {
+    return `http://${this.at(7400)}`;
+  }
+
+  async status(): Promise<ClusterStatus> {
+    const response = await fetch(`${this.controlPlaneUrl}/v1/status`);
+    return (await response.json()) as ClusterStatus;
+  }
+
+  /** Waits until every shard has a serving leader and `followers` serving followers, and every proxy the newest ring. */
+  async whole(shards: number, followers: number, timeoutMs = 30_000): Promise<ClusterStatus> {
+    return until(
+      `the cluster is whole (${shards} shards with ${followers} followers each)`,
+      async () => {
+        const now = await this.status();
+        const shardsWhole = now.shards.filter(
+          (shard) =>
+            shard.leader?.state === 'serving' &&
+            shard.followers.filter(({ state }) => state === 'serving').length === followers,
+        );
+        const current = now.proxies.every(({ ackedEpoch }) => ackedEpoch === now.ring.epoch);
+        return shardsWhole.length === shards && current ? now : undefined;
+      },
+      { timeoutMs, everyMs: 50 },
+    );
+  }
+
+  async stop(): Promise<void> {
+    await this.process.stop();
+    rmSync(this.dir, { recursive: true, force: true });
+  }
+}
