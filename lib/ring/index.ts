@@ -1,0 +1,13 @@
+export {
+  compareVersions,
+  type DocumentNode,
+  type DocumentShard,
+  type Judgement,
+  judgeDocument,
+  parseDocument,
+  type RingDocument,
+  sealDocument,
+} from './document.ts';
+export { hashKey, keyHashHex } from './key-hash.ts';
+export { murmur3x64_128, murmur3x86_32 } from './murmur3.ts';
+export { DEFAULT_VIRTUAL_NODES, Ring, type RingShard } from './ring.ts';

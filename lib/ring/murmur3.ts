@@ -1,0 +1,162 @@
+/**
+ * MurmurHash3 by Austin Appleton (public domain, SMHasher `MurmurHash3.cpp`), on bytes, in 32-bit limbs: no BigInt, no
+ * allocation. Held to SMHasher's verification values by test/lib/ring.test.ts.
+ */
+
+const C1_HIGH = 0x87c37b91;
+const C1_LOW = 0x114253d5;
+const C2_HIGH = 0x4cf5ad43;
+const C2_LOW = 0x2745937f;
+const F1_HIGH = 0xff51afd7;
+const F1_LOW = 0xed558ccd;
+const F2_HIGH = 0xc4ceb9fe;
+const F2_LOW = 0x1a85ec53;
+
+/** Upper 32 bits of a 64-bit product, modulo 2^64; the lower 32 are `Math.imul(aLow, bLow)`. */
+function mulHigh(aHigh: number, aLow: number, bHigh: number, bLow: number): number {
+  const a0 = aLow & 0xffff;
+  const a1 = aLow >>> 16;
+  const b0 = bLow & 0xffff;
+  const b1 = bLow >>> 16;
+  const low = Math.imul(a0, b0);
+  const middle = (Math.imul(a1, b0) + (low >>> 16)) | 0;
+  const other = (Math.imul(a0, b1) + (middle & 0xffff)) | 0;
+  const carried = (Math.imul(a1, b1) + (middle >>> 16) + (other >>> 16)) | 0;
+  return (carried + Math.imul(aHigh, bLow) + Math.imul(aLow, bHigh)) | 0;
+}
+
+/** 1 when the sum that gave `sum` (its low 32 bits) went over 2^32, one of its terms being `term`. */
+function carry(sum: number, term: number): number {
+  return sum >>> 0 < term >>> 0 ? 1 : 0;
+}
+
+/** Four bytes, little-endian. All of them must lie inside. */
+function word(bytes: Uint8Array, at: number): number {
+  return bytes[at] | (bytes[at + 1] << 8) | (bytes[at + 2] << 16) | (bytes[at + 3] << 24);
+}
+
+/** Up to four bytes, little-endian; what lies at or behind `end` counts as zero. */
+function tailWord(bytes: Uint8Array, at: number, end: number): number {
+  let value = 0;
+  for (let i = Math.min(at + 4, end) - 1; i >= at; i--) value = (value << 8) | bytes[i];
+  return value;
+}
+
+/**
+ * MurmurHash3_x64_128 of `bytes[start, end)` with a 32-bit `seed`. Writes four 32-bit limbs to `out`: upper and lower
+ * half of the first 64 bits (`h1`), then of the last 64 (`h2`).
+ */
+export function murmur3x64_128(
+  bytes: Uint8Array,
+  start: number,
+  end: number,
+  seed: number,
+  out: Uint32Array,
+): void {
+  let h1High = 0;
+  let h1Low = seed | 0;
+  let h2High = 0;
+  let h2Low = seed | 0;
+
+  for (let at = start; at < end; at += 16) {
+    const whole = end - at >= 16;
+    let low = whole ? word(bytes, at) : tailWord(bytes, at, end);
+    let high = whole ? word(bytes, at + 4) : tailWord(bytes, at + 4, end);
+    // k1 = rotl(k1 * c1, 31) * c2
+    let product = mulHigh(high, low, C1_HIGH, C1_LOW);
+    low = Math.imul(low, C1_LOW);
+    high = (product << 31) | (low >>> 1);
+    low = (low << 31) | (product >>> 1);
+    h1High ^= mulHigh(high, low, C2_HIGH, C2_LOW);
+    h1Low ^= Math.imul(low, C2_LOW);
+
+    if (whole) {
+      // h1 = (rotl(h1, 27) + h2) * 5 + 0x52dce729
+      high = (h1High << 27) | (h1Low >>> 5);
+      low = (h1Low << 27) | (h1High >>> 5);
+      h1Low = (low + h2Low) | 0;
+      h1High = (high + h2High + carry(h1Low, low)) | 0;
+      h1High = mulHigh(h1High, h1Low, 0, 5);
+      low = Math.imul(h1Low, 5);
+      h1Low = (low + 0x52dce729) | 0;
+      h1High = (h1High + carry(h1Low, low)) | 0;
+    }
+
+    low = whole ? word(bytes, at + 8) : tailWord(bytes, at + 8, end);
+    high = whole ? word(bytes, at + 12) : tailWord(bytes, at + 12, end);
+    // k2 = rotl(k2 * c2, 33) * c1
+    product = mulHigh(high, low, C2_HIGH, C2_LOW);
+    low = Math.imul(low, C2_LOW);
+    high = (low << 1) | (product >>> 31);
+    low = (product << 1) | (low >>> 31);
+    h2High ^= mulHigh(high, low, C1_HIGH, C1_LOW);
+    h2Low ^= Math.imul(low, C1_LOW);
+
+    if (whole) {
+      // h2 = (rotl(h2, 31) + h1) * 5 + 0x38495ab5
+      high = (h2High << 31) | (h2Low >>> 1);
+      low = (h2Low << 31) | (h2High >>> 1);
+      h2Low = (low + h1Low) | 0;
+      h2High = (high + h1High + carry(h2Low, low)) | 0;
+      h2High = mulHigh(h2High, h2Low, 0, 5);
+      low = Math.imul(h2Low, 5);
+      h2Low = (low + 0x38495ab5) | 0;
+      h2High = (h2High + carry(h2Low, low)) | 0;
+    }
+  }
+  finish(h1High, h1Low, h2High, h2Low, end - start, out);
+}
+
+function finish(
+  h1High: number,
+  h1Low: number,
+  h2High: number,
+  h2Low: number,
+  length: number,
+  out: Uint32Array,
+): void {
+  let aLow = h1Low ^ length;
+  const bLow = h2Low ^ length;
+  let low = (aLow + bLow) | 0;
+  let aHigh = (h1High + h2High + carry(low, aLow)) | 0;
+  aLow = low;
+  low = (bLow + aLow) | 0;
+  let bHigh = (h2High + aHigh + carry(low, aLow)) | 0;
+  let b = low;
+
+  // fmix64 of both halves: k ^= k >>> 33; k *= f1; k ^= k >>> 33; k *= f2; k ^= k >>> 33
+  aLow ^= aHigh >>> 1;
+  aHigh = mulHigh(aHigh, aLow, F1_HIGH, F1_LOW);
+  aLow = Math.imul(aLow, F1_LOW) ^ (aHigh >>> 1);
+  aHigh = mulHigh(aHigh, aLow, F2_HIGH, F2_LOW);
+  aLow = Math.imul(aLow, F2_LOW) ^ (aHigh >>> 1);
+  b ^= bHigh >>> 1;
+  bHigh = mulHigh(bHigh, b, F1_HIGH, F1_LOW);
+  b = Math.imul(b, F1_LOW) ^ (bHigh >>> 1);
+  bHigh = mulHigh(bHigh, b, F2_HIGH, F2_LOW);
+  b = Math.imul(b, F2_LOW) ^ (bHigh >>> 1);
+
+  low = (aLow + b) | 0;
+  aHigh = (aHigh + bHigh + carry(low, b)) | 0;
+  out[0] = aHigh;
+  out[1] = low;
+  const last = (b + low) | 0;
+  out[2] = bHigh + aHigh + carry(last, b);
+  out[3] = last;
+}
+
+/** MurmurHash3_x86_32 of `bytes[start, end)` with a 32-bit `seed`; an unsigned 32-bit number. */
+export function murmur3x86_32(bytes: Uint8Array, start: number, end: number, seed: number): number {
+  let hash = seed | 0;
+  for (let at = start; at < end; at += 4) {
+    const whole = end - at >= 4;
+    let k = Math.imul(whole ? word(bytes, at) : tailWord(bytes, at, end), 0xcc9e2d51);
+    k = Math.imul((k << 15) | (k >>> 17), 0x1b873593);
+    hash ^= k;
+    if (whole) hash = (Math.imul((hash << 13) | (hash >>> 19), 5) + 0xe6546b64) | 0;
+  }
+  hash ^= end - start;
+  hash = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b);
+  hash = Math.imul(hash ^ (hash >>> 13), 0xc2b2ae35);
+  return (hash ^ (hash >>> 16)) >>> 0;
+}
