@@ -77,6 +77,12 @@ function checkProxy({ proxy }: Config, isRole: boolean, report: Report): void {
       '`proxy.limits.maxBufferedBytesPerConnection` must be at least `proxy.limits.maxBulkBytes`, or the largest value never fits',
     );
   }
+  if (proxy.limits.maxApiBytes < proxy.limits.maxHttpBodyBytes) {
+    report(
+      ['proxy', 'limits', 'maxApiBytes'],
+      '`proxy.limits.maxApiBytes` must be at least `proxy.limits.maxHttpBodyBytes`, or the largest body never fits',
+    );
+  }
   unique(proxy.upstreams, 'name', ['proxy', 'upstreams'], report);
   const { respPort, memcachedPort, httpPort, grpcPort, adminPort } = proxy;
   distinctPorts('proxy', { respPort, memcachedPort, httpPort, grpcPort, adminPort }, report);

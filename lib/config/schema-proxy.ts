@@ -62,6 +62,15 @@ const limits = group(
       description:
         'The largest HTTP body and gRPC message. A larger one is answered 413 or RESOURCE_EXHAUSTED.',
     }),
+    maxApiBytes: size({
+      minimum: '1mb',
+      maximum: '64gb',
+      default: '256mb',
+      formula:
+        'maxApiBytes >= maxHttpBodyBytes; memory of the HTTP and gRPC listeners <= 2 x workers x maxApiBytes',
+      description:
+        'Bodies being received and answers not yet read of all clients of one worker, for HTTP and for gRPC each. Beyond it requests are answered 503 or RESOURCE_EXHAUSTED.',
+    }),
     handshakeTimeoutMs: milliseconds({
       minimum: 100,
       maximum: 600_000,

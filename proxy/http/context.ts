@@ -1,0 +1,17 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { KeyValueApi } from '../core/api.ts';
+import type { BodyLimits } from './body.ts';
+import type { HeldResponses } from './held-responses.ts';
+
+/** What the handlers work with. */
+export interface HttpContext {
+  readonly api: KeyValueApi;
+  readonly held: HeldResponses;
+  /** For bodies that are values. */
+  readonly bodyLimits: BodyLimits;
+  /** For bodies that are parsed. */
+  readonly jsonLimits: BodyLimits;
+}
+
+/** Answers one request; a RingsideError it rejects with becomes the answer. */
+export type HttpHandler = (request: IncomingMessage, response: ServerResponse) => Promise<void>;

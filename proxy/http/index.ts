@@ -1,0 +1,1 @@
+export { startHttpListener } from './listener.ts';

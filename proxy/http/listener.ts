@@ -1,0 +1,137 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { RingsideError } from '../../lib/base/index.ts';
+import { createHttpServer } from '../../lib/net/index.ts';
+import type { KeyValueApi } from '../core/api.ts';
+import {
+  type ApiListenerDeps,
+  type ApiListenerOptions,
+  asRingsideError,
+  ByteBudget,
+  type ListenerHandle,
+  passwordCheck,
+} from '../listener/index.ts';
+import type { HttpContext, HttpHandler } from './context.ts';
+import { HeldResponses } from './held-responses.ts';
+import { deleteHandler, getHandler, incrHandler, putHandler } from './key-handlers.ts';
+import { INCR_ROUTE, KEY_ROUTE, rewriteKeyUrl } from './key-path.ts';
+import { later, refuseLater } from './later.ts';
+import { mgetHandler } from './mget-handler.ts';
+import { sendError } from './reply.ts';
+
+const MAX_JSON_BYTES = 4 * 1024 * 1024;
+const METHODS = ['GET', 'HEAD', 'PUT', 'POST', 'DELETE', 'PATCH', 'OPTIONS', 'TRACE'] as const;
+/** Idle connections are not closed: about 12 days, near the longest timer there is. */
+const FOREVER_MS = 2 ** 30;
+
+type Method = (typeof METHODS)[number];
+
+/** Starts the HTTP interface of the data (docs/http.md). Rejects as `createServer` of lib/net does. */
+export async function startHttpListener(
+  options: ApiListenerOptions,
+  api: KeyValueApi,
+  deps: ApiListenerDeps,
+): Promise<ListenerHandle> {
+  const { host, port, tls, reusePort, limits } = options;
+  const server = await createHttpServer(
+    {
+      name: 'http',
+      setting: 'proxy.httpPort',
+      host,
+      port,
+      tls,
+      reusePort,
+      maxConnections: limits.maxConnections,
+      handshakeTimeoutMs: limits.handshakeTimeoutMs,
+      headersTimeoutMs: limits.headerTimeoutMs,
+      requestTimeoutMs: limits.headerTimeoutMs,
+      keepAliveTimeoutMs: limits.idleTimeoutMs || FOREVER_MS,
+      rewriteUrl: rewriteKeyUrl,
+      log: deps.log,
+    },
+    (app) => register(app, options, api, deps),
+  );
+  return { address: server.address, port: server.port, close: (graceMs) => server.close(graceMs) };
+}
+
+function register(
+  app: FastifyInstance,
+  options: ApiListenerOptions,
+  api: KeyValueApi,
+  deps: ApiListenerDeps,
+): void {
+  const context = createContext(options, api);
+  const wrap = guard(options, deps);
+  // The handlers read bodies themselves, bounded, and say themselves whether to continue.
+  app.removeAllContentTypeParsers();
+  app.addContentTypeParser('*', (_request, _payload, done) => done(null));
+  app.server.on('checkContinue', (request, response) => app.server.emit('request', request, response));
+
+  const routes: [url: string, handlers: Partial<Record<Method, HttpHandler>>][] = [
+    [
+      KEY_ROUTE,
+      {
+        GET: getHandler(context),
+        HEAD: getHandler(context),
+        PUT: putHandler(context),
+        DELETE: deleteHandler(context),
+      },
+    ],
+    [INCR_ROUTE, { POST: incrHandler(context) }],
+    ['/v1/mget', { POST: mgetHandler(context) }],
+    ['/v1/purge', { POST: () => Promise.reject(later('purges')) }],
+  ];
+  for (const [url, handlers] of routes) {
+    const allow = Object.keys(handlers).join(', ');
+    for (const method of METHODS) {
+      const handler = handlers[method];
+      app.route({ method, url, handler: handler ? wrap(handler) : methodNotAllowed(allow) });
+    }
+  }
+}
+
+function createContext({ limits }: ApiListenerOptions, api: KeyValueApi): HttpContext {
+  const budget = new ByteBudget(limits.maxApiBytes, 'proxy.limits.maxApiBytes');
+  const limit = 'proxy.limits.maxHttpBodyBytes';
+  const jsonBytes = Math.min(MAX_JSON_BYTES, limits.maxHttpBodyBytes);
+  return {
+    api,
+    held: new HeldResponses(budget, limits.headerTimeoutMs),
+    bodyLimits: { maxBytes: limits.maxHttpBodyBytes, limit, budget },
+    jsonLimits: {
+      maxBytes: jsonBytes,
+      limit: jsonBytes < MAX_JSON_BYTES ? limit : 'the bound for JSON',
+      budget,
+    },
+  };
+}
+
+/** What every handler has around it: the password, what comes later, and the answer to errors. */
+function guard({ password }: ApiListenerOptions, { log }: ApiListenerDeps) {
+  const isAuthorized = passwordCheck(password);
+  const fail = (request: IncomingMessage, response: ServerResponse, cause: unknown) => {
+    const error = asRingsideError(cause);
+    if (error.code === 'internal') log.error({ err: cause, method: request.method }, 'HTTP request failed');
+    const headers = error.code === 'unauthorized' ? { 'www-authenticate': 'Bearer' } : undefined;
+    sendError(request, response, error, { headers });
+  };
+  return (handler: HttpHandler) =>
+    ({ raw: request, query }: FastifyRequest, { raw: response }: FastifyReply): void => {
+      try {
+        if (isAuthorized && !isAuthorized(request.headers.authorization)) {
+          throw new RingsideError('unauthorized', 'Authorization: Bearer with the password is required');
+        }
+        refuseLater(request, query);
+        handler(request, response).catch((error: unknown) => fail(request, response, error));
+      } catch (error) {
+        fail(request, response, error);
+      }
+    };
+}
+
+function methodNotAllowed(allow: string) {
+  return ({ raw: request }: FastifyRequest, { raw: response }: FastifyReply): void => {
+    const error = new RingsideError('bad_request', `${request.method} is not possible here; use ${allow}`);
+    sendError(request, response, error, { status: 405, headers: { allow } });
+  };
+}

@@ -1,0 +1,76 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { errorCatalogue, type RingsideError } from '../../lib/base/index.ts';
+import { expectsContinue } from './body.ts';
+
+const LINGER_MS = 1000;
+const MAX_DISCARDED_BYTES = 65_536;
+
+/** Answers a status without a body. */
+export function sendEmpty(response: ServerResponse, status: number): void {
+  response.writeHead(status, status === 204 ? {} : { 'content-length': 0 });
+  response.end();
+}
+
+/** Answers JSON. */
+export function sendJson(
+  response: ServerResponse,
+  status: number,
+  value: unknown,
+  headers?: Readonly<Record<string, string>>,
+): void {
+  const body = Buffer.from(JSON.stringify(value));
+  response.writeHead(status, { ...jsonHeaders(body), ...headers });
+  response.end(body);
+}
+
+/** Answers `{error: {code, message}}` by the catalogue, or with `status`; nothing when an answer has begun. */
+export function sendError(
+  request: IncomingMessage,
+  response: ServerResponse,
+  error: RingsideError,
+  { status, headers }: { status?: number; headers?: Readonly<Record<string, string>> } = {},
+): void {
+  if (response.headersSent) {
+    response.destroy();
+    return;
+  }
+  const { http, httpCode } = errorCatalogue[error.code];
+  const body = Buffer.from(JSON.stringify({ error: { code: httpCode, message: error.message } }));
+  const all = { ...jsonHeaders(body), ...headers };
+  if (isBodyShort(request)) {
+    response.writeHead(status ?? http, all);
+    response.end(body);
+    return;
+  }
+  response.writeHead(status ?? http, { ...all, connection: 'close' });
+  linger(request, response, body);
+}
+
+function jsonHeaders(body: Buffer): Record<string, string | number> {
+  return { 'content-type': 'application/json; charset=utf-8', 'content-length': body.length };
+}
+
+/** Whether what the client may still send is so little that it is read and forgotten, and the connection stays. */
+function isBodyShort(request: IncomingMessage): boolean {
+  if (request.complete) return true;
+  const { 'transfer-encoding': chunked, 'content-length': declared } = request.headers;
+  return chunked === undefined && Number(declared ?? 0) <= MAX_DISCARDED_BYTES && !expectsContinue(request);
+}
+
+/**
+ * Ends a response whose request is still being sent. Closing at once would reset the connection, and the answer could be
+ * lost on its way (RFC 9112, 9.6); so what arrives is thrown away for a moment, until the client ends or stops.
+ */
+function linger(request: IncomingMessage, response: ServerResponse, body: Buffer): void {
+  response.write(body);
+  const end = () => {
+    clearTimeout(timer);
+    response.end();
+  };
+  const timer = setTimeout(() => {
+    response.end();
+    request.destroy();
+  }, LINGER_MS);
+  request.removeAllListeners('data');
+  request.once('end', end).once('close', end).resume();
+}

@@ -1,0 +1,31 @@
+import type { Clock, Logger } from '../../lib/base/index.ts';
+import type { ProxyConfig } from '../../lib/config/index.ts';
+import type { TlsMaterial } from '../../lib/net/index.ts';
+
+/** Where and how one of the proxy's listeners listens. */
+export interface ApiListenerOptions {
+  readonly host: string;
+  /** 0 picks a free port. */
+  readonly port: number;
+  readonly tls?: TlsMaterial;
+  /** Several workers listen on one port. */
+  readonly reusePort?: boolean;
+  readonly limits: ProxyConfig['limits'];
+  /** Clients give it as `Authorization: Bearer PASSWORD`; null lets everybody in. */
+  readonly password?: string | null;
+}
+
+/** What a listener needs of its surroundings. */
+export interface ApiListenerDeps {
+  readonly log: Logger;
+  readonly clock: Clock;
+}
+
+/** A listener that listens. */
+export interface ListenerHandle {
+  /** `host:port` as bound. */
+  readonly address: string;
+  readonly port: number;
+  /** Stops accepting at once, lets what is in flight finish, and destroys what is left after `graceMs`. */
+  close(graceMs: number): Promise<void>;
+}
