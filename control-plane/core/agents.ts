@@ -8,7 +8,11 @@ import { absorb } from './rebuild.ts';
 import { type Agent, agentKey, type CoreState, isLive, leaderAgent, log, noteEpoch } from './state.ts';
 import type { RefusalReason } from './types.ts';
 
-const MAX_ID_BYTES = 256;
+/** What may become part of a document: printable, no spaces, at most 256 bytes. */
+const NAME = /^[\x21-\x7e]{1,256}$/;
+/** A document above this is a defect or an attack; there must be room to continue above every one accepted. */
+const MAX_INCARNATION = 2n ** 63n;
+const NAME_RULE = '1 to 256 printable ASCII characters without spaces';
 const DECIMAL = /^\d{1,20}$/;
 
 /** An agent introduces itself on a new stream. */
@@ -113,9 +117,8 @@ export function heardFrom(state: CoreState, session: number): Agent | null {
 function refusalOf(state: CoreState, hello: Hello): [RefusalReason, string] | null {
   const { kind, id, shard } = hello;
   if (kind !== 'NODE' && kind !== 'PROXY') return ['invalid', 'Hello names no kind'];
-  if (id === '' || hello.runId === '' || Buffer.byteLength(id) > MAX_ID_BYTES) {
-    return ['invalid', `Hello needs an id of 1 to ${MAX_ID_BYTES} bytes and a run_id`];
-  }
+  if (!NAME.test(id) || !NAME.test(hello.runId))
+    return ['invalid', `Hello needs an id and a run_id: ${NAME_RULE}`];
   const known = state.agents.get(agentKey(kind, id));
   if (known !== undefined && known.runId !== hello.runId && isLive(state, known)) {
     const where = `pid ${known.hello?.pid} at ${known.hello?.address || known.hello?.resp}`;
@@ -187,7 +190,10 @@ function readOffer(state: CoreState, agent: Agent, text: string): void {
 
 function parseOffer(state: CoreState, agent: Agent, text: string): RingDocument | null {
   try {
-    return parseDocument(text);
+    const document = parseDocument(text);
+    if (BigInt(document.incarnation) > MAX_INCARNATION || BigInt(document.epoch) > MAX_INCARNATION)
+      return null;
+    return document;
   } catch (error) {
     if (!isRingsideError(error)) throw error;
     log(state, 'warn', `${agent.kind} ${agent.id} holds a ring that cannot be read: ${error.message}`);

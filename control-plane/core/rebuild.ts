@@ -7,6 +7,7 @@ import {
   liveLeader,
   log,
   nodeAgent,
+  noteEpoch,
   type Shard,
 } from './state.ts';
 import type { FollowerList, StateRecord } from './types.ts';
@@ -38,7 +39,9 @@ export function adopt(state: CoreState, document: RingDocument): void {
   state.epoch = BigInt(document.epoch);
   for (const shard of state.shards.values()) {
     shard.lists = knownLists(state, shard);
-    for (const agent of state.agents.values()) noteAgentEpochs(shard, agent);
+    for (const { hello } of state.agents.values()) {
+      if (hello?.shard === shard.name) noteEpoch(shard, hello.sealedEpoch);
+    }
   }
   const { incarnation, epoch } = document;
   log(state, 'warn', `state was lost: adopted ring ${incarnation}/${epoch} from the fleet`);
@@ -52,22 +55,19 @@ export function adopt(state: CoreState, document: RingDocument): void {
 export function absorb(state: CoreState, newer: RingDocument): void {
   const { incarnation, epoch } = newer;
   log(state, 'error', `an agent holds ring ${incarnation}/${epoch}, newer than ours: continuing above it`);
-  const nodes = new Map(newer.nodes.map((node) => [node.id, node]));
   for (const theirs of newer.shards) {
     const ours = state.shards.get(theirs.name);
     if (ours !== undefined && leadsByOurs(state, ours)) {
       const differs = theirs.leader !== ours.leader;
-      const floor = BigInt(theirs.epoch) + (differs ? 1n : 0n);
-      if (floor > ours.seenEpoch) ours.seenEpoch = floor;
+      noteEpoch(ours, BigInt(theirs.epoch) + (differs ? 1n : 0n));
       continue;
     }
     const lastGrantMs = ours?.lastGrantMs ?? state.startedMs;
-    const epochs = [BigInt(theirs.epoch), ours?.seenEpoch ?? 0n];
     takeShard(state, theirs, lastGrantMs);
     const shard = state.shards.get(theirs.name)!;
-    shard.seenEpoch = epochs[0] > epochs[1] ? epochs[0] : epochs[1];
+    noteEpoch(shard, ours?.seenEpoch ?? 0n);
     shard.lists = knownLists(state, shard);
-    for (const node of nodes.values()) if (node.shard === theirs.name) takeNode(state, node);
+    for (const node of newer.nodes) if (node.shard === theirs.name) takeNode(state, node);
   }
   state.incarnation = BigInt(incarnation) + 1n;
   if (BigInt(epoch) > state.epoch) state.epoch = BigInt(epoch);
@@ -144,10 +144,4 @@ function leadsByOurs(state: CoreState, shard: Shard): boolean {
   if (leader?.held == null || !isLive(state, leader)) return false;
   const { incarnation, epoch } = leader.held;
   return incarnation < state.incarnation || (incarnation === state.incarnation && epoch <= state.epoch);
-}
-
-function noteAgentEpochs(shard: Shard, agent: Agent): void {
-  if (agent.hello?.shard !== shard.name) return;
-  const sealed = BigInt(agent.hello.sealedEpoch);
-  if (sealed > shard.seenEpoch) shard.seenEpoch = sealed;
 }

@@ -173,11 +173,14 @@ export function progressOf(leader: Agent | null, id: string): FollowerProgress |
   return leader?.heartbeat?.followers.find((follower) => follower.id === id);
 }
 
+/** Shard epochs have 20 bits. One above this is a defect of whoever reports it, and leaves room to go on. */
+const MAX_SEEN_EPOCH = 1_000_000n;
+
 /** Takes note of a shard epoch seen anywhere. */
-export function noteEpoch(shard: Shard | undefined, epoch: string): void {
+export function noteEpoch(shard: Shard | undefined, epoch: string | bigint): void {
   if (shard === undefined) return;
   const seen = BigInt(epoch);
-  if (seen > shard.seenEpoch) shard.seenEpoch = seen;
+  if (seen > shard.seenEpoch && seen <= MAX_SEEN_EPOCH) shard.seenEpoch = seen;
 }
 
 /** Adds a log line to the effects. */
