@@ -1,0 +1,268 @@
+import { lookupCommand, lookupSubcommand } from './lookup.ts';
+import { arityFits, type CommandSpec, lastKeyIndex } from './spec.ts';
+import { type ArgumentDoc, parseSyntax } from './syntax.ts';
+import { commands } from './table.ts';
+import { type CommandArgs, unknownSubcommandText, wrongArityText } from './texts.ts';
+
+/** What replies are written to; the RESP writer is one. */
+export interface ReplySink {
+  simple(text: string): void;
+  error(text: string): void;
+  integer(value: number): void;
+  bulk(bytes: Buffer): void;
+  bulkLatin1(text: string): void;
+  nullArray(): void;
+  arrayHeader(count: number): void;
+  mapHeader(pairs: number): void;
+  setHeader(count: number): void;
+}
+
+/** Says which commands and subcommands this process answers; the others are left out of every reply. */
+export type Supports = (spec: CommandSpec) => boolean;
+
+const everything: Supports = () => true;
+
+/** Answers `COMMAND` and all its subcommands, as Redis 7.0 does. `args` is the whole command. */
+export function commandReply(args: CommandArgs, sink: ReplySink, supports: Supports = everything): void {
+  const container = lookupCommand(args.buffer, args.start(0), args.end(0))!;
+  if (args.count === 1) {
+    writeAllInfo(sink, supports);
+    return;
+  }
+  const sub = lookupSubcommand(container, args.buffer, args.start(1), args.end(1));
+  if (sub === undefined) sink.error(unknownSubcommandText(container, args));
+  else if (!arityFits(sub, args.count)) sink.error(wrongArityText(sub));
+  else handlers[sub.word](args, sink, supports);
+}
+
+type Handler = (args: CommandArgs, sink: ReplySink, supports: Supports) => void;
+
+const handlers: Record<string, Handler> = {
+  COUNT: (_args, sink, supports) => sink.integer(commands.filter(supports).length),
+  LIST: listReply,
+  INFO: infoReply,
+  DOCS: docsReply,
+  GETKEYS: (args, sink, supports) => keysReply(args, sink, supports, (key) => sink.bulk(key)),
+  GETKEYSANDFLAGS: (args, sink, supports) =>
+    keysReply(args, sink, supports, (key, spec) => {
+      sink.arrayHeader(2);
+      sink.bulk(key);
+      writeSet(
+        sink,
+        spec.keyFlags.filter((flag) => flag !== 'variable_flags'),
+      );
+    }),
+  HELP: (args, sink, supports) => helpReply(named(args, 0)!, sink, supports),
+};
+
+/** Answers `HELP` of a command that has subcommands. */
+export function helpReply(container: CommandSpec, sink: ReplySink, supports: Supports = everything): void {
+  const lines = [`${container.word} <subcommand> [<arg> [value] [opt] ...]. Subcommands are:`];
+  for (const sub of container.subcommands.filter(supports)) {
+    lines.push(sub.syntax === '' ? sub.word : `${sub.word} ${sub.syntax}`, `    ${sub.summary}`);
+  }
+  sink.arrayHeader(lines.length);
+  for (const line of lines) sink.simple(line);
+}
+
+function listReply(args: CommandArgs, sink: ReplySink, supports: Supports): void {
+  let names = commands.filter(supports);
+  if (args.count > 2) {
+    const filter =
+      args.count === 5 && upper(args, 2) === 'FILTERBY' ? filterBy(upper(args, 3), args.latin1(4)) : null;
+    if (filter === null) {
+      sink.error('ERR syntax error');
+      return;
+    }
+    names = names.filter(filter);
+  }
+  sink.arrayHeader(names.length);
+  for (const spec of names) sink.bulkLatin1(spec.name);
+}
+
+function filterBy(kind: string, value: string): Supports | null {
+  const wanted = value.toLowerCase();
+  if (kind === 'MODULE') return () => false;
+  if (kind === 'ACLCAT') return (spec) => spec.aclCategories.includes(`@${wanted}`);
+  if (kind !== 'PATTERN') return null;
+  const pattern = globPattern(wanted);
+  return (spec) => pattern.test(spec.name);
+}
+
+/** Command names need no more than `*` and `?` of the glob language. */
+function globPattern(glob: string): RegExp {
+  const source = glob
+    .replace(/[.+^${}()|[\]\\]/g, '\\$&')
+    .replace(/\*+/g, '.*')
+    .replaceAll('?', '.');
+  return new RegExp(`^${source}$`);
+}
+
+function infoReply(args: CommandArgs, sink: ReplySink, supports: Supports): void {
+  if (args.count === 2) {
+    writeAllInfo(sink, supports);
+    return;
+  }
+  sink.arrayHeader(args.count - 2);
+  for (let i = 2; i < args.count; i++) {
+    const spec = named(args, i);
+    if (spec === undefined || !supports(spec)) sink.nullArray();
+    else writeInfo(spec, sink, supports);
+  }
+}
+
+function writeAllInfo(sink: ReplySink, supports: Supports): void {
+  const specs = commands.filter(supports);
+  sink.arrayHeader(specs.length);
+  for (const spec of specs) writeInfo(spec, sink, supports);
+}
+
+function writeInfo(spec: CommandSpec, sink: ReplySink, supports: Supports): void {
+  sink.arrayHeader(10);
+  sink.bulkLatin1(spec.name);
+  sink.integer(spec.arity);
+  writeSet(sink, spec.flags);
+  sink.integer(spec.firstKey);
+  sink.integer(spec.lastKey);
+  sink.integer(spec.keyStep);
+  writeSet(sink, spec.aclCategories);
+  sink.setHeader(spec.tips.length);
+  for (const tip of spec.tips) sink.bulkLatin1(tip);
+  sink.setHeader(spec.firstKey === 0 ? 0 : 1);
+  if (spec.firstKey !== 0) writeKeySpec(spec, sink);
+  const subcommands = spec.subcommands.filter(supports);
+  if (subcommands.length === 0) sink.setHeader(0);
+  else sink.arrayHeader(subcommands.length);
+  for (const sub of subcommands) writeInfo(sub, sink, supports);
+}
+
+function writeKeySpec(spec: CommandSpec, sink: ReplySink): void {
+  const isAbsolute = spec.lastKey >= 0;
+  sink.mapHeader(3);
+  sink.bulkLatin1('flags');
+  writeSet(sink, spec.keyFlags);
+  writeSearch(sink, 'begin_search', 'index', [['index', spec.firstKey]]);
+  writeSearch(sink, 'find_keys', 'range', [
+    ['lastkey', isAbsolute ? spec.lastKey - spec.firstKey : spec.lastKey],
+    ['keystep', spec.keyStep],
+    ['limit', 0],
+  ]);
+}
+
+function writeSearch(sink: ReplySink, name: string, type: string, spec: [string, number][]): void {
+  sink.bulkLatin1(name);
+  sink.mapHeader(2);
+  sink.bulkLatin1('type');
+  sink.bulkLatin1(type);
+  sink.bulkLatin1('spec');
+  sink.mapHeader(spec.length);
+  for (const [key, value] of spec) {
+    sink.bulkLatin1(key);
+    sink.integer(value);
+  }
+}
+
+function docsReply(args: CommandArgs, sink: ReplySink, supports: Supports): void {
+  const asked: (CommandSpec | undefined)[] = args.count === 2 ? [...commands] : [];
+  for (let i = 2; i < args.count; i++) asked.push(named(args, i));
+  const specs = asked.filter((spec): spec is CommandSpec => spec !== undefined && supports(spec));
+  sink.mapHeader(specs.length);
+  for (const spec of specs) writeDocs(spec, sink, supports);
+}
+
+function writeDocs(spec: CommandSpec, sink: ReplySink, supports: Supports): void {
+  const syntax = parseSyntax(spec.syntax);
+  const subcommands = spec.subcommands.filter(supports);
+  const texts: [string, string][] = [
+    ['summary', spec.summary],
+    ['since', spec.since],
+    ['group', spec.group],
+    ['complexity', spec.complexity],
+  ];
+  sink.bulkLatin1(spec.name);
+  sink.mapHeader(
+    texts.length + (spec.deprecated ? 3 : 0) + (syntax.length > 0 ? 1 : 0) + (subcommands.length > 0 ? 1 : 0),
+  );
+  for (const [key, text] of texts) writePair(sink, key, text);
+  if (spec.deprecated !== null) {
+    sink.bulkLatin1('doc_flags');
+    writeSet(sink, ['deprecated']);
+    writePair(sink, 'deprecated_since', spec.deprecated.since);
+    writePair(sink, 'replaced_by', spec.deprecated.replacedBy);
+  }
+  if (syntax.length > 0) writeArguments(syntax, sink);
+  if (subcommands.length > 0) {
+    sink.bulkLatin1('subcommands');
+    sink.mapHeader(subcommands.length);
+    for (const sub of subcommands) writeDocs(sub, sink, supports);
+  }
+}
+
+function writeArguments(args: readonly ArgumentDoc[], sink: ReplySink): void {
+  sink.bulkLatin1('arguments');
+  sink.arrayHeader(args.length);
+  for (const arg of args) {
+    const flags = [...(arg.optional ? ['optional'] : []), ...(arg.multiple ? ['multiple'] : [])];
+    const isKey = arg.type === 'key';
+    sink.mapHeader(
+      2 + (isKey ? 1 : 0) + (arg.token ? 1 : 0) + (flags.length > 0 ? 1 : 0) + (arg.arguments ? 1 : 0),
+    );
+    writePair(sink, 'name', arg.name);
+    writePair(sink, 'type', arg.type);
+    if (isKey) {
+      sink.bulkLatin1('key_spec_index');
+      sink.integer(0);
+    }
+    if (arg.token) writePair(sink, 'token', arg.token);
+    if (flags.length > 0) {
+      sink.bulkLatin1('flags');
+      writeSet(sink, flags);
+    }
+    if (arg.arguments) writeArguments(arg.arguments, sink);
+  }
+}
+
+function keysReply(
+  args: CommandArgs,
+  sink: ReplySink,
+  supports: Supports,
+  write: (key: Buffer, spec: CommandSpec) => void,
+): void {
+  const spec = lookupCommand(args.buffer, args.start(2), args.end(2));
+  const count = args.count - 2;
+  if (spec === undefined || !supports(spec)) {
+    sink.error('ERR Invalid command specified');
+  } else if (spec.firstKey === 0) {
+    sink.error('ERR The command has no key arguments');
+  } else if (!arityFits(spec, count)) {
+    sink.error('ERR Invalid number of arguments specified for command');
+  } else {
+    const last = lastKeyIndex(spec, count);
+    sink.arrayHeader(Math.floor((last - spec.firstKey) / spec.keyStep) + 1);
+    for (let i = spec.firstKey; i <= last; i += spec.keyStep) write(args.bytes(i + 2), spec);
+  }
+}
+
+/** The command, or subcommand as `container|name`, that argument `i` names. */
+function named(args: CommandArgs, i: number): CommandSpec | undefined {
+  const start = args.start(i);
+  const end = args.end(i);
+  const bar = args.buffer.subarray(start, end).indexOf('|');
+  if (bar < 0) return lookupCommand(args.buffer, start, end);
+  const container = lookupCommand(args.buffer, start, start + bar);
+  return container && lookupSubcommand(container, args.buffer, start + bar + 1, end);
+}
+
+function upper(args: CommandArgs, i: number): string {
+  return args.latin1(i).toUpperCase();
+}
+
+function writePair(sink: ReplySink, key: string, text: string): void {
+  sink.bulkLatin1(key);
+  sink.bulkLatin1(text);
+}
+
+function writeSet(sink: ReplySink, members: readonly string[]): void {
+  sink.setHeader(members.length);
+  for (const member of members) sink.simple(member);
+}

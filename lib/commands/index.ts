@@ -1,0 +1,12 @@
+export { commandReply, helpReply, type ReplySink } from './command-reply.ts';
+export { lookupCommand, lookupSubcommand } from './lookup.ts';
+export {
+  arityFits,
+  type CommandFlag,
+  type CommandGroup,
+  type CommandSpec,
+  lastKeyIndex,
+  type Routing,
+} from './spec.ts';
+export { commandIdCount, commands, commandTable } from './table.ts';
+export { type CommandArgs, unknownCommandText, unknownSubcommandText, wrongArityText } from './texts.ts';

@@ -1,0 +1,103 @@
+/** Redis's own command flags, as `COMMAND INFO` names them. */
+export type CommandFlag =
+  | 'write'
+  | 'readonly'
+  | 'denyoom'
+  | 'admin'
+  | 'noscript'
+  | 'blocking'
+  | 'loading'
+  | 'stale'
+  | 'fast'
+  | 'no_auth'
+  | 'allow_busy';
+
+/**
+ * Where a proxy sends a command:
+ * - `key`: to the shard of its first key;
+ * - `multi`: its keys are grouped per shard, and the replies merged;
+ * - `pairs`: the same for keys followed by values;
+ * - `one-shard`: all keys must be on one shard;
+ * - `all`: to every shard, and the replies merged;
+ * - `local`: answered by whoever is asked, without a shard;
+ * - `node`: means something on a node alone.
+ */
+export type Routing = 'key' | 'multi' | 'pairs' | 'one-shard' | 'all' | 'local' | 'node';
+
+/** Redis's groups of commands, and Ringside's own. */
+export type CommandGroup = 'string' | 'generic' | 'connection' | 'server' | 'ringside';
+
+/** Which arguments are keys: the first one, all of them, or every other one (keys and values). */
+export type KeyPattern = 'none' | 'first' | 'all' | 'pairs';
+
+/** One row of the table, as it is written down. Lists are words with spaces between. */
+export interface CommandRow {
+  name: string;
+  /** As in Redis: arguments with the name itself; negative: at least so many. */
+  arity: number;
+  flags?: string;
+  keys?: KeyPattern;
+  /** What the command does to its keys, in the words of Redis's key specifications. */
+  keyFlags?: string;
+  /** ACL categories beyond those that follow from flags and group. */
+  acl?: string;
+  /** Tips for clients that know clusters, as Redis publishes them. */
+  tips?: string;
+  since: string;
+  complexity: string;
+  summary: string;
+  /** Arguments in the notation of the manual: `key [EX seconds|PX milliseconds] [key ...]`. */
+  syntax?: string;
+  routing: Routing;
+  deprecated?: { since: string; replacedBy: string };
+  subcommands?: readonly CommandRow[];
+}
+
+/** One command. Frozen. */
+export interface CommandSpec {
+  /** Dense from 0, subcommands behind all commands; stable while the process lives: handlers are arrays indexed by it. */
+  readonly id: number;
+  /** Lower-case; a subcommand's is `container|name`. */
+  readonly name: string;
+  /** The name that is looked up: upper-case, a subcommand's without its container. */
+  readonly word: string;
+  readonly arity: number;
+  readonly flags: readonly CommandFlag[];
+  /** Index of the first key among the arguments, 0: no keys. */
+  readonly firstKey: number;
+  /** Index of the last key; negative: counted from the end. */
+  readonly lastKey: number;
+  readonly keyStep: number;
+  readonly keyFlags: readonly string[];
+  readonly aclCategories: readonly string[];
+  readonly tips: readonly string[];
+  readonly group: CommandGroup;
+  readonly since: string;
+  readonly summary: string;
+  readonly complexity: string;
+  readonly syntax: string;
+  readonly routing: Routing;
+  readonly deprecated: { readonly since: string; readonly replacedBy: string } | null;
+  readonly subcommands: readonly CommandSpec[];
+  /** Changes data. */
+  readonly isWrite: boolean;
+  /** Reads data and changes none. */
+  readonly isReadonly: boolean;
+  /** May need memory: refused when the budget is used up. */
+  readonly deniesOom: boolean;
+  /** Allowed before authentication. */
+  readonly noAuth: boolean;
+  /** Allowed while the node has no data set yet. */
+  readonly allowedLoading: boolean;
+}
+
+/** Whether a command may have `count` arguments, its name included. */
+export function arityFits(spec: CommandSpec, count: number): boolean {
+  return spec.arity >= 0 ? count === spec.arity : count >= -spec.arity;
+}
+
+/** Index of the last key of a command of `count` arguments, or -1 without keys; the first is `spec.firstKey`. */
+export function lastKeyIndex(spec: CommandSpec, count: number): number {
+  if (spec.firstKey === 0) return -1;
+  return spec.lastKey < 0 ? count + spec.lastKey : spec.lastKey;
+}

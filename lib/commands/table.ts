@@ -1,0 +1,115 @@
+import { connectionRows } from './rows/connection.ts';
+import { genericRows } from './rows/generic.ts';
+import { ringsideRows } from './rows/ringside.ts';
+import { serverRows } from './rows/server.ts';
+import { stringRows } from './rows/string.ts';
+import type { CommandFlag, CommandGroup, CommandRow, CommandSpec, KeyPattern } from './spec.ts';
+
+const KEY_RANGES: Record<KeyPattern, readonly [first: number, last: number, step: number]> = {
+  none: [0, 0, 0],
+  first: [1, 1, 1],
+  all: [1, -1, 1],
+  pairs: [1, -1, 2],
+};
+
+/** In the order in which Redis lists them. */
+const ACL_CATEGORIES = [
+  'keyspace',
+  'read',
+  'write',
+  'string',
+  'admin',
+  'fast',
+  'slow',
+  'blocking',
+  'dangerous',
+  'connection',
+];
+
+const NO_ROWS: readonly CommandRow[] = [];
+
+function words(list: string | undefined): string[] {
+  return list ? list.split(' ') : [];
+}
+
+function aclCategories(row: CommandRow, group: CommandGroup, flags: readonly string[]): string[] {
+  const has = new Set(words(row.acl));
+  if (flags.includes('write')) has.add('write');
+  if (flags.includes('readonly')) has.add('read');
+  if (flags.includes('admin')) has.add('admin').add('dangerous');
+  if (flags.includes('blocking')) has.add('blocking');
+  has.add(flags.includes('fast') ? 'fast' : 'slow');
+  if (group === 'string') has.add('string');
+  if (group === 'connection') has.add('connection');
+  return ACL_CATEGORIES.filter((category) => has.has(category)).map((category) => `@${category}`);
+}
+
+/** Gives every command a number, then every subcommand. */
+class Compiler {
+  readonly specs: CommandSpec[] = [];
+  #nextSubcommandId: number;
+
+  constructor(commands: number) {
+    this.#nextSubcommandId = commands;
+  }
+
+  add(rows: readonly CommandRow[], group: CommandGroup): void {
+    for (const row of rows) this.specs.push(this.#compile(row, group, this.specs.length, row.name));
+  }
+
+  #compile(row: CommandRow, group: CommandGroup, id: number, name: string): CommandSpec {
+    const flags = words(row.flags) as CommandFlag[];
+    const [firstKey, lastKey, keyStep] = KEY_RANGES[row.keys ?? 'none'];
+    const subcommands = (row.subcommands ?? NO_ROWS).map((sub) =>
+      this.#compile(sub, group, this.#nextSubcommandId++, `${name}|${sub.name}`),
+    );
+    return Object.freeze({
+      id,
+      name,
+      word: row.name.toUpperCase(),
+      arity: row.arity,
+      flags: Object.freeze(flags),
+      firstKey,
+      lastKey,
+      keyStep,
+      keyFlags: Object.freeze(words(row.keyFlags)),
+      aclCategories: Object.freeze(aclCategories(row, group, flags)),
+      tips: Object.freeze(words(row.tips)),
+      group,
+      since: row.since,
+      summary: row.summary,
+      complexity: row.complexity,
+      syntax: row.syntax ?? '',
+      routing: row.routing,
+      deprecated: row.deprecated ?? null,
+      subcommands: Object.freeze(subcommands),
+      isWrite: flags.includes('write'),
+      isReadonly: flags.includes('readonly'),
+      deniesOom: flags.includes('denyoom'),
+      noAuth: flags.includes('no_auth'),
+      allowedLoading: flags.includes('loading'),
+    });
+  }
+}
+
+const groups: readonly [CommandGroup, readonly CommandRow[]][] = [
+  ['string', stringRows],
+  ['generic', genericRows],
+  ['connection', connectionRows],
+  ['server', serverRows],
+  ['ringside', ringsideRows],
+];
+
+const compiler = new Compiler(groups.reduce((sum, [, rows]) => sum + rows.length, 0));
+for (const [group, rows] of groups) compiler.add(rows, group);
+
+/** All commands, without subcommands, in the order of their ids. */
+export const commands: readonly CommandSpec[] = Object.freeze(compiler.specs);
+
+/** All commands by their upper-case name. */
+export const commandTable: ReadonlyMap<string, CommandSpec> = new Map(
+  commands.map((spec) => [spec.word, spec]),
+);
+
+/** How many ids there are, those of subcommands included: the length of an array of handlers. */
+export const commandIdCount: number = commands.reduce((sum, spec) => sum + 1 + spec.subcommands.length, 0);
