@@ -13,6 +13,8 @@ export interface ConnectOptions {
   readonly port: number;
   /** Present: TLS with this certificate, and the server must have a name of its allow list. */
   readonly tls?: TlsMaterial;
+  /** Protocols offered by ALPN, e.g. `h2`; needs `tls`. */
+  readonly alpn?: readonly string[];
   /** Milliseconds for name lookup, TCP and TLS together. */
   readonly timeoutMs: number;
 }
@@ -28,9 +30,11 @@ export function connectSocket(
   options: ConnectOptions,
   onConnected?: (socket: net.Socket) => void,
 ): net.Socket {
-  const { host, port, tls: material, timeoutMs } = options;
+  const { host, port, tls: material, alpn, timeoutMs } = options;
   const base = { host, port, noDelay: true, keepAlive: true, keepAliveInitialDelay: KEEP_ALIVE_MS };
-  const socket = material ? tls.connect({ ...base, ...tlsClientOptions(material, host) }) : net.connect(base);
+  const socket = material
+    ? tls.connect({ ...base, ...tlsClientOptions(material, host, alpn) })
+    : net.connect(base);
   const timer = setTimeout(() => {
     const where = formatAddress(host, port);
     socket.destroy(new RingsideError('timeout', `no connection to ${where} within ${timeoutMs} ms`));

@@ -177,7 +177,8 @@ function readAllSync(files: TlsFiles, setting: string): Loaded['pem'] {
 function contextOptions(pem: Loaded['pem']): SecureContextOptions {
   // Without tickets every connection shows its certificate: Node takes a resumed TLS 1.3 session for verified even when its first
   // handshake showed none.
-  return { ...pem, minVersion: 'TLSv1.2', secureOptions: constants.SSL_OP_NO_TICKET };
+  const secureOptions = constants.SSL_OP_NO_TICKET | constants.SSL_OP_NO_RENEGOTIATION;
+  return { ...pem, minVersion: 'TLSv1.2', secureOptions };
 }
 
 function attempt<T>(what: string, action: () => T): T {

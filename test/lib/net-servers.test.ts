@@ -334,6 +334,21 @@ t.test(
   },
 );
 
+t.test('a gRPC connection that says nothing is closed, one that speaks stays', async (t) => {
+  for (const secure of [false, true]) {
+    const tls = secure ? material(fleet, 'node-n1') : undefined;
+    const { listening } = await grpcServer(t, { tls, handshakeTimeoutMs: 200 });
+    const speaking = client(t, listening.address, secure ? material(fleet, 'proxy-p1') : undefined);
+    t.equal(await unary(speaking, 'a'), 'a!');
+    const options = { host: '127.0.0.1', port: listening.port, timeoutMs: 5000 };
+    const mute = await openSocket({ ...options, tls: secure ? material(fleet, 'proxy-p1') : undefined });
+    mute.resume();
+    await new Promise((resolve) => mute.once('close', resolve));
+    await until('one is left', () => listening.connections === 1);
+    t.equal(await unary(speaking, 'b'), 'b!');
+  }
+});
+
 t.test('a resubscribing stream comes back after an end, a fall of the server, and silence', async (t) => {
   let { listening, streams } = await grpcServer(t);
   const { port } = listening;
