@@ -1,0 +1,3 @@
+export { Counter, durationBuckets, Gauge, Histogram } from './instruments.ts';
+export { createMetrics, type Family, type MetricOptions, type Metrics, type Reading } from './metrics.ts';
+export type { MetricSnapshot, Sample } from './series.ts';
