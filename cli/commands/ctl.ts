@@ -1,0 +1,103 @@
+import type { Command } from 'commander';
+import { addClientTlsOptions, type ClientTlsOptions, clientTls } from '../client-tls.ts';
+import type { ControlPlaneClient, FleetStatus, KeyRoute } from '../ctl/client.ts';
+import type { RingView } from '../ctl/render.ts';
+import { UsageError } from '../errors.ts';
+
+interface CtlOptions extends ClientTlsOptions {
+  readonly controlPlane: string;
+}
+
+const DEFAULT_CONTROL_PLANE = 'http://127.0.0.1:7400';
+
+/** Commands of later releases: `[name, what it will do]`. */
+const LATER = [
+  ['purge', 'forget keys, tags or prefixes everywhere'],
+  ['drain', 'move everything off a node or proxy'],
+  ['rebalance', 'move keys between shards'],
+  ['locks', 'list locks and their holders'],
+] as const;
+
+/** Adds `ringside ctl` and its commands to the program. */
+export function registerCtl(program: Command): void {
+  const ctl = program
+    .command('ctl')
+    .description('ask and steer the control plane')
+    .action(() => {
+      throw new UsageError('which of `ctl status`, `ctl ring`, `ctl route KEY` and `ctl failover SHARD`?');
+    })
+    .allowExcessArguments(false);
+  add(ctl, 'status', 'the ring, the shards with their nodes, the proxies, the control plane').action(
+    (options: CtlOptions) => show<FleetStatus>(options, '/v1/status', 'renderStatus'),
+  );
+  add(ctl, 'ring', 'the ring document in force').action((options: CtlOptions) =>
+    show<RingView>(options, '/v1/ring', 'renderRing'),
+  );
+  add(ctl, 'route', 'which shard and nodes a key belongs to')
+    .argument('<key>')
+    .action((key: string, options: CtlOptions) =>
+      show<KeyRoute>(options, `/v1/route?key=${encodeURIComponent(key)}`, 'renderRoute'),
+    );
+  add(ctl, 'failover', 'give a shard another leader')
+    .argument('<shard>')
+    .option('--to <node>', 'the follower to promote; by default the one that is furthest')
+    .action((shard: string, options: CtlOptions & { to?: string }) => failover(shard, options));
+  for (const [name, what] of LATER) addLater(ctl, name, what);
+}
+
+function add(ctl: Command, name: string, description: string): Command {
+  const command = ctl.command(name).description(description);
+  command.option('--control-plane <url>', "the control plane's HTTP address", DEFAULT_CONTROL_PLANE);
+  return addClientTlsOptions(command);
+}
+
+function addLater(ctl: Command, name: string, what: string): void {
+  add(ctl, name, `${what} (later)`)
+    .argument('[arguments...]')
+    .allowUnknownOption()
+    .action(() => {
+      throw new UsageError(`ctl ${name} comes in a later release`, 'not_implemented');
+    });
+}
+
+async function show<T>(
+  options: CtlOptions,
+  path: string,
+  renderer: 'renderStatus' | 'renderRing' | 'renderRoute',
+): Promise<void> {
+  const answer = await withClient(options, (client) => client.get<T>(path));
+  if (options.json) {
+    process.stdout.write(`${JSON.stringify(answer)}\n`);
+    return;
+  }
+  const render = (await import('../ctl/render.ts'))[renderer] as (answer: T, width?: number) => string;
+  process.stdout.write(render(answer, process.stdout.columns));
+}
+
+async function failover(shard: string, options: CtlOptions & { to?: string }): Promise<void> {
+  const path = `/v1/shards/${encodeURIComponent(shard)}/failover`;
+  const body = options.to === undefined ? {} : { to: options.to };
+  const answer = await withClient(options, (client) =>
+    client.post<{ epoch?: string; leader?: string | { id: string } | null }>(path, body),
+  );
+  const leader = typeof answer.leader === 'string' ? answer.leader : (answer.leader?.id ?? 'nobody yet');
+  const epoch = answer.epoch === undefined ? '' : ` at epoch ${answer.epoch}`;
+  process.stdout.write(
+    options.json ? `${JSON.stringify(answer)}\n` : `${shard} is led by ${leader}${epoch}\n`,
+  );
+}
+
+async function withClient<T>(
+  options: CtlOptions,
+  use: (client: ControlPlaneClient) => Promise<T>,
+): Promise<T> {
+  const { ControlPlaneClient } = await import('../ctl/client.ts');
+  const tls = clientTls(options);
+  const client = new ControlPlaneClient(options.controlPlane, tls);
+  try {
+    return await use(client);
+  } finally {
+    await client.close();
+    tls?.close();
+  }
+}

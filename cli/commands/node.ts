@@ -1,0 +1,118 @@
+import { type Command, Option } from 'commander';
+import { type FlagSetting, loadConfig } from '../configuration.ts';
+import { UsageError } from '../errors.ts';
+import type { CommonOptions } from '../options.ts';
+import { runRole } from '../role.ts';
+
+interface NodeOptions extends CommonOptions {
+  readonly port?: string;
+  readonly adminPort?: string;
+  readonly maxmemoryPolicy?: string;
+  readonly appendonly?: string;
+  readonly appendfsync?: string;
+  readonly save?: string;
+  readonly dbfilename?: string;
+  readonly [flag: string]: unknown;
+}
+
+/** Flags that are a setting by another name: `[flag, setting, placeholder, description]`. */
+const SETTINGS = [
+  ['--port', 'port', '<port>', 'RESP port; auto: any free one'],
+  [
+    '--admin-port',
+    'adminPort',
+    '<port>',
+    'HTTP port for health and metrics; off or 0: none, auto: any free one',
+  ],
+  ['--bind', 'bind', '<address>', 'address to listen on'],
+  ['--dir', 'dir', '<dir>', 'folder for what must survive a restart'],
+  ['--maxmemory', 'maxMemoryBytes', '<size>', 'budget for keys and values, e.g. 1gb'],
+  ['--requirepass', 'requirePass', '<password>', 'password that clients give with AUTH'],
+  ['--replicaof', 'replicaof', '<"host port">', 'with --standalone: follow this node'],
+  ['--enable-debug-command', 'enableDebugCommand', '<yes|local|no>', 'who may use DEBUG'],
+  ['--ack', 'ack', '<leader|replica>', 'when a write is acknowledged'],
+  ['--id', 'id', '<id>', 'name in the fleet, the same after a restart'],
+  ['--shard', 'shard', '<shard>', 'shard whose data this node holds'],
+  ['--weight', 'weight', '<n>', 'size of the shard relative to the others'],
+  ['--control-plane', 'controlPlane', '<host:port>', "the control plane's gRPC address"],
+  ['--advertise', 'advertise', '<host:port>', 'address under which others reach the RESP port'],
+] as const;
+
+/** Redis's settings that a later release brings; the value that means "off" is accepted. */
+const LATER = [
+  ['appendonly', '<yes|no>', 'no', 'log every write to disk: later; only `no`'],
+  ['save', '<points>', '', 'snapshots to disk: later; only an empty value'],
+  ['appendfsync', '<policy>', null, 'comes with --appendonly'],
+  ['dbfilename', '<file>', null, 'comes with --save'],
+] as const;
+
+const DEFAULT_PORT = 7501;
+
+/** Adds `ringside node` to the program. */
+export function registerNode(program: Command): void {
+  const command = program
+    .command('node')
+    .description('run one node: a process that holds data')
+    .option('--standalone', 'a plain RESP server: no control plane, no shard, no lease');
+  for (const [flag, , placeholder, description] of SETTINGS)
+    command.option(`${flag} ${placeholder}`, description);
+  command.addOption(
+    new Option(
+      '--maxmemory-policy <policy>',
+      'what is evicted when --maxmemory is used up; only allkeys-lru so far',
+    ),
+  );
+  for (const [name, placeholder, , description] of LATER)
+    command.option(`--${name} ${placeholder}`, description);
+  command.action(run);
+}
+
+async function run(options: NodeOptions): Promise<void> {
+  refuseLater(options);
+  const config = loadConfig(options, { role: 'node', flags: settingsOf(options) });
+  const { startNode } = await import('../../node/index.ts');
+  const { id, standalone } = config.node;
+  const who = { role: 'node', id: id ?? (standalone ? 'standalone' : null), json: options.json };
+  await runRole(config, who, (deps) => startNode(config, deps));
+}
+
+function settingsOf(options: NodeOptions): FlagSetting[] {
+  const given: FlagSetting[] = SETTINGS.flatMap(([flag, setting]) => {
+    const value = options[flag.slice(2).replace(/-[a-z]/g, (c) => c[1].toUpperCase())];
+    return value === undefined
+      ? []
+      : [{ flag, path: `node.${setting}`, value: plainValue(setting, String(value)) }];
+  });
+  if (options.standalone) given.push({ flag: '--standalone', path: 'node.standalone', value: true });
+  if (wantsAnyAdminPort(options)) given.push({ flag: '--admin-port', path: 'node.adminPort', value: 'auto' });
+  return given;
+}
+
+/** Several nodes on one host differ in `--port` alone: the second must not trip over the first one's admin port. */
+function wantsAnyAdminPort({ port, adminPort, set }: NodeOptions): boolean {
+  const isOwnPort = port !== undefined && Number(port) !== DEFAULT_PORT;
+  return isOwnPort && adminPort === undefined && !set.some((text) => text.startsWith('node.adminPort='));
+}
+
+/** Numbers where the configuration takes numbers; everything else, and what is wrong, is text for its check. */
+function plainValue(setting: string, text: string): string | number {
+  return ['port', 'adminPort', 'weight', 'maxMemoryBytes'].includes(setting) && /^\d+$/.test(text)
+    ? Number(text)
+    : text;
+}
+
+function refuseLater(options: NodeOptions): void {
+  for (const [name, , off] of LATER) {
+    const value = options[name];
+    if (value !== undefined && value !== off) {
+      const accepted = off === null ? 'leave it out' : `so far only \`--${name} ${off || '""'}\` is accepted`;
+      throw new UsageError(`--${name} ${value} comes in a later release, with data on disk: ${accepted}`);
+    }
+  }
+  const policy = options.maxmemoryPolicy;
+  if (policy !== undefined && policy !== 'allkeys-lru') {
+    throw new UsageError(
+      `--maxmemory-policy ${policy} comes in a later release: so far only allkeys-lru is accepted`,
+    );
+  }
+}

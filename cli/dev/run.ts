@@ -1,0 +1,103 @@
+import { resolve } from 'node:path';
+import { RingsideError, silentLogger, systemClock } from '../../lib/base/index.ts';
+import type { Config } from '../../lib/config/index.ts';
+import { loadTls, probePort, type TlsMaterial } from '../../lib/net/index.ts';
+import type { DevOptions } from '../commands/dev.ts';
+import { loadConfig } from '../configuration.ts';
+import { makeFleetCertificates, type TlsIdentity } from './certificates.ts';
+import { Fleet } from './fleet.ts';
+import { openStateFolder } from './folder.ts';
+import { type Member, planFleet } from './plan.ts';
+import { waitUntilWhole } from './readiness.ts';
+import { renderWelcome } from './welcome.ts';
+
+/** Runs a whole fleet until SIGINT or SIGTERM. Rejects, with everything ended, when it cannot be brought up. */
+export async function runDev(options: DevOptions): Promise<void> {
+  const stopped = stopSignal();
+  const config = loadConfig(options);
+  const folder = openStateFolder(options.dir);
+  process.on('exit', () => folder.dispose());
+  const members = planFleet(config, options, folder.path);
+  for (const { ports } of members) for (const port of ports) await assertFree(port);
+  const certificates = options.tls ? await makeFleetCertificates(folder.path, members) : null;
+  const fleet = new Fleet({
+    argsOf: (member) => argumentsOf(options, config, certificates?.of(member)),
+    restart: options.restart ?? false,
+    clock: systemClock,
+    say: (line) => process.stderr.write(`${line}\n`),
+  });
+  const identity = certificates?.client ?? config.tls ?? undefined;
+  const tls = identity && loadTls(identity, silentLogger);
+  stopped.onSecond(() => fleet.kill());
+  try {
+    await Promise.race([
+      bringUp(fleet, members, { options, folder: folder.path, identity, tls }),
+      stopped.first,
+    ]);
+    await stopped.first;
+  } finally {
+    await fleet.stop();
+    tls?.close();
+    folder.dispose();
+  }
+  process.exit(0);
+}
+
+interface Surroundings {
+  readonly options: DevOptions;
+  readonly folder: string;
+  readonly identity?: TlsIdentity;
+  readonly tls?: TlsMaterial;
+}
+
+async function bringUp(fleet: Fleet, members: readonly Member[], around: Surroundings): Promise<void> {
+  const { options, folder, identity, tls } = around;
+  const started = await fleet.start(members);
+  await waitUntilWhole(started, { tls, clock: systemClock });
+  const text = renderWelcome(started, {
+    request: options,
+    folder,
+    isTemporary: options.dir === undefined,
+    identity,
+  });
+  process.stdout.write(text);
+}
+
+/** One sentence about a taken port, before anything is started. */
+async function assertFree(port: { host: string; port: number; setting: string }): Promise<void> {
+  try {
+    await probePort(port);
+  } catch (error) {
+    const { code, message } = error as RingsideError;
+    if (code !== 'port_in_use') throw error;
+    throw new RingsideError('port_in_use', `${message}; --port-offset N moves all ports`, { cause: error });
+  }
+}
+
+/** What every child is started with: the user's own configuration, warnings only unless more is asked for, and its certificate. */
+function argumentsOf(options: DevOptions, config: Config, tls: TlsIdentity | undefined): string[] {
+  const isQuiet = options.logLevel === undefined && config.logLevel === 'info';
+  const level = isQuiet ? 'warn' : config.logLevel;
+  return [
+    ...(options.config === undefined ? [] : ['--config', resolve(options.config)]),
+    ...options.set.flatMap((set) => ['--set', set]),
+    ...['--log-level', level],
+    ...(tls ? ['--set', `tls=${JSON.stringify(tls)}`] : []),
+  ];
+}
+
+/** The first SIGINT, SIGTERM or SIGHUP, and what to do at a second one. */
+function stopSignal(): { first: Promise<void>; onSecond(action: () => void): void } {
+  let seen = 0;
+  let second = () => {};
+  const first = new Promise<void>((resolve) => {
+    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+      process.on(signal, () => {
+        seen++;
+        if (seen === 1) resolve();
+        else second();
+      });
+    }
+  });
+  return { first, onSecond: (action) => (second = action) };
+}
