@@ -31,6 +31,14 @@ export interface PeerVerdict {
   readonly detail?: string;
 }
 
+/** A verdict that turns the peer away. */
+export type Refusal = PeerVerdict & { readonly reason: RefusalReason };
+
+/** Whether `verdict` turns the peer away. */
+export function isRefusal(verdict: PeerVerdict): verdict is Refusal {
+  return verdict.reason !== undefined;
+}
+
 /**
  * Judges the certificate that the peer showed in a finished handshake, on a socket that did not reject by itself.
  *

@@ -1,5 +1,5 @@
 import type { Clock, Logger } from '../base/index.ts';
-import type { PeerVerdict } from './peer.ts';
+import type { Refusal } from './peer.ts';
 
 const LINES_PER_SECOND = 20;
 const SECOND_MS = 1000;
@@ -19,7 +19,7 @@ export class RefusalLog {
   }
 
   /** Says who was refused, and why. `peer` is its address. */
-  record(peer: string, { reason, names, fingerprint, detail }: PeerVerdict): void {
+  record(peer: string, { reason, names, fingerprint, detail }: Refusal): void {
     const nowMs = this.#clock.monotonicMs();
     if (nowMs >= this.#secondEndsMs) this.#beginSecond(nowMs);
     if (++this.#inSecond > LINES_PER_SECOND) return;

@@ -1,9 +1,11 @@
 import net from 'node:net';
 import tls from 'node:tls';
 import { type Clock, type Logger, systemClock } from '../base/index.ts';
+import type { Metrics } from '../metrics/index.ts';
 import { formatAddress } from './address.ts';
+import { type ListenerFigures, listenerFigures } from './net-metrics.ts';
 import { errorCode, listenError } from './node-error.ts';
-import { judgePeer, type Peer, type RefusalReason } from './peer.ts';
+import { isRefusal, judgePeer, type Peer, type Refusal, type RefusalReason } from './peer.ts';
 import { RefusalLog } from './refusals.ts';
 import type { TlsMaterial } from './tls-material.ts';
 
@@ -33,6 +35,8 @@ export interface ListenOptions {
   /** Keeps the way out open after the client closed its side; false by default. */
   readonly allowHalfOpen?: boolean;
   readonly log: Logger;
+  /** Counts connections and refusals under the listener's name. */
+  readonly metrics?: Metrics;
   readonly clock?: Clock;
   /** Without TLS, may write a last line (an error in the protocol at hand) to a connection over the limit, which then ends. */
   readonly onRefused?: (socket: net.Socket, reason: RefusalReason) => void;
@@ -85,6 +89,7 @@ class Listener implements ListeningServer {
   readonly #server: net.Server;
   readonly #tlsServer: tls.Server | null;
   readonly #sockets = new Set<net.Socket>();
+  readonly #figures: ListenerFigures;
   readonly #refusals: RefusalLog;
   #forgetMaterial = () => {};
   #onEmpty = () => {};
@@ -94,6 +99,7 @@ class Listener implements ListeningServer {
     this.#options = options;
     this.#onSocket = onSocket;
     this.port = options.port;
+    this.#figures = listenerFigures(options.name, options.metrics);
     this.#refusals = new RefusalLog(options.name, options.log, options.clock ?? systemClock);
     this.#server = net.createServer({
       allowHalfOpen: options.allowHalfOpen ?? false,
@@ -160,16 +166,28 @@ class Listener implements ListeningServer {
       return;
     }
     this.#sockets.add(socket);
+    this.#figures.open.inc();
     socket.once('close', () => {
       this.#sockets.delete(socket);
+      this.#figures.open.dec();
       if (this.#sockets.size === 0) this.#onEmpty();
     });
     if (this.#tlsServer) this.#tlsServer.emit('connection', socket);
-    else this.#onSocket(socket, { address: addressOf(socket), names: [] });
+    else this.#handOver(socket, { address: addressOf(socket), names: [] });
+  }
+
+  #handOver(socket: net.Socket, peer: Peer): void {
+    this.#figures.accepted.inc();
+    this.#onSocket(socket, peer);
+  }
+
+  #refuse(address: string, refusal: Refusal): void {
+    this.#figures.refused(refusal.reason).inc();
+    this.#refusals.record(address, refusal);
   }
 
   #refuseOverLimit(socket: net.Socket): void {
-    this.#refusals.record(addressOf(socket), { reason: 'connection limit', names: [], fingerprint: '' });
+    this.#refuse(addressOf(socket), { reason: 'connection limit', names: [], fingerprint: '' });
     if (!this.#options.tls) this.#options.onRefused?.(socket, 'connection limit');
     socket.destroySoon();
   }
@@ -195,11 +213,11 @@ class Listener implements ListeningServer {
     socket.on('error', ignore);
     const address = addressOf(socket);
     const verdict = judgePeer(socket, material.allowedNames);
-    if (verdict.reason === undefined) {
-      this.#onSocket(socket, { address, names: verdict.names });
+    if (!isRefusal(verdict)) {
+      this.#handOver(socket, { address, names: verdict.names });
       return;
     }
-    this.#refusals.record(address, verdict);
+    this.#refuse(address, verdict);
     socket.destroy();
   }
 
@@ -210,7 +228,7 @@ class Listener implements ListeningServer {
     // A health probe that only opens the port.
     if (code === 'ECONNRESET') return;
     const reason = code === 'ERR_TLS_HANDSHAKE_TIMEOUT' ? 'handshake timeout' : 'handshake failed';
-    this.#refusals.record(address, { reason, names: [], fingerprint: '', detail: code || error.message });
+    this.#refuse(address, { reason, names: [], fingerprint: '', detail: code || error.message });
   }
 }
 

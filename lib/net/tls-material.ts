@@ -3,6 +3,8 @@ import { readFileSync, type Stats, statSync } from 'node:fs';
 import { readFile, stat } from 'node:fs/promises';
 import { createSecureContext, type SecureContext, type SecureContextOptions } from 'node:tls';
 import { type Clock, type Logger, RingsideError, systemClock } from '../base/index.ts';
+import type { Metrics } from '../metrics/index.ts';
+import { type CertificateFigures, certificateFigures } from './net-metrics.ts';
 
 const RELOAD_MS = 1000;
 const KINDS = ['ca', 'cert', 'key'] as const;
@@ -27,6 +29,8 @@ export interface LoadTlsOptions {
   readonly reloadMs?: number;
   /** Configuration path of the files, named in errors; `tls` by default. */
   readonly setting?: string;
+  /** Says when the certificate expires, and counts reloads, under the setting. */
+  readonly metrics?: Metrics;
   readonly clock?: Clock;
 }
 
@@ -47,6 +51,7 @@ export class TlsMaterial {
   readonly #log: Logger;
   readonly #clock: Clock;
   readonly #setting: string;
+  readonly #figures: CertificateFigures;
   readonly #listeners = new Set<() => void>();
   readonly #timer: NodeJS.Timeout;
   #loaded: Loaded;
@@ -55,15 +60,17 @@ export class TlsMaterial {
   #reloading: Promise<boolean> | null = null;
 
   /** Use `loadTls`. */
-  constructor(files: TlsFiles, log: Logger, options: Required<LoadTlsOptions>) {
+  constructor(files: TlsFiles, log: Logger, options: LoadTlsOptions = {}) {
     this.allowedNames = files.allowedNames ?? [];
     this.#files = files;
     this.#log = log;
-    this.#clock = options.clock;
-    this.#setting = options.setting;
+    const { reloadMs = RELOAD_MS, setting = 'tls', clock = systemClock, metrics } = options;
+    this.#clock = clock;
+    this.#setting = setting;
+    this.#figures = certificateFigures(setting, metrics);
     this.#seen = statAllSync(files);
-    this.#loaded = this.#build(readAllSync(files, options.setting));
-    this.#timer = setInterval(() => void this.#poll(), options.reloadMs);
+    this.#loaded = this.#build(readAllSync(files, setting));
+    this.#timer = setInterval(() => void this.#poll(), reloadMs);
     this.#timer.unref();
   }
 
@@ -121,6 +128,7 @@ export class TlsMaterial {
       return false;
     }
     this.#problem = '';
+    this.#figures.reloaded.inc();
     const { fingerprint256, validTo } = this.#loaded.certificate;
     this.#log.info({ cert: this.#files.cert, fingerprint: fingerprint256, validTo }, 'certificate reloaded');
     for (const listener of this.#listeners) listener();
@@ -131,6 +139,7 @@ export class TlsMaterial {
     const problem = error instanceof Error ? error.message : String(error);
     if (problem === this.#problem) return;
     this.#problem = problem;
+    this.#figures.notUsable.inc();
     this.#log.error(
       { reason: problem, cert: this.#files.cert },
       'new certificate not usable, the former one stays',
@@ -150,6 +159,7 @@ export class TlsMaterial {
     if (certificate.validToDate.getTime() <= this.#clock.wallMs()) {
       throw invalid(`${this.#setting}.cert ${files.cert} expired on ${certificate.validTo}`);
     }
+    this.#figures.expiresSeconds.set(certificate.validToDate.getTime() / 1000);
     return { pem, certificate, context: usable('cert', () => createSecureContext(contextOptions(pem))) };
   }
 }
@@ -159,12 +169,8 @@ export class TlsMaterial {
  *
  * Throws RingsideError `config_invalid` that names the setting, the file and what is wrong with it.
  */
-export function loadTls(
-  files: TlsFiles,
-  log: Logger,
-  { reloadMs = RELOAD_MS, setting = 'tls', clock = systemClock }: LoadTlsOptions = {},
-): TlsMaterial {
-  return new TlsMaterial(files, log, { reloadMs, setting, clock });
+export function loadTls(files: TlsFiles, log: Logger, options?: LoadTlsOptions): TlsMaterial {
+  return new TlsMaterial(files, log, options);
 }
 
 function readAllSync(files: TlsFiles, setting: string): Loaded['pem'] {

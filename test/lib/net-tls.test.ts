@@ -1,10 +1,11 @@
-import { copyFile, mkdir, readFile, writeFile } from 'node:fs/promises';
+import { copyFile, mkdir, readFile, rename, writeFile } from 'node:fs/promises';
 import net from 'node:net';
 import { join } from 'node:path';
 import tls from 'node:tls';
 import t, { type Test } from 'tap';
 import { Authority, makeCerts } from '../../cli/certs/index.ts';
 import { silentLogger } from '../../lib/base/index.ts';
+import { createMetrics } from '../../lib/metrics/index.ts';
 import {
   connectSocket,
   createServer,
@@ -247,30 +248,45 @@ t.test('files are watched; a broken set keeps the former one and is logged once'
   await install(dir, fleet, 'node-n1');
   const { log, lines } = captureLog();
   const files = { ca: join(dir, 'ca.crt'), cert: join(dir, 'me.crt'), key: join(dir, 'me.key') };
-  const own = loadTls(files, log, { reloadMs: 5 });
+  const metrics = createMetrics();
+  const own = loadTls(files, log, { reloadMs: 5, metrics });
   t.teardown(() => own.close());
   const { server } = await echo(t, { tls: own });
   const client = material(fleet, 'proxy-p1');
 
-  await writeFile(files.cert, 'garbage');
+  // Renamed into place: a half written file would be one more problem.
+  const replace = async (path: string, from: string) => {
+    await copyFile(from, `${path}.new`);
+    await rename(`${path}.new`, path);
+  };
+  await writeFile(join(dir, 'garbage'), 'garbage');
+  await replace(files.cert, join(dir, 'garbage'));
   await until('the problem is logged', () => lines.length > 0);
   t.match(lines[0], { level: 'error', reason: new RegExp(`^tls\\.cert ${files.cert} cannot be used`) });
   t.equal(await own.reload(), false);
   t.equal(await own.reload(), false);
-  await copyFile(join(fleet, 'node-n2.crt'), files.cert);
+  await replace(files.cert, join(fleet, 'node-n2.crt'));
   await until('the other problem is logged', () => lines.length > 1);
   t.match(lines[1].reason, /is not the key of/);
   const socket = (await dial(server, client)) as tls.TLSSocket;
   t.equal(subject(socket), 'node-n1');
   socket.destroy();
 
-  await copyFile(join(fleet, 'node-n2.key'), files.key);
+  await replace(files.key, join(fleet, 'node-n2.key'));
   await until('the pair is whole', () => own.certificate.subject === 'CN=node-n2');
   t.match(lines[2], { level: 'info', msg: 'certificate reloaded' });
   t.equal(lines.length, 3);
   const next = (await dial(server, client)) as tls.TLSSocket;
   t.equal(subject(next), 'node-n2');
   next.destroy();
+  const values = metrics
+    .snapshot()
+    .flatMap(({ samples }) => samples.map(({ labels, value }) => [labels, value]));
+  t.match(values, [
+    [{ setting: 'tls' }, own.certificate.validToDate.getTime() / 1000],
+    [{ setting: 'tls', result: 'ok' }, 1],
+    [{ setting: 'tls', result: 'not usable' }, 2],
+  ]);
 });
 
 t.test('files that cannot be used at the start are one clear sentence', async (t) => {
