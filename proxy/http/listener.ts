@@ -85,7 +85,12 @@ function register(
     const allow = Object.keys(handlers).join(', ');
     for (const method of METHODS) {
       const handler = handlers[method];
-      app.route({ method, url, handler: handler ? wrap(handler) : methodNotAllowed(allow) });
+      app.route({
+        method,
+        url,
+        exposeHeadRoute: false,
+        handler: handler ? wrap(handler) : methodNotAllowed(allow),
+      });
     }
   }
 }
