@@ -28,102 +28,79 @@ const grpcStatus = {
   UNAUTHENTICATED: 16,
 } as const;
 
-/** Codes of everything that can go wrong; stable from release to release. */
-export type ErrorCode =
-  | 'write_unknown'
-  | 'no_replicas'
-  | 'overloaded'
-  | 'shard_down'
-  | 'fenced'
-  | 'stale_ring'
-  | 'read_only'
-  | 'loading'
-  | 'timeout'
-  | 'out_of_memory'
-  | 'too_large'
-  | 'bad_request'
-  | 'not_found'
-  | 'not_an_integer'
-  | 'wrong_type'
-  | 'precondition_failed'
-  | 'conflict'
-  | 'unauthorized'
-  | 'forbidden'
-  | 'not_implemented'
-  | 'unavailable'
-  | 'port_in_use'
-  | 'config_invalid'
-  | 'internal';
-
 function entry(
-  code: string,
   resp: string,
   memcached: string,
   http: number,
   grpc: keyof typeof grpcStatus,
   meaning: string,
-): ErrorEntry {
-  return Object.freeze({ resp, memcached, http, httpCode: code, grpc: grpcStatus[grpc], meaning });
+): Omit<ErrorEntry, 'httpCode'> {
+  return { resp, memcached, http, grpc: grpcStatus[grpc], meaning };
 }
 
 const serverError = 'SERVER_ERROR …';
 const clientError = 'CLIENT_ERROR …';
 
 // biome-ignore format: one row per error, to be read as a table
-const entries: readonly ErrorEntry[] = [
-  entry('write_unknown', 'UNKNOWN write outcome unknown: …', 'SERVER_ERROR unknown outcome', 504, 'DEADLINE_EXCEEDED',
+const entries = {
+  write_unknown: entry('UNKNOWN write outcome unknown: …', 'SERVER_ERROR unknown outcome', 504, 'DEADLINE_EXCEEDED',
     'The write was sent and no answer came: it may or may not have happened. Read before trying again, or repeat only what is idempotent.'),
-  entry('no_replicas', 'NOREPLICAS Not enough good replicas to write.', 'SERVER_ERROR Not enough good replicas to write.', 503, 'UNAVAILABLE',
+  no_replicas: entry('NOREPLICAS Not enough good replicas to write.', 'SERVER_ERROR Not enough good replicas to write.', 503, 'UNAVAILABLE',
     'The namespace asks for `ack: replica` and no follower is connected; the write was not executed.'),
-  entry('overloaded', 'OVERLOADED …', serverError, 503, 'RESOURCE_EXHAUSTED',
+  overloaded: entry('OVERLOADED …', serverError, 503, 'RESOURCE_EXHAUSTED',
     'A configured limit is reached; the message names the setting. The command was not executed.'),
-  entry('shard_down', 'CLUSTERDOWN …', serverError, 503, 'UNAVAILABLE',
+  shard_down: entry('CLUSTERDOWN …', serverError, 503, 'UNAVAILABLE',
     'No node serves the shard of this key right now. The command was not executed.'),
-  entry('fenced', 'FENCED …', serverError, 409, 'FAILED_PRECONDITION',
+  fenced: entry('FENCED …', serverError, 409, 'FAILED_PRECONDITION',
     'The fencing token is older than one already seen: another holder has taken over.'),
-  entry('stale_ring', 'STALERING …', serverError, 503, 'UNAVAILABLE',
+  stale_ring: entry('STALERING …', serverError, 503, 'UNAVAILABLE',
     'Sender and node hold different epochs of the shard. The command was not executed; a proxy refreshes its ring and tries once more.'),
-  entry('read_only', "READONLY You can't write against a read only replica.", "SERVER_ERROR You can't write against a read only replica.", 503, 'UNAVAILABLE',
+  read_only: entry("READONLY You can't write against a read only replica.", "SERVER_ERROR You can't write against a read only replica.", 503, 'UNAVAILABLE',
     'A write reached a node that is not the leader or holds no lease. The command was not executed.'),
-  entry('loading', 'LOADING Ringside is loading the dataset in memory', 'SERVER_ERROR Ringside is loading the dataset in memory', 503, 'UNAVAILABLE',
+  loading: entry('LOADING Ringside is loading the dataset in memory', 'SERVER_ERROR Ringside is loading the dataset in memory', 503, 'UNAVAILABLE',
     'The node has not yet received its data set. The command was not executed.'),
-  entry('timeout', 'TIMEOUT …', serverError, 504, 'DEADLINE_EXCEEDED',
+  timeout: entry('TIMEOUT …', serverError, 504, 'DEADLINE_EXCEEDED',
     'A read, or a request that changes nothing, was not answered in time. It is safe to try again.'),
-  entry('out_of_memory', "OOM command not allowed when used memory > 'maxmemory'.", 'SERVER_ERROR out of memory storing object', 507, 'RESOURCE_EXHAUSTED',
+  out_of_memory: entry("OOM command not allowed when used memory > 'maxmemory'.", 'SERVER_ERROR out of memory storing object', 507, 'RESOURCE_EXHAUSTED',
     'The memory budget is used up and nothing may be evicted. The command was not executed.'),
-  entry('too_large', 'ERR …', 'SERVER_ERROR object too large for cache', 413, 'INVALID_ARGUMENT',
+  too_large: entry('ERR …', 'SERVER_ERROR object too large for cache', 413, 'INVALID_ARGUMENT',
     'The key, the value or the request is larger than a configured limit; the message names it.'),
-  entry('bad_request', 'ERR …', clientError, 400, 'INVALID_ARGUMENT',
+  bad_request: entry('ERR …', clientError, 400, 'INVALID_ARGUMENT',
     'The request makes no sense; the message says why. Sending it again will not help.'),
-  entry('not_found', 'ERR …', 'NOT_FOUND', 404, 'NOT_FOUND',
+  not_found: entry('ERR …', 'NOT_FOUND', 404, 'NOT_FOUND',
     'There is no such key or thing.'),
-  entry('not_an_integer', 'ERR value is not an integer or out of range', 'CLIENT_ERROR cannot increment or decrement non-numeric value', 409, 'FAILED_PRECONDITION',
+  not_an_integer: entry('ERR value is not an integer or out of range', 'CLIENT_ERROR cannot increment or decrement non-numeric value', 409, 'FAILED_PRECONDITION',
     'Arithmetic on a value that is not a whole number of 64 bits, or the result would not be one.'),
-  entry('wrong_type', 'WRONGTYPE Operation against a key holding the wrong kind of value', 'CLIENT_ERROR the key holds the wrong kind of value', 409, 'FAILED_PRECONDITION',
+  wrong_type: entry('WRONGTYPE Operation against a key holding the wrong kind of value', 'CLIENT_ERROR the key holds the wrong kind of value', 409, 'FAILED_PRECONDITION',
     'The key holds a value of another type than the command works on.'),
-  entry('precondition_failed', 'ERR …', 'EXISTS', 412, 'FAILED_PRECONDITION',
+  precondition_failed: entry('ERR …', 'EXISTS', 412, 'FAILED_PRECONDITION',
     'The condition of the request (`If-Match`, `If-None-Match`) does not hold; nothing was changed.'),
-  entry('conflict', 'ERR …', serverError, 409, 'ABORTED',
+  conflict: entry('ERR …', serverError, 409, 'ABORTED',
     'The thing asked for cannot be done in the present state; the message says what is in the way.'),
-  entry('unauthorized', 'NOAUTH Authentication required.', 'CLIENT_ERROR unauthenticated', 401, 'UNAUTHENTICATED',
+  unauthorized: entry('NOAUTH Authentication required.', 'CLIENT_ERROR unauthenticated', 401, 'UNAUTHENTICATED',
     'The connection has not authenticated, or the credentials are wrong.'),
-  entry('forbidden', 'NOPERM …', clientError, 403, 'PERMISSION_DENIED',
+  forbidden: entry('NOPERM …', clientError, 403, 'PERMISSION_DENIED',
     'The caller is known and may not do this.'),
-  entry('not_implemented', 'ERR …', serverError, 501, 'UNIMPLEMENTED',
+  not_implemented: entry('ERR …', serverError, 501, 'UNIMPLEMENTED',
     'This release cannot do it; the message says so and names what it would need.'),
-  entry('unavailable', 'ERR …', serverError, 503, 'UNAVAILABLE',
+  unavailable: entry('ERR …', serverError, 503, 'UNAVAILABLE',
     'A part of the system that the request needs does not answer, or is shutting down.'),
-  entry('port_in_use', 'ERR …', serverError, 500, 'INTERNAL',
+  port_in_use: entry('ERR …', serverError, 500, 'INTERNAL',
     'A listening port is taken; the message names the port and the setting.'),
-  entry('config_invalid', 'ERR …', serverError, 400, 'INVALID_ARGUMENT',
+  config_invalid: entry('ERR …', serverError, 400, 'INVALID_ARGUMENT',
     'A configuration, a ring document or a flag is wrong; the message says where.'),
-  entry('internal', 'ERR internal error: …', 'SERVER_ERROR internal error', 500, 'INTERNAL',
+  internal: entry('ERR internal error: …', 'SERVER_ERROR internal error', 500, 'INTERNAL',
     'A defect of Ringside. Please report it with the log line.'),
-];
+};
+
+/** Codes of everything that can go wrong; stable from release to release. */
+export type ErrorCode = keyof typeof entries;
 
 /** The one table of errors: stable codes and the exact text that clients see. `docs/errors.md` is held to it by a test. */
 export const errorCatalogue: Readonly<Record<ErrorCode, ErrorEntry>> = Object.freeze(
-  Object.fromEntries(entries.map((e) => [e.httpCode, e])) as Record<ErrorCode, ErrorEntry>,
+  Object.fromEntries(
+    Object.entries(entries).map(([code, e]) => [code, Object.freeze({ ...e, httpCode: code })]),
+  ) as Record<ErrorCode, ErrorEntry>,
 );
 
 const LINE_BREAKS = /[\r\n]+/g;

@@ -1,45 +1,58 @@
 import type { CommandSpec } from './spec.ts';
 import { commands } from './table.ts';
 
-/** A power of two, several times the number of commands, so that nearly every name is found at once. */
+/** A power of two, many times the number of commands, so that nearly every name is found at once. */
 const SLOTS = 1024;
 const FREE = -1;
 
-const slots = new Int16Array(SLOTS).fill(FREE);
-const names: readonly Uint8Array[] = commands.map((spec) => Buffer.from(spec.word, 'latin1'));
-const longestName = Math.max(...names.map((name) => name.length));
+const longestName = Math.max(...commands.map((spec) => spec.word.length));
 
-/** FNV-1a over the bytes without the bit that tells lower from upper case. */
+/** Ids by hash, probed linearly. */
+const slots = new Int16Array(SLOTS).fill(FREE);
+/** Every name and, byte by byte, what to mask off before comparing: the bit that tells lower from upper case, for letters only. */
+const lengths = new Uint8Array(commands.length);
+const names = new Uint8Array(commands.length * longestName);
+const masks = new Uint8Array(commands.length * longestName);
+
+/** Length, first, second and last byte tell nearly all names apart, and cost less than a hash of the whole. */
 function slotOf(buffer: Uint8Array, start: number, end: number): number {
-  let hash = 0x811c9dc5;
-  for (let at = start; at < end; at++) hash = Math.imul(hash ^ (buffer[at] & 0xdf), 0x01000193);
-  return (hash ^ (hash >>> 15)) & (SLOTS - 1);
+  const first = buffer[start] & 0xdf;
+  const second = buffer[start + 1] & 0xdf;
+  const last = buffer[end - 1] & 0xdf;
+  return (end - start + first * 37 + second * 101 + last * 613) & (SLOTS - 1);
 }
 
-for (const [id, name] of names.entries()) {
+for (const spec of commands) {
+  const name = Buffer.from(spec.word, 'latin1');
   let slot = slotOf(name, 0, name.length);
   while (slots[slot] !== FREE) slot = (slot + 1) & (SLOTS - 1);
-  slots[slot] = id;
+  slots[slot] = spec.id;
+  lengths[spec.id] = name.length;
+  names.set(name, spec.id * longestName);
+  masks.set(
+    name.map((byte) => (byte >= 0x41 && byte <= 0x5a ? 0xdf : 0xff)),
+    spec.id * longestName,
+  );
 }
 
-function isName(name: Uint8Array, buffer: Uint8Array, start: number, end: number): boolean {
-  if (name.length !== end - start) return false;
-  for (let i = 0; i < name.length; i++) {
-    let byte = buffer[start + i];
-    if (byte >= 0x61 && byte <= 0x7a) byte -= 0x20;
-    if (byte !== name[i]) return false;
+function isName(id: number, buffer: Uint8Array, start: number, length: number): boolean {
+  if (lengths[id] !== length) return false;
+  const at = id * longestName;
+  for (let i = 0; i < length; i++) {
+    if ((buffer[start + i] & masks[at + i]) !== names[at + i]) return false;
   }
   return true;
 }
 
 /** The command named, in any case, by these bytes; undefined when there is none. Allocates nothing. */
 export function lookupCommand(buffer: Uint8Array, start: number, end: number): CommandSpec | undefined {
-  if (end - start > longestName) return undefined;
+  const length = end - start;
+  if (length < 2 || length > longestName) return undefined;
   let slot = slotOf(buffer, start, end);
   for (;;) {
     const id = slots[slot];
     if (id === FREE) return undefined;
-    if (isName(names[id], buffer, start, end)) return commands[id];
+    if (isName(id, buffer, start, length)) return commands[id];
     slot = (slot + 1) & (SLOTS - 1);
   }
 }
@@ -51,19 +64,6 @@ export function lookupSubcommand(
   start: number,
   end: number,
 ): CommandSpec | undefined {
-  const subcommands = container.subcommands;
-  for (let i = 0; i < subcommands.length; i++) {
-    const word = subcommands[i].word;
-    if (word.length === end - start && equalsWord(word, buffer, start)) return subcommands[i];
-  }
-  return undefined;
-}
-
-function equalsWord(word: string, buffer: Uint8Array, start: number): boolean {
-  for (let i = 0; i < word.length; i++) {
-    let byte = buffer[start + i];
-    if (byte >= 0x61 && byte <= 0x7a) byte -= 0x20;
-    if (byte !== word.charCodeAt(i)) return false;
-  }
-  return true;
+  const word = Buffer.from(buffer.subarray(start, end)).latin1Slice().toUpperCase();
+  return container.subcommands.find((sub) => sub.word === word);
 }
