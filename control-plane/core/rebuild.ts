@@ -1,6 +1,5 @@
 import { compareVersions, type RingDocument } from '../../lib/ring/index.ts';
 import {
-  type Agent,
   agentKey,
   type CoreState,
   isLive,

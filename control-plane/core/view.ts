@@ -26,7 +26,7 @@ export interface NodeView {
   /** Position in the replication stream. */
   offset: string;
   /** Bytes behind the leader; null when unknown. */
-  lagBytes: number | null;
+  lagBytes: string | null;
   /** Milliseconds since it was level with the leader; null when unknown. */
   lagMs: number | null;
 }
@@ -91,7 +91,8 @@ function nodeView(state: CoreState, shard: Shard, id: string): NodeView {
   const agent = nodeAgent(state, id);
   const { address, admin } = agent?.hello ?? state.members.get(id)!;
   const own = agent === undefined ? null : replicationOf(agent);
-  const lag = id === shard.leader ? { lagBytes: 0, lagMs: 0 } : lagOf(state, shard, id, own?.offset ?? null);
+  const lag =
+    id === shard.leader ? { lagBytes: '0', lagMs: 0 } : lagOf(state, shard, id, own?.offset ?? null);
   return {
     id,
     pid: agent?.hello?.pid ?? null,
@@ -115,7 +116,7 @@ function lagOf(
   const end = leader === null ? null : replicationOf(leader)?.offset;
   if (at == null || end == null) return { lagBytes: null, lagMs: null };
   const behind = BigInt(end) - BigInt(at);
-  return { lagBytes: behind > 0n ? Number(behind) : 0, lagMs: progress?.lagMs ?? null };
+  return { lagBytes: String(behind > 0n ? behind : 0n), lagMs: progress?.lagMs ?? null };
 }
 
 function nodeState(state: CoreState, shard: Shard, id: string): AgentState {

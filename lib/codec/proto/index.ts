@@ -19,11 +19,18 @@ export const coordinationProto: string = fileURLToPath(
 );
 
 /** How every Ringside process reads its protos; the shapes in messages.ts assume exactly this. */
-export const protoLoaderOptions = {
+export const protoLoaderOptions: Readonly<{
+  keepCase: false;
+  longs: typeof String;
+  enums: typeof String;
+  defaults: true;
+  oneofs: true;
+  includeDirs: string[];
+}> = Object.freeze({
   keepCase: false,
   longs: String,
   enums: String,
   defaults: true,
   oneofs: true,
   includeDirs: [protoRoot],
-} as const;
+});

@@ -1,0 +1,1 @@
+export { type ControlPlane, type ControlPlaneDeps, startControlPlane } from './server.ts';
