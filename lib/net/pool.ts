@@ -30,7 +30,11 @@ interface Idle<T> {
   readonly sinceMs: number;
 }
 
-/** A bounded pool of things that one caller at a time may use, such as connections for blocking commands. */
+/**
+ * A bounded pool of things that one caller at a time may use, such as connections for blocking commands.
+ *
+ * The pool does not see that an idle item dies: who opened it calls `discard` then.
+ */
 export class Pool<T> {
   readonly #options: PoolOptions<T>;
   readonly #clock: Clock;

@@ -57,7 +57,7 @@ export class TlsMaterial {
   #loaded: Loaded;
   #seen: string;
   #problem = '';
-  #reloading: Promise<boolean> | null = null;
+  #reloading: Promise<boolean> = Promise.resolve(false);
 
   /** Use `loadTls`. */
   constructor(files: TlsFiles, log: Logger, options: LoadTlsOptions = {}) {
@@ -97,9 +97,8 @@ export class TlsMaterial {
 
   /** Reads the files now. True when they were new and are in use; false when nothing changed or they cannot be used. Never throws. */
   reload(): Promise<boolean> {
-    this.#reloading ??= this.#reload().finally(() => {
-      this.#reloading = null;
-    });
+    // One after the other: sharing a read under way would miss what changed since it began.
+    this.#reloading = this.#reloading.then(() => this.#reload());
     return this.#reloading;
   }
 
@@ -121,18 +120,22 @@ export class TlsMaterial {
     try {
       const [ca, cert, key] = await Promise.all(KINDS.map((kind) => readFile(this.#files[kind])));
       const pem = { ca, cert, key };
-      if (KINDS.every((kind) => pem[kind].equals(this.#loaded.pem[kind]))) return false;
-      this.#loaded = this.#build(pem);
+      const isNew = KINDS.some((kind) => !pem[kind].equals(this.#loaded.pem[kind]));
+      if (isNew) this.#use(this.#build(pem));
+      this.#problem = '';
+      return isNew;
     } catch (error) {
       this.#report(error);
       return false;
     }
-    this.#problem = '';
+  }
+
+  #use(loaded: Loaded): void {
+    this.#loaded = loaded;
     this.#figures.reloaded.inc();
-    const { fingerprint256, validTo } = this.#loaded.certificate;
+    const { fingerprint256, validTo } = loaded.certificate;
     this.#log.info({ cert: this.#files.cert, fingerprint: fingerprint256, validTo }, 'certificate reloaded');
     for (const listener of this.#listeners) listener();
-    return true;
   }
 
   #report(error: unknown): void {
