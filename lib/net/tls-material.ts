@@ -70,6 +70,7 @@ export class TlsMaterial {
     this.#figures = certificateFigures(setting, metrics);
     this.#seen = statAllSync(files);
     this.#loaded = this.#build(readAllSync(files, setting));
+    this.#figures.expiresSeconds.set(expirySeconds(this.#loaded));
     this.#timer = setInterval(() => void this.#poll(), reloadMs);
     this.#timer.unref();
   }
@@ -133,6 +134,7 @@ export class TlsMaterial {
   #use(loaded: Loaded): void {
     this.#loaded = loaded;
     this.#figures.reloaded.inc();
+    this.#figures.expiresSeconds.set(expirySeconds(loaded));
     const { fingerprint256, validTo } = loaded.certificate;
     this.#log.info({ cert: this.#files.cert, fingerprint: fingerprint256, validTo }, 'certificate reloaded');
     for (const listener of this.#listeners) listener();
@@ -162,7 +164,6 @@ export class TlsMaterial {
     if (certificate.validToDate.getTime() <= this.#clock.wallMs()) {
       throw invalid(`${this.#setting}.cert ${files.cert} expired on ${certificate.validTo}`);
     }
-    this.#figures.expiresSeconds.set(certificate.validToDate.getTime() / 1000);
     return { pem, certificate, context: usable('cert', () => createSecureContext(contextOptions(pem))) };
   }
 }
@@ -188,6 +189,10 @@ function contextOptions(pem: Loaded['pem']): SecureContextOptions {
   // handshake showed none.
   const secureOptions = constants.SSL_OP_NO_TICKET | constants.SSL_OP_NO_RENEGOTIATION;
   return { ...pem, minVersion: 'TLSv1.2', secureOptions };
+}
+
+function expirySeconds({ certificate }: Loaded): number {
+  return certificate.validToDate.getTime() / 1000;
 }
 
 function attempt<T>(what: string, action: () => T): T {
