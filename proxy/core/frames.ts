@@ -1,0 +1,40 @@
+import { type ErrorCode, RingsideError } from '../../lib/base/index.ts';
+import { replyLineEnd, replyNumber } from '../../lib/codec/resp/index.ts';
+
+/** An error reply of the catalogue. */
+export function errorReply(code: ErrorCode, message: string): Buffer {
+  return Buffer.from(`-${new RingsideError(code, message).toResp()}\r\n`);
+}
+
+/** An error reply whose whole text is given. */
+export function plainError(text: string): Buffer {
+  return Buffer.from(`-${text}\r\n`);
+}
+
+/** The text of an error reply, without `-` and line end. */
+export function errorText(reply: Buffer, start: number, end: number): string {
+  return reply.utf8Slice(start + 1, end - 2);
+}
+
+/** A reply that begins with `-`. */
+export function isErrorReply(reply: Buffer, start: number): boolean {
+  return reply[start] === 0x2d;
+}
+
+/** Whether the error reply's code (its first word) is `code`. */
+export function hasErrorCode(reply: Buffer, start: number, code: string): boolean {
+  for (let i = 0; i < code.length; i++) if (reply[start + 1 + i] !== code.charCodeAt(i)) return false;
+  const after = reply[start + 1 + code.length];
+  return after === 0x20 || after === 0x0d;
+}
+
+/** Argument `index` of an encoded command (`*N`, then bulk strings), as a range. The frame must be complete. */
+export function argumentRange(frame: Buffer, start: number, index: number): { start: number; end: number } {
+  let at = replyLineEnd(frame, start);
+  for (let i = 0; ; i++) {
+    const length = replyNumber(frame, at);
+    const from = replyLineEnd(frame, at);
+    if (i === index) return { start: from, end: from + length };
+    at = from + length + 2;
+  }
+}

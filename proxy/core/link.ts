@@ -1,0 +1,321 @@
+import type { Socket } from 'node:net';
+import type { Clock, Logger, Random } from '../../lib/base/index.ts';
+import { encodeCommand, ReplyFramer } from '../../lib/codec/resp/index.ts';
+import { BackoffPolicy, connectSocket, type TlsMaterial } from '../../lib/net/index.ts';
+import type { Output } from './output.ts';
+import { type Request, RequestState } from './request.ts';
+import { RequestQueue } from './request-queue.ts';
+import type { DataPathSettings } from './settings.ts';
+import type { UpstreamNode } from './topology.ts';
+import type { Flushable, Turn } from './turn.ts';
+
+const ERROR_TYPE = 0x2d;
+/** Written at once at most; the rest waits, and stays certainly unsent, until the socket has taken it. */
+const BATCH_BYTES = 512 * 1024;
+const BACKOFF = { initialMs: 20, maxMs: 1000, factor: 2 };
+
+/** What a link tells the router. */
+export interface LinkOwner {
+  /** An error reply to a request somebody waits for. True: the owner has taken the request over, and nobody answers it. */
+  refused(request: Request, reply: Buffer, start: number, end: number, node: UpstreamNode): boolean;
+  /** The connection is gone, or was never made. `sent`: the node may have executed them. `unsent`: certainly not. */
+  lost(node: UpstreamNode, sent: Request[], unsent: Request[], reason: string): void;
+}
+
+/** What links need from the worker they are part of. */
+export interface LinkEnvironment {
+  readonly settings: DataPathSettings;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Logger;
+  readonly tls: TlsMaterial | undefined;
+  readonly turn: Turn;
+  readonly output: Output;
+}
+
+/**
+ * One pipelined connection to a node for one RESP version: requests of many clients in one order, one write per turn.
+ *
+ * Nothing is sent before the node has answered the greeting (AUTH, HELLO, RS.EPOCH, PING), so that a request in the queue of a dead or
+ * stopped node is known not to have reached it. Reconnects for ever, with backoff, until closed.
+ */
+export class Link implements Flushable {
+  readonly node: UpstreamNode;
+  readonly protocol: 2 | 3;
+  readonly #env: LinkEnvironment;
+  readonly #owner: LinkOwner;
+  readonly #queue = new RequestQueue();
+  readonly #backoff: BackoffPolicy;
+  #framer = new ReplyFramer();
+  #socket: Socket | null = null;
+  #greeting: string[] = [];
+  #greetingTimer: NodeJS.Timeout | undefined;
+  #reconnectTimer: NodeJS.Timeout | undefined;
+  #isScheduled = false;
+  #isBlocked = false;
+  #isClosing = false;
+  #announcedEpoch: string | null = null;
+  /** Positions before which the reply of an RS.EPOCH comes. */
+  readonly #epochMarks: number[] = [];
+  /** Monotonic milliseconds when bytes last arrived. */
+  lastReceivedMs = 0;
+  isReady = false;
+
+  constructor(node: UpstreamNode, protocol: 2 | 3, env: LinkEnvironment, owner: LinkOwner) {
+    this.node = node;
+    this.protocol = protocol;
+    this.#env = env;
+    this.#owner = owner;
+    this.#backoff = new BackoffPolicy(BACKOFF, env.random);
+    this.#connect();
+  }
+
+  /** Commands queued or sent, abandoned ones included. */
+  get length(): number {
+    return this.#queue.length;
+  }
+
+  get queue(): RequestQueue {
+    return this.#queue;
+  }
+
+  /** Appends a request; it leaves at the end of the turn, or once the connection is made. */
+  enqueue(request: Request, nowMs: number): void {
+    request.link = this;
+    request.queuedMs = nowMs;
+    this.#queue.push(request);
+    if (this.#isScheduled) return;
+    this.#isScheduled = true;
+    this.#env.turn.schedule(this);
+  }
+
+  flush(): void {
+    this.#isScheduled = false;
+    const socket = this.#socket;
+    if (!this.isReady || socket === null) return;
+    while (!this.#isBlocked && (this.#queue.unsentCount > 0 || this.#announcedEpoch !== this.node.epoch)) {
+      this.#writeBatch(socket);
+    }
+    this.#endIfIdle();
+  }
+
+  /** Announces the node's shard epoch, ahead of whatever was not sent yet. */
+  announceEpoch(): void {
+    if (this.#isScheduled || this.#announcedEpoch === this.node.epoch) return;
+    this.#isScheduled = true;
+    this.#env.turn.schedule(this);
+  }
+
+  /** Gives up a connection that has not said anything for too long while replies are due. */
+  checkSilence(nowMs: number): void {
+    if (!this.isReady || this.#queue.sentCount === 0) return;
+    const oldest = this.#oldestSentMs(nowMs);
+    const silentMs = nowMs - Math.max(this.lastReceivedMs, oldest);
+    if (silentMs < this.#env.settings.operationTimeoutMs) return;
+    this.#fail(`nothing arrived for ${Math.round(silentMs)} ms while replies were due`);
+  }
+
+  /** Closes once everything sent is answered. Unsent requests are returned: they belong elsewhere now. */
+  retire(): Request[] {
+    this.#isClosing = true;
+    clearTimeout(this.#reconnectTimer);
+    const unsent = this.takeUnsent(() => true);
+    this.#endIfIdle();
+    return unsent;
+  }
+
+  /** Takes out the requests that were not sent yet and that `wanted` picks. */
+  takeUnsent(wanted: (request: Request) => boolean): Request[] {
+    const taken: Request[] = [];
+    if (this.#queue.unsentCount === 0) return taken;
+    this.#queue.scan((request) => {
+      if (request.state === RequestState.QUEUED && wanted(request)) {
+        this.#queue.take(request);
+        taken.push(request);
+      }
+      return true;
+    });
+    return taken;
+  }
+
+  /** Closes at once. Whoever waits is told that the connection is lost. */
+  destroy(reason: string): void {
+    this.#isClosing = true;
+    this.#fail(reason);
+  }
+
+  #connect(): void {
+    const { settings, tls } = this.#env;
+    const { host, port } = this.node.address;
+    const socket = connectSocket({ host, port, tls, timeoutMs: settings.connectTimeoutMs }, () =>
+      this.#greet(socket),
+    );
+    let reason = 'the connection was closed';
+    this.#socket = socket;
+    socket.on('error', (error) => {
+      reason = error.message;
+    });
+    socket.on('close', () => {
+      if (this.#socket === socket) this.#fail(reason);
+    });
+    socket.on('drain', () => {
+      this.#isBlocked = false;
+      this.flush();
+    });
+    socket.on('data', (chunk) => {
+      if (this.#socket === socket) this.#received(chunk);
+    });
+  }
+
+  /** Sends the greeting; the link is ready when its last reply is in. */
+  #greet(socket: Socket): void {
+    const { nodePassword, connectTimeoutMs } = this.#env.settings;
+    const commands: string[][] = [];
+    if (nodePassword !== null) commands.push(['AUTH', nodePassword]);
+    if (this.protocol === 3) commands.push(['HELLO', '3']);
+    const { epoch } = this.node;
+    if (epoch !== null) commands.push(['RS.EPOCH', this.node.shard, epoch]);
+    this.#announcedEpoch = epoch;
+    commands.push(['PING']);
+    this.#greeting = commands.map(([name]) => name);
+    socket.write(Buffer.concat(commands.map((parts) => encodeCommand(...parts))));
+    this.#greetingTimer = setTimeout(
+      () => this.#fail(`no answer to the greeting within ${connectTimeoutMs} ms`),
+      connectTimeoutMs,
+    );
+  }
+
+  #received(chunk: Buffer): void {
+    this.lastReceivedMs = this.#env.clock.monotonicMs();
+    const framer = this.#framer;
+    try {
+      framer.push(chunk);
+      while (this.#framer === framer && framer.next()) {
+        if (this.isReady) this.#deliver(framer);
+        else this.#greeted(framer);
+      }
+    } catch (error) {
+      this.#fail(`the node's bytes make no sense: ${(error as Error).message}`);
+      return;
+    }
+    if (this.node.isSuspect && this.isReady) this.#trust();
+    if (this.#isClosing) this.#endIfIdle();
+  }
+
+  #deliver(framer: ReplyFramer): void {
+    const queue = this.#queue;
+    if (this.#epochMarks.length > 0 && this.#epochMarks[0] === queue.headSeq) {
+      this.#epochMarks.shift();
+      if (framer.type === ERROR_TYPE) this.#logRefusal('RS.EPOCH', framer);
+      return;
+    }
+    if (queue.sentCount === 0) {
+      // A push (RESP3) may come unasked; anything else means that replies no longer match requests.
+      if (framer.type !== 0x3e) this.#fail('an unasked reply arrived');
+      return;
+    }
+    const request = queue.shift();
+    if (request === null) return;
+    const { buffer, frameStart, frameEnd } = framer;
+    if (framer.type === ERROR_TYPE && this.#owner.refused(request, buffer, frameStart, frameEnd, this.node))
+      return;
+    request.answer(buffer, frameStart, frameEnd);
+  }
+
+  /** A reply to the greeting. */
+  #greeted(framer: ReplyFramer): void {
+    const name = this.#greeting.shift();
+    if (framer.type === ERROR_TYPE) {
+      const text = this.#logRefusal(name ?? '', framer);
+      // The node may be behind the ring: it asks the control plane then, and tells each write itself.
+      if (name !== 'RS.EPOCH') return this.#fail(`${name} was refused: ${text}`);
+    }
+    if (this.#greeting.length > 0) return;
+    clearTimeout(this.#greetingTimer);
+    this.#backoff.reset();
+    this.isReady = true;
+    this.flush();
+  }
+
+  #logRefusal(command: string, { buffer, frameStart, frameEnd }: ReplyFramer): string {
+    const reply = buffer.latin1Slice(frameStart + 1, frameEnd - 2);
+    this.#env.log.warn(
+      { node: this.node.name, shard: this.node.shard, command, reply },
+      'a node refused the greeting',
+    );
+    return reply;
+  }
+
+  #writeBatch(socket: Socket): void {
+    const { output } = this.#env;
+    const queue = this.#queue;
+    if (this.#announcedEpoch !== this.node.epoch) this.#addEpoch();
+    while (queue.unsentCount > 0 && output.bytes < BATCH_BYTES) {
+      const request = queue.moveToSent();
+      if (request !== null) output.add(request.bytes, request.start, request.end);
+    }
+    if (!output.writeTo(socket)) this.#isBlocked = true;
+  }
+
+  #addEpoch(): void {
+    const { epoch, shard } = this.node;
+    this.#announcedEpoch = epoch;
+    if (epoch === null) return;
+    const bytes = encodeCommand('RS.EPOCH', shard, epoch);
+    this.#env.output.add(bytes, 0, bytes.length);
+    this.#epochMarks.push(this.#queue.sentSeq);
+  }
+
+  #trust(): void {
+    this.node.isSuspect = false;
+    this.#env.log.info({ node: this.node.name, shard: this.node.shard }, 'the node answers again');
+  }
+
+  #oldestSentMs(nowMs: number): number {
+    let oldest = nowMs;
+    this.#queue.scan((request) => {
+      oldest = request.queuedMs;
+      return false;
+    });
+    return oldest;
+  }
+
+  #endIfIdle(): void {
+    if (!this.#isClosing || this.#queue.length > 0 || this.#socket === null) return;
+    this.#disconnect();
+  }
+
+  #disconnect(): void {
+    const socket = this.#socket;
+    this.#socket = null;
+    this.isReady = false;
+    this.#isBlocked = false;
+    this.#epochMarks.length = 0;
+    this.#framer = new ReplyFramer();
+    clearTimeout(this.#greetingTimer);
+    socket?.destroy();
+  }
+
+  /** Ends the connection, hands its requests back, and tries again later. */
+  #fail(reason: string): void {
+    const wasReady = this.isReady;
+    this.#disconnect();
+    const waiting = this.#queue.takeAll();
+    const sent = waiting.filter((request) => request.state === RequestState.SENT);
+    const unsent = waiting.filter((request) => request.state === RequestState.QUEUED);
+    if (!this.#isClosing) {
+      this.#markSuspect(reason, wasReady);
+      this.#reconnectTimer = setTimeout(() => this.#connect(), this.#backoff.nextDelayMs());
+    }
+    this.#owner.lost(this.node, sent, unsent, reason);
+  }
+
+  #markSuspect(reason: string, wasReady: boolean): void {
+    const { node } = this;
+    if (!node.isSuspect || wasReady) {
+      this.#env.log.warn({ node: node.name, shard: node.shard, reason }, 'the node is unreachable');
+    }
+    node.isSuspect = true;
+    node.lastFailure = reason;
+  }
+}

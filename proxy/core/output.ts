@@ -1,0 +1,85 @@
+import type { Socket } from 'node:net';
+
+const SLAB_BYTES = 256 * 1024;
+/** Ranges from this size on are written as they lie; shorter ones are copied together. */
+const COPY_LIMIT_BYTES = 16 * 1024;
+
+/**
+ * Puts the byte ranges of one turn together for one socket: neighbours in the same buffer become one range, a single range is
+ * written as it lies, small ones are copied into one piece, large ones go along uncopied. One write per call of `writeTo`.
+ *
+ * One instance serves all sockets of a thread: `add`, `add`, …, `writeTo` within one function, never across turns.
+ */
+export class Output {
+  readonly #buffers: Buffer[] = [];
+  readonly #starts: number[] = [];
+  readonly #ends: number[] = [];
+  #count = 0;
+  #slab: Buffer = Buffer.allocUnsafeSlow(SLAB_BYTES);
+  #slabUsed = 0;
+  /** Bytes added since the last `writeTo`. */
+  bytes = 0;
+
+  /** Appends `buffer[start, end)`. The bytes must not change until the socket has taken them. */
+  add(buffer: Buffer, start: number, end: number): void {
+    const last = this.#count - 1;
+    this.bytes += end - start;
+    if (last >= 0 && this.#ends[last] === start && this.#buffers[last] === buffer) {
+      this.#ends[last] = end;
+      return;
+    }
+    this.#buffers[this.#count] = buffer;
+    this.#starts[this.#count] = start;
+    this.#ends[this.#count++] = end;
+  }
+
+  /** Hands everything added to `socket`. Returns false when the socket asks to wait for its `drain`. */
+  writeTo(socket: Socket): boolean {
+    const count = this.#count;
+    if (count === 0) return true;
+    let flows: boolean;
+    if (count === 1) flows = socket.write(this.#buffers[0].subarray(this.#starts[0], this.#ends[0]));
+    else if (this.bytes <= SLAB_BYTES / 4) flows = socket.write(this.#copy(0, count, this.bytes));
+    else flows = this.#writePieces(socket);
+    this.#buffers.fill(undefined as unknown as Buffer, 0, count);
+    this.#count = 0;
+    this.bytes = 0;
+    return flows;
+  }
+
+  #copy(from: number, to: number, bytes: number): Buffer {
+    if (this.#slabUsed + bytes > this.#slab.length) {
+      this.#slab = Buffer.allocUnsafeSlow(Math.max(SLAB_BYTES, bytes));
+      this.#slabUsed = 0;
+    }
+    const slab = this.#slab;
+    const start = this.#slabUsed;
+    let at = start;
+    for (let i = from; i < to; i++) {
+      at += this.#buffers[i].copy(slab, at, this.#starts[i], this.#ends[i]);
+    }
+    this.#slabUsed = at;
+    return slab.subarray(start, at);
+  }
+
+  #writePieces(socket: Socket): boolean {
+    socket.cork();
+    let flows = true;
+    let from = 0;
+    let small = 0;
+    for (let i = 0; i < this.#count; i++) {
+      const length = this.#ends[i] - this.#starts[i];
+      if (length < COPY_LIMIT_BYTES) {
+        small += length;
+        continue;
+      }
+      if (small > 0) socket.write(this.#copy(from, i, small));
+      flows = socket.write(this.#buffers[i].subarray(this.#starts[i], this.#ends[i]));
+      from = i + 1;
+      small = 0;
+    }
+    if (small > 0) flows = socket.write(this.#copy(from, this.#count, small));
+    socket.uncork();
+    return flows;
+  }
+}

@@ -1,0 +1,122 @@
+import type { Link } from './link.ts';
+import type { ShardRoute } from './topology.ts';
+
+/** Where a request is on its way. */
+export const RequestState = {
+  /** In nobody's hands: new, or back in the pool. */
+  IDLE: 0,
+  /** Waits at a link; none of its bytes was handed to a socket. */
+  QUEUED: 1,
+  /** Its bytes were handed to a socket. */
+  SENT: 2,
+  /** Waits in the router for a newer ring or a moment to pass. */
+  PARKED: 3,
+  /** Holds its reply. */
+  READY: 4,
+} as const;
+export type RequestState = (typeof RequestState)[keyof typeof RequestState];
+
+/** Whoever waits for a reply. */
+export interface Sink {
+  /**
+   * `request` holds its reply now, `grewBytes` more (or fewer) than its command had. The sink owns the request again and
+   * releases it. Called from within the router: it may submit other requests, and must not throw.
+   */
+  ready(request: Request, grewBytes: number): void;
+  /** A part of one of the sink's requests was a write to this shard. */
+  noteWritten?(route: ShardRoute | null): void;
+}
+
+const NO_BYTES = Buffer.alloc(0);
+
+/**
+ * One command on its way through the proxy. Pooled and reused: nobody may hold one after `release`.
+ *
+ * Bytes are a range of a buffer that somebody else allocated (the client's chunk, then the upstream's): nothing is copied
+ * between arrival and departure. First the range is the command, complete and encoded; once READY, it is the reply.
+ */
+export class Request {
+  bytes: Buffer = NO_BYTES;
+  start = 0;
+  end = 0;
+  state: RequestState = RequestState.IDLE;
+  /** Changes data: repeated only when it certainly was not executed. */
+  isWrite = false;
+  /** Index of the key among the arguments of the command; 0: has none, or several (belongs to its shard as a whole). */
+  keyIndex = 0;
+  /** 2 or 3: the protocol version its reply has to be in. */
+  protocol: 2 | 3 = 2;
+  /** How often it was tried again. */
+  retries = 0;
+  /** A follower was asked because the leader did not answer. */
+  isPossiblyStale = false;
+  /** Monotonic milliseconds when the client's bytes were read: the deadline counts from here. */
+  startedMs = 0;
+  /** Monotonic milliseconds when it joined the queue of its present link. */
+  queuedMs = 0;
+  /** Monotonic milliseconds when a parked request is tried again at the latest. */
+  retryAtMs = 0;
+  sink: Sink = discard;
+  /** Next in the order of the sink, or of the pool. */
+  next: Request | null = null;
+  route: ShardRoute | null = null;
+  link: Link | null = null;
+  /** Position in the link's order. */
+  seq = 0;
+
+  /** Puts the reply in place of the command and tells the sink. */
+  answer(bytes: Buffer, start: number, end: number): void {
+    const grewBytes = end - start - (this.end - this.start);
+    this.bytes = bytes;
+    this.start = start;
+    this.end = end;
+    this.state = RequestState.READY;
+    this.link = null;
+    this.sink.ready(this, grewBytes);
+  }
+
+  /** Answers with a buffer of its own. */
+  answerWith(reply: Buffer): void {
+    this.answer(reply, 0, reply.length);
+  }
+}
+
+const POOL_LIMIT = 16_384;
+let pool: Request | null = null;
+let pooled = 0;
+
+/** A request of which nothing is set but the defaults. */
+export function acquireRequest(): Request {
+  const request = pool;
+  if (request === null) return new Request();
+  pool = request.next;
+  pooled--;
+  request.next = null;
+  return request;
+}
+
+/** Gives a request back. It must be in no link's, router's or sink's hands. */
+export function releaseRequest(request: Request): void {
+  request.bytes = NO_BYTES;
+  request.start = 0;
+  request.end = 0;
+  request.state = RequestState.IDLE;
+  request.isWrite = false;
+  request.keyIndex = 0;
+  request.retries = 0;
+  request.isPossiblyStale = false;
+  request.sink = discard;
+  request.route = null;
+  request.link = null;
+  if (pooled >= POOL_LIMIT) return;
+  request.next = pool;
+  pool = request;
+  pooled++;
+}
+
+/** The sink of requests whose client has gone: the reply is dropped. */
+export const discard: Sink = {
+  ready(request) {
+    releaseRequest(request);
+  },
+};

@@ -1,0 +1,490 @@
+import type { ErrorCode } from '../../lib/base/index.ts';
+import { parseAddress } from '../../lib/net/index.ts';
+import { Ring } from '../../lib/ring/index.ts';
+import { argumentRange, errorReply, hasErrorCode } from './frames.ts';
+import { Link, type LinkEnvironment, type LinkOwner } from './link.ts';
+import { discard, type Request, RequestState, releaseRequest, type Sink } from './request.ts';
+import { Stat, type Stats } from './stats.ts';
+import { ShardRoute, type Topology, type TopologyShard, UpstreamNode } from './topology.ts';
+
+/** How often deadlines are looked at: what a deadline may be late by. */
+const TICK_MS = 10;
+/** How long a refused write waits when no newer ring comes. */
+const STALE_RETRY_MS = 50;
+const READ_ONLY_RETRY_MS = 200;
+
+/** What the router needs beyond what its links need. */
+export interface RouterEnvironment extends LinkEnvironment {
+  readonly stats: Stats;
+  /** Asks the control plane for its newest ring; undefined with a fixed ring, where a refusal goes to the client at once. */
+  readonly refresh: (() => void) | undefined;
+}
+
+interface Parked {
+  readonly request: Request;
+  /** What the client gets when the deadline comes first. */
+  readonly failure: Buffer;
+}
+
+/**
+ * Sends requests to the node that serves their shard, and decides what happens when it does not answer.
+ *
+ * Reads go to the leader; once more to a follower when the leader is unreachable or slower than `readTimeoutMs`. Writes go to the
+ * leader, and once more only when the first attempt certainly was not executed: it never reached a socket, or the node refused it
+ * (STALERING, READONLY, LOADING). Any other write without an answer is reported as of unknown outcome.
+ */
+export class Router implements LinkOwner {
+  readonly #env: RouterEnvironment;
+  readonly #nodes = new Map<string, UpstreamNode>();
+  #ring: Ring | null = null;
+  #routes: readonly ShardRoute[] = [];
+  /** Links to nodes that left the ring, until their last reply is in. */
+  readonly #retired = new Set<Link>();
+  #parked: Parked[] = [];
+  #ticker: NodeJS.Timeout | undefined;
+  #nextFollower = 0;
+  #isClosed = false;
+  /** Monotonic milliseconds at the last tick: coarse, and only right while something is under way. */
+  nowMs = 0;
+
+  constructor(env: RouterEnvironment) {
+    this.#env = env;
+  }
+
+  /** The shards in the order of the ring; empty before the first `apply`. */
+  get routes(): readonly ShardRoute[] {
+    return this.#routes;
+  }
+
+  get stats(): Stats {
+    return this.#env.stats;
+  }
+
+  get env(): RouterEnvironment {
+    return this.#env;
+  }
+
+  /** Every node of the present topology. */
+  get nodes(): Iterable<UpstreamNode> {
+    return this.#nodes.values();
+  }
+
+  /** The shard that owns the key `buffer[start, end)`. Only after the first `apply`. */
+  routeOf(buffer: Buffer, start: number, end: number): ShardRoute {
+    const routes = this.#routes;
+    return routes.length === 1 ? routes[0] : routes[this.#ring!.shardOf(buffer, start, end)];
+  }
+
+  /** Takes over a topology. What is on its way stays there; what was not sent yet goes where it belongs now. */
+  apply(topology: Topology): void {
+    const before = new Map(this.#routes.map((route) => [route.name, route]));
+    const kept = new Set<UpstreamNode>();
+    const shards = topology.shards.map(({ name, weight }) => ({ name, weight }));
+    this.#ring = Ring.of(shards, { virtualNodes: topology.virtualNodes });
+    this.#routes = topology.shards.map((shard, index) => {
+      const route = this.#routeFor(shard, before.get(shard.name));
+      route.index = index;
+      for (const node of [route.leader, ...route.followers]) if (node) kept.add(node);
+      return route;
+    });
+    const displaced: Request[] = [];
+    for (const [key, node] of this.#nodes) {
+      if (kept.has(node)) continue;
+      this.#nodes.delete(key);
+      for (const link of node.links) {
+        displaced.push(...link.retire());
+        this.#retired.add(link);
+      }
+    }
+    for (const request of displaced) this.#resubmit(request);
+    this.#moveQueuedWrites();
+    this.#releaseParked(true);
+  }
+
+  /** Sends a request to `route`. The sink hears of it exactly once, possibly before this returns. */
+  submit(request: Request, route: ShardRoute): void {
+    request.route = route;
+    if (this.#parked.length > 0 && this.hasParked(request.sink)) {
+      this.#park(request, 0, 'earlier commands of this connection wait for the ring');
+      return;
+    }
+    this.#dispatch(request, route, request.startedMs);
+  }
+
+  /** Whether requests of this sink wait for the ring: later ones must not overtake them. */
+  hasParked(sink: Sink): boolean {
+    return this.#parked.length > 0 && this.#parked.some(({ request }) => request.sink === sink);
+  }
+
+  /** Asks for a newer ring where there is a control plane. */
+  refresh(): void {
+    this.#env.refresh?.();
+  }
+
+  /** A push that brought nothing new still tells that the ring is right: refused requests are tried again. */
+  confirmTopology(): void {
+    this.#releaseParked(true);
+  }
+
+  /** Closes every connection; whoever waits is answered. */
+  close(): void {
+    this.#isClosed = true;
+    clearInterval(this.#ticker);
+    for (const node of this.#nodes.values()) {
+      for (const link of node.links) link.destroy('the proxy is shutting down');
+    }
+    for (const link of this.#retired) link.destroy('the proxy is shutting down');
+    for (const { request, failure } of this.#parked.splice(0)) request.answerWith(failure);
+  }
+
+  /** The link to `node` for replies in this protocol version. */
+  linkTo(node: UpstreamNode, protocol: 2 | 3): Link {
+    const link = node.links[protocol - 2];
+    if (link) return link;
+    // Filled in order, so that the array has no holes.
+    if (protocol === 3) this.linkTo(node, 2);
+    const created = new Link(node, protocol, this.#env, this);
+    node.links[protocol - 2] = created;
+    return created;
+  }
+
+  refused(request: Request, reply: Buffer, start: number, _end: number, node: UpstreamNode): boolean {
+    if (request.retries > 0 || request.sink === discard) return false;
+    const loading = hasErrorCode(reply, start, 'LOADING');
+    if (!request.isWrite) return loading && this.#readElsewhere(request, node);
+    if (this.#env.refresh === undefined) return false;
+    const stale = hasErrorCode(reply, start, 'STALERING');
+    if (!stale && !loading && !hasErrorCode(reply, start, 'READONLY')) return false;
+    if (this.#isOvertaken(request)) return false;
+    request.retries = 1;
+    this.#env.stats.add(Stat.writeRetries);
+    const failure = Buffer.from(reply.subarray(start, _end));
+    this.#parkUntil(
+      request,
+      this.#env.clock.monotonicMs() + (stale ? STALE_RETRY_MS : READ_ONLY_RETRY_MS),
+      failure,
+    );
+    this.#env.refresh();
+    return true;
+  }
+
+  lost(node: UpstreamNode, sent: Request[], unsent: Request[], reason: string): void {
+    if (!this.#isClosed) this.#env.stats.add(Stat.upstreamFailures);
+    for (const request of sent) {
+      if (request.sink === discard) releaseRequest(request);
+      else if (request.isWrite)
+        this.#failUnknown(request, node, `the connection was lost before the answer came (${reason})`);
+      else if (!this.#readElsewhere(request, node)) this.#readAgain(request, node, reason);
+    }
+    for (const request of unsent) {
+      if (this.#isClosed) this.#fail(request, 'shard_down', 'the proxy is shutting down; nothing was sent');
+      else this.#resubmit(request);
+    }
+  }
+
+  #dispatch(request: Request, route: ShardRoute, nowMs: number): void {
+    const node = request.isWrite ? route.leader : this.#readTarget(request, route);
+    if (node === null) {
+      this.#park(request, Number.POSITIVE_INFINITY, `shard ${route.name} has no leader`);
+      return;
+    }
+    const link = this.linkTo(node, request.protocol);
+    if (link.length >= this.#env.settings.maxInFlightPerShard) {
+      this.#overloaded(request, route);
+      return;
+    }
+    if (this.#ticker === undefined) this.#startTicking();
+    link.enqueue(request, nowMs);
+  }
+
+  #readTarget(request: Request, route: ShardRoute): UpstreamNode | null {
+    const { leader } = route;
+    if (leader !== null && !leader.isSuspect) return leader;
+    const follower = this.#followerFor(request, route);
+    if (follower === null) return leader;
+    this.#countStale(request);
+    return follower;
+  }
+
+  /** A follower that may answer this read; null: none, or the namespace does not allow it. */
+  #followerFor(request: Request, route: ShardRoute): UpstreamNode | null {
+    const { followers } = route;
+    if (followers.length === 0 || !this.#mayFallBack(request)) return null;
+    for (let i = 0; i < followers.length; i++) {
+      const follower = followers[(this.#nextFollower + i) % followers.length];
+      if (follower.isSuspect || !follower.isConnected) continue;
+      this.#nextFollower = (this.#nextFollower + i + 1) % followers.length;
+      return follower;
+    }
+    return null;
+  }
+
+  #mayFallBack(request: Request): boolean {
+    const rules = this.#env.settings.readFallback;
+    if (rules.length === 0) return true;
+    // Of several keys in one frame some may belong to a namespace that forbids it.
+    if (request.keyIndex < 1) return rules.every((rule) => rule.allowed);
+    const { start, end } = argumentRange(request.bytes, request.start, request.keyIndex);
+    const key = request.bytes.subarray(start, end);
+    let best: (typeof rules)[number] | null = null;
+    for (const rule of rules) {
+      const longer = best === null || rule.prefix.length > best.prefix.length;
+      if (longer && key.subarray(0, rule.prefix.length).equals(rule.prefix)) best = rule;
+    }
+    return best?.allowed ?? true;
+  }
+
+  /** Asks another node of the shard, once. False when there is none to ask. */
+  #readElsewhere(request: Request, failed: UpstreamNode): boolean {
+    const route = this.#currentRoute(request);
+    if (request.retries > 0 || route === null || request.sink === discard) return false;
+    let target: UpstreamNode | null = null;
+    if (failed !== route.leader) target = route.leader;
+    else target = this.#followerFor(request, route);
+    if (target === null || target === failed) return false;
+    request.retries = 1;
+    this.#env.stats.add(Stat.readRetries);
+    if (target !== route.leader) this.#countStale(request);
+    this.linkTo(target, request.protocol).enqueue(request, this.#env.clock.monotonicMs());
+    return true;
+  }
+
+  /** No other node to ask: the same one once more, when it is back before the deadline. */
+  #readAgain(request: Request, node: UpstreamNode, reason: string): void {
+    const route = this.#currentRoute(request);
+    if (this.#isClosed || request.retries > 0 || route === null) {
+      this.#fail(request, 'shard_down', `shard ${node.shard}: ${node.name} did not answer (${reason})`);
+      return;
+    }
+    request.retries = 1;
+    this.#env.stats.add(Stat.readRetries);
+    this.#dispatch(request, route, this.#env.clock.monotonicMs());
+  }
+
+  #countStale(request: Request): void {
+    request.isPossiblyStale = true;
+    this.#env.stats.add(Stat.possiblyStaleReads);
+  }
+
+  /** A request that never left goes to whoever serves its shard now. */
+  #resubmit(request: Request): void {
+    if (request.sink === discard && !request.isWrite) {
+      releaseRequest(request);
+      return;
+    }
+    const route = this.#currentRoute(request);
+    if (route === null) {
+      this.#fail(
+        request,
+        'shard_down',
+        `shard ${request.route?.name} is no longer in the ring; nothing was sent`,
+      );
+      return;
+    }
+    request.route = route;
+    this.#dispatch(request, route, this.#env.clock.monotonicMs());
+  }
+
+  #currentRoute(request: Request): ShardRoute | null {
+    const route = request.route;
+    if (route === null) return null;
+    const current = this.#routes[route.index];
+    if (current === route || current?.name === route.name) return current;
+    const named = this.#routes.find(({ name }) => name === route.name);
+    if (named || request.keyIndex < 1 || this.#routes.length === 0) return named ?? null;
+    const { start, end } = argumentRange(request.bytes, request.start, request.keyIndex);
+    return this.routeOf(request.bytes, start, end);
+  }
+
+  #routeFor(shard: TopologyShard, before: ShardRoute | undefined): ShardRoute {
+    const route =
+      before !== undefined && before.epoch === shard.epoch ? before : new ShardRoute(shard.name, shard.epoch);
+    route.leader = shard.leader === null ? null : this.#nodeFor(shard, shard.leader);
+    route.followers = shard.followers.map((address) => this.#nodeFor(shard, address));
+    return route;
+  }
+
+  #nodeFor(shard: TopologyShard, address: string): UpstreamNode {
+    const key = `${shard.name} ${address}`;
+    let node = this.#nodes.get(key);
+    if (node === undefined) {
+      node = new UpstreamNode(address, parseAddress(address), shard.name);
+      this.#nodes.set(key, node);
+    }
+    node.epoch = shard.epoch;
+    // Connected ahead of need: the first read that falls back must not wait for a handshake.
+    this.linkTo(node, 2);
+    for (const link of node.links) link.announceEpoch();
+    return node;
+  }
+
+  /** Writes that wait for a node that is no longer the leader. */
+  #moveQueuedWrites(): void {
+    for (const node of this.#nodes.values()) {
+      for (const link of node.links) {
+        for (const request of link.takeUnsent(
+          (waiting) => waiting.isWrite && this.#currentRoute(waiting)?.leader !== node,
+        )) {
+          this.#resubmit(request);
+        }
+      }
+    }
+  }
+
+  /**
+   * Whether a later command of the same client on the same key (or on keys that cannot be told) is already on its way or done:
+   * trying the earlier one again would change their order.
+   */
+  #isOvertaken(request: Request): boolean {
+    if (request.keyIndex < 1) return request.next !== null;
+    const key = argumentRange(request.bytes, request.start, request.keyIndex);
+    for (let later = request.next; later !== null; later = later.next) {
+      if (
+        later.state === RequestState.READY
+          ? later.route?.name === request.route?.name
+          : this.#touches(later, request.bytes, key)
+      ) {
+        return true;
+      }
+    }
+    return false;
+  }
+
+  #touches(later: Request, bytes: Buffer, key: { start: number; end: number }): boolean {
+    if (later.state === RequestState.PARKED) return false;
+    if (later.keyIndex < 1) return true;
+    const other = argumentRange(later.bytes, later.start, later.keyIndex);
+    return bytes.compare(later.bytes, other.start, other.end, key.start, key.end) === 0;
+  }
+
+  #park(request: Request, retryAtMs: number, why: string): void {
+    this.#parkUntil(request, retryAtMs, errorReply('shard_down', `${why}; nothing was sent`));
+  }
+
+  #parkUntil(request: Request, retryAtMs: number, failure: Buffer): void {
+    if (this.#parked.length >= this.#env.settings.maxInFlightPerShard) {
+      this.#overloaded(request, request.route!);
+      return;
+    }
+    request.state = RequestState.PARKED;
+    request.link = null;
+    request.retryAtMs = retryAtMs;
+    this.#parked.push({ request, failure });
+    if (this.#ticker === undefined) this.#startTicking();
+  }
+
+  /** Sends parked requests on their way, all or those whose time has come; of one client always in order. */
+  #releaseParked(all: boolean): void {
+    if (this.#parked.length === 0) return;
+    const nowMs = this.#env.clock.monotonicMs();
+    const held = new Set<Sink>();
+    const due: Parked[] = [];
+    const expired: Parked[] = [];
+    // Sorted before anything is answered: an answer may park the next request.
+    this.#parked = this.#parked.filter((parked) => {
+      const { request } = parked;
+      if (nowMs - request.startedMs >= this.#env.settings.operationTimeoutMs) return !expired.push(parked);
+      if (!held.has(request.sink) && (all || request.retryAtMs <= nowMs)) return !due.push(parked);
+      held.add(request.sink);
+      return true;
+    });
+    for (const { request, failure } of expired) request.answerWith(failure);
+    for (const { request } of due) this.#resubmit(request);
+  }
+
+  #startTicking(): void {
+    this.#ticker = setInterval(() => this.#tick(), TICK_MS);
+  }
+
+  #tick(): void {
+    const nowMs = this.#env.clock.monotonicMs();
+    this.nowMs = nowMs;
+    let isBusy = this.#retired.size > 0;
+    for (const node of this.#nodes.values()) {
+      for (const link of node.links) if (this.#tickLink(link, nowMs)) isBusy = true;
+    }
+    for (const link of this.#retired) if (!this.#tickLink(link, nowMs)) this.#retired.delete(link);
+    this.#releaseParked(false);
+    if (isBusy || this.#parked.length > 0) return;
+    clearInterval(this.#ticker);
+    this.#ticker = undefined;
+  }
+
+  /** False when nobody waits at the link. */
+  #tickLink(link: Link, nowMs: number): boolean {
+    if (link.length === 0) return false;
+    this.#checkDeadlines(link, nowMs);
+    link.checkSilence(nowMs);
+    return true;
+  }
+
+  #checkDeadlines(link: Link, nowMs: number): void {
+    const { readTimeoutMs, operationTimeoutMs } = this.#env.settings;
+    const overdue: Request[] = [];
+    const slow: Request[] = [];
+    link.queue.scan((request) => {
+      const waitedMs = nowMs - request.queuedMs;
+      if (waitedMs < readTimeoutMs && nowMs - request.startedMs < operationTimeoutMs)
+        return request.retries > 0;
+      if (nowMs - request.startedMs >= operationTimeoutMs) overdue.push(request);
+      else if (!request.isWrite && request.retries === 0) slow.push(request);
+      return true;
+    });
+    for (const request of overdue) this.#expire(link, request);
+    if (slow.length > 0) this.#hurry(link, slow, nowMs);
+  }
+
+  /** Reads that have waited long enough for this node. */
+  #hurry(link: Link, slow: readonly Request[], nowMs: number): void {
+    const { node } = link;
+    if (nowMs - link.lastReceivedMs >= this.#env.settings.readTimeoutMs && !node.isSuspect) {
+      node.isSuspect = true;
+      node.lastFailure = `nothing arrived for ${Math.round(nowMs - link.lastReceivedMs)} ms`;
+      this.#env.log.warn(
+        { node: node.name, shard: node.shard },
+        'the node does not answer: reads go to a follower',
+      );
+    }
+    for (const request of slow) {
+      const { seq } = request;
+      if (this.#readElsewhere(request, node)) link.queue.takeAt(seq);
+    }
+  }
+
+  #expire(link: Link, request: Request): void {
+    const { node } = link;
+    const wasSent = request.state === RequestState.SENT;
+    link.queue.take(request);
+    const ms = this.#env.settings.operationTimeoutMs;
+    if (!wasSent) {
+      const why = node.lastFailure === '' ? '' : ` (${node.lastFailure})`;
+      this.#fail(
+        request,
+        'shard_down',
+        `shard ${node.shard}: ${node.name} was not reachable within ${ms} ms${why}; nothing was sent`,
+      );
+    } else if (request.isWrite) {
+      this.#failUnknown(request, node, `no answer within ${ms} ms`);
+    } else {
+      this.#env.stats.add(Stat.readTimeouts);
+      this.#fail(request, 'timeout', `shard ${node.shard}: ${node.name} did not answer within ${ms} ms`);
+    }
+  }
+
+  #failUnknown(request: Request, node: UpstreamNode, why: string): void {
+    this.#env.stats.add(Stat.writesUnknown);
+    request.answerWith(errorReply('write_unknown', `shard ${node.shard}: ${node.name}: ${why}`));
+  }
+
+  #overloaded(request: Request, route: ShardRoute): void {
+    this.#env.stats.add(Stat.overloadedErrors);
+    const { maxInFlightPerShard } = this.#env.settings;
+    const text = `shard ${route.name} has ${maxInFlightPerShard} commands in flight (proxy.limits.maxInFlightPerShard)`;
+    request.answerWith(errorReply('overloaded', text));
+  }
+
+  #fail(request: Request, code: ErrorCode, message: string): void {
+    if (code === 'shard_down') this.#env.stats.add(Stat.shardDownErrors);
+    request.answerWith(errorReply(code, message));
+  }
+}

@@ -1,0 +1,22 @@
+/** What the data path is told by the configuration, in the form it needs. All of it is per worker. */
+export interface DataPathSettings {
+  readonly engine: 'ringside' | 'redis';
+  /** Deadline of one command, retries included. */
+  readonly operationTimeoutMs: number;
+  /** How long a read waits for the leader before a follower is asked. */
+  readonly readTimeoutMs: number;
+  /** How long opening a connection to a node (and its greeting) may take. */
+  readonly connectTimeoutMs: number;
+  /** Commands waiting for one node; further ones are answered OVERLOADED. */
+  readonly maxInFlightPerShard: number;
+  /** Password given to the nodes, or null. */
+  readonly nodePassword: string | null;
+  /** Key prefixes and whether their reads may go to a follower while the leader is unreachable; the longest match wins, none: yes. */
+  readonly readFallback: readonly ReadFallbackRule[];
+}
+
+/** One namespace's rule. */
+export interface ReadFallbackRule {
+  readonly prefix: Buffer;
+  readonly allowed: boolean;
+}

@@ -1,0 +1,383 @@
+import type { Socket } from 'node:net';
+import { RequestParser, type RespLimits, type RespWriter } from '../../lib/codec/resp/index.ts';
+import { plainError } from '../core/frames.ts';
+import {
+  acquireRequest,
+  discard,
+  type Request,
+  RequestState,
+  releaseRequest,
+  type Sink,
+} from '../core/request.ts';
+import { Stat } from '../core/stats.ts';
+import type { ShardRoute } from '../core/topology.ts';
+import type { Flushable } from '../core/turn.ts';
+import type { ListenerContext } from './context.ts';
+import { dispatch } from './dispatch.ts';
+
+/** Commands taken from a new client before the first answer; grows with each answer, so that the size of answers is known before many wait. */
+const FIRST_WINDOW = 128;
+/** Written to the socket at once at most. */
+const BATCH_BYTES = 1024 * 1024;
+/** A head that has waited this long makes the replies behind it move to memory of their own. */
+const STUCK_MS = 50;
+
+/** What one client may use. */
+export interface ConnectionLimits extends RespLimits {
+  readonly maxInFlight: number;
+  /** Requests and replies held for one client. */
+  readonly maxHeldBytes: number;
+}
+
+/**
+ * One client. Commands leave for their shards as they are parsed; replies go back in the order of the commands, whichever
+ * shard answers first. A client that does not read its replies is not read from, and is closed when too many pile up.
+ */
+export class RespConnection implements Sink, Flushable {
+  readonly id: number;
+  readonly context: ListenerContext;
+  readonly address: string;
+  readonly localAddress: string;
+  readonly parser: RequestParser;
+  readonly connectedMs: number;
+  name = '';
+  libName = '';
+  libVersion = '';
+  lastCommand = 'NULL';
+  protocol: 2 | 3 = 2;
+  isAuthenticated: boolean;
+  /** Called when the connection is gone: a command that waits for long gives up. */
+  onGone: (() => void) | null = null;
+  /** Shards written to since the last WAIT, as they were then. */
+  written: Set<ShardRoute> | null = null;
+  /** Monotonic milliseconds when bytes last arrived. */
+  lastActiveMs: number;
+  /** Monotonic milliseconds when the present incomplete request began; 0: none. */
+  partialSinceMs = 0;
+
+  readonly #socket: Socket;
+  readonly #limits: ConnectionLimits;
+  #head: Request | null = null;
+  #tail: Request | null = null;
+  #pending = 0;
+  #heldBytes = 0;
+  #replyBytes = 0;
+  #replyEstimate = 0;
+  #window = FIRST_WINDOW;
+  #allowed = FIRST_WINDOW;
+  #lastWritten: ShardRoute | null = null;
+  #hasWaited = false;
+  #isScheduled = false;
+  #isBlocked = false;
+  #isHeld = false;
+  #isPaused = false;
+  #isProcessing = false;
+  #isEnding = false;
+  #inputEnded = false;
+  #isClosed = false;
+  #isBarred = false;
+  #barrier: ((done: () => void) => void) | null = null;
+
+  constructor(
+    id: number,
+    socket: Socket,
+    address: string,
+    limits: ConnectionLimits,
+    context: ListenerContext,
+  ) {
+    this.id = id;
+    this.#socket = socket;
+    this.address = address;
+    this.localAddress = `${socket.localAddress}:${socket.localPort}`;
+    this.#limits = limits;
+    this.context = context;
+    this.parser = new RequestParser(limits);
+    this.isAuthenticated = context.authenticator === null;
+    this.parser.authenticated = this.isAuthenticated;
+    this.connectedMs = this.lastActiveMs = context.router.env.clock.monotonicMs();
+    socket.on('data', (chunk) => this.#received(chunk));
+    socket.on('drain', () => this.#drained());
+    socket.on('end', () => this.#ended());
+    socket.on('close', () => this.#closed());
+  }
+
+  /** Commands that have not been answered yet. */
+  get pending(): number {
+    return this.#pending;
+  }
+
+  /** Nothing under way and nothing half arrived. */
+  get isIdle(): boolean {
+    return this.#pending === 0 && !this.#isBarred && this.parser.bufferedBytes === 0;
+  }
+
+  get heldBytes(): number {
+    return this.#heldBytes + this.#socket.writableLength;
+  }
+
+  /** Puts a request into the order of replies. Its command bytes must be set. */
+  append(request: Request): void {
+    request.sink = this;
+    request.protocol = this.protocol;
+    request.next = null;
+    if (this.#tail === null) this.#head = request;
+    else this.#tail.next = request;
+    this.#tail = request;
+    this.#pending++;
+    this.#heldBytes += request.end - request.start;
+  }
+
+  /** Answers the current command with these bytes. */
+  reply(bytes: Buffer): void {
+    const request = acquireRequest();
+    request.bytes = bytes;
+    request.end = bytes.length;
+    request.state = RequestState.READY;
+    this.append(request);
+    this.#replyBytes += bytes.length;
+    if (request === this.#head) this.#schedule();
+  }
+
+  /** Answers the current command with an error of this text. */
+  replyError(text: string): void {
+    this.reply(plainError(text.replace(/[\r\n]+/g, ' ')));
+  }
+
+  /** A writer in this client's protocol; `replyWritten` sends what was written. Valid within one command. */
+  get writer(): RespWriter {
+    const { writer } = this.context;
+    writer.protocol = this.protocol;
+    return writer;
+  }
+
+  replyWritten(): void {
+    this.reply(this.context.writer.take());
+  }
+
+  ready(request: Request, grewBytes: number): void {
+    this.#heldBytes += grewBytes;
+    this.#replyBytes += request.end - request.start;
+    if (request.isWrite) this.noteWritten(request.route);
+    if (request === this.#head) this.#schedule();
+    if (this.#isBlocked || request !== this.#head) this.#compactIfStuck(request);
+    if (this.#replyBytes > this.#limits.maxHeldBytes) this.#cut();
+  }
+
+  /** Remembers a shard for the next WAIT. */
+  noteWritten(route: ShardRoute | null): void {
+    if (route === null || route === this.#lastWritten) return;
+    this.#lastWritten = route;
+    if (this.written === null || this.#hasWaited) this.written = new Set();
+    this.#hasWaited = false;
+    this.written.add(route);
+  }
+
+  /** A WAIT was answered: the next write begins a new set. Until then another WAIT asks about the same one. */
+  waited(): void {
+    this.#hasWaited = true;
+    this.#lastWritten = null;
+  }
+
+  /**
+   * Runs `action` once every earlier command is answered; no later command is looked at before the action calls `done`.
+   * To be called as the last thing that a command does.
+   */
+  barrier(action: (done: () => void) => void): void {
+    this.#isBarred = true;
+    this.#barrier = action;
+    if (this.#pending === 0) this.#runBarrier();
+  }
+
+  /** Takes no more commands, lets what is under way finish, then closes. */
+  end(): void {
+    this.#isEnding = true;
+    this.#endIfDone();
+  }
+
+  /** Answers every command that has arrived whole, then closes: for a proxy that shuts down. */
+  finish(): void {
+    this.#inputEnded = true;
+    this.#endIfDone();
+  }
+
+  /** Closes at once. */
+  destroy(): void {
+    this.#socket.destroy();
+  }
+
+  flush(): void {
+    this.#isScheduled = false;
+    if (this.#isClosed) return;
+    while (!this.#isBlocked && this.#head !== null && this.#head.state === RequestState.READY)
+      this.#writeBatch();
+    if (this.#pending === 0 && this.#barrier !== null) this.#runBarrier();
+    if (this.#isHeld && this.#pending * 2 <= this.#allowed && this.#hasRoom()) this.#resume();
+    this.#endIfDone();
+  }
+
+  #writeBatch(): void {
+    const { output, stats } = this.context.router.env;
+    let request = this.#head;
+    let count = 0;
+    while (request !== null && request.state === RequestState.READY && output.bytes < BATCH_BYTES) {
+      output.add(request.bytes, request.start, request.end);
+      const { next } = request;
+      releaseRequest(request);
+      request = next;
+      count++;
+    }
+    this.#head = request;
+    if (request === null) this.#tail = null;
+    this.#pending -= count;
+    stats.add(Stat.commands, count);
+    const { bytes } = output;
+    this.#heldBytes -= bytes;
+    this.#replyBytes -= bytes;
+    this.#learn(count, bytes);
+    if (!output.writeTo(this.#socket)) this.#isBlocked = true;
+  }
+
+  /** Adjusts how many commands may wait to what their replies weigh. */
+  #learn(count: number, bytes: number): void {
+    const { maxInFlight, maxHeldBytes } = this.#limits;
+    const average = bytes / count;
+    this.#replyEstimate = Math.max(average, this.#replyEstimate * 0.75);
+    this.#window = Math.min(this.#window + count, maxInFlight);
+    this.#allowed = Math.max(
+      1,
+      Math.min(this.#window, Math.floor(maxHeldBytes / 2 / (this.#replyEstimate + 1))),
+    );
+  }
+
+  #received(chunk: Buffer): void {
+    this.lastActiveMs = this.context.router.env.clock.monotonicMs();
+    if (this.#isEnding) return;
+    this.parser.push(chunk);
+    if (this.#isBarred || this.#isHeld) {
+      if (this.parser.bufferedBytes > this.#limits.maxHeldBytes / 2) this.#pause();
+      return;
+    }
+    this.#process();
+  }
+
+  #process(): void {
+    const { parser } = this;
+    const nowMs = this.lastActiveMs;
+    this.#isProcessing = true;
+    try {
+      while (this.#mayTake() && parser.next()) dispatch(this, parser, nowMs);
+    } catch (error) {
+      this.#refuseInput(error as Error);
+    }
+    this.#isProcessing = false;
+    if (parser.bufferedBytes === 0 || this.#isHeld || this.#isBarred) this.partialSinceMs = 0;
+    else if (this.partialSinceMs === 0) this.partialSinceMs = nowMs;
+  }
+
+  #mayTake(): boolean {
+    if (this.#isBarred || this.#isEnding) return false;
+    if (this.#pending < this.#allowed && this.#hasRoom()) return true;
+    this.#isHeld = true;
+    this.#pause();
+    return false;
+  }
+
+  #hasRoom(): boolean {
+    return this.#heldBytes <= this.#limits.maxHeldBytes / 2;
+  }
+
+  /** What came is no RESP, or more than allowed: earlier commands are answered, then the error, then the end. */
+  #refuseInput(error: Error): void {
+    const { log, stats } = this.context.router.env;
+    if (error.name !== 'RespProtocolError')
+      log.error({ client: this.address, err: error }, 'a command failed');
+    stats.add(Stat.protocolErrors);
+    this.replyError(`ERR ${error.message}`);
+    this.end();
+  }
+
+  #resume(): void {
+    this.#isHeld = false;
+    if (!this.#isProcessing) this.#process();
+    if (this.#isHeld || this.#isBarred || !this.#isPaused) return;
+    this.#isPaused = false;
+    this.#socket.resume();
+  }
+
+  #pause(): void {
+    if (this.#isPaused) return;
+    this.#isPaused = true;
+    this.#socket.pause();
+  }
+
+  #runBarrier(): void {
+    const action = this.#barrier!;
+    this.#barrier = null;
+    action(() => {
+      if (!this.#isBarred) return;
+      this.#isBarred = false;
+      if (!this.#isClosed && !this.#isProcessing) this.#resume();
+      this.#endIfDone();
+    });
+  }
+
+  #schedule(): void {
+    if (this.#isScheduled) return;
+    this.#isScheduled = true;
+    this.context.router.env.turn.schedule(this);
+  }
+
+  #drained(): void {
+    this.#isBlocked = false;
+    this.flush();
+  }
+
+  /** A reply that will wait keeps only its own bytes alive, not the whole chunk it came in. */
+  #compactIfStuck(request: Request): void {
+    const length = request.end - request.start;
+    if (request.bytes.length <= length * 4) return;
+    if (!this.#isBlocked && this.lastActiveMs + STUCK_MS > this.context.router.nowMs) return;
+    request.bytes = Buffer.from(request.bytes.subarray(request.start, request.end));
+    request.start = 0;
+    request.end = length;
+  }
+
+  #cut(): void {
+    const { log, stats } = this.context.router.env;
+    const fields = {
+      client: this.address,
+      setting: 'proxy.limits.maxBufferedBytesPerConnection',
+      heldBytes: this.#replyBytes,
+    };
+    log.warn(fields, 'client closed: it does not read its replies');
+    stats.add(Stat.connectionsCut);
+    this.destroy();
+  }
+
+  /** The client closed its side: what it sent before is still answered. */
+  #ended(): void {
+    this.#inputEnded = true;
+    this.#endIfDone();
+  }
+
+  #endIfDone(): void {
+    if (this.#pending > 0 || this.#isBarred || this.#isHeld || this.#isClosed) return;
+    if (this.#isEnding || this.#inputEnded) this.#socket.end();
+  }
+
+  #closed(): void {
+    this.#isClosed = true;
+    let request = this.#head;
+    while (request !== null) {
+      const { next } = request;
+      request.next = null;
+      if (request.state === RequestState.READY) releaseRequest(request);
+      else request.sink = discard;
+      request = next;
+    }
+    this.#head = this.#tail = null;
+    this.#pending = 0;
+    this.onGone?.();
+    this.context.closed(this);
+  }
+}

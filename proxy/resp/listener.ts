@@ -1,0 +1,130 @@
+import type { Socket } from 'node:net';
+import { RespWriter } from '../../lib/codec/resp/index.ts';
+import { createServer, type ListeningServer, type TlsMaterial } from '../../lib/net/index.ts';
+import type { Router } from '../core/router.ts';
+import { Stat } from '../core/stats.ts';
+import type { WaitService } from '../core/wait.ts';
+import { Authenticator } from './auth.ts';
+import { type ConnectionLimits, RespConnection } from './connection.ts';
+import type { ListenerContext, ProxyInfo } from './context.ts';
+
+const SWEEP_MS = 1000;
+const OVER_LIMIT = '-ERR max number of clients reached\r\n';
+
+/** How the RESP listener listens. */
+export interface RespListenerOptions {
+  readonly host: string;
+  readonly port: number;
+  readonly tls: TlsMaterial | undefined;
+  readonly reusePort: boolean;
+  readonly requirePass: string | null;
+  readonly limits: ConnectionLimits;
+  readonly maxConnections: number;
+  readonly handshakeTimeoutMs: number;
+  /** Milliseconds for one whole request once it has begun. */
+  readonly requestTimeoutMs: number;
+  /** Milliseconds of silence between requests; 0: any. */
+  readonly idleTimeoutMs: number;
+  readonly info: ProxyInfo;
+}
+
+/** Accepts RESP clients for one worker. */
+export class RespListener implements ListenerContext {
+  readonly router: Router;
+  readonly wait: WaitService;
+  readonly authenticator: Authenticator | null;
+  readonly writer = new RespWriter();
+  readonly connections = new Map<number, RespConnection>();
+  readonly info: ProxyInfo;
+  readonly #options: RespListenerOptions;
+  readonly #sweeper: NodeJS.Timeout;
+  #server: ListeningServer | null = null;
+  #lastId = 0;
+
+  constructor(router: Router, wait: WaitService, options: RespListenerOptions) {
+    this.router = router;
+    this.wait = wait;
+    this.info = options.info;
+    this.authenticator = options.requirePass === null ? null : new Authenticator(options.requirePass);
+    this.#options = options;
+    this.#sweeper = setInterval(() => this.#sweep(), SWEEP_MS);
+    this.#sweeper.unref();
+  }
+
+  /** `host:port` as bound. Only after `listen`. */
+  get address(): string {
+    return this.#server!.address;
+  }
+
+  /** Rejects with RingsideError `port_in_use`, naming the port and `proxy.respPort`. */
+  async listen(): Promise<void> {
+    const { host, port, tls, reusePort, maxConnections, handshakeTimeoutMs } = this.#options;
+    const { env } = this.router;
+    this.#server = await createServer(
+      {
+        name: 'resp',
+        setting: 'proxy.respPort',
+        host,
+        port,
+        ...(tls && { tls }),
+        reusePort,
+        maxConnections,
+        handshakeTimeoutMs,
+        // A client may close its side and still wait for replies.
+        allowHalfOpen: true,
+        log: env.log,
+        onRefused: (socket) => {
+          env.stats.add(Stat.connectionsRefused);
+          socket.write(OVER_LIMIT);
+        },
+      },
+      (socket, peer) => this.#accept(socket, peer.address),
+    );
+    this.info.port = this.#server.port;
+  }
+
+  /**
+   * Stops accepting, closes idle clients, lets the others finish what they have sent, and closes what is left after `graceMs`.
+   */
+  async close(graceMs: number): Promise<void> {
+    clearInterval(this.#sweeper);
+    const server = this.#server;
+    if (server === null) return;
+    for (const connection of this.connections.values()) connection.finish();
+    await server.close(graceMs);
+  }
+
+  closed(connection: RespConnection): void {
+    this.connections.delete(connection.id);
+    this.router.stats.counts[Stat.connectionsOpen] = this.connections.size;
+  }
+
+  #accept(socket: Socket, address: string): void {
+    const { stats } = this.router;
+    const connection = new RespConnection(++this.#lastId, socket, address, this.#options.limits, this);
+    this.connections.set(connection.id, connection);
+    stats.add(Stat.connectionsAccepted);
+    stats.counts[Stat.connectionsOpen] = this.connections.size;
+  }
+
+  /** Closes clients that dawdle over a request, or are silent for too long. */
+  #sweep(): void {
+    const { requestTimeoutMs, idleTimeoutMs } = this.#options;
+    const { clock, log, stats } = this.router.env;
+    const nowMs = clock.monotonicMs();
+    for (const connection of this.connections.values()) {
+      const { partialSinceMs } = connection;
+      const isSlow = partialSinceMs > 0 && nowMs - partialSinceMs > requestTimeoutMs;
+      const isIdle =
+        idleTimeoutMs > 0 && connection.isIdle && nowMs - connection.lastActiveMs > idleTimeoutMs;
+      if (!isSlow && !isIdle) continue;
+      const setting = isSlow ? 'proxy.limits.headerTimeoutMs' : 'proxy.limits.idleTimeoutMs';
+      log.info(
+        { client: connection.address, setting },
+        isSlow ? 'client closed: its request did not arrive in time' : 'client closed: idle',
+      );
+      stats.add(Stat.connectionsCut);
+      connection.destroy();
+    }
+  }
+}

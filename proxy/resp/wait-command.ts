@@ -1,0 +1,20 @@
+import type { Handler } from './context.ts';
+
+/** WAIT numreplicas timeout: by the rule of `WaitService`. */
+export const runWait: Handler = (connection, args) => {
+  const replicas = args.integer(1);
+  const timeoutMs = args.integer(2);
+  if (replicas === null) return connection.replyError('ERR value is not an integer or out of range');
+  if (timeoutMs === null) return connection.replyError('ERR timeout is not an integer or out of range');
+  if (timeoutMs < 0) return connection.replyError('ERR timeout is negative');
+  connection.barrier((done) => {
+    const { router, wait } = connection.context;
+    const routes = connection.written ?? new Set(router.routes);
+    connection.onGone = wait.start([...routes], replicas, timeoutMs, (reply) => {
+      connection.onGone = null;
+      connection.waited();
+      connection.reply(reply);
+      done();
+    });
+  });
+};
