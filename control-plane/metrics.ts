@@ -8,41 +8,52 @@ const STATES: AgentState[] = ['starting', 'serving', 'syncing', 'suspect', 'dead
 /** The figures of a control plane, read when somebody asks. */
 export function controlPlaneMetrics(driver: Driver, agents: AttachService): Metrics {
   const metrics = createMetrics();
-  const prefix = 'ringside_control_plane';
   const { stats } = driver;
-  metrics.observedGauge(`${prefix}_streams`, 'Attach streams open now.', () => agents.size);
-  metrics.observedGauge(`${prefix}_ring_epoch`, 'Epoch of the ring document in force, 0 for none.', () =>
-    Number(driver.view().document?.epoch ?? 0),
+  metrics.observedGauge('ringside_control_plane_streams', 'Attach streams open now.', () => agents.size);
+  metrics.observedGauge(
+    'ringside_control_plane_ring_epoch',
+    'Epoch of the ring document in force, 0 for none.',
+    () => Number(driver.view().document?.epoch ?? 0),
   );
-  metrics.observedGauge(`${prefix}_shard_epoch`, 'Epoch of each shard.', () =>
+  metrics.observedGauge('ringside_control_plane_shard_epoch', 'Epoch of each shard.', () =>
     driver.view().shards.map(({ name, epoch }) => ({ labels: { shard: name }, value: Number(epoch) })),
   );
-  metrics.observedGauge(`${prefix}_nodes`, 'Nodes of the ring by state.', () => nodesByState(driver));
-  metrics.observedCounter(`${prefix}_documents_total`, 'States stored.', () => stats.published);
-  metrics.observedCounter(`${prefix}_leases_granted_total`, 'Leases granted to leaders.', () => stats.grants);
+  metrics.observedGauge('ringside_control_plane_nodes', 'Nodes of the ring by state.', () =>
+    nodesByState(driver),
+  );
+  metrics.observedCounter('ringside_control_plane_documents_total', 'States stored.', () => stats.published);
   metrics.observedCounter(
-    `${prefix}_refused_streams_total`,
+    'ringside_control_plane_leases_granted_total',
+    'Leases granted to leaders.',
+    () => stats.grants,
+  );
+  metrics.observedCounter(
+    'ringside_control_plane_refused_streams_total',
     'Streams ended by a refusal.',
     () => stats.refusals,
   );
   metrics.observedCounter(
-    `${prefix}_persist_failures_total`,
+    'ringside_control_plane_persist_failures_total',
     'Failed attempts to store the state.',
     () => stats.persistFailures,
   );
-  metrics.observedCounter(`${prefix}_pushes_total`, 'Documents pushed to agents.', () => agents.stats.pushes);
   metrics.observedCounter(
-    `${prefix}_acks_total`,
+    'ringside_control_plane_pushes_total',
+    'Documents pushed to agents.',
+    () => agents.stats.pushes,
+  );
+  metrics.observedCounter(
+    'ringside_control_plane_acks_total',
     'Documents that agents acknowledged.',
     () => agents.stats.acks,
   );
   metrics.observedCounter(
-    `${prefix}_nacks_total`,
+    'ringside_control_plane_nacks_total',
     'Documents that agents refused.',
     () => agents.stats.nacks,
   );
   metrics.observedCounter(
-    `${prefix}_skipped_messages_total`,
+    'ringside_control_plane_skipped_messages_total',
     'Messages not sent because an agent did not read.',
     () => agents.stats.skipped,
   );
