@@ -1,3 +1,4 @@
+import type { ConnectionOptions } from 'node:tls';
 import { RespError } from '../../lib/codec/resp/index.ts';
 import { RespClient } from '../support/resp-client.ts';
 
@@ -24,12 +25,14 @@ export class Load {
   writes = 0;
   readonly #address: string;
   readonly #confirmation: Confirmation;
+  readonly #tls: ConnectionOptions | undefined;
   #running = true;
   readonly #loops: Promise<void>[] = [];
 
-  constructor(address: string, keys: number, confirmation: Confirmation = 'ok') {
+  constructor(address: string, keys: number, confirmation: Confirmation = 'ok', tls?: ConnectionOptions) {
     this.#address = address;
     this.#confirmation = confirmation;
+    this.#tls = tls;
     const now = performance.now();
     this.histories = Array.from({ length: keys }, (_, i) => ({
       key: `load:${i}`,
@@ -75,7 +78,7 @@ export class Load {
 
   /** Keys whose stored number is below the last confirmed one, read through `address`. */
   async lost(address: string): Promise<string[]> {
-    const client = new RespClient(address);
+    const client = new RespClient(address, this.#tls);
     const lost: string[] = [];
     for (const { key, confirmed } of this.histories) {
       if (confirmed === 0) continue;
@@ -112,14 +115,14 @@ export class Load {
     kind: 'reads' | 'writes',
     act: (client: RespClient, history: KeyHistory) => Promise<void>,
   ): Promise<void> {
-    let client = new RespClient(this.#address);
+    let client = new RespClient(this.#address, this.#tls);
     for (let i = 0; this.#running; i++) {
       try {
         await act(client, mine[i % mine.length]);
       } catch (error) {
         const text = (error as Error).message;
         this.errors[kind].set(text, (this.errors[kind].get(text) ?? 0) + 1);
-        if (client.socket.destroyed) client = new RespClient(this.#address);
+        if (client.socket.destroyed) client = new RespClient(this.#address, this.#tls);
       }
       await new Promise((done) => setTimeout(done, 2));
     }

@@ -1,10 +1,11 @@
 import { execFile } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import net from 'node:net';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { promisify } from 'node:util';
-import { type RingsideProcess, startRingside } from './ringside.ts';
+import { Agent, request } from 'undici';
+import { type Ringside, startRingside } from './ringside.ts';
 import { until } from './until.ts';
 
 const executable = resolve(import.meta.dirname, '../../bin/ringside');
@@ -61,14 +62,25 @@ async function freeOffset(): Promise<number> {
 
 /** A whole cluster of real processes (`ringside dev`) with its state in a folder of its own. */
 export class DevCluster {
-  readonly process: RingsideProcess;
+  readonly process: Ringside;
   readonly offset: number;
   readonly dir: string;
 
-  private constructor(process: RingsideProcess, offset: number, dir: string) {
+  readonly #scheme: 'http' | 'https';
+  readonly #agent: Agent;
+
+  private constructor(process: Ringside, offset: number, dir: string, isTls: boolean) {
     this.process = process;
     this.offset = offset;
     this.dir = dir;
+    this.#scheme = isTls ? 'https' : 'http';
+    const trusted = () => ({
+      ca: readFileSync(join(dir, 'certs', 'ca.crt'), 'utf8'),
+      ...this.clientIdentity(),
+    });
+    this.#agent = new Agent({
+      connect: isTls ? { ...trusted(), checkServerIdentity: () => undefined } : {},
+    });
   }
 
   /** Starts it and waits until it is ready; more flags of `ringside dev` in `args`. */
@@ -76,7 +88,7 @@ export class DevCluster {
     const offset = await freeOffset();
     const dir = mkdtempSync(join(tmpdir(), 'ringside-dev-'));
     const process = await startRingside(['dev', '--port-offset', `${offset}`, '--dir', dir, ...args]);
-    return new DevCluster(process, offset, dir);
+    return new DevCluster(process, offset, dir, args.includes('--tls'));
   }
 
   /** `host:port` of a default port, shifted by the offset. */
@@ -84,13 +96,17 @@ export class DevCluster {
     return `127.0.0.1:${port + this.offset}`;
   }
 
-  get controlPlaneUrl(): string {
-    return `http://${this.at(7400)}`;
+  /** With `--tls`: the certificate and key that `ringside dev` made for clients. */
+  clientIdentity(): { cert: string; key: string } {
+    const file = (name: string) => readFileSync(join(this.dir, 'certs', name), 'utf8');
+    return { cert: file('client-dev.crt'), key: file('client-dev.key') };
   }
 
   async status(): Promise<ClusterStatus> {
-    const response = await fetch(`${this.controlPlaneUrl}/v1/status`);
-    return (await response.json()) as ClusterStatus;
+    const { body } = await request(`${this.#scheme}://${this.at(7400)}/v1/status`, {
+      dispatcher: this.#agent,
+    });
+    return (await body.json()) as ClusterStatus;
   }
 
   /** Waits until every shard has a serving leader and `followers` serving followers, and every proxy the newest ring. */
@@ -112,6 +128,7 @@ export class DevCluster {
   }
 
   async stop(): Promise<void> {
+    await this.#agent.destroy();
     await this.process.stop();
     rmSync(this.dir, { recursive: true, force: true });
   }
