@@ -1,5 +1,6 @@
 import { fileURLToPath } from 'node:url';
 
+export type * from './cache-messages.ts';
 export type * from './messages.ts';
 
 /** Folder that every `import` inside the proto files is relative to. */
@@ -17,6 +18,9 @@ export const cacheProto: string = fileURLToPath(new URL('./ringside/v1/cache.pro
 export const coordinationProto: string = fileURLToPath(
   new URL('./ringside/v1/coordination.proto', import.meta.url),
 );
+
+/** Absolute path of `grpc.health.v1.Health`, for reflection. */
+export const healthProto: string = fileURLToPath(new URL('./grpc/health/v1/health.proto', import.meta.url));
 
 /** How every Ringside process reads its protos; the shapes in messages.ts assume exactly this. */
 export const protoLoaderOptions: Readonly<{

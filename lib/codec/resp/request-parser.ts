@@ -153,8 +153,11 @@ export class RequestParser extends ByteFeed implements Args {
     const input = this.input;
     const filled = this.filled;
     const head = this.head;
+    const limit = Math.min(filled, head + this.maxFrameBytes);
     const expected = this.expected;
-    const maxBytes = this.authenticated ? this.limits.maxBulkBytes : UNAUTHENTICATED_BULK_BYTES;
+    const maxBytes = this.authenticated
+      ? this.limits.maxBulkBytes
+      : Math.min(this.limits.maxBulkBytes, UNAUTHENTICATED_BULK_BYTES);
     let offsets = this.offsets;
     let parsed = this.parsed;
     let at = this.at;
@@ -163,7 +166,7 @@ export class RequestParser extends ByteFeed implements Args {
       const bytes = this.header(at);
       const from = this.headerEnd;
       const to = from + bytes;
-      if (bytes < 0 || bytes > maxBytes || to + 2 > filled) {
+      if (bytes < 0 || bytes > maxBytes || to + 2 > limit) {
         this.at = at;
         this.parsed = parsed;
         return this.awaitBulk(bytes);
@@ -177,7 +180,6 @@ export class RequestParser extends ByteFeed implements Args {
     }
     this.at = at;
     this.parsed = parsed;
-    if (at - head > this.maxFrameBytes) this.fail('too big request');
     if (parsed < expected) return false;
     this.count = parsed;
     this.isInline = false;
@@ -200,6 +202,7 @@ export class RequestParser extends ByteFeed implements Args {
   /** The header at `at` has not ended; that is an error once the line is longer than any can be. */
   private awaitHeader(reason: string): false {
     if (this.filled - this.at > this.limits.maxInlineBytes) this.fail(reason);
+    if (this.filled - this.head > this.maxFrameBytes) this.fail('too big request');
     return false;
   }
 

@@ -12,7 +12,6 @@ const LOOP_BYTES = 24;
 const FIRST_SLAB_BYTES = 1024;
 /** A slab above this is not kept while nothing is to be written. */
 const KEPT_SLAB_BYTES = 16 * 1024;
-const MAX_SMALL = 1e9;
 /** Sign, 19 digits, type and line end of a 64-bit number. */
 const NUMBER_BYTES = 24;
 
@@ -233,7 +232,7 @@ export class RespWriter {
 
   /** A type byte, a number and a line end. */
   private number(type: number, value: number | bigint): void {
-    if (typeof value !== 'number' || !(value >= 0 && value < MAX_SMALL)) {
+    if (typeof value !== 'number' || (value | 0) !== value || value < 0) {
       this.bigInteger(type, value);
       return;
     }
@@ -305,5 +304,6 @@ export class RespWriter {
 function decimalDigits(value: number): number {
   if (value < 1e5) return value < 1e4 ? 4 : 5;
   if (value < 1e7) return value < 1e6 ? 6 : 7;
-  return value < 1e8 ? 8 : 9;
+  if (value < 1e9) return value < 1e8 ? 8 : 9;
+  return 10;
 }
