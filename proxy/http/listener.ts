@@ -47,7 +47,7 @@ export async function startHttpListener(
       requestTimeoutMs: limits.headerTimeoutMs,
       keepAliveTimeoutMs: limits.idleTimeoutMs || FOREVER_MS,
       rewriteUrl: rewriteKeyUrl,
-      log: deps.log,
+      ...deps,
     },
     (app) => register(app, options, api, deps),
   );

@@ -1,5 +1,6 @@
 import type { Clock, Logger } from '../../lib/base/index.ts';
 import type { ProxyConfig } from '../../lib/config/index.ts';
+import type { Metrics } from '../../lib/metrics/index.ts';
 import type { TlsMaterial } from '../../lib/net/index.ts';
 
 /** Where and how one of the proxy's listeners listens. */
@@ -19,6 +20,8 @@ export interface ApiListenerOptions {
 export interface ApiListenerDeps {
   readonly log: Logger;
   readonly clock: Clock;
+  /** Where connections and refusals are counted. */
+  readonly metrics?: Metrics;
 }
 
 /** A listener that listens. */

@@ -1,0 +1,1 @@
+export { startGrpcListener } from './listener.ts';

@@ -1,0 +1,66 @@
+import { Server } from '@grpc/grpc-js';
+import { ReflectionService } from '@grpc/reflection';
+import { HealthImplementation } from 'grpc-health-check';
+import { listenGrpc } from '../../lib/net/grpc/index.ts';
+import type { KeyValueApi } from '../core/api.ts';
+import {
+  type ApiListenerDeps,
+  type ApiListenerOptions,
+  ByteBudget,
+  type ListenerHandle,
+  passwordCheck,
+} from '../listener/index.ts';
+import { CacheService } from './cache-service.ts';
+import { CallGuard } from './call-guard.ts';
+import { loadDefinitions } from './definitions.ts';
+import { cacheHandlers, laterHandlers } from './handlers.ts';
+
+const SERVICES = ['', 'ringside.v1.Cache'];
+
+/** Starts the gRPC interface of the data (docs/grpc.md), with health and reflection. Rejects as `createServer` of lib/net does. */
+export async function startGrpcListener(
+  options: ApiListenerOptions,
+  api: KeyValueApi,
+  deps: ApiListenerDeps,
+): Promise<ListenerHandle> {
+  const { host, port, tls, reusePort, limits, password } = options;
+  const guard = new CallGuard({
+    budget: new ByteBudget(limits.maxApiBytes, 'proxy.limits.maxApiBytes'),
+    timeoutMs: limits.headerTimeoutMs,
+    isAuthorized: passwordCheck(password),
+    clock: deps.clock,
+  });
+  const server = createGrpcServer(options, guard);
+  const definitions = loadDefinitions();
+  server.addService(definitions.cache, cacheHandlers(new CacheService(api), deps.log));
+  server.addService(definitions.coordination, laterHandlers(definitions.coordination));
+  const health = new HealthImplementation();
+  for (const service of SERVICES) health.setStatus(service, 'SERVING');
+  health.addToServer(server);
+  new ReflectionService(definitions.all).addToServer(server);
+
+  const { maxConnections, handshakeTimeoutMs } = limits;
+  const where = { name: 'grpc', setting: 'proxy.grpcPort', host, port, tls, reusePort };
+  const listening = await listenGrpc(server, { ...where, maxConnections, handshakeTimeoutMs, ...deps });
+  return {
+    address: listening.address,
+    port: listening.port,
+    async close(graceMs) {
+      for (const service of SERVICES) health.setStatus(service, 'NOT_SERVING');
+      await listening.close(graceMs);
+      guard.close();
+    },
+  };
+}
+
+function createGrpcServer({ limits }: ApiListenerOptions, guard: CallGuard): Server {
+  return new Server({
+    interceptors: [guard.interceptor],
+    'grpc.max_receive_message_length': limits.maxHttpBodyBytes,
+    'grpc.max_concurrent_streams': limits.maxInFlightPerConnection,
+    // A peer that does not speak HTTP/2, or no longer answers, does not answer the ping.
+    'grpc.keepalive_time_ms': limits.headerTimeoutMs,
+    'grpc.keepalive_timeout_ms': limits.headerTimeoutMs,
+    ...(limits.idleTimeoutMs > 0 && { 'grpc.max_connection_idle_ms': limits.idleTimeoutMs }),
+  });
+}
