@@ -47,6 +47,14 @@ const limits = group(
       description:
         'Commands of one worker that wait for one shard. Further ones are answered OVERLOADED and not sent.',
     }),
+    maxWaitsPerNode: whole({
+      minimum: 1,
+      maximum: 10_000,
+      unit: 'connections',
+      default: 64,
+      description:
+        'WAIT commands of one worker that one node answers at once, each on a connection of its own. Further ones queue for up to `operationTimeoutMs`, then are answered OVERLOADED.',
+    }),
     maxBufferedBytesPerConnection: size({
       minimum: '64kb',
       maximum: '4gb',
