@@ -1,0 +1,70 @@
+import type { Args } from '../lib/codec/resp/index.ts';
+import type { CommandSpec } from '../lib/commands/index.ts';
+
+/** When a write is acknowledged: once the leader has it, or once a listed follower has it too. */
+export type Ack = 'leader' | 'replica';
+
+/** What a namespace says about acknowledgement. */
+export interface AckRule {
+  /** Keys that begin with it, as UTF-8. */
+  readonly prefix: string;
+  readonly ack: Ack;
+  /** Milliseconds to wait for a follower. */
+  readonly ackTimeoutMs: number;
+}
+
+interface CompiledRule {
+  readonly prefix: Buffer;
+  readonly timeoutMs: number;
+}
+
+/**
+ * Finds out how a write is to be acknowledged. The longest prefix that a key begins with decides; what no namespace covers goes
+ * by `fallback`.
+ */
+export class AckRules {
+  readonly #rules: readonly CompiledRule[];
+  readonly #longest: number;
+  /** Whether any write waits for a follower. */
+  readonly waits: boolean;
+
+  constructor(rules: readonly AckRule[], fallback: { ack: Ack; ackTimeoutMs: number }) {
+    this.#rules = [...rules, { prefix: '', ...fallback }]
+      .map(({ prefix, ack, ackTimeoutMs }) => ({
+        prefix: Buffer.from(prefix),
+        timeoutMs: ack === 'replica' ? ackTimeoutMs : 0,
+      }))
+      .sort((a, b) => b.prefix.length - a.prefix.length);
+    this.#longest = this.#rules[0].prefix.length;
+    this.waits = this.#rules.some(({ timeoutMs }) => timeoutMs > 0);
+  }
+
+  /**
+   * Milliseconds that this write waits for a follower; 0 for one that does not wait. Several keys: the longest of their waits. A write
+   * without keys (FLUSHALL) waits as long as any namespace would.
+   */
+  timeoutOf(spec: CommandSpec, args: Args): number {
+    if (!this.waits) return 0;
+    if (spec.firstKey === 0) return Math.max(...this.#rules.map(({ timeoutMs }) => timeoutMs));
+    const last = spec.lastKey < 0 ? args.count + spec.lastKey : spec.lastKey;
+    let timeoutMs = 0;
+    for (let i = spec.firstKey; i <= last; i += spec.keyStep) {
+      timeoutMs = Math.max(timeoutMs, this.#timeoutOfKey(args, i));
+    }
+    return timeoutMs;
+  }
+
+  #timeoutOfKey(args: Args, i: number): number {
+    if (this.#longest === 0) return this.#rules[0].timeoutMs;
+    const rule = this.#rules.find(({ prefix }) =>
+      startsWith(args.buffer, args.start(i), args.end(i), prefix),
+    );
+    return rule!.timeoutMs;
+  }
+}
+
+function startsWith(buffer: Buffer, start: number, end: number, prefix: Buffer): boolean {
+  if (end - start < prefix.length) return false;
+  for (let i = 0; i < prefix.length; i++) if (buffer[start + i] !== prefix[i]) return false;
+  return true;
+}

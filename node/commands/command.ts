@@ -1,0 +1,21 @@
+import type { Args, RespWriter } from '../../lib/codec/resp/index.ts';
+import type { Keyspace } from '../keyspace.ts';
+import type { Client } from '../server/client.ts';
+import type { NodeServices } from '../services.ts';
+
+/** What a command works on. One per node; `client` changes with each connection's turn. */
+export interface CommandContext {
+  readonly keyspace: Keyspace;
+  readonly node: NodeServices;
+  /** On whose behalf. A client need not have a connection. */
+  client: Client;
+}
+
+/** Executes one command and writes exactly one reply. Never waits; errors are replies. */
+export type CommandHandler = (context: CommandContext, args: Args, reply: RespWriter) => void;
+
+/** Handlers by upper-case name. */
+export type CommandHandlers = Readonly<Record<string, CommandHandler>>;
+
+export const SYNTAX_ERROR = 'ERR syntax error';
+export const NOT_AN_INTEGER = 'ERR value is not an integer or out of range';

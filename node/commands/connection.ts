@@ -1,0 +1,133 @@
+import { createHash, timingSafeEqual } from 'node:crypto';
+import type { Args, RespWriter } from '../../lib/codec/resp/index.ts';
+import type { Client } from '../server/client.ts';
+import { type CommandContext, type CommandHandlers, NOT_AN_INTEGER, SYNTAX_ERROR } from './command.ts';
+
+const WRONG_PASSWORD = 'WRONGPASS invalid username-password pair or user is disabled.';
+const NO_PASSWORD_SET =
+  'ERR AUTH <password> called without any password configured for the default user. Are you sure your configuration is correct?';
+const HELLO_NEEDS_AUTH =
+  'NOAUTH HELLO must be called with the client already authenticated, otherwise the HELLO <proto> AUTH <user> <pass> option can be used to authenticate the client and select the RESP protocol version at the same time';
+export const BAD_CLIENT_NAME = 'ERR Client names cannot contain spaces, newlines or special characters.';
+const GOOD_CLIENT_NAME = /^[!-~]*$/;
+/** What Redis calls itself; clients look at it. */
+export const REDIS_VERSION = '7.0.15';
+
+function ping(_context: CommandContext, args: Args, reply: RespWriter): void {
+  if (args.count > 2) return reply.error("ERR wrong number of arguments for 'ping' command");
+  if (args.count === 2) reply.bulk(args.buffer, args.start(1), args.end(1));
+  else reply.simple('PONG');
+}
+
+function equalSecrets(a: string, b: string): boolean {
+  const hash = (text: string) => createHash('sha256').update(text).digest();
+  return timingSafeEqual(hash(a), hash(b));
+}
+
+/** Whether the user (there is only `default`) has this password. Without a password set, any is right. */
+function isRightPassword({ node }: CommandContext, user: string, password: string): boolean {
+  const { requirePass } = node.settings;
+  return user === 'default' && (requirePass === '' || equalSecrets(password, requirePass));
+}
+
+function auth(context: CommandContext, args: Args, reply: RespWriter): void {
+  if (args.count > 3) return reply.error(SYNTAX_ERROR);
+  if (args.count === 2 && context.node.settings.requirePass === '') return reply.error(NO_PASSWORD_SET);
+  const user = args.count === 3 ? args.utf8(1) : 'default';
+  if (!isRightPassword(context, user, args.utf8(args.count - 1))) return reply.error(WRONG_PASSWORD);
+  context.client.authenticated = true;
+  reply.ok();
+}
+
+interface HelloOptions {
+  user: string | null;
+  password: string;
+  name: string | null;
+}
+
+/** The options from argument 2 on, or the text of an error. */
+function parseHello(args: Args): HelloOptions | string {
+  const options: HelloOptions = { user: null, password: '', name: null };
+  for (let i = 2; i < args.count; i++) {
+    const more = args.count - 1 - i;
+    if (args.equalsIgnoreCase(i, 'AUTH') && more >= 2) {
+      options.user = args.utf8(++i);
+      options.password = args.utf8(++i);
+    } else if (args.equalsIgnoreCase(i, 'SETNAME') && more >= 1) {
+      options.name = args.utf8(++i);
+      if (!GOOD_CLIENT_NAME.test(options.name)) return BAD_CLIENT_NAME;
+    } else {
+      return `ERR Syntax error in HELLO option '${args.utf8(i)}'`;
+    }
+  }
+  return options;
+}
+
+function hello(context: CommandContext, args: Args, reply: RespWriter): void {
+  const { client } = context;
+  let protocol: number = client.protocol;
+  if (args.count > 1) {
+    const asked = args.bigint(1);
+    if (asked === null) return reply.error('ERR Protocol version is not an integer or out of range');
+    if (asked < 2n || asked > 3n) return reply.error('NOPROTO unsupported protocol version');
+    protocol = Number(asked);
+  }
+  const options = parseHello(args);
+  if (typeof options === 'string') return reply.error(options);
+  if (options.user !== null) {
+    if (!isRightPassword(context, options.user, options.password)) return reply.error(WRONG_PASSWORD);
+    client.authenticated = true;
+  }
+  if (!client.authenticated) return reply.error(HELLO_NEEDS_AUTH);
+  if (options.name !== null) client.name = options.name;
+  client.protocol = protocol === 3 ? 3 : 2;
+  reply.protocol = client.protocol;
+  writeGreeting(context, reply);
+}
+
+function writeGreeting({ client, node }: CommandContext, reply: RespWriter): void {
+  reply.mapHeader(7);
+  reply.bulkLatin1('server');
+  reply.bulkLatin1('redis');
+  reply.bulkLatin1('version');
+  reply.bulkLatin1(REDIS_VERSION);
+  reply.bulkLatin1('proto');
+  reply.integer(client.protocol);
+  reply.bulkLatin1('id');
+  reply.integer(client.id);
+  reply.bulkLatin1('mode');
+  reply.bulkLatin1('standalone');
+  reply.bulkLatin1('role');
+  reply.bulkLatin1(node.shard.leader ? 'replica' : 'master');
+  reply.bulkLatin1('modules');
+  reply.arrayHeader(0);
+}
+
+function reset({ client, node }: CommandContext, _args: Args, reply: RespWriter): void {
+  client.reset(node.settings.requirePass === '');
+  reply.protocol = 2;
+  reply.simple('RESET');
+}
+
+function quit({ client }: { client: Client }, _args: Args, reply: RespWriter): void {
+  client.closing = true;
+  reply.ok();
+}
+
+function select(_context: CommandContext, args: Args, reply: RespWriter): void {
+  const index = args.integer(1);
+  if (index === null) reply.error(NOT_AN_INTEGER);
+  else if (index !== 0) reply.error('ERR DB index is out of range');
+  else reply.ok();
+}
+
+/** Commands of a client about its own connection. */
+export const connectionCommands: CommandHandlers = {
+  PING: ping,
+  ECHO: (_context, args, reply) => reply.bulk(args.buffer, args.start(1), args.end(1)),
+  AUTH: auth,
+  HELLO: hello,
+  RESET: reset,
+  QUIT: quit,
+  SELECT: select,
+};

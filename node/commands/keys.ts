@@ -1,0 +1,161 @@
+import type { Args, RespWriter } from '../../lib/codec/resp/index.ts';
+import type { Slot } from '../store/index.ts';
+import { type CommandContext, type CommandHandlers, NOT_AN_INTEGER, SYNTAX_ERROR } from './command.ts';
+import { matchesGlob } from './glob.ts';
+
+/** Buckets a SCAN looks at per key asked for: bounds the time in a sparse table. */
+const BUCKETS_PER_KEY = 10;
+const RANDOM_TRIES = 100;
+const CURSOR = /^[0-9]{1,20}$/;
+const MAX_CURSOR = 2n ** 64n - 1n;
+
+function remove({ keyspace }: CommandContext, args: Args, reply: RespWriter): void {
+  let removed = 0;
+  for (let i = 1; i < args.count; i++) {
+    const slot = keyspace.find(args.buffer, args.start(i), args.end(i));
+    if (slot === 0) continue;
+    keyspace.remove(slot);
+    removed++;
+  }
+  reply.integer(removed);
+}
+
+function exists({ keyspace }: CommandContext, args: Args, reply: RespWriter): void {
+  let found = 0;
+  for (let i = 1; i < args.count; i++) {
+    if (keyspace.find(args.buffer, args.start(i), args.end(i)) !== 0) found++;
+  }
+  reply.integer(found);
+}
+
+function touch({ keyspace }: CommandContext, args: Args, reply: RespWriter): void {
+  let found = 0;
+  for (let i = 1; i < args.count; i++) {
+    if (keyspace.read(args.buffer, args.start(i), args.end(i)) !== 0) found++;
+  }
+  reply.integer(found);
+}
+
+function type({ keyspace }: CommandContext, args: Args, reply: RespWriter): void {
+  reply.simple(keyspace.find(args.buffer, args.start(1), args.end(1)) === 0 ? 'none' : 'string');
+}
+
+function flush({ keyspace }: CommandContext, args: Args, reply: RespWriter): void {
+  const plain = args.count === 1;
+  if (
+    !plain &&
+    (args.count > 2 || !(args.equalsIgnoreCase(1, 'SYNC') || args.equalsIgnoreCase(1, 'ASYNC')))
+  ) {
+    return reply.error(SYNTAX_ERROR);
+  }
+  keyspace.clear();
+  reply.ok();
+}
+
+function randomKey({ keyspace, node }: CommandContext, _args: Args, reply: RespWriter): void {
+  const { store } = keyspace;
+  for (let tries = 0; tries < RANDOM_TRIES; tries++) {
+    const slot = store.random(node.random);
+    if (slot === 0) break;
+    if (!keyspace.isExpired(slot)) return reply.bulkLatin1(store.keyOf(slot));
+    if (keyspace.removesExpired) {
+      const key = Buffer.from(store.keyOf(slot), 'latin1');
+      keyspace.find(key, 0, key.length);
+    }
+  }
+  reply.nullBulk();
+}
+
+function writeKeys(keys: readonly string[], reply: RespWriter): void {
+  reply.arrayHeader(keys.length);
+  for (const key of keys) reply.bulkLatin1(key);
+}
+
+function keys({ keyspace }: CommandContext, args: Args, reply: RespWriter): void {
+  const pattern = args.latin1(1);
+  const { store } = keyspace;
+  const found: string[] = [];
+  const visit = (slot: Slot) => {
+    const key = store.keyOf(slot);
+    if (!keyspace.isExpired(slot) && (pattern === '*' || matchesGlob(pattern, key))) found.push(key);
+  };
+  let cursor = 0;
+  do cursor = store.scan(cursor, visit);
+  while (cursor !== 0);
+  // While the index is being resized, a bucket may come up twice.
+  writeKeys(store.isResizing ? [...new Set(found)] : found, reply);
+}
+
+interface ScanOptions {
+  count: number;
+  pattern: string | null;
+  type: string | null;
+}
+
+function scan({ keyspace }: CommandContext, args: Args, reply: RespWriter): void {
+  const { store } = keyspace;
+  const start = parseCursor(args.latin1(1));
+  if (start === null) return reply.error('ERR invalid cursor');
+  const options = parseScan(args);
+  if (typeof options === 'string') return reply.error(options);
+  const { count, pattern, type } = options;
+  const found: string[] = [];
+  let seen = 0;
+  const visit = (slot: Slot) => {
+    seen++;
+    if (keyspace.isExpired(slot) || (type !== null && type !== 'string')) return;
+    const key = store.keyOf(slot);
+    if (pattern === null || matchesGlob(pattern, key)) found.push(key);
+  };
+  let cursor = start;
+  let buckets = count * BUCKETS_PER_KEY;
+  do cursor = store.scan(cursor, visit);
+  while (cursor !== 0 && buckets-- > 0 && seen < count);
+  reply.arrayHeader(2);
+  reply.bulkLatin1(String(cursor));
+  writeKeys(found, reply);
+}
+
+/** The lower 32 bits of a cursor, all that ours have; null when it is none. */
+function parseCursor(text: string): number | null {
+  if (!CURSOR.test(text)) return null;
+  const cursor = BigInt(text);
+  return cursor > MAX_CURSOR ? null : Number(cursor & 0xffffffffn);
+}
+
+/** The options, or the text of an error. */
+function parseScan(args: Args): ScanOptions | string {
+  const options: ScanOptions = { count: 10, pattern: null, type: null };
+  for (let i = 2; i < args.count; i += 2) {
+    const more = i + 1 < args.count;
+    if (more && args.equalsIgnoreCase(i, 'COUNT')) {
+      const count = args.bigint(i + 1);
+      if (count === null) return NOT_AN_INTEGER;
+      if (count < 1n) return SYNTAX_ERROR;
+      options.count = Number(count);
+    } else if (more && args.equalsIgnoreCase(i, 'MATCH')) {
+      const pattern = args.latin1(i + 1);
+      options.pattern = pattern === '*' ? null : pattern;
+    } else if (more && args.equalsIgnoreCase(i, 'TYPE')) {
+      options.type = args.latin1(i + 1).toLowerCase();
+    } else {
+      return SYNTAX_ERROR;
+    }
+  }
+  return options;
+}
+
+/** Commands on keys whatever they hold. */
+export const keyCommands: CommandHandlers = {
+  DEL: remove,
+  UNLINK: remove,
+  EXISTS: exists,
+  TOUCH: touch,
+  TYPE: type,
+  FLUSHALL: flush,
+  FLUSHDB: flush,
+  RANDOMKEY: randomKey,
+  KEYS: keys,
+  SCAN: scan,
+  DBSIZE: ({ keyspace }, _args, reply) => reply.integer(keyspace.store.size),
+};

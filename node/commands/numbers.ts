@@ -1,0 +1,69 @@
+import { type Args, parseInt64, type RespWriter } from '../../lib/codec/resp/index.ts';
+import type { Slot } from '../store/index.ts';
+import { type CommandContext, type CommandHandlers, NOT_AN_INTEGER } from './command.ts';
+import { addLongDoubles } from './long-double.ts';
+
+const INT64_MAX = 2n ** 63n - 1n;
+const INT64_MIN = -(2n ** 63n);
+const OVERFLOW = 'ERR increment or decrement would overflow';
+
+function store(context: CommandContext, args: Args, slot: Slot, value: string): void {
+  const { keyspace } = context;
+  const expiresAt = slot === 0 ? 0 : keyspace.store.expiresAt(slot);
+  const target = slot || keyspace.insert(args.buffer, args.start(1), args.end(1));
+  keyspace.setLatin1(target, value, expiresAt);
+}
+
+/** Adds to the number at the key. Small numbers take the way without allocation of a bigint. */
+function add(context: CommandContext, args: Args, reply: RespWriter, by: bigint | number): void {
+  const { keyspace } = context;
+  const slot = keyspace.write(args.buffer, args.start(1), args.end(1));
+  const text = slot === 0 ? '0' : keyspace.store.latin1(slot);
+  const old = Number(text);
+  if (typeof by === 'number' && Number.isSafeInteger(old + by) && String(old) === text) {
+    store(context, args, slot, String(old + by));
+    return reply.integer(old + by);
+  }
+  const bytes = Buffer.from(text, 'latin1');
+  const exact = parseInt64(bytes, 0, bytes.length);
+  if (exact === null) return reply.error(NOT_AN_INTEGER);
+  const sum = exact + BigInt(by);
+  if (sum > INT64_MAX || sum < INT64_MIN) return reply.error(OVERFLOW);
+  store(context, args, slot, sum.toString());
+  reply.integer(sum);
+}
+
+function addArgument(sign: 1 | -1) {
+  return (context: CommandContext, args: Args, reply: RespWriter): void => {
+    const small = args.integer(2);
+    if (small !== null) return add(context, args, reply, sign * small);
+    const by = args.bigint(2);
+    if (by === null) return reply.error(NOT_AN_INTEGER);
+    if (sign < 0 && by === INT64_MIN) return reply.error('ERR decrement would overflow');
+    add(context, args, reply, sign > 0 ? by : -by);
+  };
+}
+
+function incrByFloat(context: CommandContext, args: Args, reply: RespWriter): void {
+  const { keyspace } = context;
+  const slot = keyspace.write(args.buffer, args.start(1), args.end(1));
+  const sum = addLongDoubles(slot === 0 ? '0' : keyspace.store.latin1(slot), args.latin1(2));
+  if ('error' in sum) {
+    return reply.error(
+      sum.error === 'infinite'
+        ? 'ERR increment would produce NaN or Infinity'
+        : 'ERR value is not a valid float',
+    );
+  }
+  store(context, args, slot, sum.text);
+  reply.bulkLatin1(sum.text);
+}
+
+/** Arithmetic on a string that is a number. */
+export const numberCommands: CommandHandlers = {
+  INCR: (context, args, reply) => add(context, args, reply, 1),
+  DECR: (context, args, reply) => add(context, args, reply, -1),
+  INCRBY: addArgument(1),
+  DECRBY: addArgument(-1),
+  INCRBYFLOAT: incrByFloat,
+};

@@ -1,0 +1,151 @@
+import { errorCatalogue, RingsideError } from '../lib/base/index.ts';
+import type { Args } from '../lib/codec/resp/index.ts';
+import {
+  arityFits,
+  type CommandSpec,
+  commandIdCount,
+  commands,
+  lookupCommand,
+  lookupSubcommand,
+  unknownCommandText,
+  unknownSubcommandText,
+  wrongArityText,
+} from '../lib/commands/index.ts';
+import type { CommandContext, CommandHandler } from './commands/command.ts';
+import { handlers } from './commands/index.ts';
+import type { Keyspace } from './keyspace.ts';
+import { makeRoom } from './memory-limit.ts';
+import type { Client } from './server/client.ts';
+import type { ReplyWriter } from './server/reply-writer.ts';
+import type { NodeServices } from './services.ts';
+
+const NOAUTH = errorCatalogue.unauthorized.resp;
+const READONLY = errorCatalogue.read_only.resp;
+const LOADING = errorCatalogue.loading.resp;
+const NOREPLICAS = errorCatalogue.no_replicas.resp;
+const OOM = errorCatalogue.out_of_memory.resp;
+
+/**
+ * Runs commands: finds the handler, and says no where the state of the client or of the node forbids it. Knows no sockets; one per
+ * node.
+ *
+ * What a write owes before its reply may go out is in `needsLease` and `followerTimeoutMs` after each `execute`.
+ */
+export class Executor {
+  readonly #context: CommandContext;
+  readonly #node: NodeServices;
+  readonly #keyspace: Keyspace;
+  readonly #handlers: readonly (CommandHandler | undefined)[];
+  #nowMs = 0;
+  #mayWrite = false;
+  /** The last command was a write of a clustered node: its reply may only go out under the lease. */
+  needsLease = false;
+  /** The last command changed data whose namespace has `ack: replica`: milliseconds its reply waits for a follower; else 0. */
+  followerTimeoutMs = 0;
+
+  constructor(keyspace: Keyspace, node: NodeServices) {
+    this.#keyspace = keyspace;
+    this.#node = node;
+    this.#context = { keyspace, node, client: null as unknown as Client };
+    this.#handlers = handlersById();
+  }
+
+  /** To be called before the commands of one chunk: what they see of time and lease is this moment's. */
+  beginTurn(): void {
+    this.#keyspace.nowMs = this.#node.clock.wallMs();
+    this.#nowMs = this.#node.clock.monotonicMs();
+    this.#mayWrite = this.#node.shard.mayWrite(this.#nowMs);
+  }
+
+  /** Monotonic milliseconds of the turn. */
+  get nowMs(): number {
+    return this.#nowMs;
+  }
+
+  /** Executes one command; writes one reply (but none to the messages of a replication link). */
+  execute(client: Client, args: Args, reply: ReplyWriter): void {
+    this.needsLease = false;
+    this.followerTimeoutMs = 0;
+    this.#node.stats.commands++;
+    const { errors } = reply;
+    const problem = this.#run(client, args, reply);
+    if (problem !== null) reply.error(problem);
+    client.writeOffset = this.#keyspace.log.end;
+    if (reply.errors !== errors) this.#node.stats.countError(reply.lastErrorCode);
+  }
+
+  /** Null when the command ran; else why it did not. */
+  #run(client: Client, args: Args, reply: ReplyWriter): string | null {
+    let spec = lookupCommand(args.buffer, args.start(0), args.end(0));
+    if (spec === undefined) return unknownCommandText(args);
+    if (!arityFits(spec, args.count)) return wrongArityText(spec);
+    if (spec.subcommands.length > 0 && args.count > 1 && this.#handlers[spec.id] === undefined) {
+      const sub = lookupSubcommand(spec, args.buffer, args.start(1), args.end(1));
+      if (sub === undefined || this.#handlers[sub.id] === undefined) return unknownSubcommandText(spec, args);
+      if (!arityFits(sub, args.count)) return wrongArityText(sub);
+      spec = sub;
+    }
+    const handler = this.#handlers[spec.id];
+    if (handler === undefined) return unknownCommandText(args);
+    const refusal = client.authenticated ? null : spec.noAuth ? null : NOAUTH;
+    if (refusal !== null) return refusal;
+    if (spec.isWrite) return this.#write(handler, spec, client, args, reply);
+    if (!this.#node.shard.complete && !spec.allowedLoading && spec.isReadonly) return LOADING;
+    this.#call(handler, spec, client, args, reply);
+    return null;
+  }
+
+  #call(handler: CommandHandler, spec: CommandSpec, client: Client, args: Args, reply: ReplyWriter): void {
+    this.#node.calls[spec.id]++;
+    client.lastCommand = spec.name;
+    this.#context.client = client;
+    handler(this.#context, args, reply);
+  }
+
+  #write(
+    handler: CommandHandler,
+    spec: CommandSpec,
+    client: Client,
+    args: Args,
+    reply: ReplyWriter,
+  ): string | null {
+    const { shard, ackRules, settings, followers } = this.#node;
+    const log = this.#keyspace.log;
+    if (client.shardEpoch >= 0) {
+      const stale = this.#staleness(client);
+      if (stale !== null) return stale;
+    }
+    if (!this.#mayWrite) return READONLY;
+    const timeoutMs = ackRules.waits ? ackRules.timeoutOf(spec, args) : 0;
+    if (timeoutMs > 0 && followers.replicatedOffset < 0) return NOREPLICAS;
+    if (!makeRoom(this.#keyspace, settings) && spec.deniesOom) return OOM;
+    const before = log.end;
+    this.#call(handler, spec, client, args, reply);
+    this.needsLease = shard.clustered;
+    if (timeoutMs > 0 && log.end !== before) this.followerTimeoutMs = timeoutMs;
+    return null;
+  }
+
+  #staleness(client: Client): string | null {
+    const { shard } = this.#node;
+    if (client.shard !== shard.shard) {
+      return new RingsideError(
+        'stale_ring',
+        `this node serves shard ${shard.shard}, not ${client.shard}`,
+      ).toResp();
+    }
+    if (client.shardEpoch === shard.epoch) return null;
+    const behind = client.shardEpoch > shard.epoch;
+    if (behind) shard.onBehind();
+    const at = `shard ${shard.shard} is at epoch ${shard.epoch}, the connection at ${client.shardEpoch}`;
+    return new RingsideError('stale_ring', behind ? `${at}: this node is behind` : at).toResp();
+  }
+}
+
+function handlersById(): (CommandHandler | undefined)[] {
+  const byId: (CommandHandler | undefined)[] = new Array(commandIdCount).fill(undefined);
+  for (const spec of [...commands, ...commands.flatMap((container) => container.subcommands)]) {
+    byId[spec.id] = handlers[spec.name.toUpperCase()];
+  }
+  return byId;
+}

@@ -1,0 +1,106 @@
+import v8 from 'node:v8';
+import type { Clock, Logger, Random } from '../lib/base/index.ts';
+import { commandIdCount } from '../lib/commands/index.ts';
+import type { Config } from '../lib/config/index.ts';
+import { createMetrics, type Metrics } from '../lib/metrics/index.ts';
+import { loadTls, type TlsMaterial } from '../lib/net/index.ts';
+import { AckRules } from './ack-rules.ts';
+import { Lease } from './cluster/lease.ts';
+import { ShardState } from './cluster/shard-state.ts';
+import { Executor } from './executor.ts';
+import { Keyspace } from './keyspace.ts';
+import { Followers } from './replication/followers.ts';
+import { ReplicationLog } from './replication/replication-log.ts';
+import { RespServer } from './resp-server.ts';
+import { ClientRegistry } from './server/client-registry.ts';
+import type { NodeServices } from './services.ts';
+import { Settings } from './settings.ts';
+import { NodeStats } from './stats.ts';
+import { MemoryStore } from './store/index.ts';
+
+/** Name of the shard of a node without a control plane. */
+export const STANDALONE_SHARD = 'standalone';
+
+/** What a node gets from outside. */
+export interface NodeDeps {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Logger;
+}
+
+/** Everything a node consists of, wired together and not yet listening. */
+export interface NodeParts {
+  readonly config: Config;
+  readonly services: NodeServices;
+  readonly keyspace: Keyspace;
+  readonly executor: Executor;
+  readonly resp: RespServer;
+  readonly metrics: Metrics;
+  readonly tls: TlsMaterial | undefined;
+}
+
+/** Part of the JavaScript heap that entries may take; the rest is for garbage, buffers and code. */
+const HEAP_FRACTION = 0.7;
+
+/** Builds a node from its configuration. Throws RingsideError `config_invalid` when certificates cannot be read. */
+export function buildNode(config: Config, { clock, random, log }: NodeDeps): NodeParts {
+  const { node } = config;
+  const metrics = createMetrics();
+  const tls = config.tls ? loadTls(config.tls, log, { metrics, clock }) : undefined;
+  const replicationLog = new ReplicationLog({
+    backlogBytes: node.replication.backlogBytes,
+    replId: random.hex(20),
+  });
+  const keyspace = new Keyspace(new MemoryStore({ hashSeed: random.u32() }), replicationLog);
+  const services: NodeServices = {
+    clock,
+    random,
+    log,
+    settings: settingsOf(config),
+    stats: new NodeStats(),
+    clients: new ClientRegistry(),
+    shard: new ShardState({
+      clustered: !node.standalone,
+      shard: node.shard ?? STANDALONE_SHARD,
+      lease: new Lease(),
+    }),
+    followers: new Followers(replicationLog, clock),
+    ackRules: new AckRules(config.namespaces, node),
+    calls: new Float64Array(commandIdCount),
+    maxFollowerOutputBytes: node.replication.maxOutputBytes,
+    runId: random.hex(20),
+    startedAtMs: clock.monotonicMs(),
+  };
+  const executor = new Executor(keyspace, services);
+  const resp = new RespServer(node, { node: services, executor, log: replicationLog, metrics, tls });
+  return { config, services, keyspace, executor, resp, metrics, tls };
+}
+
+function settingsOf({ node }: Config): Settings {
+  return new Settings({
+    maxMemoryBytes: node.maxMemoryBytes,
+    maxMemoryPolicy: 'allkeys-lru',
+    requirePass: node.requirePass ?? '',
+    idleTimeoutMs: node.limits.idleTimeoutMs,
+    maxHeapBytes: v8.getHeapStatistics().heap_size_limit * HEAP_FRACTION,
+    fixed: new Map([
+      ['bind', node.bind],
+      ['port', String(node.port)],
+      ['dir', node.dir ?? ''],
+      ['maxclients', String(node.limits.maxConnections)],
+      ['databases', '1'],
+      ['save', ''],
+      ['appendonly', 'no'],
+      ['appendfsync', 'everysec'],
+      ['dbfilename', 'dump.rdb'],
+      ['replicaof', node.replicaof ?? ''],
+      ['proto-max-bulk-len', String(node.limits.maxBulkBytes)],
+      ['repl-backlog-size', String(node.replication.backlogBytes)],
+      ['tcp-keepalive', '60'],
+      ['notify-keyspace-events', ''],
+      ['enable-debug-command', node.enableDebugCommand],
+      ['lazyfree-lazy-user-del', 'no'],
+      ['lazyfree-lazy-user-flush', 'no'],
+    ]),
+  });
+}

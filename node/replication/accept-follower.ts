@@ -1,0 +1,76 @@
+import { RingsideError } from '../../lib/base/index.ts';
+import type { Keyspace } from '../keyspace.ts';
+import type { Client } from '../server/client.ts';
+import type { NodeServices } from '../services.ts';
+import { FollowerLink } from './follower-link.ts';
+
+/** What a follower asks for with `RS.REPLICATE`. */
+export interface FollowRequest {
+  readonly shard: string;
+  readonly shardEpoch: number;
+  /** Node id of the follower. */
+  readonly id: string;
+  /** The stream it has, `?` for none, and how far. */
+  readonly replId: string;
+  readonly offset: number;
+}
+
+/**
+ * Makes the client's connection a replication link, which begins once the greeting returned is out: `CONTINUE replId offset`
+ * with the stream from that offset on, or `FULLRESYNC replId offset` with a snapshot as well. Returns why not, otherwise.
+ */
+export function acceptFollower(
+  request: FollowRequest,
+  client: Client,
+  node: NodeServices,
+  keyspace: Keyspace,
+): string | RingsideError {
+  const refusal = refuse(request, node);
+  if (refusal) return refusal;
+  const connection = node.clients.get(client.id);
+  if (!connection) return new RingsideError('bad_request', 'there is no connection to replicate over');
+  const { log } = keyspace;
+  const canContinue = log.canContinue(request.replId, request.offset);
+  log.active = true;
+  count(request, canContinue, node);
+  const offset = canContinue ? request.offset : log.end;
+  const link = new FollowerLink({
+    id: request.id,
+    address: client.address,
+    source: {
+      log,
+      store: keyspace.store,
+      versions: keyspace.versions,
+      maxOutputBytes: node.maxFollowerOutputBytes,
+    },
+    transport: connection.becomeLink(() => node.followers.remove(link)),
+    offset,
+    fullSync: !canContinue,
+  });
+  client.link = link;
+  client.afterReply = () => node.followers.add(link);
+  const fields = { follower: request.id, offset, fullSync: !canContinue };
+  node.log.info(fields, canContinue ? 'follower continues' : 'follower begins a full sync');
+  return `${canContinue ? 'CONTINUE' : 'FULLRESYNC'} ${log.replId} ${offset}`;
+}
+
+function refuse({ shard, shardEpoch }: FollowRequest, node: NodeServices): RingsideError | null {
+  const own = node.shard;
+  if (shard !== own.shard) {
+    return new RingsideError('stale_ring', `this node serves shard ${own.shard}, not ${shard}`);
+  }
+  if (shardEpoch !== own.epoch) {
+    if (shardEpoch > own.epoch) own.onBehind();
+    return new RingsideError(
+      'stale_ring',
+      `shard ${shard} is at epoch ${own.epoch} here, at ${shardEpoch} at the follower`,
+    );
+  }
+  return own.leads ? null : new RingsideError('conflict', `this node does not lead shard ${shard}`);
+}
+
+function count({ replId }: FollowRequest, canContinue: boolean, { stats }: NodeServices): void {
+  if (canContinue) stats.partialSyncsAccepted++;
+  else stats.fullSyncs++;
+  if (!canContinue && replId !== '?') stats.partialSyncsRefused++;
+}

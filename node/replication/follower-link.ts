@@ -1,0 +1,129 @@
+import type { Store } from '../store/index.ts';
+import { FRAME_OVERHEAD_BYTES, FrameWriter } from './frame-writer.ts';
+import { writeLease } from './frames.ts';
+import type { ReplicationLog, Segment } from './replication-log.ts';
+import { SnapshotReader } from './snapshot.ts';
+
+/** What one write holds at most before the socket is asked whether it keeps up; single values may be larger. */
+const PENDING_BYTES = 512 * 1024;
+
+/** The way to a follower. */
+export interface LinkTransport {
+  /** Bytes that have not left for the network yet. */
+  readonly pendingBytes: number;
+  /** Whole frames only. */
+  write(bytes: Buffer): void;
+  close(reason: string): void;
+}
+
+/** What a link works on. */
+export interface LinkSource {
+  readonly log: ReplicationLog;
+  readonly store: Store;
+  readonly versions: { readonly high: number; readonly low: number };
+  readonly maxOutputBytes: number;
+}
+
+/**
+ * The leader's end of the link to one follower: sends the stream from an offset on and, for a full sync, slices of a snapshot in between.
+ *
+ * The snapshot needs no copy of the data set and no buffer of its own: a slice holds entries as they are at that moment, and goes out only
+ * when all of the stream up to that moment has gone before. What the stream says about an entry the snapshot has not reached
+ * is overwritten when it does.
+ */
+export class FollowerLink {
+  readonly id: string;
+  readonly address: string;
+  readonly #source: LinkSource;
+  readonly #transport: LinkTransport;
+  #segment: Segment;
+  /** Bytes of `#segment` that have been sent. */
+  #sent: number;
+  #snapshot: SnapshotReader | null;
+  /** The follower's last acknowledgement. */
+  ackOffset = -1;
+  /** Since when the follower has not been level, monotonic milliseconds; -1 while it is. */
+  behindSinceMs = -1;
+
+  constructor(fields: {
+    id: string;
+    address: string;
+    source: LinkSource;
+    transport: LinkTransport;
+    offset: number;
+    fullSync: boolean;
+  }) {
+    this.id = fields.id;
+    this.address = fields.address;
+    this.#source = fields.source;
+    this.#transport = fields.transport;
+    this.#segment = fields.source.log.segmentAt(fields.offset);
+    this.#sent = fields.offset - this.#segment.offset;
+    this.#snapshot = fields.fullSync ? new SnapshotReader(fields.source.store, fields.source.versions) : null;
+  }
+
+  /** Whether the follower has the whole data set and only follows the stream. */
+  get isStreaming(): boolean {
+    return this.#snapshot === null && this.ackOffset >= 0;
+  }
+
+  /** Offset up to which the stream has been handed to the transport. */
+  get sentOffset(): number {
+    return this.#segment.offset + this.#sent;
+  }
+
+  /** Sends what may be sent now. Returns whether there is more that does not wait for the transport: call again next turn. */
+  pump(): boolean {
+    const { log, maxOutputBytes } = this.#source;
+    this.#sendStream();
+    const behind = log.end - this.sentOffset + this.#transport.pendingBytes;
+    if (behind > maxOutputBytes) {
+      this.close(`more than replication.maxOutputBytes (${maxOutputBytes}) wait for this follower`);
+      return false;
+    }
+    if (this.#snapshot === null || this.sentOffset < log.end || this.#isFull) return false;
+    this.#transport.write(this.#snapshot.next(log.end));
+    if (this.#snapshot.isDone) this.#snapshot = null;
+    return this.#snapshot !== null && !this.#isFull;
+  }
+
+  get #isFull(): boolean {
+    return this.#transport.pendingBytes >= PENDING_BYTES;
+  }
+
+  #sendStream(): void {
+    for (;;) {
+      while (this.#sent === this.#segment.length && this.#segment.next) {
+        this.#segment = this.#segment.next;
+        this.#sent = 0;
+      }
+      if (this.#sent === this.#segment.length || this.#isFull) return;
+      // Up to the end of the segment, which is the end of a frame: other frames may be written behind it.
+      this.#transport.write(this.#segment.buffer.subarray(this.#sent, this.#segment.length));
+      this.#sent = this.#segment.length;
+    }
+  }
+
+  /** Asks for the lease; also tells the follower that the leader is alive. */
+  sendLease(epoch: number, seq: number): void {
+    const writer = new FrameWriter(Buffer.allocUnsafe(FRAME_OVERHEAD_BYTES));
+    writeLease(writer, epoch, seq);
+    this.#transport.write(writer.buffer.subarray(0, writer.at));
+  }
+
+  /** The follower has the stream up to `offset`. */
+  acknowledged(offset: number, nowMs: number): void {
+    if (offset > this.ackOffset) this.ackOffset = offset;
+    if (this.ackOffset >= this.#source.log.end) this.behindSinceMs = -1;
+    else if (this.behindSinceMs < 0) this.behindSinceMs = nowMs;
+  }
+
+  /** Milliseconds since the follower was last level; 0 when it is. */
+  lagMs(nowMs: number): number {
+    return this.ackOffset >= this.#source.log.end || this.behindSinceMs < 0 ? 0 : nowMs - this.behindSinceMs;
+  }
+
+  close(reason: string): void {
+    this.#transport.close(reason);
+  }
+}

@@ -1,0 +1,99 @@
+import type { Slot, Store } from '../store/index.ts';
+
+const CR = 0x0d;
+const LF = 0x0a;
+const DOLLAR = 0x24;
+const ZERO = 0x30;
+const HEX = Buffer.from('0123456789abcdef');
+/** Strings up to this length are copied by a loop, which beats the call into native code. */
+const LOOP_BYTES = 24;
+
+/** Room that is always enough for a frame beside its key and its value: name, headers, expiry, version. */
+export const FRAME_OVERHEAD_BYTES = 160;
+
+/** Writes RESP commands into a buffer whose room the caller has made sure of. */
+export class FrameWriter {
+  buffer: Buffer;
+  at = 0;
+
+  constructor(buffer: Buffer) {
+    this.buffer = buffer;
+  }
+
+  /** Bytes taken as they are, one a character: the constant head of a frame. */
+  text(text: string): void {
+    const { length } = text;
+    if (length > LOOP_BYTES) this.buffer.latin1Write(text, this.at);
+    else for (let i = 0; i < length; i++) this.buffer[this.at + i] = text.charCodeAt(i);
+    this.at += length;
+  }
+
+  /** A bulk string of one byte a character. */
+  bulkText(text: string): void {
+    this.#header(text.length);
+    this.text(text);
+    this.#lineEnd();
+  }
+
+  bulkBytes(source: Buffer, start: number, end: number): void {
+    this.#header(end - start);
+    source.copy(this.buffer, this.at, start, end);
+    this.at += end - start;
+    this.#lineEnd();
+  }
+
+  bulkValue(store: Store, slot: Slot): void {
+    const length = store.length(slot);
+    this.#header(length);
+    store.copyValue(slot, this.buffer, this.at);
+    this.at += length;
+    this.#lineEnd();
+  }
+
+  /** A whole number in decimal; not negative. */
+  bulkNumber(value: number): void {
+    this.#header(digits(value));
+    this.#decimal(value);
+    this.#lineEnd();
+  }
+
+  /** A version as 16 hexadecimal digits. */
+  bulkVersion(high: number, low: number): void {
+    this.#header(16);
+    this.#word(high);
+    this.#word(low);
+    this.#lineEnd();
+  }
+
+  #header(length: number): void {
+    this.buffer[this.at++] = DOLLAR;
+    this.#decimal(length);
+    this.#lineEnd();
+  }
+
+  #lineEnd(): void {
+    this.buffer[this.at++] = CR;
+    this.buffer[this.at++] = LF;
+  }
+
+  #decimal(value: number): void {
+    const end = this.at + digits(value);
+    let rest = value;
+    for (let i = end - 1; i >= this.at; i--) {
+      const quotient = Math.floor(rest / 10);
+      this.buffer[i] = ZERO + rest - quotient * 10;
+      rest = quotient;
+    }
+    this.at = end;
+  }
+
+  #word(word: number): void {
+    for (let shift = 28; shift >= 0; shift -= 4) this.buffer[this.at++] = HEX[(word >>> shift) & 15];
+  }
+}
+
+function digits(value: number): number {
+  let count = 1;
+  for (let limit = 10; value >= limit; limit *= 10) count++;
+  return count;
+}

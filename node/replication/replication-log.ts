@@ -1,0 +1,128 @@
+import { FrameWriter } from './frame-writer.ts';
+
+const MAX_SEGMENT_BYTES = 1 << 20;
+/** The backlog is dropped segment by segment, so it must hold a few. */
+const SEGMENTS_PER_BACKLOG = 8;
+
+/** A stretch of the stream. What is written never changes; a reader that keeps one keeps all that follow. */
+export interface Segment {
+  /** Offset of the first byte in the stream. */
+  readonly offset: number;
+  readonly buffer: Buffer;
+  /** Bytes in use. */
+  length: number;
+  next: Segment | null;
+}
+
+/**
+ * The replication stream's newest part: what a leader's effects append, or what a follower received. Offsets count the bytes of the
+ * stream since it began; a stream is named by a replication id.
+ *
+ * The log is a chain of segments. It forgets the oldest beyond `backlogBytes`; a reader that lags holds on to its own segment and those
+ * behind it, and whoever owns the reader bounds that.
+ */
+export class ReplicationLog {
+  readonly #backlogBytes: number;
+  readonly #segmentBytes: number;
+  readonly #writer = new FrameWriter(Buffer.alloc(0));
+  #first: Segment;
+  #last: Segment;
+  /** Whether anybody needs the stream: false until the first follower comes, so that a lone node does not pay for it. */
+  active = false;
+  /** The identity of this stream. */
+  replId: string;
+  /** The stream this one went on from, which agrees with it up to `formerEnd`; empty for none. */
+  formerReplId = '';
+  formerEnd = 0;
+
+  constructor({ backlogBytes, replId }: { backlogBytes: number; replId: string }) {
+    this.#backlogBytes = backlogBytes;
+    this.#segmentBytes = Math.min(MAX_SEGMENT_BYTES, Math.ceil(backlogBytes / SEGMENTS_PER_BACKLOG));
+    this.replId = replId;
+    this.#first = this.#last = emptySegment(0);
+  }
+
+  /** Offset behind the last byte. */
+  get end(): number {
+    return this.#last.offset + this.#last.length;
+  }
+
+  /** Offset of the oldest byte kept. */
+  get start(): number {
+    return this.#first.offset;
+  }
+
+  /** The newest segment. */
+  get last(): Segment {
+    return this.#last;
+  }
+
+  /** Starts over at an offset with nothing kept: another stream is followed from here. */
+  restart(replId: string, offset: number): void {
+    this.replId = replId;
+    this.formerReplId = '';
+    this.formerEnd = 0;
+    this.#first = this.#last = emptySegment(offset);
+    this.active = true;
+  }
+
+  /** Goes on under a new identity; followers of the old one may still continue from any offset up to here. */
+  rename(replId: string): void {
+    this.formerReplId = this.replId;
+    this.formerEnd = this.end;
+    this.replId = replId;
+  }
+
+  /** Whether somebody who has `offset` bytes of stream `replId` can go on with what is kept here. */
+  canContinue(replId: string, offset: number): boolean {
+    if (!this.active || offset < this.start || offset > this.end) return false;
+    if (replId === this.replId) return true;
+    return replId !== '' && replId === this.formerReplId && offset <= this.formerEnd;
+  }
+
+  /** The segment that holds the byte at `offset`, which must be kept (or be the end). */
+  segmentAt(offset: number): Segment {
+    let segment = this.#first;
+    while (segment.next && offset >= segment.offset + segment.length) segment = segment.next;
+    return segment;
+  }
+
+  /** A writer with room for a frame of `maxBytes`; `commit` takes the frame over. */
+  begin(maxBytes: number): FrameWriter {
+    if (this.#last.length + maxBytes > this.#last.buffer.length) this.#extend(maxBytes);
+    this.#writer.buffer = this.#last.buffer;
+    this.#writer.at = this.#last.length;
+    return this.#writer;
+  }
+
+  commit(): void {
+    this.#last.length = this.#writer.at;
+  }
+
+  /** Appends bytes of the stream as they were received. */
+  append(source: Buffer, start: number, end: number): void {
+    const length = end - start;
+    if (this.#last.length + length > this.#last.buffer.length) this.#extend(length);
+    source.copy(this.#last.buffer, this.#last.length, start, end);
+    this.#last.length += length;
+  }
+
+  #extend(bytes: number): void {
+    const segment: Segment = {
+      offset: this.end,
+      buffer: Buffer.allocUnsafeSlow(Math.max(this.#segmentBytes, bytes)),
+      length: 0,
+      next: null,
+    };
+    this.#last.next = segment;
+    this.#last = segment;
+    while (this.#first !== segment && segment.offset - this.#first.next!.offset >= this.#backlogBytes) {
+      this.#first = this.#first.next!;
+    }
+    if (this.#first.length === 0 && this.#first.next) this.#first = this.#first.next;
+  }
+}
+
+function emptySegment(offset: number): Segment {
+  return { offset, buffer: Buffer.alloc(0), length: 0, next: null };
+}

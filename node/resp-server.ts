@@ -1,0 +1,123 @@
+import type { Socket } from 'node:net';
+import { RingsideError } from '../lib/base/index.ts';
+import type { Config } from '../lib/config/index.ts';
+import type { Metrics } from '../lib/metrics/index.ts';
+import { createServer, formatAddress, type ListeningServer, type TlsMaterial } from '../lib/net/index.ts';
+import type { Executor } from './executor.ts';
+import type { ReplicationLog } from './replication/replication-log.ts';
+import { Connection, type ConnectionHost } from './server/connection.ts';
+import { ReplyWriter } from './server/reply-writer.ts';
+import type { NodeServices } from './services.ts';
+
+/** Room for one largest argument and the rest of its command. */
+const COMMAND_OVERHEAD_BYTES = 1 << 20;
+
+/** What the server works on. */
+export interface RespServerParts {
+  readonly node: NodeServices;
+  readonly executor: Executor;
+  readonly log: ReplicationLog;
+  readonly metrics: Metrics;
+  readonly tls?: TlsMaterial;
+}
+
+/** The node's RESP listener and its connections. */
+export class RespServer {
+  readonly #parts: RespServerParts;
+  readonly #config: Config['node'];
+  readonly #host: ConnectionHost;
+  readonly #connections = new Set<Connection>();
+  #listening: ListeningServer | undefined;
+  #progressScheduled = false;
+
+  constructor(config: Config['node'], parts: RespServerParts) {
+    this.#parts = parts;
+    this.#config = config;
+    const { limits } = config;
+    this.#host = {
+      node: parts.node,
+      executor: parts.executor,
+      log: parts.log,
+      limits: {
+        maxBulkBytes: limits.maxBulkBytes,
+        maxArrayLength: limits.maxArrayLength,
+        maxInlineBytes: limits.maxInlineBytes,
+        maxBufferedBytes: limits.maxBulkBytes + COMMAND_OVERHEAD_BYTES,
+        maxOutputBytes: limits.maxOutputBytes,
+        maxInputBytes: 2 * limits.maxBulkBytes,
+      },
+      reply: new ReplyWriter(),
+      waiting: new Set(),
+    };
+    parts.node.followers.onProgress = () => this.#scheduleProgress();
+  }
+
+  /** Opens the port. Rejects with RingsideError `port_in_use`. */
+  async listen(): Promise<ListeningServer> {
+    const { node, metrics, tls } = this.#parts;
+    const { bind, port, limits } = this.#config;
+    this.#listening = await createServer(
+      {
+        name: 'resp',
+        setting: 'node.port',
+        host: bind,
+        port: port === 'auto' ? 0 : Number(port),
+        tls,
+        maxConnections: limits.maxConnections,
+        handshakeTimeoutMs: limits.handshakeTimeoutMs,
+        log: node.log,
+        metrics,
+        clock: node.clock,
+        onRefused: (socket) => this.#refused(socket),
+      },
+      (socket) => this.#accepted(socket),
+    );
+    return this.#listening;
+  }
+
+  #accepted(socket: Socket): void {
+    const connection = new Connection(this.#host, socket, {
+      address: formatAddress(socket.remoteAddress ?? '', socket.remotePort ?? 0),
+      localAddress: formatAddress(socket.localAddress ?? '', socket.localPort ?? 0),
+    });
+    this.#connections.add(connection);
+    socket.once('close', () => this.#connections.delete(connection));
+  }
+
+  #refused(socket: Socket): void {
+    this.#parts.node.stats.connectionsRefused++;
+    const message = `max number of clients reached (setting node.limits.maxConnections)`;
+    socket.write(`-${new RingsideError('overloaded', message).toResp()}\r\n`);
+  }
+
+  /** Tells those that wait for followers, outside anybody's turn. */
+  #scheduleProgress(): void {
+    if (this.#progressScheduled || this.#host.waiting.size === 0) return;
+    this.#progressScheduled = true;
+    queueMicrotask(() => {
+      this.#progressScheduled = false;
+      for (const connection of [...this.#host.waiting]) connection.progressed();
+    });
+  }
+
+  /** The node leads no more. */
+  giveUpHeldReplies(): void {
+    for (const connection of [...this.#host.waiting]) connection.giveUpHeldReplies();
+  }
+
+  /** Closes clients that have been silent longer than the setting allows, and followers that have for `followerTimeoutMs`. */
+  closeIdle(followerTimeoutMs: number): void {
+    const { clock, settings } = this.#parts.node;
+    const nowMs = clock.monotonicMs();
+    for (const connection of this.#connections) {
+      const { client } = connection;
+      const limitMs = client.link ? followerTimeoutMs : client.waiting ? 0 : settings.idleTimeoutMs;
+      if (limitMs > 0 && nowMs - client.lastActiveMs > limitMs) connection.close(`silent for ${limitMs} ms`);
+    }
+  }
+
+  /** Stops accepting at once; connections end within `graceMs`. */
+  async close(graceMs: number): Promise<void> {
+    await this.#listening?.close(graceMs);
+  }
+}

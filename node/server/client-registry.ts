@@ -1,0 +1,50 @@
+import type { LinkTransport } from '../replication/follower-link.ts';
+import type { Client } from './client.ts';
+
+/** A client and the connection it came by. */
+export interface ConnectedClient {
+  readonly client: Client;
+  /** Bytes received that are not a whole command yet. */
+  readonly inputBytes: number;
+  /** Bytes of replies that have not left. */
+  readonly outputBytes: number;
+  /** Closes the connection: at once, or for the client that runs the command, once its reply is out. */
+  kill(): void;
+  /** Hands the connection over to replication; `onClose` is called when it is gone. */
+  becomeLink(onClose: () => void): LinkTransport;
+}
+
+/** Who is connected. */
+export class ClientRegistry {
+  readonly #connections = new Map<number, ConnectedClient>();
+  #lastId = 0;
+  /** Bytes of replies that wait, over all clients. */
+  outputBytes = 0;
+  /** Bytes of unfinished commands, over all clients. */
+  inputBytes = 0;
+
+  nextId(): number {
+    return ++this.#lastId;
+  }
+
+  add(connection: ConnectedClient): void {
+    this.#connections.set(connection.client.id, connection);
+  }
+
+  remove(connection: ConnectedClient): void {
+    this.#connections.delete(connection.client.id);
+  }
+
+  get(id: number): ConnectedClient | undefined {
+    return this.#connections.get(id);
+  }
+
+  get size(): number {
+    return this.#connections.size;
+  }
+
+  /** In the order of their ids. */
+  all(): IterableIterator<ConnectedClient> {
+    return this.#connections.values();
+  }
+}

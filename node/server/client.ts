@@ -1,0 +1,70 @@
+import type { FollowerLink } from '../replication/follower-link.ts';
+
+/** A client that waits for followers (WAIT): nothing more of it is executed until it has its answer. */
+export interface Waiting {
+  readonly replicas: number;
+  /** The offset that followers must have reached. */
+  readonly offset: number;
+  /** Milliseconds; 0 waits for ever. */
+  readonly timeoutMs: number;
+}
+
+/** What CLIENT REPLY asks for; `skip-next` becomes `skip` with the next command. */
+export type ReplyMode = 'on' | 'off' | 'skip-next' | 'skip';
+
+/** What commands know about whom they work for. */
+export class Client {
+  readonly id: number;
+  readonly address: string;
+  readonly localAddress: string;
+  /** Monotonic milliseconds. */
+  readonly connectedAtMs: number;
+  lastActiveMs: number;
+  name = '';
+  protocol: 2 | 3 = 2;
+  authenticated: boolean;
+  replyMode: ReplyMode = 'on';
+  noEvict = false;
+  /** Lower-case name of the last command, with its subcommand. */
+  lastCommand = '';
+  /** The shard epoch of its last `RS.EPOCH`; -1 for none. */
+  shardEpoch = -1;
+  /** The shard it named there. */
+  shard = '';
+  /** Where the replication stream stood behind its last command. */
+  writeOffset = 0;
+  /** Set by WAIT until the answer is written. */
+  waiting: Waiting | null = null;
+  /** Set once the connection has become a follower's link. */
+  link: FollowerLink | null = null;
+  /** Called once, when the replies of this turn are on their way. */
+  afterReply: (() => void) | null = null;
+  /** Closes the connection once what has been written is out. */
+  closing = false;
+
+  constructor(fields: {
+    id: number;
+    address: string;
+    localAddress: string;
+    nowMs: number;
+    authenticated: boolean;
+  }) {
+    this.id = fields.id;
+    this.address = fields.address;
+    this.localAddress = fields.localAddress;
+    this.connectedAtMs = fields.nowMs;
+    this.lastActiveMs = fields.nowMs;
+    this.authenticated = fields.authenticated;
+  }
+
+  /** RESET: as if it had just connected, but for the connection itself. */
+  reset(authenticated: boolean): void {
+    this.name = '';
+    this.protocol = 2;
+    this.authenticated = authenticated;
+    this.replyMode = 'on';
+    this.noEvict = false;
+    this.shardEpoch = -1;
+    this.shard = '';
+  }
+}

@@ -1,0 +1,419 @@
+import type { Socket } from 'node:net';
+import { RingsideError } from '../../lib/base/index.ts';
+import { RequestParser, type RespLimits, RespProtocolError } from '../../lib/codec/resp/index.ts';
+import type { Executor } from '../executor.ts';
+import type { LinkTransport } from '../replication/follower-link.ts';
+import type { ReplicationLog } from '../replication/replication-log.ts';
+import type { NodeServices } from '../services.ts';
+import { Client } from './client.ts';
+import type { ConnectedClient } from './client-registry.ts';
+import { type HeldReply, type Output, OutputQueue, withUnknownOutcome } from './output-queue.ts';
+import { ReplyWriter } from './reply-writer.ts';
+
+/** Replies are handed to the socket at the latest when there are so many bytes of them. */
+const TURN_BYTES = 1 << 20;
+/** While all clients together leave more than this unread, each may pile up only `CROWDED_PAUSE_BYTES`. */
+const CROWDED_BYTES = 256 * 1024 * 1024;
+const CROWDED_PAUSE_BYTES = 64 * 1024;
+/** What a client may leave unread before no more of its commands are executed, as a part of what closes it. */
+const PAUSE_FRACTION = 1 / 4;
+
+/** How long a connection that was ended waits for the client's side to end too. */
+const LINGER_MS = 1000;
+
+const NOTHING = Buffer.alloc(0);
+const NONE: readonly HeldReply[] = [];
+const UNKNOWN_OUTCOME = errorLine('no follower acknowledged it in time');
+const LOST_LEADERSHIP = errorLine('this node stopped leading before a follower acknowledged it');
+
+/** What the connections of a node share. */
+export interface ConnectionHost {
+  readonly node: NodeServices;
+  readonly executor: Executor;
+  readonly log: ReplicationLog;
+  readonly limits: RespLimits & {
+    /** Bytes that one client may leave unread. */
+    readonly maxOutputBytes: number;
+    /** Bytes of unfinished commands that all clients together may make the node hold. */
+    readonly maxInputBytes: number;
+  };
+  /** Writes the replies of whoever's turn it is. Replaced when its memory must stay as it is. */
+  reply: ReplyWriter;
+  /** Connections that wait for followers. */
+  readonly waiting: Set<Connection>;
+}
+
+/**
+ * One client's connection. Executes what arrives in turns: all whole commands of a chunk, their replies in one write.
+ *
+ * Replies leave in the order of their commands. A reply that acknowledges a write leaves only under the lease, and never waits inside
+ * the socket's own buffer, where nobody could hold it back any more: what the socket does not take at once queues here.
+ */
+export class Connection implements ConnectedClient, LinkTransport {
+  readonly client: Client;
+  readonly #host: ConnectionHost;
+  readonly #socket: Socket;
+  readonly #parser: RequestParser;
+  readonly #queue = new OutputQueue();
+  /** Bytes in the socket's buffer that the kernel has not taken; nothing is written until it has. */
+  #inSocket = 0;
+  #reportedOutput = 0;
+  #reportedInput = 0;
+  /** Too many replies wait: nothing is executed until the client has read some. */
+  #isCrowded = false;
+  #isInTurn = false;
+  #isTurnScheduled = false;
+  #waitTimer: NodeJS.Timeout | undefined;
+  #holdTimer: NodeJS.Timeout | undefined;
+  /** What `#holdTimer` is set to. */
+  #holdDeadlineMs = 0;
+  #onLinkClose: (() => void) | null = null;
+  #held: HeldReply[] = [];
+  #holdMs = 0;
+  #acknowledges = false;
+
+  constructor(host: ConnectionHost, socket: Socket, addresses: { address: string; localAddress: string }) {
+    const { node, limits } = host;
+    this.#host = host;
+    this.#socket = socket;
+    this.#parser = new RequestParser(limits);
+    this.client = new Client({
+      ...addresses,
+      id: node.clients.nextId(),
+      nowMs: node.clock.monotonicMs(),
+      authenticated: node.settings.requirePass === '',
+    });
+    this.#parser.authenticated = this.client.authenticated;
+    node.clients.add(this);
+    node.stats.connectionsReceived++;
+    socket.on('data', (chunk: Buffer) => this.#received(chunk));
+    socket.once('close', () => this.#closed());
+  }
+
+  get inputBytes(): number {
+    return this.#parser.bufferedBytes;
+  }
+
+  get outputBytes(): number {
+    return this.#queue.bytes + this.#inSocket;
+  }
+
+  #received(chunk: Buffer): void {
+    this.#host.node.stats.inputBytes += chunk.length;
+    this.#parser.push(chunk);
+    if (this.#isStopped) this.#socket.pause();
+    else this.#run();
+  }
+
+  /** Nothing may be executed for this client now. */
+  get #isStopped(): boolean {
+    return this.#isCrowded || this.client.waiting !== null || this.client.closing;
+  }
+
+  /** Executes what is there, in turns; lets others have theirs in between when there is much. */
+  #run(): void {
+    const more = this.#turn();
+    this.#accountInput();
+    if (this.outputBytes > this.#crowdedBytes && !this.#onLinkClose) {
+      this.#isCrowded = true;
+      this.#socket.pause();
+    } else if (more && !this.#isTurnScheduled) {
+      this.#isTurnScheduled = true;
+      setImmediate(() => {
+        this.#isTurnScheduled = false;
+        this.#goOn();
+      });
+    }
+  }
+
+  /** Executes what is left and takes more, unless something still forbids it. */
+  #goOn(): void {
+    if (this.#isStopped || this.#socket.destroyed) return;
+    this.#socket.resume();
+    this.#run();
+  }
+
+  /** One turn. Returns whether commands were left because of the size of the replies. */
+  #turn(): boolean {
+    const { executor, reply } = this.#host;
+    const { client } = this;
+    executor.beginTurn();
+    client.lastActiveMs = executor.nowMs;
+    reply.protocol = client.protocol;
+    let more = false;
+    this.#isInTurn = true;
+    try {
+      while (client.waiting === null && !client.closing && this.#parser.next()) {
+        this.#execute(reply);
+        more = reply.length >= TURN_BYTES;
+        if (more) break;
+      }
+    } catch (error) {
+      if (!(error instanceof RespProtocolError)) throw error;
+      reply.error(`ERR ${error.message}`);
+      client.closing = true;
+    } finally {
+      this.#isInTurn = false;
+    }
+    this.#flush();
+    return more;
+  }
+
+  #execute(reply: ReplyWriter): void {
+    const { executor } = this.#host;
+    const { client } = this;
+    if (client.replyMode !== 'on') return this.#executeMuted(reply);
+    const start = reply.length;
+    executor.execute(client, this.#parser, reply);
+    if (executor.followerTimeoutMs > 0) this.#hold(start, reply.length, executor.followerTimeoutMs);
+    else if (executor.needsLease) this.#acknowledges = true;
+    if (client.authenticated !== this.#parser.authenticated)
+      this.#parser.authenticated = client.authenticated;
+  }
+
+  /** The client asked for no reply (CLIENT REPLY). */
+  #executeMuted(reply: ReplyWriter): void {
+    const { client } = this;
+    const mode = client.replyMode;
+    const muted = new ReplyWriter();
+    muted.protocol = client.protocol;
+    this.#host.executor.execute(client, this.#parser, muted);
+    reply.protocol = client.protocol;
+    const bytes = muted.take();
+    if (mode === 'off' && client.replyMode === 'on') reply.raw(bytes, 0, bytes.length);
+    if (client.replyMode === 'skip-next') client.replyMode = 'on';
+  }
+
+  #hold(start: number, end: number, timeoutMs: number): void {
+    this.#held.push({ start, end, offset: this.#host.log.end });
+    this.#holdMs = this.#held.length === 1 ? timeoutMs : Math.min(this.#holdMs, timeoutMs);
+  }
+
+  /** Sends the replies of the turn, or lets them wait in order. */
+  #flush(): void {
+    const { reply, node, log, executor } = this.#host;
+    const bytes = reply.take();
+    const acknowledges = this.#acknowledges;
+    this.#acknowledges = false;
+    if (this.#held.length > 0) {
+      const deadlineMs = executor.nowMs + this.#holdMs;
+      this.#enqueue({ bytes: Buffer.from(bytes), acknowledges, held: this.#held, deadlineMs });
+      this.#held = [];
+    } else if (bytes.length > 0) {
+      if (this.#inSocket > 0 || !this.#queue.isEmpty) {
+        this.#enqueue({ bytes: Buffer.from(bytes), acknowledges, held: NONE, deadlineMs: 0 });
+      } else {
+        this.#send(bytes, acknowledges);
+      }
+    }
+    // What the socket has not taken keeps the writer's memory; then `#send` has replaced the writer.
+    reply.rewind();
+    if (log.active) node.followers.wake();
+    if (this.client.waiting) this.#startWaiting();
+    const { afterReply } = this.client;
+    if (afterReply) {
+      this.client.afterReply = null;
+      afterReply();
+    }
+    this.#finish();
+  }
+
+  #enqueue(output: Output): void {
+    this.#queue.push(output);
+    this.#accountOutput();
+    this.#advance();
+  }
+
+  #send(bytes: Buffer, acknowledges: boolean): void {
+    const { node } = this.#host;
+    if (acknowledges && !node.shard.mayWrite(node.clock.monotonicMs())) {
+      node.stats.leaseLossKills++;
+      node.log.warn(
+        { client: this.client.address },
+        'connection closed: its write was executed, and the lease is over',
+      );
+      this.#socket.destroy();
+      return;
+    }
+    node.stats.outputBytes += bytes.length;
+    this.#socket.write(bytes);
+    if (this.#socket.writableLength === 0) return;
+    this.#inSocket = this.#socket.writableLength;
+    this.#host.reply = new ReplyWriter();
+    this.#accountOutput();
+    this.#socket.write(NOTHING, () => this.#drained());
+  }
+
+  #drained(): void {
+    this.#inSocket = 0;
+    this.#accountOutput();
+    this.#advance();
+    if (this.#onLinkClose) this.#host.node.followers.wake();
+    if (!this.#isCrowded || this.outputBytes > this.#crowdedBytes / 2) return;
+    this.#isCrowded = false;
+    this.#goOn();
+  }
+
+  /** Sends what waited, as far as socket and followers allow. */
+  #advance(): void {
+    const { waiting } = this.#host;
+    for (;;) {
+      const output = this.#queue.first;
+      if (!output || this.#inSocket > 0) break;
+      const ready = output.held.length === 0 ? output : this.#judge(output);
+      if (!ready) break;
+      this.#queue.shift();
+      this.#send(ready.bytes, ready.acknowledges);
+    }
+    this.#accountOutput();
+    const held = this.#queue.first?.held.length ? this.#queue.first : null;
+    if (held) this.#setHoldTimer(held.deadlineMs);
+    if (held || this.client.waiting) waiting.add(this);
+    else waiting.delete(this);
+    this.#finish();
+  }
+
+  #setHoldTimer(deadlineMs: number): void {
+    if (this.#holdDeadlineMs === deadlineMs) return;
+    this.#holdDeadlineMs = deadlineMs;
+    clearTimeout(this.#holdTimer);
+    const inMs = Math.max(1, Math.ceil(deadlineMs - this.#host.node.clock.monotonicMs()));
+    this.#holdTimer = setTimeout(() => {
+      this.#holdDeadlineMs = 0;
+      this.#advance();
+    }, inMs);
+  }
+
+  /** What may go out of replies that wait for a follower: nothing yet (null), or with the writes that waited too long as unknown. */
+  #judge(output: Output): Output | null {
+    const { node } = this.#host;
+    const replicated = node.followers.replicatedOffset;
+    if (output.held.at(-1)!.offset <= replicated)
+      return { ...output, held: NONE, acknowledges: node.shard.clustered };
+    if (node.clock.monotonicMs() < output.deadlineMs) return null;
+    node.stats.unknownWrites += output.held.filter(({ offset }) => offset > replicated).length;
+    return withUnknownOutcome(output, replicated, UNKNOWN_OUTCOME);
+  }
+
+  /** The node leads no more: nobody will ever acknowledge what waits. */
+  giveUpHeldReplies(): void {
+    this.#queue.replaceAll((output) => {
+      if (output.held.length === 0) return output;
+      this.#host.node.stats.unknownWrites += output.held.length;
+      return withUnknownOutcome(output, -1, LOST_LEADERSHIP);
+    });
+    this.#advance();
+  }
+
+  #startWaiting(): void {
+    this.#host.waiting.add(this);
+    const { timeoutMs } = this.client.waiting!;
+    if (timeoutMs > 0) this.#waitTimer = setTimeout(() => this.#endWaiting(), timeoutMs);
+  }
+
+  /** Followers have made progress. Not to be called in anybody's turn. */
+  progressed(): void {
+    const { waiting } = this.client;
+    if (waiting && this.#host.node.followers.countAt(waiting.offset) >= waiting.replicas) this.#endWaiting();
+    this.#advance();
+  }
+
+  #endWaiting(): void {
+    const { node, reply } = this.#host;
+    const { offset } = this.client.waiting!;
+    this.client.waiting = null;
+    clearTimeout(this.#waitTimer);
+    reply.integer(node.followers.countAt(offset));
+    this.#flush();
+    this.#goOn();
+  }
+
+  /** Unread replies beyond this stop the client. */
+  get #crowdedBytes(): number {
+    const { limits, node } = this.#host;
+    const bytes = limits.maxOutputBytes * PAUSE_FRACTION;
+    return node.clients.outputBytes > CROWDED_BYTES ? Math.min(bytes, CROWDED_PAUSE_BYTES) : bytes;
+  }
+
+  #accountOutput(): void {
+    const { node, limits } = this.#host;
+    const bytes = this.outputBytes;
+    node.clients.outputBytes += bytes - this.#reportedOutput;
+    this.#reportedOutput = bytes;
+    if (bytes <= limits.maxOutputBytes || this.#onLinkClose) return;
+    node.stats.outputLimitKills++;
+    const fields = { client: this.client.address, bytes, limit: limits.maxOutputBytes };
+    node.log.warn(fields, 'connection closed: more replies wait than limits.maxOutputBytes');
+    this.#socket.destroy();
+  }
+
+  #accountInput(): void {
+    const { node, limits } = this.#host;
+    const bytes = this.#parser.bufferedBytes;
+    if (bytes === this.#reportedInput) return;
+    node.clients.inputBytes += bytes - this.#reportedInput;
+    const grew = bytes > this.#reportedInput;
+    this.#reportedInput = bytes;
+    if (!grew || node.clients.inputBytes <= limits.maxInputBytes) return;
+    const message = 'unfinished commands of all clients exceed 2 x node.limits.maxBulkBytes';
+    this.#host.reply.error(new RingsideError('overloaded', message).toResp());
+    this.client.closing = true;
+    this.#flush();
+  }
+
+  /** Ends the connection when its client is done and everything has left. */
+  #finish(): void {
+    if (!this.client.closing || !this.#queue.isEmpty || this.#socket.destroyed) return;
+    if (this.#socket.writableEnded) return;
+    this.#socket.end();
+    // What still comes is thrown away, so that the client can read its last reply; but not for ever.
+    this.#socket.removeAllListeners('data');
+    this.#socket.resume();
+    setTimeout(() => this.#socket.destroy(), LINGER_MS).unref();
+  }
+
+  kill(): void {
+    if (this.#host.node.clients.get(this.client.id) !== this) return;
+    if (this.#isInTurn) this.client.closing = true;
+    else this.#socket.destroy();
+  }
+
+  becomeLink(onClose: () => void): LinkTransport {
+    this.#onLinkClose = onClose;
+    return this;
+  }
+
+  get pendingBytes(): number {
+    return this.outputBytes;
+  }
+
+  write(bytes: Buffer): void {
+    if (this.#inSocket > 0 || !this.#queue.isEmpty) {
+      this.#enqueue({ bytes, acknowledges: false, held: NONE, deadlineMs: 0 });
+    } else {
+      this.#send(bytes, false);
+    }
+  }
+
+  close(reason: string): void {
+    this.#host.node.log.info({ client: this.client.address, reason }, 'connection closed');
+    this.#socket.destroy();
+  }
+
+  #closed(): void {
+    const { node, waiting } = this.#host;
+    clearTimeout(this.#waitTimer);
+    clearTimeout(this.#holdTimer);
+    waiting.delete(this);
+    node.clients.remove(this);
+    node.clients.outputBytes -= this.#reportedOutput;
+    node.clients.inputBytes -= this.#reportedInput;
+    this.#reportedOutput = 0;
+    this.#reportedInput = 0;
+    this.#onLinkClose?.();
+  }
+}
+
+function errorLine(message: string): Buffer {
+  return Buffer.from(`-${new RingsideError('write_unknown', message).toResp()}\r\n`);
+}

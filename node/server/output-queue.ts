@@ -1,0 +1,75 @@
+/** A write whose reply waits for a follower: where the reply is, and the offset that must be replicated first. */
+export interface HeldReply {
+  readonly start: number;
+  readonly end: number;
+  readonly offset: number;
+}
+
+/** Replies of one turn, in the order of their commands. */
+export interface Output {
+  readonly bytes: Buffer;
+  /** Some of them acknowledge writes, so they may only go out under the lease. */
+  readonly acknowledges: boolean;
+  /** Those that wait for a follower; empty for none. */
+  readonly held: readonly HeldReply[];
+  /** Monotonic milliseconds at which waiting for the follower ends. */
+  readonly deadlineMs: number;
+}
+
+/** The replies a connection could not send yet, in order. */
+export class OutputQueue {
+  #items: Output[] = [];
+  #head = 0;
+  bytes = 0;
+
+  get isEmpty(): boolean {
+    return this.#head === this.#items.length;
+  }
+
+  /** The oldest; undefined when empty. */
+  get first(): Output | undefined {
+    return this.#items[this.#head];
+  }
+
+  push(output: Output): void {
+    this.#items.push(output);
+    this.bytes += output.bytes.length;
+  }
+
+  /** Takes the oldest out. */
+  shift(): void {
+    this.bytes -= this.#items[this.#head].bytes.length;
+    this.#head++;
+    if (this.#head < 64 && this.#head < this.#items.length) return;
+    this.#items = this.#items.slice(this.#head);
+    this.#head = 0;
+  }
+
+  /** Calls `change` with each and puts what it returns in its place. */
+  replaceAll(change: (output: Output) => Output): void {
+    this.#items = this.#items.slice(this.#head).map(change);
+    this.#head = 0;
+    this.bytes = this.#items.reduce((sum, { bytes }) => sum + bytes.length, 0);
+  }
+}
+
+/** The replies with `error` in the place of those held beyond `replicatedOffset`. */
+export function withUnknownOutcome(
+  { bytes, held, acknowledges }: Output,
+  replicatedOffset: number,
+  error: Buffer,
+): Output {
+  const parts: Buffer[] = [];
+  let at = 0;
+  let acknowledged = acknowledges;
+  for (const { start, end, offset } of held) {
+    if (offset <= replicatedOffset) {
+      acknowledged = true;
+      continue;
+    }
+    parts.push(bytes.subarray(at, start), error);
+    at = end;
+  }
+  parts.push(bytes.subarray(at));
+  return { bytes: Buffer.concat(parts), held: [], acknowledges: acknowledged, deadlineMs: 0 };
+}

@@ -1,0 +1,28 @@
+import type { Clock, Logger, Random } from '../lib/base/index.ts';
+import type { AckRules } from './ack-rules.ts';
+import type { ShardState } from './cluster/shard-state.ts';
+import type { Followers } from './replication/followers.ts';
+import type { ClientRegistry } from './server/client-registry.ts';
+import type { Settings } from './settings.ts';
+import type { NodeStats } from './stats.ts';
+
+/** What commands may use besides the keyspace. */
+export interface NodeServices {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Logger;
+  readonly settings: Settings;
+  readonly stats: NodeStats;
+  readonly clients: ClientRegistry;
+  readonly shard: ShardState;
+  readonly followers: Followers;
+  readonly ackRules: AckRules;
+  /** Calls by command id. */
+  readonly calls: Float64Array;
+  /** Bytes of the stream that may wait for one follower. */
+  readonly maxFollowerOutputBytes: number;
+  /** Random identity of this process, 40 hexadecimal digits. */
+  readonly runId: string;
+  /** Monotonic milliseconds. */
+  readonly startedAtMs: number;
+}

@@ -1,0 +1,200 @@
+import { murmur3x86_32 } from '../../lib/ring/index.ts';
+import { grown } from './arrays.ts';
+
+const INITIAL_BUCKETS = 16;
+/** Buckets moved by each insertion or removal while the table is being resized: enough to finish before the next resize. */
+const BUCKETS_PER_STEP = 8;
+/** A table emptier than this is halved. */
+const MIN_FILL = 1 / 8;
+
+/**
+ * Maps binary keys to slots (positive integers that index the columns of the store); 0 means "none".
+ *
+ * A chained hash table in typed arrays that grows and shrinks a few buckets at a time, as Redis's dict does: for a while there are two
+ * tables, and what is not yet in the new one is still in the old one. Bucket counts are powers of two, which is what
+ * makes the cursor of `scan` survive a resize.
+ */
+export class HashIndex {
+  readonly #seed: number;
+  #heads = new Int32Array(INITIAL_BUCKETS);
+  /** The table being emptied, while resizing. */
+  #oldHeads: Int32Array | null = null;
+  #moved = 0;
+  #next: Int32Array;
+  #hashes: Int32Array;
+  /** Key of each slot, one character a byte. */
+  readonly #keys: string[] = [''];
+  size = 0;
+
+  constructor(seed: number, capacity: number) {
+    this.#seed = seed;
+    this.#next = new Int32Array(capacity);
+    this.#hashes = new Int32Array(capacity);
+  }
+
+  get isResizing(): boolean {
+    return this.#oldHeads !== null;
+  }
+
+  /** Makes room for slots below `capacity`. */
+  resize(capacity: number): void {
+    this.#next = grown(this.#next, capacity);
+    this.#hashes = grown(this.#hashes, capacity);
+  }
+
+  /** The key of a slot as a string of bytes. */
+  keyOf(slot: number): string {
+    return this.#keys[slot];
+  }
+
+  hash(buffer: Uint8Array, start: number, end: number): number {
+    return murmur3x86_32(buffer, start, end, this.#seed) | 0;
+  }
+
+  /** The slot of the key, or 0. */
+  find(hash: number, buffer: Uint8Array, start: number, end: number): number {
+    const heads = this.#heads;
+    const slot = this.#walk(heads[hash & (heads.length - 1)], hash, buffer, start, end);
+    const old = this.#oldHeads;
+    if (slot !== 0 || old === null) return slot;
+    return this.#walk(old[hash & (old.length - 1)], hash, buffer, start, end);
+  }
+
+  #walk(head: number, hash: number, buffer: Uint8Array, start: number, end: number): number {
+    let slot = head;
+    while (slot !== 0) {
+      if (this.#hashes[slot] === hash && equals(this.#keys[slot], buffer, start, end)) return slot;
+      slot = this.#next[slot];
+    }
+    return 0;
+  }
+
+  /** Adds a key that is not there. */
+  insert(slot: number, hash: number, key: string): void {
+    this.#keys[slot] = key;
+    this.#hashes[slot] = hash;
+    this.#push(this.#heads, slot);
+    this.size++;
+    if (this.#oldHeads) this.#step(BUCKETS_PER_STEP);
+    else if (this.size > this.#heads.length) this.#startResize(this.#heads.length * 2);
+  }
+
+  /** Takes the slot's key out. */
+  remove(slot: number): void {
+    const found = this.#unlink(this.#heads, slot) || (this.#oldHeads && this.#unlink(this.#oldHeads, slot));
+    if (!found) throw new Error(`slot ${slot} is not in the index`);
+    this.#keys[slot] = '';
+    this.size--;
+    if (this.#oldHeads) this.#step(BUCKETS_PER_STEP);
+    else if (this.size < this.#heads.length * MIN_FILL && this.#heads.length > INITIAL_BUCKETS) {
+      this.#startResize(this.#heads.length / 2);
+    }
+  }
+
+  clear(): void {
+    this.#heads = new Int32Array(INITIAL_BUCKETS);
+    this.#oldHeads = null;
+    this.#keys.length = 1;
+    this.size = 0;
+  }
+
+  /**
+   * Calls `visit` with the slots of one bucket and returns the cursor of the next one, 0 at the end. From cursor 0 to cursor 0, every key
+   * that is there all the time is visited at least once, whatever is added, removed or resized in between.
+   *
+   * The cursor counts in the reversed bits of the bucket number (Pieter Noordhuis's algorithm in Redis's dict), so that the
+   * buckets one bucket splits into, or merges from, are visited together.
+   */
+  scan(cursor: number, visit: (slot: number) => void): number {
+    const old = this.#oldHeads;
+    if (!old) {
+      const mask = this.#heads.length - 1;
+      this.#visitBucket(this.#heads[cursor & mask], visit);
+      return nextCursor(cursor, mask);
+    }
+    const [small, large] = old.length < this.#heads.length ? [old, this.#heads] : [this.#heads, old];
+    const smallMask = small.length - 1;
+    const largeMask = large.length - 1;
+    this.#visitBucket(small[cursor & smallMask], visit);
+    let at = cursor;
+    do {
+      this.#visitBucket(large[at & largeMask], visit);
+      at = nextCursor(at, largeMask);
+    } while ((at & (smallMask ^ largeMask)) !== 0);
+    return at;
+  }
+
+  #visitBucket(head: number, visit: (slot: number) => void): void {
+    for (let slot = head; slot !== 0; slot = this.#next[slot]) visit(slot);
+  }
+
+  #push(heads: Int32Array, slot: number): void {
+    const bucket = this.#hashes[slot] & (heads.length - 1);
+    this.#next[slot] = heads[bucket];
+    heads[bucket] = slot;
+  }
+
+  #unlink(heads: Int32Array, slot: number): boolean {
+    const bucket = this.#hashes[slot] & (heads.length - 1);
+    let at = heads[bucket];
+    if (at === slot) {
+      heads[bucket] = this.#next[slot];
+      return true;
+    }
+    while (at !== 0) {
+      const next = this.#next[at];
+      if (next === slot) {
+        this.#next[at] = this.#next[slot];
+        return true;
+      }
+      at = next;
+    }
+    return false;
+  }
+
+  #startResize(buckets: number): void {
+    this.#oldHeads = this.#heads;
+    this.#heads = new Int32Array(buckets);
+    this.#moved = 0;
+    this.#step(BUCKETS_PER_STEP);
+  }
+
+  #step(buckets: number): void {
+    const old = this.#oldHeads!;
+    const until = Math.min(this.#moved + buckets, old.length);
+    for (let bucket = this.#moved; bucket < until; bucket++) {
+      let slot = old[bucket];
+      old[bucket] = 0;
+      while (slot !== 0) {
+        const next = this.#next[slot];
+        this.#push(this.#heads, slot);
+        slot = next;
+      }
+    }
+    this.#moved = until;
+    if (until === old.length) this.#oldHeads = null;
+  }
+}
+
+/** Adds one to the cursor's reversed bits. */
+function nextCursor(cursor: number, mask: number): number {
+  return reverseBits(reverseBits(cursor | ~mask) + 1) >>> 0;
+}
+
+function reverseBits(value: number): number {
+  let v = value;
+  v = ((v >>> 1) & 0x55555555) | ((v & 0x55555555) << 1);
+  v = ((v >>> 2) & 0x33333333) | ((v & 0x33333333) << 2);
+  v = ((v >>> 4) & 0x0f0f0f0f) | ((v & 0x0f0f0f0f) << 4);
+  v = ((v >>> 8) & 0x00ff00ff) | ((v & 0x00ff00ff) << 8);
+  return (v >>> 16) | (v << 16) | 0;
+}
+
+function equals(key: string, buffer: Uint8Array, start: number, end: number): boolean {
+  const length = end - start;
+  if (key.length !== length) return false;
+  for (let i = 0; i < length; i++) {
+    if (key.charCodeAt(i) !== buffer[start + i]) return false;
+  }
+  return true;
+}

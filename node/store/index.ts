@@ -1,0 +1,2 @@
+export { MemoryStore } from './memory-store.ts';
+export type { Slot, Store } from './store.ts';

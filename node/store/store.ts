@@ -1,0 +1,73 @@
+import type { RespWriter } from '../../lib/codec/resp/index.ts';
+
+/**
+ * Names an entry: a positive integer, 0 for none. Valid until the entry is removed; what is looked up is used before the next
+ * mutation.
+ */
+export type Slot = number;
+
+/**
+ * Holds entries: binary key, string value, expiry and version. Keeps the order of last use and finds what expires; decides nothing:
+ * whoever owns it evicts, expires and replicates.
+ *
+ * Times are unix milliseconds. Byte ranges are copied, never kept.
+ */
+export interface Store {
+  /** Number of entries. */
+  readonly size: number;
+  /** Number of entries with an expiry. */
+  readonly expiringCount: number;
+  /** Bytes all entries take, with what it costs to keep them; comparable with the resident size of the process. */
+  readonly usedBytes: number;
+  /** The part of `usedBytes` that lies in the JavaScript heap, whose size is limited at the start of the process. */
+  readonly heapBytes: number;
+
+  find(buffer: Buffer, start: number, end: number): Slot;
+  /** Adds an entry with an empty value, without expiry and version, as the most recently used. The key must not be there. */
+  insert(buffer: Buffer, start: number, end: number): Slot;
+  remove(slot: Slot): void;
+  clear(): void;
+
+  /** The key, one character a byte. */
+  keyOf(slot: Slot): string;
+  /** Makes the entry the most recently used one. */
+  touch(slot: Slot): void;
+  /** The entry that has not been used for the longest time, or 0. */
+  oldest(): Slot;
+  /** Any entry, each as likely; 0 when there is none. */
+  random(random: { int(n: number): number }): Slot;
+
+  /** Bytes of the value. */
+  length(slot: Slot): number;
+  /** The value, one character a byte. */
+  latin1(slot: Slot): string;
+  /** Writes the value as a bulk string. */
+  writeValue(slot: Slot, reply: RespWriter): void;
+  /** Copies the value to `target` at `at`, which must have room. */
+  copyValue(slot: Slot, target: Buffer, at: number): void;
+  setBytes(slot: Slot, buffer: Buffer, start: number, end: number): void;
+  /** Sets a value of characters below 256, one a byte. */
+  setLatin1(slot: Slot, value: string): void;
+  /** Appends to the value and returns its new length. */
+  append(slot: Slot, buffer: Buffer, start: number, end: number): number;
+
+  /** When the entry expires, or 0. */
+  expiresAt(slot: Slot): number;
+  /** 0 for never. */
+  setExpiry(slot: Slot, atMs: number): void;
+  /** The next entry with an expiry, round robin; 0 when there is none. */
+  nextExpiring(): Slot;
+
+  /** Upper and lower 32 bits of the version. */
+  versionHigh(slot: Slot): number;
+  versionLow(slot: Slot): number;
+  setVersion(slot: Slot, high: number, low: number): void;
+
+  /**
+   * Calls `visit` for some entries and returns the cursor to go on from, 0 at the end. What is there from the first call to the last is
+   * visited at least once. `visit` must not mutate.
+   */
+  scan(cursor: number, visit: (slot: Slot) => void): number;
+  /** While true, a whole scan may visit an entry twice even though nothing changes. */
+  readonly isResizing: boolean;
+}
