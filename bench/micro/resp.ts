@@ -59,7 +59,11 @@ function parseAll(parser: RequestParser, chunks: readonly Buffer[]): number {
   return commands;
 }
 
-for (const [name, bytes] of [['GET', gets], ['SET 3 B', sets], ['SET 1000 B', sets1k]] as const) {
+for (const [name, bytes] of [
+  ['GET', gets],
+  ['SET 3 B', sets],
+  ['SET 1000 B', sets1k],
+] as const) {
   group(`parse ${COMMANDS} x ${name}, look the command up`, () => {
     summary(() => {
       const whole = chunksOf(bytes, CHUNK_BYTES);
@@ -69,7 +73,8 @@ for (const [name, bytes] of [['GET', gets], ['SET 3 B', sets], ['SET 1000 B', se
       bench('RequestParser, 1460 B chunks', () => do_not_optimize(parseAll(parser, cut)));
       bench('naive', () => {
         let commands = 0;
-        for (const args of naiveParse(bytes.latin1Slice())) commands += commandTable.get(args[0].toUpperCase())!.arity;
+        for (const args of naiveParse(bytes.latin1Slice()))
+          commands += commandTable.get(args[0].toUpperCase())!.arity;
         return do_not_optimize(commands);
       });
     });
@@ -113,7 +118,8 @@ for (const size of [3, 16, 32, 100, 1000]) {
       });
       bench('naive', () => {
         const parts: Buffer[] = [];
-        for (let i = 0; i < 16; i++) parts.push(Buffer.from(`$${value.length}\r\n`), value, Buffer.from('\r\n'));
+        for (let i = 0; i < 16; i++)
+          parts.push(Buffer.from(`$${value.length}\r\n`), value, Buffer.from('\r\n'));
         return do_not_optimize(Buffer.concat(parts).length);
       });
     });

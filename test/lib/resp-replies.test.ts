@@ -221,6 +221,8 @@ t.test('decoding', async (t) => {
   t.equal((decodeReply(latin1('-NOREPLICAS x y\r\n')) as RespError).code, 'NOREPLICAS');
   t.throws(() => decodeReply(latin1('+OK\r\n+OK\r\n')), RespProtocolError);
   t.throws(() => decodeReply(latin1('x\r\n')), RespProtocolError);
+  for (const half of ['+OK', ':12', '$3', '$3\r\nab', '*2\r\n+a\r\n'])
+    t.throws(() => decodeReply(latin1(half)), half);
   const inside = latin1('....:5\r\n....');
   t.equal(decodeReply(inside, 4, 8), 5);
 });

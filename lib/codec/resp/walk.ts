@@ -5,7 +5,7 @@ const ZERO = 0x30;
 /** Where the line that begins at `at` ends: the offset behind its CRLF. The line must be complete. */
 export function replyLineEnd(buffer: Uint8Array, at: number): number {
   let end = at + 1;
-  while (buffer[end] !== CR) end++;
+  while (end < buffer.length && buffer[end] !== CR) end++;
   return end + 2;
 }
 
@@ -18,7 +18,8 @@ export function replyNumber(buffer: Uint8Array, at: number): number {
   const negative = buffer[digitAt] === MINUS;
   if (negative || buffer[digitAt] === 0x2b) digitAt++;
   let value = 0;
-  for (; buffer[digitAt] !== CR; digitAt++) value = value * 10 + (buffer[digitAt] - ZERO);
+  for (; digitAt < buffer.length && buffer[digitAt] !== CR; digitAt++)
+    value = value * 10 + (buffer[digitAt] - ZERO);
   return negative ? -value : value;
 }
 
