@@ -34,7 +34,7 @@ export function parseConfig(yamlText: string, options: ParseOptions = {}): Parse
     checkRules(config, role, (path, message) => source.report(path, message));
     if (source.errors.length === 0) return { config };
   }
-  return { errors: source.errors.toSorted((a, b) => (a.line ?? Infinity) - (b.line ?? Infinity)) };
+  return { errors: source.errors.toSorted(byPlace) };
 }
 
 /** As `parseConfig`, of settings in memory. Throws RingsideError `config_invalid` with every error in its message. */
@@ -53,4 +53,10 @@ function complete(settings: unknown, option: Option): Config {
     ackTimeoutMs: namespace.ackTimeoutMs ?? ackTimeoutMs,
   }));
   return deepFreeze({ ...config, namespaces });
+}
+
+/** Down the file, then what has no line; on one line by name. */
+function byPlace(a: ConfigError, b: ConfigError): number {
+  if (a.line !== b.line) return (a.line ?? Number.MAX_SAFE_INTEGER) - (b.line ?? Number.MAX_SAFE_INTEGER);
+  return a.path < b.path ? -1 : a.path > b.path ? 1 : 0;
 }

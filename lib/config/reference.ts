@@ -29,7 +29,7 @@ function entry(name: string, option: Option): string[] {
   const facts = [
     `Unit: ${option.unit}`,
     `default: ${shownDefault(option.default)}`,
-    ...(option.expects && option.expects !== option.unit ? [`takes ${option.expects}`] : []),
+    ...(option.expects && ![option.unit, 'text'].includes(option.expects) ? [`takes ${option.expects}`] : []),
   ];
   const lines = [`**\`${name}\`** — ${option.description}`, '', `${facts.join('; ')}.`, ''];
   if (option.formula) lines.push(`Formula: \`${option.formula}\`.`, '');

@@ -37,7 +37,7 @@ interface Override {
 /** The settings as given: the file and the `--set` flags on top of it, and where each of them stands. */
 export class ConfigSource {
   /** The plain settings. Not checked, nothing filled in; a copy of its own. */
-  readonly settings: Record<string, unknown> = {};
+  settings: Record<string, unknown> = {};
   /** What went wrong so far. */
   readonly errors: ConfigError[] = [];
   #isReadable = false;
@@ -108,7 +108,7 @@ export class ConfigSource {
       return;
     }
     this.#isReadable = typeof value === 'object' && !Array.isArray(value);
-    if (this.#isReadable) Object.assign(this.settings, value);
+    if (this.#isReadable) this.settings = value as Record<string, unknown>;
     else this.report([], 'a configuration is a group of settings (`key: value` lines)');
   }
 
