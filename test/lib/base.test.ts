@@ -73,7 +73,7 @@ t.test('random', async (t) => {
 });
 
 t.test('bounded queue', async (t) => {
-  t.test('behaves like an array that refuses to grow beyond its limit', async (t) => {
+  t.test('behaves like an array that refuses to grow beyond its limit', async () => {
     const operation = fc.oneof(
       { weight: 6, arbitrary: fc.nat().map((value) => ({ push: value })) },
       { weight: 5, arbitrary: fc.constant('shift' as const) },
