@@ -43,12 +43,12 @@ function unknownType(args: Args, i: number): string {
   return `ERR Unknown client type '${args.utf8(i)}'`;
 }
 
-function info({ client, node }: CommandContext, _args: Args, reply: RespWriter): void {
+function info({ client, node }: CommandContext, _args: Args, reply: RespWriter) {
   const connected = node.clients.get(client.id) ?? { client, inputBytes: 0, outputBytes: 0 };
   reply.verbatim('txt', `${describe(connected, node.clock.monotonicMs())}\n`);
 }
 
-function list(context: CommandContext, args: Args, reply: RespWriter): void {
+function list(context: CommandContext, args: Args, reply: RespWriter) {
   const { clients, clock } = context.node;
   let chosen = [...clients.all()];
   if (args.count === 4 && args.equalsIgnoreCase(2, 'TYPE')) {
@@ -119,7 +119,7 @@ function parseKillOption(args: Args, i: number, filter: KillFilter): string | nu
   return null;
 }
 
-function kill(context: CommandContext, args: Args, reply: RespWriter): void {
+function kill(context: CommandContext, args: Args, reply: RespWriter) {
   const { clients } = context.node;
   if (args.count === 3) {
     const address = args.utf8(2);
@@ -144,19 +144,19 @@ function kill(context: CommandContext, args: Args, reply: RespWriter): void {
   for (const connected of matching) connected.kill();
 }
 
-function setName({ client }: CommandContext, args: Args, reply: RespWriter): void {
+function setName({ client }: CommandContext, args: Args, reply: RespWriter) {
   const name = args.utf8(2);
   if (!GOOD_NAME.test(name)) return reply.error(BAD_CLIENT_NAME);
   client.name = name;
   reply.ok();
 }
 
-function getName({ client }: CommandContext, _args: Args, reply: RespWriter): void {
+function getName({ client }: CommandContext, _args: Args, reply: RespWriter) {
   if (client.name === '') reply.nullBulk();
   else reply.bulkUtf8(client.name);
 }
 
-function setReply({ client }: CommandContext, args: Args, reply: RespWriter): void {
+function setReply({ client }: CommandContext, args: Args, reply: RespWriter) {
   if (args.equalsIgnoreCase(2, 'ON')) {
     client.replyMode = 'on';
     reply.ok();
@@ -169,7 +169,7 @@ function setReply({ client }: CommandContext, args: Args, reply: RespWriter): vo
   }
 }
 
-function noEvict({ client }: CommandContext, args: Args, reply: RespWriter): void {
+function noEvict({ client }: CommandContext, args: Args, reply: RespWriter) {
   const on = args.equalsIgnoreCase(2, 'ON');
   if (!on && !args.equalsIgnoreCase(2, 'OFF')) return reply.error(SYNTAX_ERROR);
   client.noEvict = on;

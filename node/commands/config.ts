@@ -51,7 +51,7 @@ const changeable: Readonly<Record<string, Changeable>> = {
   },
 };
 
-function get({ node: { settings } }: CommandContext, args: Args, reply: RespWriter): void {
+function get({ node: { settings } }: CommandContext, args: Args, reply: RespWriter) {
   const all = new Map(settings.fixed);
   for (const [name, { read }] of Object.entries(changeable)) all.set(name, read(settings));
   const found = new Set<string>();
@@ -66,7 +66,7 @@ function get({ node: { settings } }: CommandContext, args: Args, reply: RespWrit
   }
 }
 
-function set({ node: { settings } }: CommandContext, args: Args, reply: RespWriter): void {
+function set({ node: { settings } }: CommandContext, args: Args, reply: RespWriter) {
   if (args.count % 2 !== 0) return reply.error(SYNTAX_ERROR);
   const changes: ((settings: Settings) => void)[] = [];
   const seen = new Set<string>();
@@ -101,7 +101,7 @@ function parseChange(
   return typeof change === 'string' ? failed(change) : change;
 }
 
-function resetStatistics({ node, keyspace }: CommandContext, _args: Args, reply: RespWriter): void {
+function resetStatistics({ node, keyspace }: CommandContext, _args: Args, reply: RespWriter) {
   node.stats.reset();
   Object.assign(keyspace.stats, { hits: 0, misses: 0, expired: 0, evicted: 0 });
   reply.ok();

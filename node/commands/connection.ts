@@ -13,7 +13,7 @@ const GOOD_CLIENT_NAME = /^[!-~]*$/;
 /** What Redis calls itself; clients look at it. */
 export const REDIS_VERSION = '7.0.15';
 
-function ping(_context: CommandContext, args: Args, reply: RespWriter): void {
+function ping(_context: CommandContext, args: Args, reply: RespWriter) {
   if (args.count > 2) return reply.error("ERR wrong number of arguments for 'ping' command");
   if (args.count === 2) reply.bulk(args.buffer, args.start(1), args.end(1));
   else reply.simple('PONG');
@@ -30,7 +30,7 @@ function isRightPassword({ node }: CommandContext, user: string, password: strin
   return user === 'default' && (requirePass === '' || equalSecrets(password, requirePass));
 }
 
-function auth(context: CommandContext, args: Args, reply: RespWriter): void {
+function auth(context: CommandContext, args: Args, reply: RespWriter) {
   if (args.count > 3) return reply.error(SYNTAX_ERROR);
   if (args.count === 2 && context.node.settings.requirePass === '') return reply.error(NO_PASSWORD_SET);
   const user = args.count === 3 ? args.utf8(1) : 'default';
@@ -63,7 +63,7 @@ function parseHello(args: Args): HelloOptions | string {
   return options;
 }
 
-function hello(context: CommandContext, args: Args, reply: RespWriter): void {
+function hello(context: CommandContext, args: Args, reply: RespWriter) {
   const { client } = context;
   let protocol: number = client.protocol;
   if (args.count > 1) {
@@ -85,7 +85,7 @@ function hello(context: CommandContext, args: Args, reply: RespWriter): void {
   writeGreeting(context, reply);
 }
 
-function writeGreeting({ client, node }: CommandContext, reply: RespWriter): void {
+function writeGreeting({ client, node }: CommandContext, reply: RespWriter) {
   reply.mapHeader(7);
   reply.bulkLatin1('server');
   reply.bulkLatin1('redis');
@@ -103,18 +103,18 @@ function writeGreeting({ client, node }: CommandContext, reply: RespWriter): voi
   reply.arrayHeader(0);
 }
 
-function reset({ client, node }: CommandContext, _args: Args, reply: RespWriter): void {
+function reset({ client, node }: CommandContext, _args: Args, reply: RespWriter) {
   client.reset(node.settings.requirePass === '');
   reply.protocol = 2;
   reply.simple('RESET');
 }
 
-function quit({ client }: { client: Client }, _args: Args, reply: RespWriter): void {
+function quit({ client }: { client: Client }, _args: Args, reply: RespWriter) {
   client.closing = true;
   reply.ok();
 }
 
-function select(_context: CommandContext, args: Args, reply: RespWriter): void {
+function select(_context: CommandContext, args: Args, reply: RespWriter) {
   const index = args.integer(1);
   if (index === null) reply.error(NOT_AN_INTEGER);
   else if (index !== 0) reply.error('ERR DB index is out of range');

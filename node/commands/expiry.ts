@@ -52,7 +52,7 @@ function expire(unit: TimeUnit, command: string): CommandHandler {
   };
 }
 
-function persist({ keyspace }: CommandContext, args: Args, reply: RespWriter): void {
+function persist({ keyspace }: CommandContext, args: Args, reply: RespWriter) {
   const slot = keyspace.write(args.buffer, args.start(1), args.end(1));
   if (slot === 0 || keyspace.store.expiresAt(slot) === 0) return reply.integer(0);
   keyspace.setExpiry(slot, 0);

@@ -9,7 +9,7 @@ const RANDOM_TRIES = 100;
 const CURSOR = /^[0-9]{1,20}$/;
 const MAX_CURSOR = 2n ** 64n - 1n;
 
-function remove({ keyspace }: CommandContext, args: Args, reply: RespWriter): void {
+function remove({ keyspace }: CommandContext, args: Args, reply: RespWriter) {
   let removed = 0;
   for (let i = 1; i < args.count; i++) {
     const slot = keyspace.find(args.buffer, args.start(i), args.end(i));
@@ -20,7 +20,7 @@ function remove({ keyspace }: CommandContext, args: Args, reply: RespWriter): vo
   reply.integer(removed);
 }
 
-function exists({ keyspace }: CommandContext, args: Args, reply: RespWriter): void {
+function exists({ keyspace }: CommandContext, args: Args, reply: RespWriter) {
   let found = 0;
   for (let i = 1; i < args.count; i++) {
     if (keyspace.find(args.buffer, args.start(i), args.end(i)) !== 0) found++;
@@ -28,7 +28,7 @@ function exists({ keyspace }: CommandContext, args: Args, reply: RespWriter): vo
   reply.integer(found);
 }
 
-function touch({ keyspace }: CommandContext, args: Args, reply: RespWriter): void {
+function touch({ keyspace }: CommandContext, args: Args, reply: RespWriter) {
   let found = 0;
   for (let i = 1; i < args.count; i++) {
     if (keyspace.read(args.buffer, args.start(i), args.end(i)) !== 0) found++;
@@ -36,11 +36,11 @@ function touch({ keyspace }: CommandContext, args: Args, reply: RespWriter): voi
   reply.integer(found);
 }
 
-function type({ keyspace }: CommandContext, args: Args, reply: RespWriter): void {
+function type({ keyspace }: CommandContext, args: Args, reply: RespWriter) {
   reply.simple(keyspace.find(args.buffer, args.start(1), args.end(1)) === 0 ? 'none' : 'string');
 }
 
-function flush({ keyspace }: CommandContext, args: Args, reply: RespWriter): void {
+function flush({ keyspace }: CommandContext, args: Args, reply: RespWriter) {
   const plain = args.count === 1;
   if (
     !plain &&
@@ -52,7 +52,7 @@ function flush({ keyspace }: CommandContext, args: Args, reply: RespWriter): voi
   reply.ok();
 }
 
-function randomKey({ keyspace, node }: CommandContext, _args: Args, reply: RespWriter): void {
+function randomKey({ keyspace, node }: CommandContext, _args: Args, reply: RespWriter) {
   const { store } = keyspace;
   for (let tries = 0; tries < RANDOM_TRIES; tries++) {
     const slot = store.random(node.random);
@@ -66,12 +66,12 @@ function randomKey({ keyspace, node }: CommandContext, _args: Args, reply: RespW
   reply.nullBulk();
 }
 
-function writeKeys(keys: readonly string[], reply: RespWriter): void {
+function writeKeys(keys: readonly string[], reply: RespWriter) {
   reply.arrayHeader(keys.length);
   for (const key of keys) reply.bulkLatin1(key);
 }
 
-function keys({ keyspace }: CommandContext, args: Args, reply: RespWriter): void {
+function keys({ keyspace }: CommandContext, args: Args, reply: RespWriter) {
   const pattern = args.latin1(1);
   const { store } = keyspace;
   const found: string[] = [];
@@ -92,7 +92,7 @@ interface ScanOptions {
   type: string | null;
 }
 
-function scan({ keyspace }: CommandContext, args: Args, reply: RespWriter): void {
+function scan({ keyspace }: CommandContext, args: Args, reply: RespWriter) {
   const { store } = keyspace;
   const start = parseCursor(args.latin1(1));
   if (start === null) return reply.error('ERR invalid cursor');

@@ -15,7 +15,7 @@ function store(context: CommandContext, args: Args, slot: Slot, value: string): 
 }
 
 /** Adds to the number at the key. Small numbers take the way without allocation of a bigint. */
-function add(context: CommandContext, args: Args, reply: RespWriter, by: bigint | number): void {
+function add(context: CommandContext, args: Args, reply: RespWriter, by: bigint | number) {
   const { keyspace } = context;
   const slot = keyspace.write(args.buffer, args.start(1), args.end(1));
   const text = slot === 0 ? '0' : keyspace.store.latin1(slot);
@@ -34,7 +34,7 @@ function add(context: CommandContext, args: Args, reply: RespWriter, by: bigint 
 }
 
 function addArgument(sign: 1 | -1) {
-  return (context: CommandContext, args: Args, reply: RespWriter): void => {
+  return (context: CommandContext, args: Args, reply: RespWriter) => {
     const small = args.integer(2);
     if (small !== null) return add(context, args, reply, sign * small);
     const by = args.bigint(2);
@@ -44,7 +44,7 @@ function addArgument(sign: 1 | -1) {
   };
 }
 
-function incrByFloat(context: CommandContext, args: Args, reply: RespWriter): void {
+function incrByFloat(context: CommandContext, args: Args, reply: RespWriter) {
   const { keyspace } = context;
   const slot = keyspace.write(args.buffer, args.start(1), args.end(1));
   const sum = addLongDoubles(slot === 0 ? '0' : keyspace.store.latin1(slot), args.latin1(2));

@@ -8,7 +8,7 @@ const WAIT_ON_REPLICA =
 /** Shard epochs are the upper 20 bits of a version. */
 const EPOCHS = 2 ** 20;
 
-function wait({ client, node }: CommandContext, args: Args, reply: RespWriter): void {
+function wait({ client, node }: CommandContext, args: Args, reply: RespWriter) {
   if (node.shard.leader) return reply.error(WAIT_ON_REPLICA);
   const replicas = args.integer(1);
   if (replicas === null) return reply.error(NOT_AN_INTEGER);
@@ -20,7 +20,7 @@ function wait({ client, node }: CommandContext, args: Args, reply: RespWriter): 
   else client.waiting = { replicas, timeoutMs, offset: client.writeOffset };
 }
 
-function epoch({ client }: CommandContext, args: Args, reply: RespWriter): void {
+function epoch({ client }: CommandContext, args: Args, reply: RespWriter) {
   const shardEpoch = args.integer(2);
   if (shardEpoch === null || shardEpoch < 0 || shardEpoch >= EPOCHS) return reply.error(NOT_AN_INTEGER);
   client.shard = args.utf8(1);
@@ -28,7 +28,7 @@ function epoch({ client }: CommandContext, args: Args, reply: RespWriter): void 
   reply.ok();
 }
 
-function replicate({ client, node, keyspace }: CommandContext, args: Args, reply: RespWriter): void {
+function replicate({ client, node, keyspace }: CommandContext, args: Args, reply: RespWriter) {
   const shardEpoch = args.integer(2);
   const offset = args.integer(5);
   if (shardEpoch === null || offset === null) return reply.error(NOT_AN_INTEGER);
@@ -45,19 +45,19 @@ function replicate({ client, node, keyspace }: CommandContext, args: Args, reply
 }
 
 /** Over a link, nothing answers what the follower says. */
-function replConf({ client, node }: CommandContext, args: Args, reply: RespWriter): void {
+function replConf({ client, node }: CommandContext, args: Args, reply: RespWriter) {
   if (args.count !== 3 || !args.equalsIgnoreCase(1, 'ACK')) return reply.error(SYNTAX_ERROR);
   const offset = args.integer(2);
   if (client.link && offset !== null) node.followers.acknowledged(client.link, offset);
 }
 
-function leaseAck({ client, node }: CommandContext, args: Args, reply: RespWriter): void {
+function leaseAck({ client, node }: CommandContext, args: Args, reply: RespWriter) {
   const seq = args.integer(1);
   if (client.link && seq !== null) node.followers.leaseAnswered(client.link, seq);
   else reply.error(errorCatalogue.bad_request.resp.replace('…', 'this connection is no replication link'));
 }
 
-function role({ node, keyspace }: CommandContext, _args: Args, reply: RespWriter): void {
+function role({ node, keyspace }: CommandContext, _args: Args, reply: RespWriter) {
   const { leader, complete } = node.shard;
   if (leader) {
     reply.arrayHeader(5);

@@ -10,13 +10,13 @@ function supports(spec: CommandSpec): boolean {
   return name in handlers || name.startsWith('COMMAND|') || spec.subcommands.some(supports);
 }
 
-function info({ node, keyspace }: CommandContext, args: Args, reply: RespWriter): void {
+function info({ node, keyspace }: CommandContext, args: Args, reply: RespWriter) {
   const sections: string[] = [];
   for (let i = 1; i < args.count; i++) sections.push(args.latin1(i).toLowerCase());
   reply.verbatim('txt', infoText(sections, node, keyspace));
 }
 
-function time({ node: { clock } }: CommandContext, _args: Args, reply: RespWriter): void {
+function time({ node: { clock } }: CommandContext, _args: Args, reply: RespWriter) {
   const ms = clock.wallMs();
   reply.arrayHeader(2);
   reply.bulkLatin1(String(Math.floor(ms / 1000)));
@@ -24,7 +24,7 @@ function time({ node: { clock } }: CommandContext, _args: Args, reply: RespWrite
 }
 
 /** There are no scripts and functions yet, so there is nothing to flush. */
-function flushNothing(_context: CommandContext, args: Args, reply: RespWriter): void {
+function flushNothing(_context: CommandContext, args: Args, reply: RespWriter) {
   const known = args.count === 2 || args.equalsIgnoreCase(2, 'SYNC') || args.equalsIgnoreCase(2, 'ASYNC');
   if (args.count > 3 || !known) reply.error(SYNTAX_ERROR);
   else reply.ok();

@@ -45,16 +45,16 @@ function readKey(keyspace: Keyspace, args: Args, i: number): Slot {
   return keyspace.read(args.buffer, args.start(i), args.end(i));
 }
 
-function replyValue(keyspace: Keyspace, slot: Slot, reply: RespWriter): void {
+function replyValue(keyspace: Keyspace, slot: Slot, reply: RespWriter) {
   if (slot === 0) reply.nullBulk();
   else keyspace.store.writeValue(slot, reply);
 }
 
-function get({ keyspace }: CommandContext, args: Args, reply: RespWriter): void {
+function get({ keyspace }: CommandContext, args: Args, reply: RespWriter) {
   replyValue(keyspace, readKey(keyspace, args, 1), reply);
 }
 
-function set(context: CommandContext, args: Args, reply: RespWriter): void {
+function set(context: CommandContext, args: Args, reply: RespWriter) {
   if (args.count === 3) {
     write(context, args, lookupKey(context.keyspace, args, 1), 2, 0);
     reply.ok();
@@ -63,7 +63,7 @@ function set(context: CommandContext, args: Args, reply: RespWriter): void {
   setWithOptions(context, args, reply);
 }
 
-function setWithOptions(context: CommandContext, args: Args, reply: RespWriter): void {
+function setWithOptions(context: CommandContext, args: Args, reply: RespWriter) {
   const { keyspace } = context;
   const options = parseOptions(args, 3, true);
   if (options === null) return reply.error(SYNTAX_ERROR);
@@ -122,14 +122,14 @@ function parseFlag(args: Args, i: number, options: StringOptions, forSet: boolea
   return true;
 }
 
-function setNx(context: CommandContext, args: Args, reply: RespWriter): void {
+function setNx(context: CommandContext, args: Args, reply: RespWriter) {
   const slot = lookupKey(context.keyspace, args, 1);
   if (slot === 0) write(context, args, 0, 2, 0);
   reply.integer(slot === 0 ? 1 : 0);
 }
 
 function setWithTtl(unit: TimeUnit, command: string) {
-  return (context: CommandContext, args: Args, reply: RespWriter): void => {
+  return (context: CommandContext, args: Args, reply: RespWriter) => {
     const at = positiveTime(args, 2, unit, context.keyspace.nowMs, command);
     if (typeof at === 'string') return reply.error(at);
     write(context, args, lookupKey(context.keyspace, args, 1), 3, at);
@@ -137,19 +137,19 @@ function setWithTtl(unit: TimeUnit, command: string) {
   };
 }
 
-function getSet(context: CommandContext, args: Args, reply: RespWriter): void {
+function getSet(context: CommandContext, args: Args, reply: RespWriter) {
   const slot = readKey(context.keyspace, args, 1);
   replyValue(context.keyspace, slot, reply);
   write(context, args, slot, 2, 0);
 }
 
-function getDel({ keyspace }: CommandContext, args: Args, reply: RespWriter): void {
+function getDel({ keyspace }: CommandContext, args: Args, reply: RespWriter) {
   const slot = readKey(keyspace, args, 1);
   replyValue(keyspace, slot, reply);
   if (slot !== 0) keyspace.remove(slot);
 }
 
-function getEx({ keyspace }: CommandContext, args: Args, reply: RespWriter): void {
+function getEx({ keyspace }: CommandContext, args: Args, reply: RespWriter) {
   const options = parseOptions(args, 2, false);
   if (options === null) return reply.error(SYNTAX_ERROR);
   const slot = readKey(keyspace, args, 1);
@@ -165,7 +165,7 @@ function getEx({ keyspace }: CommandContext, args: Args, reply: RespWriter): voi
   else if (options.persist && keyspace.store.expiresAt(slot) !== 0) keyspace.setExpiry(slot, 0);
 }
 
-function mget({ keyspace }: CommandContext, args: Args, reply: RespWriter): void {
+function mget({ keyspace }: CommandContext, args: Args, reply: RespWriter) {
   reply.arrayHeader(args.count - 1);
   for (let i = 1; i < args.count; i++) replyValue(keyspace, readKey(keyspace, args, i), reply);
 }
@@ -182,13 +182,13 @@ function writePairs(keyspace: Keyspace, args: Args): void {
   }
 }
 
-function mset({ keyspace }: CommandContext, args: Args, reply: RespWriter): void {
+function mset({ keyspace }: CommandContext, args: Args, reply: RespWriter) {
   if (args.count % 2 === 0) return reply.error(wrongMset('mset'));
   writePairs(keyspace, args);
   reply.ok();
 }
 
-function msetNx({ keyspace }: CommandContext, args: Args, reply: RespWriter): void {
+function msetNx({ keyspace }: CommandContext, args: Args, reply: RespWriter) {
   if (args.count % 2 === 0) return reply.error(wrongMset('msetnx'));
   for (let i = 1; i < args.count; i += 2) {
     if (lookupKey(keyspace, args, i) !== 0) return reply.integer(0);
@@ -197,12 +197,12 @@ function msetNx({ keyspace }: CommandContext, args: Args, reply: RespWriter): vo
   reply.integer(1);
 }
 
-function strlen({ keyspace }: CommandContext, args: Args, reply: RespWriter): void {
+function strlen({ keyspace }: CommandContext, args: Args, reply: RespWriter) {
   const slot = readKey(keyspace, args, 1);
   reply.integer(slot === 0 ? 0 : keyspace.store.length(slot));
 }
 
-function append(context: CommandContext, args: Args, reply: RespWriter): void {
+function append(context: CommandContext, args: Args, reply: RespWriter) {
   const { keyspace } = context;
   const slot = lookupKey(keyspace, args, 1);
   if (slot === 0) {

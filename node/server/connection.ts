@@ -162,7 +162,10 @@ export class Connection implements ConnectedClient, LinkTransport {
   #execute(reply: ReplyWriter): void {
     const { executor } = this.#host;
     const { client } = this;
-    if (client.replyMode !== 'on') return this.#executeMuted(reply);
+    if (client.replyMode !== 'on') {
+      this.#executeMuted(reply);
+      return;
+    }
     const start = reply.length;
     executor.execute(client, this.#parser, reply);
     if (executor.followerTimeoutMs > 0) this.#hold(start, reply.length, executor.followerTimeoutMs);
