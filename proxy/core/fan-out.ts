@@ -58,7 +58,10 @@ export function scanShards(
   const routes = router.routes.toSorted((a, b) => (a.name < b.name ? -1 : 1));
   const number = Number(cursor & SHARD_MASK);
   const route = routes[number];
-  if (route === undefined) return parent.answerWith(plainError('ERR invalid cursor'));
+  if (route === undefined) {
+    parent.answerWith(plainError('ERR invalid cursor'));
+    return;
+  }
   const frame = encodeCommand('SCAN', cursor >> SHARD_BITS, ...options);
   const gather = new Gather(parent, ([{ reply }]) => {
     if (isErrorReply(reply.bytes, reply.start))

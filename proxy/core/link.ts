@@ -228,7 +228,10 @@ export class Link implements Flushable {
     if (framer.type === ERROR_TYPE) {
       const text = this.#logRefusal(name ?? '', framer);
       // The node may be behind the ring: it asks the control plane then, and tells each write itself.
-      if (name !== 'RS.EPOCH') return this.#fail(`${name} was refused: ${text}`);
+      if (name !== 'RS.EPOCH') {
+        this.#fail(`${name} was refused: ${text}`);
+        return;
+      }
     }
     if (this.#greeting.length > 0) return;
     clearTimeout(this.#greetingTimer);

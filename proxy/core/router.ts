@@ -116,6 +116,16 @@ export class Router implements LinkOwner {
     return this.#parked.length > 0 && this.#parked.some(({ request }) => request.sink === sink);
   }
 
+  /** Resolves once every node has answered or failed for the first time, after `timeoutMs` at the latest. */
+  async settled(timeoutMs: number): Promise<void> {
+    const endMs = this.#env.clock.monotonicMs() + timeoutMs;
+    const isOpen = () =>
+      Array.from(this.#nodes.values()).some((node) => !node.isConnected && !node.isSuspect);
+    while (isOpen() && !this.#isClosed && this.#env.clock.monotonicMs() < endMs) {
+      await new Promise((resolve) => setTimeout(resolve, TICK_MS));
+    }
+  }
+
   /** Asks for a newer ring where there is a control plane. */
   refresh(): void {
     this.#env.refresh?.();

@@ -54,6 +54,8 @@ export class RespConnection implements Sink, Flushable {
   lastActiveMs: number;
   /** Monotonic milliseconds when the present incomplete request began; 0: none. */
   partialSinceMs = 0;
+  /** Monotonic milliseconds when this side was closed; 0: it is open. */
+  endedMs = 0;
 
   readonly #socket: Socket;
   readonly #limits: ConnectionLimits;
@@ -362,7 +364,9 @@ export class RespConnection implements Sink, Flushable {
 
   #endIfDone(): void {
     if (this.#pending > 0 || this.#isBarred || this.#isHeld || this.#isClosed) return;
-    if (this.#isEnding || this.#inputEnded) this.#socket.end();
+    if (this.endedMs > 0 || !(this.#isEnding || this.#inputEnded)) return;
+    this.endedMs = this.context.router.env.clock.monotonicMs();
+    this.#socket.end();
   }
 
   #closed(): void {

@@ -8,6 +8,7 @@ import {
   unknownCommandText,
   wrongArityText,
 } from '../../lib/commands/index.ts';
+import { noRing } from '../core/fan-out.ts';
 import type { RespConnection } from './connection.ts';
 import type { Handler } from './context.ts';
 import { fanOutHandlers } from './fan-out-commands.ts';
@@ -21,6 +22,7 @@ interface Plan {
   /** Position of the key of a command that is forwarded as it came; 0: it has a handler. */
   readonly keyIndex: number;
   readonly isWrite: boolean;
+  readonly needsRing: boolean;
   readonly handler: Handler | null;
 }
 
@@ -45,6 +47,10 @@ export function dispatch(connection: RespConnection, args: RequestParser, nowMs:
     return;
   }
   connection.lastCommand = plan.spec.name;
+  if (plan.needsRing && connection.context.router.routes.length === 0) {
+    connection.reply(noRing());
+    return;
+  }
   if (plan.keyIndex > 0) forward(connection, args, plan.keyIndex, plan.keyIndex, plan.isWrite, nowMs);
   else plan.handler!(connection, args, nowMs);
 }
@@ -55,7 +61,9 @@ function makePlans(): (Plan | undefined)[] {
     const handler = localHandlers[spec.word] ?? fanOutHandlers[spec.word] ?? keysHandlers[spec.word] ?? null;
     const keyIndex = spec.routing === 'key' ? spec.firstKey : 0;
     // What has neither is unknown to the proxy, as it would be to a Redis that does not have it.
-    if (keyIndex > 0 || handler !== null) made[spec.id] = { spec, keyIndex, isWrite: spec.isWrite, handler };
+    if (keyIndex === 0 && handler === null) continue;
+    const needsRing = localHandlers[spec.word] === undefined;
+    made[spec.id] = { spec, keyIndex, isWrite: spec.isWrite, needsRing, handler };
   }
   tellSupported(new Set(made.filter((plan) => plan !== undefined).map(({ spec }) => spec.name)));
   return made;

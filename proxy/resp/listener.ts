@@ -1,5 +1,6 @@
 import type { Socket } from 'node:net';
 import { RespWriter } from '../../lib/codec/resp/index.ts';
+import type { Metrics } from '../../lib/metrics/index.ts';
 import { createServer, type ListeningServer, type TlsMaterial } from '../../lib/net/index.ts';
 import type { Router } from '../core/router.ts';
 import { Stat } from '../core/stats.ts';
@@ -9,6 +10,8 @@ import { type ConnectionLimits, RespConnection } from './connection.ts';
 import type { ListenerContext, ProxyInfo } from './context.ts';
 
 const SWEEP_MS = 1000;
+/** How long a connection that was ended may take to close its side. */
+const LINGER_MS = 2000;
 const OVER_LIMIT = '-ERR max number of clients reached\r\n';
 
 /** How the RESP listener listens. */
@@ -17,6 +20,8 @@ export interface RespListenerOptions {
   readonly port: number;
   readonly tls: TlsMaterial | undefined;
   readonly reusePort: boolean;
+  /** Where connections and refusals are counted. */
+  readonly metrics?: Metrics;
   readonly requirePass: string | null;
   readonly limits: ConnectionLimits;
   readonly maxConnections: number;
@@ -58,7 +63,7 @@ export class RespListener implements ListenerContext {
 
   /** Rejects with RingsideError `port_in_use`, naming the port and `proxy.respPort`. */
   async listen(): Promise<void> {
-    const { host, port, tls, reusePort, maxConnections, handshakeTimeoutMs } = this.#options;
+    const { host, port, tls, reusePort, metrics, maxConnections, handshakeTimeoutMs } = this.#options;
     const { env } = this.router;
     this.#server = await createServer(
       {
@@ -68,6 +73,7 @@ export class RespListener implements ListenerContext {
         port,
         ...(tls && { tls }),
         reusePort,
+        ...(metrics && { metrics }),
         maxConnections,
         handshakeTimeoutMs,
         // A client may close its side and still wait for replies.
@@ -113,7 +119,8 @@ export class RespListener implements ListenerContext {
     const { clock, log, stats } = this.router.env;
     const nowMs = clock.monotonicMs();
     for (const connection of this.connections.values()) {
-      const { partialSinceMs } = connection;
+      const { partialSinceMs, endedMs } = connection;
+      if (endedMs > 0 && nowMs - endedMs > LINGER_MS) connection.destroy();
       const isSlow = partialSinceMs > 0 && nowMs - partialSinceMs > requestTimeoutMs;
       const isIdle =
         idleTimeoutMs > 0 && connection.isIdle && nowMs - connection.lastActiveMs > idleTimeoutMs;

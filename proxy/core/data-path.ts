@@ -1,0 +1,70 @@
+import type { Clock, Logger, Random } from '../../lib/base/index.ts';
+import type { Config } from '../../lib/config/index.ts';
+import type { TlsMaterial } from '../../lib/net/index.ts';
+import { KeyValue } from './key-value.ts';
+import { Output } from './output.ts';
+import { Router } from './router.ts';
+import type { DataPathSettings } from './settings.ts';
+import type { Stats } from './stats.ts';
+import { Turn } from './turn.ts';
+import { WaitService } from './wait.ts';
+
+/** What one thread needs to carry data. */
+export interface DataPathDeps {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Logger;
+  readonly stats: Stats;
+  /** Identity towards the nodes; undefined: plain TCP. */
+  readonly fleetTls: TlsMaterial | undefined;
+  /** Asks for a newer ring; undefined with a fixed ring. */
+  readonly refresh: (() => void) | undefined;
+}
+
+/** Everything of one thread between its listeners and the nodes. */
+export class DataPath {
+  readonly router: Router;
+  readonly wait: WaitService;
+  readonly keyValue: KeyValue;
+
+  constructor(config: Config, deps: DataPathDeps) {
+    const { clock, random, log, stats, fleetTls, refresh } = deps;
+    this.router = new Router({
+      settings: settingsOf(config),
+      clock,
+      random,
+      log,
+      stats,
+      tls: fleetTls,
+      turn: new Turn(),
+      output: new Output(),
+      refresh,
+    });
+    this.wait = new WaitService(this.router, config.proxy.limits.maxWaitsPerNode);
+    this.keyValue = new KeyValue(this.router);
+  }
+
+  /** Closes every connection to nodes. */
+  close(): void {
+    this.wait.close();
+    this.router.close();
+  }
+}
+
+function settingsOf({ proxy, namespaces }: Config): DataPathSettings {
+  // With nothing forbidden no key has to be looked at.
+  const restricts = namespaces.some(({ readFallback }) => readFallback === 'off');
+  const rules = namespaces.map(({ prefix, readFallback }) => ({
+    prefix: Buffer.from(prefix),
+    allowed: readFallback === 'follower',
+  }));
+  return {
+    engine: proxy.engine,
+    operationTimeoutMs: proxy.operationTimeoutMs,
+    readTimeoutMs: proxy.readTimeoutMs,
+    connectTimeoutMs: proxy.connectTimeoutMs,
+    maxInFlightPerShard: proxy.limits.maxInFlightPerShard,
+    nodePassword: proxy.nodePassword,
+    readFallback: restricts ? rules : [],
+  };
+}

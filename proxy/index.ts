@@ -1,0 +1,1 @@
+export { type ProxyDeps, type RunningProxy, startProxy } from './proxy.ts';

@@ -1,0 +1,197 @@
+import { hostname } from 'node:os';
+import type { Clock, Logger, Random } from '../lib/base/index.ts';
+import type { Config } from '../lib/config/index.ts';
+import { createMetrics, type Metrics } from '../lib/metrics/index.ts';
+import type { RingDocument } from '../lib/ring/index.ts';
+import type { ProxyAdminApi, UpstreamStatus } from './core/api.ts';
+import { DataPath } from './core/data-path.ts';
+import { Stats } from './core/stats.ts';
+import type { Topology } from './core/topology.ts';
+import { ApiListeners } from './listeners.ts';
+import { registerMetrics } from './metrics.ts';
+import { RespSide } from './resp-side.ts';
+import type { ControlClient } from './ring/control-client.ts';
+import { RingKeeper } from './ring/ring-keeper.ts';
+import { RingStore } from './ring/ring-store.ts';
+import { documentOfUpstreams, topologyOfDocument, topologyOfUpstreams } from './ring/topology-of.ts';
+import { loadProxyTls, type ProxyTls } from './tls.ts';
+
+/** What a proxy needs of its process. */
+export interface ProxyDeps {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Logger;
+}
+
+/** A proxy that serves. */
+export interface RunningProxy {
+  /** `host:port` of everything that listens, by protocol. */
+  readonly listeners: Readonly<Record<string, string>>;
+  readonly admin: ProxyAdminApi;
+  /** Drains: nothing new is accepted, what is under way finishes within `proxy.drainTimeoutMs`. */
+  close(): Promise<void>;
+}
+
+/**
+ * Starts a proxy. Resolves once every listener listens and a ring is known; until then clients are answered CLUSTERDOWN.
+ * Rejects with RingsideError `port_in_use` or `config_invalid`, and then nothing is left open.
+ */
+export async function startProxy(config: Config, deps: ProxyDeps): Promise<RunningProxy> {
+  const proxy = new ProxyProcess(config, deps);
+  try {
+    await proxy.start();
+  } catch (error) {
+    await proxy.close();
+    throw error;
+  }
+  return proxy;
+}
+
+class ProxyProcess implements RunningProxy {
+  readonly admin: ProxyAdminApi;
+  readonly #config: Config;
+  readonly #deps: ProxyDeps;
+  readonly #metrics: Metrics = createMetrics();
+  readonly #tls: ProxyTls;
+  readonly #stats = new Stats();
+  readonly #path: DataPath;
+  readonly #resp: RespSide;
+  readonly #api: ApiListeners;
+  readonly #keeper: RingKeeper;
+  #control: ControlClient | null = null;
+  #fixedRing: RingDocument | null = null;
+  #ringCame: () => void = () => {};
+  #isServing = false;
+  #closing: Promise<void> | null = null;
+
+  constructor(config: Config, deps: ProxyDeps) {
+    const { clock, random, log } = deps;
+    this.#config = config;
+    this.#deps = deps;
+    this.admin = this.#adminApi(config.proxy.id ?? `${hostname()}-${process.pid}`, random.hex(16));
+    const { runId } = this.admin;
+    const refresh = config.proxy.controlPlane === null ? undefined : () => this.#control?.refresh();
+    this.#tls = loadProxyTls(config, log, this.#metrics);
+    this.#path = new DataPath(config, {
+      clock,
+      random,
+      log,
+      stats: this.#stats,
+      fleetTls: this.#tls.fleet,
+      refresh,
+    });
+    const start = {
+      config,
+      path: this.#path,
+      tls: this.#tls,
+      metrics: this.#metrics,
+      log,
+      runId,
+    };
+    this.#resp = new RespSide({ ...start, refresh });
+    this.#api = new ApiListeners({ ...start, clock, admin: this.admin });
+    registerMetrics(this.#metrics, [this.#stats, ...this.#resp.stats], () => this.#path.router.nodes);
+    this.#keeper = new RingKeeper(
+      new RingStore(config.proxy.dir, log),
+      log,
+      (document) => this.#apply(topologyOfDocument(document)),
+      () => this.#resp.confirm(),
+    );
+  }
+
+  get listeners(): Record<string, string> {
+    return { ...this.#resp.listeners, ...this.#api.listeners };
+  }
+
+  async start(): Promise<void> {
+    const { upstreams, controlPlane } = this.#config.proxy;
+    const ringCame = new Promise<void>((resolve) => {
+      this.#ringCame = resolve;
+    });
+    if (upstreams.length > 0) {
+      this.#fixedRing = documentOfUpstreams(upstreams);
+      this.#apply(topologyOfUpstreams(upstreams));
+    } else await this.#keeper.restore();
+    await this.#resp.start();
+    await this.#api.start();
+    if (controlPlane !== null) await this.#attach(controlPlane);
+    await ringCame;
+    await this.#path.router.settled(this.#config.proxy.connectTimeoutMs);
+    this.#isServing = true;
+  }
+
+  async close(): Promise<void> {
+    await this.#drain();
+    await this.#api.closeAdmin();
+  }
+
+  #adminApi(id: string, runId: string): ProxyAdminApi {
+    return {
+      id,
+      runId,
+      state: () => {
+        if (this.#closing) return 'draining';
+        return this.#isServing ? 'serving' : 'starting';
+      },
+      ring: () => this.#fixedRing ?? this.#keeper.held,
+      upstreams: () => this.#upstreams(),
+      listeners: () => this.listeners,
+      drain: () => this.#drain(),
+    };
+  }
+
+  #upstreams(): UpstreamStatus[] {
+    return this.#path.router.routes.flatMap(({ name, leader, followers }) =>
+      [leader, ...followers].flatMap((node) => {
+        if (node === null) return [];
+        const role = node === leader ? 'leader' : 'follower';
+        let state: UpstreamStatus['state'] = node.isConnected ? 'connected' : 'connecting';
+        if (node.isSuspect) state = 'suspect';
+        return [
+          { shard: name, role, address: node.name, state, inFlight: node.inFlight },
+        ] satisfies UpstreamStatus[];
+      }),
+    );
+  }
+
+  #drain(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async #close(): Promise<void> {
+    const graceMs = this.#config.proxy.drainTimeoutMs;
+    await Promise.all([this.#resp.close(graceMs), this.#api.close(graceMs)]);
+    this.#control?.close();
+    this.#path.close();
+    this.#tls.close();
+  }
+
+  #apply(topology: Topology): void {
+    this.#path.router.apply(topology);
+    this.#resp.apply(topology);
+    this.#ringCame();
+  }
+
+  async #attach(address: string): Promise<void> {
+    // gRPC is loaded only by those who need it: it costs 30 MB.
+    const { ControlClient } = await import('./ring/control-client.ts');
+    const { random, log } = this.#deps;
+    const { resp = '', admin = '' } = this.listeners;
+    const { adminAdvertise } = this.#config.proxy;
+    this.#control = new ControlClient({
+      address,
+      tls: this.#tls.fleet,
+      identity: {
+        id: this.admin.id,
+        runId: this.admin.runId,
+        pid: process.pid,
+        resp,
+        admin: adminAdvertise ?? admin,
+      },
+      keeper: this.#keeper,
+      random,
+      log,
+    });
+  }
+}

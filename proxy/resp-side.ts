@@ -1,0 +1,79 @@
+import type { Logger } from '../lib/base/index.ts';
+import type { Config } from '../lib/config/index.ts';
+import type { Metrics } from '../lib/metrics/index.ts';
+import type { DataPath } from './core/data-path.ts';
+import type { Stats } from './core/stats.ts';
+import type { Topology } from './core/topology.ts';
+import { portOf } from './ports.ts';
+import type { RespListener } from './resp/listener.ts';
+import { startRespListener } from './resp/start.ts';
+import type { ProxyTls } from './tls.ts';
+import { RINGSIDE_VERSION } from './version.ts';
+import { WorkerPool } from './workers/worker-pool.ts';
+
+/** What the RESP side needs of the proxy. */
+export interface RespSideOptions {
+  readonly config: Config;
+  readonly path: DataPath;
+  readonly tls: ProxyTls;
+  readonly metrics: Metrics;
+  readonly log: Logger;
+  readonly runId: string;
+  readonly refresh: (() => void) | undefined;
+}
+
+/** The RESP listener: in the main thread with one worker, else in as many threads of their own. */
+export class RespSide {
+  readonly #options: RespSideOptions;
+  readonly #port: number | null;
+  readonly #pool: WorkerPool | null;
+  #listener: RespListener | null = null;
+
+  constructor(options: RespSideOptions) {
+    this.#options = options;
+    const { config, runId, log, refresh } = options;
+    this.#port = portOf(config.proxy.respPort);
+    const usesThreads = config.proxy.workers > 1 && this.#port !== null;
+    this.#pool = usesThreads ? new WorkerPool({ config, port: this.#port!, runId, log, refresh }) : null;
+  }
+
+  /** Counters of the threads; empty without. */
+  get stats(): readonly Stats[] {
+    return this.#pool?.stats ?? [];
+  }
+
+  get listeners(): Record<string, string> {
+    const address = this.#pool?.address ?? this.#listener?.address;
+    return address ? { resp: address } : {};
+  }
+
+  async start(): Promise<void> {
+    if (this.#pool) return this.#pool.start();
+    if (this.#port === null) return;
+    const { path, config, tls, metrics, runId } = this.#options;
+    const start = {
+      port: this.#port,
+      reusePort: false,
+      tls: tls.clients,
+      metrics,
+      runId,
+      version: RINGSIDE_VERSION,
+    };
+    this.#listener = await startRespListener(path, config, start);
+  }
+
+  /** Hands a ring to the threads. */
+  apply(topology: Topology): void {
+    this.#pool?.apply(topology);
+  }
+
+  /** The ring held is the newest. */
+  confirm(): void {
+    this.#options.path.router.confirmTopology();
+    this.#pool?.confirm();
+  }
+
+  async close(graceMs: number): Promise<void> {
+    await Promise.all([this.#listener?.close(graceMs), this.#pool?.close(graceMs)]);
+  }
+}

@@ -1,0 +1,50 @@
+import type { UpstreamConfig } from '../../lib/config/index.ts';
+import { DEFAULT_VIRTUAL_NODES, type RingDocument, sealDocument } from '../../lib/ring/index.ts';
+import type { Topology } from '../core/topology.ts';
+
+/** The nodes of a ring document, with its shard epochs. */
+export function topologyOfDocument(document: RingDocument): Topology {
+  const addresses = new Map(document.nodes.map(({ id, address }) => [id, address]));
+  const shards = document.shards.map(({ name, weight, epoch, leader, followers }) => ({
+    name,
+    weight,
+    epoch,
+    leader: leader === null ? null : (addresses.get(leader) ?? null),
+    followers: followers.flatMap((id) => addresses.get(id) ?? []),
+  }));
+  return { virtualNodes: document.virtualNodes, shards };
+}
+
+/** The nodes of a fixed ring: no epochs, so none is announced on connections. */
+export function topologyOfUpstreams(upstreams: readonly UpstreamConfig[]): Topology {
+  const shards = upstreams.map(({ name, weight, leader, followers }) => ({
+    name,
+    weight,
+    epoch: null,
+    leader,
+    followers,
+  }));
+  return { virtualNodes: DEFAULT_VIRTUAL_NODES, shards };
+}
+
+/** A fixed ring as a document, for people to look at: incarnation and epochs are 0, and a node is called by its address. */
+export function documentOfUpstreams(upstreams: readonly UpstreamConfig[]): RingDocument {
+  const shards = upstreams.map(({ name, weight, leader, followers }) => ({
+    name,
+    weight,
+    epoch: '0',
+    leader,
+    followers,
+  }));
+  const nodes = upstreams.flatMap(({ name, leader, followers }) =>
+    [leader, ...followers].map((address) => ({
+      id: address,
+      runId: 'fixed',
+      shard: name,
+      address,
+      admin: '',
+    })),
+  );
+  const virtualNodes = DEFAULT_VIRTUAL_NODES;
+  return sealDocument({ incarnation: '0', epoch: '0', virtualNodes, leaseMs: 1000, shards, nodes });
+}
