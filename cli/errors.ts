@@ -16,10 +16,15 @@ export class UsageError extends Error {
 export interface Failure {
   /** Stable code: of the error catalogue, or `usage`. */
   readonly code: string;
-  /** One sentence without a line break, without a full stop at its end. */
+  /** One sentence without a line break and without the full stop at its end. */
   readonly message: string;
   /** 1: the thing asked for failed. 2: wrong usage. */
   readonly exitCode: 1 | 2;
+}
+
+/** A failure as it stands on stderr. */
+export function sentenceOf({ message }: Failure): string {
+  return `ringside: ${message}${/[?!]$/.test(message) ? '' : '.'}\n`;
 }
 
 /** What to tell about anything that was thrown. */

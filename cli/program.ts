@@ -8,7 +8,7 @@ import { registerDev } from './commands/dev.ts';
 import { registerNode } from './commands/node.ts';
 import { registerProxy } from './commands/proxy.ts';
 import { registerValidate } from './commands/validate.ts';
-import { failureOf, UsageError } from './errors.ts';
+import { failureOf, sentenceOf, UsageError } from './errors.ts';
 import { addCommonOptions } from './options.ts';
 
 const register = [
@@ -50,14 +50,10 @@ function createProgram(): Command {
       'A caching sidecar: Redis, memcached, HTTP and gRPC on localhost, sharded and replicated behind it.',
     )
     .version(version(), '--version', 'print the version')
-    .configureHelp({ showGlobalOptions: true, helpWidth: Math.min(process.stdout.columns ?? 100, 120) })
+    .configureHelp({ helpWidth: Math.min(process.stdout.columns ?? 100, 120) })
     .configureOutput({ writeErr: () => {}, outputError: () => {} })
     .showSuggestionAfterError()
-    .exitOverride()
-    .action(() => {
-      throw new UsageError('which command? `ringside --help` lists them');
-    })
-    .allowExcessArguments();
+    .exitOverride();
   for (const add of register) add(program);
   for (const command of leavesOf(program)) addCommonOptions(command);
   return program;
@@ -73,18 +69,18 @@ function version(): string {
 }
 
 function usageOf(error: CommanderError): UsageError {
+  // Without any command, commander would show the whole help.
+  if (error.code === 'commander.help') return new UsageError('which command? --help lists them');
   return new UsageError(error.message.replace(/^error: /, '').replace(/\n\((.*)\)$/s, ' ($1)'));
 }
 
 function reportFailure(error: unknown, flags: readonly string[]): void {
-  const { code, message, exitCode } = failureOf(error);
+  const failure = failureOf(error);
+  const { code, message, exitCode } = failure;
   process.exitCode = exitCode;
   if (flags.includes('--json')) process.stdout.write(`${JSON.stringify({ error: { code, message } })}\n`);
-  else process.stderr.write(`ringside: ${message}.\n`);
-  if (
-    code === 'internal' &&
-    /^--log-level(=|$)(debug|trace)?/.test(flags.find((f) => f.startsWith('--log-level')) ?? '')
-  ) {
+  else process.stderr.write(sentenceOf(failure));
+  if (code === 'internal' && flags.some((flag) => /^(--log-level=)?(debug|trace)$/.test(flag))) {
     process.stderr.write(`${(error as Error)?.stack ?? error}\n`);
   }
 }

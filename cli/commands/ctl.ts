@@ -20,13 +20,7 @@ const LATER = [
 
 /** Adds `ringside ctl` and its commands to the program. */
 export function registerCtl(program: Command): void {
-  const ctl = program
-    .command('ctl')
-    .description('ask and steer the control plane')
-    .action(() => {
-      throw new UsageError('which of `ctl status`, `ctl ring`, `ctl route KEY` and `ctl failover SHARD`?');
-    })
-    .allowExcessArguments(false);
+  const ctl = program.command('ctl').description('ask and steer the control plane');
   add(ctl, 'status', 'the ring, the shards with their nodes, the proxies, the control plane').action(
     (options: CtlOptions) => show<FleetStatus>(options, '/v1/status', 'renderStatus'),
   );
