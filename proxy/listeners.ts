@@ -51,7 +51,7 @@ export class ApiListeners {
     });
     await this.#listen('memcached', memcachedPort, bind, async (options) => {
       const { startMemcachedListener } = await import('./memcached/index.ts');
-      return startMemcachedListener(options, api, deps);
+      return startMemcachedListener(options, deps);
     });
     await this.#listen('admin', adminPort, adminBind ?? bind, async (options) => {
       const { startAdminListener } = await import('./admin/index.ts');

@@ -6,19 +6,26 @@ import type {
   UntypedServiceImplementation,
 } from '@grpc/grpc-js';
 import type { Logger } from '../../lib/base/index.ts';
-import { asRingsideError } from '../listener/index.ts';
+import { type AnswerCounter, asRingsideError } from '../listener/index.ts';
 import { type CacheService, later } from './cache-service.ts';
 import { statusOf } from './status.ts';
 
+/** What every call works with. */
+export interface CallContext {
+  readonly log: Logger;
+  /** Counts by Ringside's code, `ok` without an error. */
+  readonly answers: AnswerCounter;
+}
+
 /** The Cache service as grpc-js wants it. */
-export function cacheHandlers(service: CacheService, log: Logger): UntypedServiceImplementation {
+export function cacheHandlers(service: CacheService, context: CallContext): UntypedServiceImplementation {
   return {
-    get: unary((request) => service.get(request), log),
-    put: unary((request) => service.put(request), log),
-    delete: unary((request) => service.delete(request), log),
-    multiGet: unary((request) => service.multiGet(request), log),
-    increment: unary((request) => service.increment(request), log),
-    purge: unary(() => service.purge(), log),
+    get: unary((request) => service.get(request), context),
+    put: unary((request) => service.put(request), context),
+    delete: unary((request) => service.delete(request), context),
+    multiGet: unary((request) => service.multiGet(request), context),
+    increment: unary((request) => service.increment(request), context),
+    purge: unary(() => service.purge(), context),
   };
 }
 
@@ -35,13 +42,20 @@ export function laterHandlers(definition: ServiceDefinition): UntypedServiceImpl
   return handlers;
 }
 
-function unary<Request, Response>(work: (request: Request) => Promise<Response>, log: Logger) {
+function unary<Request, Response>(
+  work: (request: Request) => Promise<Response>,
+  { log, answers }: CallContext,
+) {
   return ({ request }: ServerUnaryCall<Request, Response>, callback: sendUnaryData<Response>): void => {
     work(request).then(
-      (response) => callback(null, response),
+      (response) => {
+        answers.count('ok');
+        callback(null, response);
+      },
       (cause: unknown) => {
         const error = asRingsideError(cause);
         if (error.code === 'internal') log.error({ err: cause }, 'gRPC call failed');
+        answers.count(error.code);
         callback(statusOf(error));
       },
     );

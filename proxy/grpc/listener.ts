@@ -4,6 +4,7 @@ import { HealthImplementation } from 'grpc-health-check';
 import { listenGrpc } from '../../lib/net/grpc/index.ts';
 import type { KeyValueApi } from '../core/api.ts';
 import {
+  AnswerCounter,
   type ApiListenerDeps,
   type ApiListenerOptions,
   ByteBudget,
@@ -32,7 +33,11 @@ export async function startGrpcListener(
   });
   const server = createGrpcServer(options, guard);
   const definitions = loadDefinitions();
-  server.addService(definitions.cache, cacheHandlers(new CacheService(api), deps.log));
+  const answers = new AnswerCounter(deps.metrics, {
+    name: 'ringside_proxy_grpc_calls_total',
+    help: 'gRPC calls of the Cache service, by error code.',
+  });
+  server.addService(definitions.cache, cacheHandlers(new CacheService(api), { log: deps.log, answers }));
   server.addService(definitions.coordination, laterHandlers(definitions.coordination));
   const health = new HealthImplementation();
   for (const service of SERVICES) health.setStatus(service, 'SERVING');

@@ -4,6 +4,7 @@ import { RingsideError } from '../../lib/base/index.ts';
 import { createHttpServer } from '../../lib/net/index.ts';
 import type { KeyValueApi } from '../core/api.ts';
 import {
+  AnswerCounter,
   type ApiListenerDeps,
   type ApiListenerOptions,
   asRingsideError,
@@ -112,13 +113,18 @@ function createContext({ limits }: ApiListenerOptions, api: KeyValueApi): HttpCo
 }
 
 /** What every handler has around it: the password, what comes later, and the answer to errors. */
-function guard({ password }: ApiListenerOptions, { log }: ApiListenerDeps) {
+function guard({ password }: ApiListenerOptions, { log, metrics }: ApiListenerDeps) {
   const isAuthorized = passwordCheck(password);
+  const answers = new AnswerCounter(metrics, {
+    name: 'ringside_proxy_http_requests_total',
+    help: 'HTTP requests for data, by status.',
+  });
   const fail = (request: IncomingMessage, response: ServerResponse, cause: unknown) => {
     const error = asRingsideError(cause);
     if (error.code === 'internal') log.error({ err: cause, method: request.method }, 'HTTP request failed');
     const headers = error.code === 'unauthorized' ? { 'www-authenticate': 'Bearer' } : undefined;
     sendError(request, response, error, { headers });
+    answers.count(response.statusCode);
   };
   return (handler: HttpHandler) =>
     ({ raw: request, query }: FastifyRequest, { raw: response }: FastifyReply): void => {
@@ -127,7 +133,10 @@ function guard({ password }: ApiListenerOptions, { log }: ApiListenerDeps) {
           throw new RingsideError('unauthorized', 'Authorization: Bearer with the password is required');
         }
         refuseLater(request, query);
-        handler(request, response).catch((error: unknown) => fail(request, response, error));
+        handler(request, response).then(
+          () => answers.count(response.statusCode),
+          (error: unknown) => fail(request, response, error),
+        );
       } catch (error) {
         fail(request, response, error);
       }

@@ -1,3 +1,4 @@
+export { AnswerCounter } from './answer-counter.ts';
 export { ByteBudget } from './byte-budget.ts';
 export { asRingsideError } from './errors.ts';
 export { MAX_MULTI_KEYS } from './limits.ts';

@@ -1,0 +1,1 @@
+export { startAdminListener } from './listener.ts';

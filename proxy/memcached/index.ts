@@ -1,0 +1,1 @@
+export { startMemcachedListener } from './listener.ts';
