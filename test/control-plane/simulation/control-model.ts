@@ -1,7 +1,12 @@
-import type { Random } from '../../../lib/base/index.ts';
-import { ControlCore, type CoreEvent, type CoreOptions, type Effect } from '../../../control-plane/core/index.ts';
+import {
+  ControlCore,
+  type CoreEvent,
+  type CoreOptions,
+  type Effect,
+} from '../../../control-plane/core/index.ts';
 import { decodeRecord, encodeRecord } from '../../../control-plane/state/record.ts';
-import { type Connection, type Network, Process, type Timeline } from './events.ts';
+import type { Random } from '../../../lib/base/index.ts';
+import { type Connection, Process, type Timeline } from './events.ts';
 import type { ControlHost, ToControl, ToNode } from './node-model.ts';
 
 type Ordered = Extract<Effect, { type: 'persist' | 'push' | 'answer' }>;

@@ -67,7 +67,8 @@ export class Process {
   readonly timeline: Timeline;
   readonly name: string;
   alive = true;
-  pausedUntilMs = 0;
+  #pausedUntilMs = 0;
+  #deferred: (() => void)[] = [];
   readonly #offsetMs: number;
   readonly #rate: number;
 
@@ -84,14 +85,33 @@ export class Process {
   }
 
   get paused(): boolean {
-    return this.timeline.nowMs < this.pausedUntilMs;
+    return this.timeline.nowMs < this.#pausedUntilMs;
+  }
+
+  /** SIGSTOP, and SIGCONT after `forMs`. */
+  pause(forMs: number): void {
+    this.#pausedUntilMs = this.timeline.nowMs + forMs;
+    this.timeline.after(forMs, () => this.#wake());
+  }
+
+  /** SIGCONT. */
+  resume(): void {
+    this.#pausedUntilMs = this.timeline.nowMs;
+    this.#wake();
   }
 
   /** Runs when the process runs: a stopped one does it when it wakes up, a dead one never. */
   act(run: () => void): void {
     if (!this.alive) return;
-    if (this.paused) this.timeline.after(this.pausedUntilMs - this.timeline.nowMs, () => this.act(run));
+    if (this.paused) this.#deferred.push(run);
     else run();
+  }
+
+  #wake(): void {
+    if (this.paused) return;
+    const deferred = this.#deferred;
+    this.#deferred = [];
+    for (const run of deferred) this.act(run);
   }
 
   every(intervalMs: number, run: () => void): void {

@@ -11,13 +11,34 @@ export interface Fault {
 /** One random failure: of one node, one link between hosts, or the control plane. */
 export function randomFault(world: World): Fault {
   const { random } = world;
-  const kinds = [crashNode, crashNode, pauseNode, cutLink, cutLink, isolateNode, crashControl, loseControlState, pauseControl];
+  const kinds = [
+    crashNode,
+    crashNode,
+    pauseNode,
+    cutLink,
+    cutLink,
+    isolateNode,
+    crashControl,
+    loseControlState,
+    pauseControl,
+    askForFailover,
+  ];
   return kinds[random.int(kinds.length)](world);
 }
 
 /** As {@link randomFault}, but nothing that lets the control plane forget: for several faults at a time. */
 export function randomOverlappingFault(world: World): Fault {
-  const kinds = [crashNode, crashNode, pauseNode, cutLink, isolateNode, crashControl, pauseControl, isolateControl];
+  const kinds = [
+    crashNode,
+    crashNode,
+    pauseNode,
+    cutLink,
+    isolateNode,
+    crashControl,
+    pauseControl,
+    isolateControl,
+    askForFailover,
+  ];
   return kinds[world.random.int(kinds.length)](world);
 }
 
@@ -40,9 +61,10 @@ export function pauseNode(world: World, id = pickNode(world)): Fault {
   const node = world.nodes.get(id)!;
   const leads = node.mayWrite;
   world.say(`-- ${id} is stopped`);
-  node.pausedUntilMs = world.timeline.nowMs + 200 + world.random.next() * 6000;
+  node.pause(200 + world.random.next() * 6000);
   const repair = () => {
-    node.pausedUntilMs = world.timeline.nowMs;
+    if (!node.paused) return;
+    node.resume();
     world.say(`-- ${id} goes on`);
   };
   return { what: `pause ${id}`, leader: leads ? id : null, repair };
@@ -85,14 +107,20 @@ export function loseControlState(world: World): Fault {
 }
 
 function pauseControl(world: World): Fault {
-  if (world.control !== null) {
+  const { control } = world;
+  if (control !== null) {
     world.say('-- the control plane is stopped');
-    world.control.pausedUntilMs = world.timeline.nowMs + world.random.next() * 5000;
+    control.pause(world.random.next() * 5000);
   }
-  const repair = () => {
-    if (world.control !== null) world.control.pausedUntilMs = world.timeline.nowMs;
-  };
-  return { what: 'pause control plane', leader: null, repair };
+  return { what: 'pause control plane', leader: null, repair: () => control?.resume() };
+}
+
+/** An operator wants another leader. */
+function askForFailover(world: World): Fault {
+  const { shard } = world.nodes.get(pickNode(world))!;
+  world.say(`-- an operator asks for another leader of ${shard}`);
+  world.control?.act(() => world.control?.submit({ type: 'failover', request: 1, shard, to: null }));
+  return { what: `failover ${shard}`, leader: null, repair: () => {} };
 }
 
 function heal(world: World): void {

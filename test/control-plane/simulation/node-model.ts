@@ -1,5 +1,5 @@
-import type { Heartbeat, Hello, ReplicationState, Sealed } from '../../../lib/codec/proto/index.ts';
 import type { Random } from '../../../lib/base/index.ts';
+import type { Heartbeat, Hello, ReplicationState, Sealed } from '../../../lib/codec/proto/index.ts';
 import { judgeDocument, parseDocument, type RingDocument } from '../../../lib/ring/index.ts';
 import { Lease } from '../../../node/cluster/lease.ts';
 import { decidePosition, type Position } from '../../../node/cluster/role.ts';
@@ -22,7 +22,10 @@ type ToFollower =
   | { type: 'continue'; from: number; entries: number[]; replId: string }
   | { type: 'entries'; entries: number[] }
   | { type: 'lease'; epoch: number; seq: number };
-type ToLeader = { type: 'follow'; log: number[] } | { type: 'leaseack'; seq: number } | { type: 'ack'; offset: number };
+type ToLeader =
+  | { type: 'follow'; log: number[] }
+  | { type: 'leaseack'; seq: number }
+  | { type: 'ack'; offset: number };
 
 /** The control plane as nodes reach it. */
 export interface ControlHost {
@@ -126,7 +129,8 @@ export class NodeModel extends Process {
   /** A client's write: true when executed. */
   write(id: number, mode: 'leader' | 'replica'): boolean {
     if (!this.mayWrite) return false;
-    if (mode === 'replica' && !this.position.listedFollowers.some((follower) => this.links.has(follower))) return false;
+    if (mode === 'replica' && !this.position.listedFollowers.some((follower) => this.links.has(follower)))
+      return false;
     this.log.push(id);
     for (const { connection } of this.links.values()) connection.toSecond({ type: 'entries', entries: [id] });
     if (mode === 'leader') this.#onAcknowledged(this, id, mode);
@@ -155,7 +159,12 @@ export class NodeModel extends Process {
       this.#stream = null;
     }
     const control = this.#control.process;
-    if (this.#stream === null && control?.alive && this.#random.int(4) === 0 && !this.#network.isCut(this.name, control.name)) {
+    if (
+      this.#stream === null &&
+      control?.alive &&
+      this.#random.int(4) === 0 &&
+      !this.#network.isCut(this.name, control.name)
+    ) {
       this.#attach(control);
     }
     this.#follow();
@@ -220,7 +229,8 @@ export class NodeModel extends Process {
     switch (message.type) {
       case 'reply': {
         const sentAt = this.#sentAt.get(message.seq);
-        if (message.granted && sentAt !== undefined) this.lease.grantedByControlPlane(message.shardEpoch, sentAt);
+        if (message.granted && sentAt !== undefined)
+          this.lease.grantedByControlPlane(message.shardEpoch, sentAt);
         break;
       }
       case 'push':
@@ -253,7 +263,10 @@ export class NodeModel extends Process {
   #settle(before: Position['role'], beforeEpoch: number): void {
     const was = this.position;
     this.position = decidePosition(this.#me, this.document, this.sealedEpoch);
-    this.#stoppedLeader = this.position.role === 'outsider' && this.position.epoch === was.epoch && (was.role === 'leader' || this.#stoppedLeader);
+    this.#stoppedLeader =
+      this.position.role === 'outsider' &&
+      this.position.epoch === was.epoch &&
+      (was.role === 'leader' || this.#stoppedLeader);
     if (this.leads) {
       const { epoch, leaseMs, listedFollowers } = this.position;
       this.lease.hold(epoch, leaseMs, listedFollowers);
@@ -335,7 +348,12 @@ export class NodeModel extends Process {
     link.toFirst({ type: 'follow', log: this.complete ? this.log : [] });
   }
 
-  #welcomeFollower(id: string, epoch: number, log: number[], connection: Connection<ToLeader, ToFollower>): FollowerLink | null {
+  #welcomeFollower(
+    id: string,
+    epoch: number,
+    log: number[],
+    connection: Connection<ToLeader, ToFollower>,
+  ): FollowerLink | null {
     if (!this.leads || this.position.epoch !== epoch) {
       connection.close();
       return null;
@@ -345,7 +363,13 @@ export class NodeModel extends Process {
     this.links.set(id, entry);
     const isPrefix = log.length > 0 && log.every((write, i) => this.log[i] === write);
     const { replId } = this;
-    if (isPrefix) connection.toSecond({ type: 'continue', from: log.length, entries: this.log.slice(log.length), replId });
+    if (isPrefix)
+      connection.toSecond({
+        type: 'continue',
+        from: log.length,
+        entries: this.log.slice(log.length),
+        replId,
+      });
     else this.timeline.after(this.#random.next() * 300, () => this.act(() => this.#sendFull(id, entry)));
     return entry;
   }

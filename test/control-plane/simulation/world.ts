@@ -1,5 +1,5 @@
-import { type Random, seededRandom } from '../../../lib/base/index.ts';
 import type { CoreOptions } from '../../../control-plane/core/index.ts';
+import { type Random, seededRandom } from '../../../lib/base/index.ts';
 import { type ControlDisk, ControlModel } from './control-model.ts';
 import { Network, Timeline } from './events.ts';
 import { type ControlHost, type Disk, NodeModel } from './node-model.ts';
@@ -151,7 +151,8 @@ export class World {
     return [...this.nodes.values()].every((node) => {
       const shard = document.shards.find(({ name }) => name === node.shard)!;
       if (!node.alive || node.paused || node.document?.sha256 !== document.sha256) return false;
-      if (node.name === shard.leader) return node.mayWrite && node.links.size === this.nodesOf(node.shard).length - 1;
+      if (node.name === shard.leader)
+        return node.mayWrite && node.links.size === this.nodesOf(node.shard).length - 1;
       return shard.followers.includes(node.name) && node.synced;
     });
   }
@@ -192,7 +193,9 @@ export class World {
       if (!node.alive || !node.mayWrite) continue;
       const other = writers.get(node.shard);
       if (other !== undefined) {
-        throw new Error(`${other.name} (epoch ${other.position.epoch}) and ${node.name} (epoch ${node.position.epoch}) may both write`);
+        throw new Error(
+          `${other.name} (epoch ${other.position.epoch}) and ${node.name} (epoch ${node.position.epoch}) may both write`,
+        );
       }
       writers.set(node.shard, node);
     }
