@@ -109,20 +109,32 @@ t.test('the checker measures files and functions', async (t) => {
   }
 });
 
-t.test('the checker finds metrics added twice', async (t) => {
-  const inNode = metricsOf(
-    'node/a.ts',
-    "m.counter({ help: 'x', name: 'ringside_a_total' });\nm.observedGauge('ringside_b', 'x', f);",
+t.test('the checker finds names of metrics that are there twice or in parts', async (t) => {
+  const problems = (...files: [string, string][]) =>
+    show(checkMetrics(files.flatMap(([file, text]) => metricsOf(file, text))));
+  const call = "m.counter({ help: 'x', name: 'ringside_node_a_total' });\n";
+  const table = "const table = [\n['reads', 'ringside_node_b'],\n['x', 'ringside_node_a_total']];";
+  t.same(
+    problems(
+      ['node/a.ts', call],
+      ['node/b.ts', "m.gauge({ name: 'ringside_node_b' }); f('ringside_version');"],
+    ),
+    [],
   );
-  const inProxy = metricsOf(
-    'proxy/a.ts',
-    "\nmetrics.gauge({ name: 'ringside_b', help: 'y' }); other.call('ringside_b');",
-  );
-  t.same(show(checkMetrics(inNode)), []);
-  t.same(show(checkMetrics([...inNode, ...inProxy])), [
-    'proxy/a.ts:2 metric: ringside_b is added in node/a.ts:2 already',
+  t.same(problems(['node/a.ts', call], ['proxy/b.ts', table]), [
+    'proxy/b.ts:3 metric: ringside_node_a_total is in node/a.ts:1 already',
   ]);
-  t.same(show(checkMetrics(metricsOf('node/a.ts', "m.counter({ name: 'ringside_' + x, help: 'x' });"))), [
-    'node/a.ts:1 metric: write the name of a metric out where it is added',
+  t.same(problems(['node/a.ts', call + call]), [
+    'node/a.ts:2 metric: ringside_node_a_total is in node/a.ts:1 already',
   ]);
+  for (const name of [
+    "'ringside_' + x",
+    "'ringside_node_' + x",
+    '`ringside_node_$' + '{x}_total`',
+    '`ringside_$' + '{x}`',
+  ]) {
+    t.same(problems(['node/a.ts', `m.counter({ name: ${name} });`]), [
+      'node/a.ts:1 metric: write the name of a metric out in one piece',
+    ]);
+  }
 });

@@ -154,54 +154,44 @@ function functionLength(node: ts.Node, source: ts.SourceFile): number {
   return lineOf(node.getEnd()) - lineOf(node.getStart()) + 1;
 }
 
-const metricCalls = new Set(['counter', 'gauge', 'histogram', 'observedCounter', 'observedGauge']);
-
-/** A metric that some code adds: its name, null when it is not written out there. */
-interface MetricUse {
+/** A metric's name as it stands in the code; null when it is put together of parts. */
+interface MetricName {
   readonly file: string;
   readonly line: number;
   readonly name: string | null;
 }
 
-/** The metrics that a file adds: calls of a method of that name whose first argument is the name or holds it. */
-export function metricsOf(file: string, text: string): MetricUse[] {
-  if (file.startsWith('lib/metrics/')) return [];
+/** `ringside_<role>_<what>`, which lib/metrics demands of every metric, and nothing else in the code looks like. */
+const METRIC_NAME = /^ringside_[a-z]+_[a-z0-9_]*[a-z0-9]$/;
+const METRIC_NAME_PART = /^ringside_(?:[a-z0-9_]*_)?$/;
+
+/** The names of metrics in a file, wherever they stand: in the call that adds them, or in a table of many. */
+export function metricsOf(file: string, text: string): MetricName[] {
   const source = ts.createSourceFile(file, text, ts.ScriptTarget.Latest, true, ts.ScriptKind.TS);
-  const uses: MetricUse[] = [];
+  const names: MetricName[] = [];
   const visit = (node: ts.Node): void => {
-    if (ts.isCallExpression(node) && ts.isPropertyAccessExpression(node.expression)) {
-      const [first] = node.arguments;
-      if (metricCalls.has(node.expression.name.text) && first) {
-        const line = source.getLineAndCharacterOfPosition(node.getStart()).line + 1;
-        uses.push({ file, line, name: nameIn(first) });
-      }
-    }
+    const line = () => source.getLineAndCharacterOfPosition(node.getStart()).line + 1;
+    if (ts.isStringLiteralLike(node) && METRIC_NAME.test(node.text))
+      names.push({ file, line: line(), name: node.text });
+    const isPart =
+      (ts.isStringLiteralLike(node) || ts.isTemplateHead(node)) && METRIC_NAME_PART.test(node.text);
+    if (isPart) names.push({ file, line: line(), name: null });
     ts.forEachChild(node, visit);
   };
   visit(source);
-  return uses;
+  return names;
 }
 
-function nameIn(argument: ts.Expression): string | null {
-  if (ts.isStringLiteralLike(argument)) return argument.text;
-  if (!ts.isObjectLiteralExpression(argument)) return null;
-  for (const property of argument.properties) {
-    const isName = ts.isPropertyAssignment(property) && property.name.getText() === 'name';
-    if (isName && ts.isStringLiteralLike(property.initializer)) return property.initializer.text;
-  }
-  return null;
-}
-
-/** Names that are used twice, or that cannot be found by searching for them. */
-export function checkMetrics(uses: readonly MetricUse[]): Breach[] {
-  const first = new Map<string, MetricUse>();
+/** Names that stand in the code twice, or that cannot be found by searching for them. */
+export function checkMetrics(uses: readonly MetricName[]): Breach[] {
+  const first = new Map<string, MetricName>();
   return uses.flatMap((use): Breach[] => {
     const breach = (message: string): Breach[] => [
       { file: use.file, line: use.line, rule: 'metric', message },
     ];
-    if (use.name === null) return breach('write the name of a metric out where it is added');
+    if (use.name === null) return breach('write the name of a metric out in one piece');
     const earlier = first.get(use.name);
-    if (earlier) return breach(`${use.name} is added in ${earlier.file}:${earlier.line} already`);
+    if (earlier) return breach(`${use.name} is in ${earlier.file}:${earlier.line} already`);
     first.set(use.name, use);
     return [];
   });
