@@ -7,8 +7,8 @@ import { murmur3x64_128 } from './murmur3.ts';
  *
  * Why not one: the part of the circle that a shard with P random points holds varies from ring to ring with a relative
  * standard deviation of 1/sqrt(P). With P = 256 that is 6.3 %; of 16 shards one is then above 1.15 x the mean in one ring
- * of eight, and the share of a joining shard is above 1.1 x the ideal once in 19 (measured over 3000 rings). With P = 4096 it is 1.6 %, and both bounds
- * are more than six deviations away.
+ * of eight, and the share of a joining shard is above 1.1 x the ideal once in 19 (measured over 3000 rings). With
+ * P = 4096 it is 1.6 %, and both bounds are more than six deviations away.
  */
 const HASHES_PER_VIRTUAL_NODE = 8;
 const POINTS_PER_VIRTUAL_NODE = 2 * HASHES_PER_VIRTUAL_NODE;
