@@ -41,8 +41,11 @@ export class KeyValue implements KeyValueApi {
       const stored = reply.bytes[reply.start] === 0x2b;
       return { stored, created: stored };
     }
-    const [existed] = await Promise.all([this.#read(key, 'EXISTS'), this.#write(key, parts)]);
-    return { stored: true, created: replyNumber(existed.bytes, existed.start) === 0 };
+    // Only the write's own outcome counts: a failed look before it must not turn an unknown write into a harmless error.
+    const existed = this.#read(key, 'EXISTS').catch(() => null);
+    await this.#write(key, parts);
+    const before = await existed;
+    return { stored: true, created: before !== null && replyNumber(before.bytes, before.start) === 0 };
   }
 
   async delete(key: Buffer): Promise<boolean> {

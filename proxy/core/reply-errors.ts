@@ -24,8 +24,9 @@ const TOO_LARGE = /^ERR (string exceeds maximum|invalid bulk length|value is too
 export function errorOfReply(reply: Buffer, start: number, end: number): RingsideError {
   const text = errorText(reply, start, end);
   const code = codeOf(text);
-  // What stands before the message in the catalogue's text is not repeated.
-  const [prefix] = errorCatalogue[code].resp.split('…');
+  // What stands before the message in the catalogue's text is not repeated; a fixed text has its first word before it.
+  const [prefix, rest] = errorCatalogue[code].resp.split('…');
+  if (rest === undefined) return new RingsideError(code, text.slice(text.indexOf(' ') + 1));
   return new RingsideError(code, text.startsWith(prefix) ? text.slice(prefix.length) : text);
 }
 

@@ -11,11 +11,14 @@ const MIN_COUNTED_BYTES = 4096;
 export class HeldResponses {
   readonly #budget: ByteBudget;
   readonly #timeoutMs: number;
+  readonly #isIdleAllowed: boolean;
   readonly #heldBySocket = new Map<Socket, number>();
 
-  constructor(budget: ByteBudget, timeoutMs: number) {
+  /** `isIdleAllowed`: idle connections stay open for ever; else Node closes them, and sets its timer after each response. */
+  constructor(budget: ByteBudget, timeoutMs: number, isIdleAllowed: boolean) {
     this.#budget = budget;
     this.#timeoutMs = timeoutMs;
+    this.#isIdleAllowed = isIdleAllowed;
   }
 
   /** To be called before a response of `bytes` is written. Throws RingsideError `overloaded`. Small ones are not counted. */
@@ -37,6 +40,7 @@ export class HeldResponses {
     if (held === undefined) return;
     this.#heldBySocket.set(socket, held - bytes);
     this.#budget.give(bytes);
+    if (held === bytes && this.#isIdleAllowed) socket.setTimeout(0);
   }
 
   #release(socket: Socket): void {

@@ -22,8 +22,6 @@ import { sendError } from './reply.ts';
 
 const MAX_JSON_BYTES = 4 * 1024 * 1024;
 const METHODS = ['GET', 'HEAD', 'PUT', 'POST', 'DELETE', 'PATCH', 'OPTIONS', 'TRACE'] as const;
-/** Idle connections are not closed: about 12 days, near the longest timer there is. */
-const FOREVER_MS = 2 ** 30;
 
 type Method = (typeof METHODS)[number];
 
@@ -46,7 +44,7 @@ export async function startHttpListener(
       handshakeTimeoutMs: limits.handshakeTimeoutMs,
       headersTimeoutMs: limits.headerTimeoutMs,
       requestTimeoutMs: limits.headerTimeoutMs,
-      keepAliveTimeoutMs: limits.idleTimeoutMs || FOREVER_MS,
+      keepAliveTimeoutMs: limits.idleTimeoutMs,
       rewriteUrl: rewriteKeyUrl,
       ...deps,
     },
@@ -102,7 +100,7 @@ function createContext({ limits }: ApiListenerOptions, api: KeyValueApi): HttpCo
   const jsonBytes = Math.min(MAX_JSON_BYTES, limits.maxHttpBodyBytes);
   return {
     api,
-    held: new HeldResponses(budget, limits.headerTimeoutMs),
+    held: new HeldResponses(budget, limits.headerTimeoutMs, limits.idleTimeoutMs === 0),
     bodyLimits: { maxBytes: limits.maxHttpBodyBytes, limit, budget },
     jsonLimits: {
       maxBytes: jsonBytes,

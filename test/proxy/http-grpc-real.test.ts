@@ -1,0 +1,206 @@
+import { spawn } from 'node:child_process';
+import { existsSync, readFileSync } from 'node:fs';
+import net from 'node:net';
+import grpc from '@grpc/grpc-js';
+import t, { type Test } from 'tap';
+import { Client } from 'undici';
+import { RespClient } from '../support/resp-client.ts';
+import { type Ringside, startRingside } from '../support/ringside.ts';
+import { until } from '../support/until.ts';
+import { caller, failure, grpcContract, packages } from './grpc-contract.ts';
+import { httpContract, requester } from './http-contract.ts';
+
+/* The HTTP, gRPC, memcached and admin listeners of real proxy processes over real upstreams. */
+
+const ALL_PORTS = ['resp', 'http', 'grpc', 'memcached', 'admin'].flatMap((name) => [
+  `--${name}-port`,
+  'auto',
+]);
+
+async function startProxy(upstreams: string[], ...args: string[]): Promise<Ringside> {
+  const shards = upstreams.flatMap((address, i) => ['--upstream', `s${i}=${address}`]);
+  return startRingside(['proxy', ...ALL_PORTS, ...shards, ...args]);
+}
+
+async function startNode(t: Test): Promise<{ node: Ringside; address: string }> {
+  const node = await startRingside(['node', '--standalone', '--port', 'auto']);
+  t.teardown(() => node.kill('SIGKILL'));
+  return { node, address: node.ready.resp };
+}
+
+async function freePort(): Promise<number> {
+  const server = net.createServer().listen(0, '127.0.0.1');
+  await new Promise((resolve) => server.once('listening', resolve));
+  const { port } = server.address() as net.AddressInfo;
+  await new Promise((resolve) => server.close(resolve));
+  return port;
+}
+
+async function startRedis(t: Test): Promise<string> {
+  const port = await freePort();
+  const redis = spawn('redis-server', ['--port', String(port), '--save', '', '--bind', '127.0.0.1'], {
+    stdio: 'ignore',
+  });
+  t.teardown(() => redis.kill('SIGKILL'));
+  const address = `127.0.0.1:${port}`;
+  await until('redis-server answers', async () => {
+    const client = new RespClient(address);
+    return client.text('PING').finally(() => client.close());
+  });
+  return address;
+}
+
+function clients(t: Test, proxy: Ringside) {
+  const http = new Client(`http://${proxy.ready.http}`);
+  const cache = new packages.ringside.v1.Cache(proxy.ready.grpc, grpc.credentials.createInsecure());
+  const resp = new RespClient(proxy.ready.resp);
+  t.teardown(async () => {
+    resp.close();
+    cache.close();
+    await http.destroy();
+  });
+  return { send: requester(http), call: caller(cache), resp };
+}
+
+function everyInterface(t: Test, start: (t: Test) => Promise<Ringside>): void {
+  let proxy: Ringside;
+  t.before(async () => {
+    proxy = await start(t);
+    t.teardown(() => proxy.kill('SIGKILL'));
+  });
+  t.test('HTTP', async (t) => httpContract(t, () => proxy.ready.http));
+  t.test('gRPC', async (t) => grpcContract(t, () => proxy.ready.grpc));
+  t.test('one key through every protocol', async (t) => {
+    const { send, call, resp } = clients(t, proxy);
+    const key = Buffer.from([0x6b, 0xff, 0x00, 0x2f]);
+    const value = Buffer.from([0, 1, 0xfe, 0xff]);
+    await send('PUT', '/v1/key/k%FF%00%2F', { body: value, headers: { 'x-ttl-seconds': '1000000000000' } });
+    t.match(await call('get', { key }), { found: true, value });
+    t.equal(await resp.text('STRLEN', key), '4');
+    await call('increment', { key: Buffer.from('n'), by: 41 });
+    t.equal(await resp.text('INCR', 'n'), '42');
+    t.equal((await send('GET', '/v1/key/n')).body.toString(), '42');
+    await resp.text('SET', 'n', '7', 'PX', '60000');
+    t.equal((await send('GET', '/v1/key/n')).headers['x-ttl-seconds'], '60');
+    await resp.send('DEL', 'n');
+    t.equal((await send('GET', '/v1/key/n')).status, 404);
+  });
+}
+
+t.test('over two Ringside nodes', async (t) => {
+  everyInterface(t, async (t) => {
+    const nodes = await Promise.all([startNode(t), startNode(t)]);
+    return startProxy(nodes.map(({ address }) => address));
+  });
+});
+
+const noRedis = existsSync('/usr/bin/redis-server') ? false : 'no redis-server here';
+t.test('over two redis-servers', { skip: noRedis }, async (t) => {
+  everyInterface(t, async (t) =>
+    startProxy(await Promise.all([startRedis(t), startRedis(t)]), '--engine', 'redis'),
+  );
+});
+
+t.test('an upstream that stops, dies and comes back', async (t) => {
+  const { node, address } = await startNode(t);
+  const proxy = await startProxy([address], '--set', 'proxy.operationTimeoutMs=400');
+  t.teardown(() => proxy.kill('SIGKILL'));
+  const { send, call } = clients(t, proxy);
+  await send('PUT', '/v1/key/a', { body: 'x' });
+  node.kill('SIGSTOP');
+  const [put, get, incr, put2] = await Promise.all([
+    send('PUT', '/v1/key/a', { body: 'y' }),
+    send('GET', '/v1/key/a'),
+    send('POST', '/v1/key/n/incr'),
+    failure(call('put', { key: Buffer.from('a') })),
+  ]);
+  const codeOf = (answer: typeof put) => answer.json<{ error: { code: string } }>().error.code;
+  t.same([put.status, codeOf(put)], [504, 'write_unknown']);
+  t.same([incr.status, codeOf(incr)], [504, 'write_unknown']);
+  t.same([get.status, codeOf(get)], [504, 'timeout']);
+  t.same(put2.slice(0, 2), ['DEADLINE_EXCEEDED', 'write_unknown']);
+  t.equal((await send('GET', '/v1/key/')).status, 400, 'the listener itself goes on');
+  node.kill('SIGCONT');
+  await until('it works again', async () => (await send('GET', '/v1/key/a')).status === 200);
+  node.kill('SIGKILL');
+  await node.ended;
+  const down = await until('the shard is known to be down', async () => {
+    const answer = await send('PUT', '/v1/key/a', { body: 'z' });
+    return answer.status === 503 ? answer : null;
+  });
+  t.equal(codeOf(down), 'shard_down');
+  const mget = await send('POST', '/v1/mget', { body: '{"keys":["a"]}' });
+  t.equal(mget.status, 200);
+  t.match(mget.json(), { results: [{ key: 'a', error: { code: 'shard_down' } }] });
+});
+
+t.test('memory stays bounded under clients that misbehave', async (t) => {
+  const { address } = await startNode(t);
+  const limit = 32 * 1024 * 1024;
+  const proxy = await startProxy(
+    [address],
+    ...['--set', `proxy.limits.maxApiBytes=${limit}`, '--set', 'proxy.limits.maxHttpBodyBytes=16mb'],
+  );
+  t.teardown(() => proxy.kill('SIGKILL'));
+  const { send, call, resp } = clients(t, proxy);
+  const key = Buffer.from('big');
+  const value = Buffer.alloc(1_000_000, 'v');
+  await send('PUT', '/v1/key/big', { body: value });
+  await call('get', { key });
+  const resident = () =>
+    1024 * Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${proxy.pid}/status`, 'utf8'))![1]);
+  const before = resident();
+  const open = (listener: string, bytes: string | Buffer) => {
+    const socket = net.connect(Number(proxy.ready[listener].split(':')[1]), '127.0.0.1');
+    t.teardown(() => socket.destroy());
+    socket.on('error', () => {}).pause();
+    socket.write(bytes);
+    return socket;
+  };
+  const head = 'PUT /v1/key/greedy HTTP/1.1\r\nHost: x\r\nContent-Length: 16000000\r\n\r\n';
+  const half = Buffer.alloc(8_000_000, 'h');
+  const greedy = Array.from({ length: 30 }, () => open('http', Buffer.concat([Buffer.from(head), half])));
+  const readers = Array.from({ length: 60 }, () =>
+    open('http', 'GET /v1/key/big HTTP/1.1\r\nHost: x\r\n\r\n'.repeat(50)),
+  );
+  open('memcached', Buffer.alloc(8_000_000, 'x'));
+  open('grpc', Buffer.alloc(8_000_000, 'x'));
+  open('admin', Buffer.alloc(8_000_000, 'x'));
+  await until('nothing more moves', async () => {
+    const written = () => [...greedy, ...readers].reduce((sum, { bytesWritten }) => sum + bytesWritten, 0);
+    const earlier = written();
+    await new Promise((resolve) => setTimeout(resolve, 200));
+    return written() === earlier;
+  });
+  t.equal(await resp.text('PING'), 'PONG');
+  t.equal((await send('GET', '/v1/key/none')).status, 404);
+  const grown = resident() - before;
+  t.comment(`grown by ${Math.round(grown / 1e6)} MB`);
+  t.ok(grown < 2 * limit + 64 * 1024 * 1024, `grown by ${Math.round(grown / 1e6)} MB`);
+});
+
+t.test('a drained proxy finishes what is under way and ends', async (t) => {
+  const { node, address } = await startNode(t);
+  const proxy = await startProxy([address], '--set', 'proxy.operationTimeoutMs=30000');
+  t.teardown(() => proxy.kill('SIGKILL'));
+  const { send, call } = clients(t, proxy);
+  await send('PUT', '/v1/key/a', { body: 'x' });
+  await call('get', { key: Buffer.from('a') });
+  const adminClient = new Client(`http://${proxy.ready.admin}`);
+  t.teardown(() => adminClient.destroy());
+  const admin = requester(adminClient);
+  t.equal((await admin('GET', '/readyz')).status, 200);
+  node.kill('SIGSTOP');
+  const slowWrite = send('PUT', '/v1/key/b', { body: 'y' });
+  const slowCall = call('put', { key: Buffer.from('c') });
+  await until('both are under way', async () => {
+    const { upstreams } = (await admin('GET', '/status')).json<{ upstreams: { inFlight: number }[] }>();
+    return upstreams[0].inFlight >= 4;
+  });
+  t.equal((await admin('POST', '/drain')).status, 202);
+  t.equal((await admin('GET', '/readyz')).status, 503);
+  node.kill('SIGCONT');
+  t.equal((await slowWrite).status, 201);
+  t.match(await slowCall, { stored: true });
+  t.equal(await proxy.stop(), 'code 0');
+});
