@@ -1,5 +1,6 @@
 import v8 from 'node:v8';
 import type { Clock, Logger, Random } from '../lib/base/index.ts';
+import type { RespLimits } from '../lib/codec/resp/index.ts';
 import { commandIdCount } from '../lib/commands/index.ts';
 import type { Config } from '../lib/config/index.ts';
 import { createMetrics, type Metrics } from '../lib/metrics/index.ts';
@@ -37,10 +38,16 @@ export interface NodeParts {
   readonly resp: RespServer;
   readonly metrics: Metrics;
   readonly tls: TlsMaterial | undefined;
+  /** Limits of what a leader may send. */
+  readonly linkLimits: RespLimits;
 }
 
 /** Part of the JavaScript heap that entries may take; the rest is for garbage, buffers and code. */
 const HEAP_FRACTION = 0.7;
+
+const MAX_VALUE_BYTES = 512 * 1024 * 1024;
+const MAX_FRAME_ARGUMENTS = 16;
+const MAX_FRAME_LINE_BYTES = 1024;
 
 /** Builds a node from its configuration. Throws RingsideError `config_invalid` when certificates cannot be read. */
 export function buildNode(config: Config, { clock, random, log }: NodeDeps): NodeParts {
@@ -71,9 +78,16 @@ export function buildNode(config: Config, { clock, random, log }: NodeDeps): Nod
     runId: random.hex(20),
     startedAtMs: clock.monotonicMs(),
   };
+  // A value that APPEND has made may be longer than any argument.
+  const linkLimits = {
+    maxBulkBytes: MAX_VALUE_BYTES,
+    maxArrayLength: MAX_FRAME_ARGUMENTS,
+    maxInlineBytes: MAX_FRAME_LINE_BYTES,
+    maxBufferedBytes: 2 * MAX_VALUE_BYTES - 1,
+  };
   const executor = new Executor(keyspace, services);
   const resp = new RespServer(node, { node: services, executor, log: replicationLog, metrics, tls });
-  return { config, services, keyspace, executor, resp, metrics, tls };
+  return { config, services, keyspace, executor, resp, metrics, tls, linkLimits };
 }
 
 function settingsOf({ node }: Config): Settings {

@@ -13,7 +13,7 @@ export class Settings {
   /** Bytes of the JavaScript heap that entries may take, since beyond its limit the process would end. */
   readonly maxHeapBytes: number;
   /** Settings that cannot be changed, by Redis's name. */
-  readonly fixed: ReadonlyMap<string, string>;
+  readonly fixed: Map<string, string>;
 
   constructor(fields: {
     maxMemoryBytes: number;
@@ -21,7 +21,7 @@ export class Settings {
     requirePass: string;
     idleTimeoutMs: number;
     maxHeapBytes: number;
-    fixed: ReadonlyMap<string, string>;
+    fixed: Map<string, string>;
   }) {
     this.maxMemoryBytes = fields.maxMemoryBytes;
     this.maxMemoryPolicy = fields.maxMemoryPolicy;

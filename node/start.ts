@@ -1,8 +1,14 @@
 import type { Config } from '../lib/config/index.ts';
+import type { HttpServer } from '../lib/net/index.ts';
 import { EXPIRY_CYCLE_MS, runExpiryCycle } from './active-expiry.ts';
+import { listenAdmin } from './admin.ts';
+import { Controller } from './cluster/controller.ts';
+import { NodeFiles } from './cluster/node-files.ts';
+import { addNodeMetrics } from './metrics.ts';
 import { buildNode, type NodeDeps, type NodeParts } from './node.ts';
+import { LeaderLink } from './replication/leader-link.ts';
 
-const IDLE_CHECK_MS = 1000;
+const SECOND_MS = 1000;
 /** What a closing node gives its clients to read their last replies. */
 const CLOSE_GRACE_MS = 500;
 
@@ -21,35 +27,153 @@ export interface RunningNode {
 }
 
 /**
- * Starts a node. Resolves once it listens. Rejects with RingsideError `port_in_use` or `config_invalid`.
+ * Starts a node. Resolves once it listens, standalone or on its way to a role that the control plane gives it. Rejects with RingsideError
+ * `port_in_use` or `config_invalid`.
  */
 export async function startNode(config: Config, deps: NodeDeps): Promise<RunningNode> {
   const parts = buildNode(config, deps);
-  const listening = await parts.resp.listen();
-  parts.services.shard.leads = true;
-  parts.services.shard.complete = true;
-  const timers = startTimers(parts);
-  return {
-    listeners: { resp: listening.address },
-    address: listening.address,
-    admin: '',
-    port: listening.port,
-    async close() {
-      for (const timer of timers) clearInterval(timer);
-      await parts.resp.close(CLOSE_GRACE_MS);
-      parts.tls?.close();
+  addNodeMetrics(parts.metrics, parts);
+  const controller = buildController(parts);
+  const closers: (() => void | Promise<void>)[] = [() => parts.tls?.close()];
+  try {
+    const listening = await parts.resp.listen();
+    closers.push(() => parts.resp.close(CLOSE_GRACE_MS));
+    parts.services.settings.fixed.set('port', String(listening.port));
+    const admin = await openAdmin(parts, controller);
+    if (admin) closers.push(() => admin.close(CLOSE_GRACE_MS));
+    const timers = startTimers(parts);
+    closers.push(() => timers.forEach(clearInterval));
+    closers.push(await takeRole(parts, controller, listening.address, admin?.address ?? ''));
+    return {
+      listeners: { resp: listening.address, ...(admin && { admin: admin.address }) },
+      address: listening.address,
+      admin: admin?.address ?? '',
+      port: listening.port,
+      close: () => closeAll(closers),
+    };
+  } catch (error) {
+    await closeAll(closers);
+    throw error;
+  }
+}
+
+/** What was opened last is closed first. */
+async function closeAll(closers: (() => void | Promise<void>)[]): Promise<void> {
+  for (const close of closers.toReversed()) await close();
+}
+
+function buildController({ config, services, keyspace, resp, tls, linkLimits }: NodeParts): Controller {
+  const { clock, random, log, settings } = services;
+  return new Controller({
+    identity: {
+      id: config.node.id ?? services.runId,
+      runId: services.runId,
+      shard: services.shard.shard,
     },
+    shard: services.shard,
+    keyspace,
+    followers: services.followers,
+    clock,
+    random,
+    log,
+    openLink: (target, hooks) =>
+      new LeaderLink({
+        target,
+        hooks,
+        keyspace,
+        tls,
+        password: settings.requirePass,
+        limits: linkLimits,
+        timeoutMs: config.node.replication.timeoutMs,
+        clock,
+        random,
+        log,
+      }),
+    giveUpHeldReplies: () => resp.giveUpHeldReplies(),
+  });
+}
+
+async function openAdmin(parts: NodeParts, controller: Controller): Promise<HttpServer | null> {
+  const port = parts.config.node.adminPort;
+  if (port === 'off' || port === 0) return null;
+  return listenAdmin(parts, controller, port === 'auto' ? 0 : port);
+}
+
+/** Begins to lead, to follow, or to ask the control plane. Returns how to end that. */
+async function takeRole(
+  parts: NodeParts,
+  controller: Controller,
+  address: string,
+  admin: string,
+): Promise<() => void> {
+  const { node } = parts.config;
+  const { shard } = parts.services;
+  if (!node.standalone) return attach(parts, controller, address, admin);
+  if (node.replicaof && node.replicaof !== 'no one') {
+    const [host, port] = node.replicaof.split(' ');
+    controller.follow({ host, port: Number(port), shardEpoch: 0 });
+  } else {
+    shard.leads = true;
+    shard.complete = true;
+  }
+  return () => controller.close();
+}
+
+async function attach(
+  parts: NodeParts,
+  controller: Controller,
+  address: string,
+  admin: string,
+): Promise<() => void> {
+  const { services, keyspace, tls, config } = parts;
+  const { clock, random, log, followers, shard } = services;
+  const { node } = config;
+  // Only nodes of a fleet speak gRPC, which takes a while to load.
+  const { Agent } = await import('./cluster/agent.ts');
+  const files = new NodeFiles(node.dir, log);
+  const { documentJson, sealedEpoch } = await files.read();
+  controller.restore(documentJson, sealedEpoch);
+  const agent = new Agent({
+    address: node.controlPlane!,
+    tls,
+    identity: {
+      id: node.id!,
+      runId: services.runId,
+      pid: process.pid,
+      address: node.advertise ?? address,
+      admin: admin && (node.adminAdvertise ?? admin),
+      shard: node.shard!,
+      weight: node.weight,
+    },
+    controller,
+    files,
+    keyspace,
+    followers,
+    shard,
+    clock,
+    random,
+    log,
+  });
+  return () => {
+    agent.close();
+    controller.close();
   };
 }
 
 function startTimers({ config, services, keyspace, resp }: NodeParts): NodeJS.Timeout[] {
   const { pingMs, timeoutMs } = config.node.replication;
-  const { followers, clock } = services;
+  const { followers, clock, stats } = services;
+  let commands = 0;
   return [
     setInterval(() => {
       if (runExpiryCycle(keyspace, clock) > 0) followers.wake();
     }, EXPIRY_CYCLE_MS),
     setInterval(() => followers.askForLease(), pingMs),
-    setInterval(() => resp.closeIdle(timeoutMs), IDLE_CHECK_MS),
+    setInterval(() => {
+      resp.closeIdle(timeoutMs);
+      stats.commandsPerSecond = Math.max(0, stats.commands - commands);
+      stats.usedBytesPeak = Math.max(stats.usedBytesPeak, keyspace.store.usedBytes);
+      commands = stats.commands;
+    }, SECOND_MS),
   ];
 }

@@ -1,7 +1,6 @@
 const LOW_RANGE = 2 ** 32;
 /** Bits of the upper word below the shard epoch: the counter has 44 bits, 32 of them in the lower word. */
 const COUNTER_HIGH_BITS = 12;
-const COUNTER_HIGH_MASK = (1 << COUNTER_HIGH_BITS) - 1;
 
 /**
  * Hands out versions of values: u64, the shard epoch in the upper 20 bits, a counter in the lower 44. Each is higher than all that were
@@ -34,21 +33,5 @@ export class VersionClock {
   /** The highest version, in decimal. */
   toString(): string {
     return ((BigInt(this.high) << 32n) | BigInt(this.low)).toString();
-  }
-
-  /** The shard epoch of the highest version. */
-  get epoch(): number {
-    return this.high >>> COUNTER_HIGH_BITS;
-  }
-
-  /** The counter of the highest version. */
-  get counter(): number {
-    return (this.high & COUNTER_HIGH_MASK) * LOW_RANGE + this.low;
-  }
-
-  /** As at the start of a process: for a node that starts over with another's data set. */
-  reset(): void {
-    this.high = 0;
-    this.low = 0;
   }
 }

@@ -1,0 +1,262 @@
+import type { Socket } from 'node:net';
+import type { Clock, Logger, Random } from '../../lib/base/index.ts';
+import {
+  encodeCommand,
+  RequestParser,
+  type RespLimits,
+  RespProtocolError,
+} from '../../lib/codec/resp/index.ts';
+import { BackoffPolicy, connectSocket, type TlsMaterial } from '../../lib/net/index.ts';
+import type { Keyspace } from '../keyspace.ts';
+import { StreamApplier, StreamError } from './stream-applier.ts';
+
+const BACKOFF = { initialMs: 50, maxMs: 1000 };
+/** Longest line of an answer to the greeting. */
+const MAX_LINE_BYTES = 1024;
+const LF = 0x0a;
+
+/** Whom to follow, and as whom. */
+export interface LeaderTarget {
+  readonly host: string;
+  readonly port: number;
+  readonly shard: string;
+  readonly shardEpoch: number;
+  /** Node id of this node. */
+  readonly id: string;
+}
+
+/** What a link to the leader needs. */
+export interface LeaderLinkOptions {
+  readonly target: LeaderTarget;
+  readonly keyspace: Keyspace;
+  readonly tls: TlsMaterial | undefined;
+  readonly password: string;
+  readonly limits: RespLimits;
+  /** Silence, in milliseconds, after which the link is opened again; also the time to connect. */
+  readonly timeoutMs: number;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Logger;
+  readonly hooks: LeaderLinkHooks;
+}
+
+/** What the owner of a link decides and wants to know. */
+export interface LeaderLinkHooks {
+  /** The leader of `epoch` asks for its lease. */
+  mayGrant(epoch: number): boolean;
+  /** Whether what is here is a whole data set to go on from. */
+  isComplete(): boolean;
+  /** A full sync begins: what was here is gone. */
+  onFullSync(): void;
+  /** Data set complete and the stream followed (true), or no longer followed (false). */
+  onSynced(synced: boolean): void;
+  /** The leader refused, with this text. */
+  onRefused(text: string): void;
+}
+
+/**
+ * The follower's end of the link: connects to the leader, asks for the stream from where it stands, applies it, and acknowledges. Opens
+ * the link again, with backoff, for as long as it is not closed.
+ */
+export class LeaderLink {
+  readonly #options: LeaderLinkOptions;
+  readonly #backoff: BackoffPolicy;
+  readonly #applier: StreamApplier;
+  #socket: Socket | null = null;
+  #parser: RequestParser | null = null;
+  /** Answers to the greeting that are still to come. */
+  #greetings = 0;
+  #line = Buffer.alloc(0);
+  #retry: NodeJS.Timeout | undefined;
+  #silence: NodeJS.Timeout | undefined;
+  #isClosed = false;
+  #isSynced = false;
+  #ackedOffset = -1;
+  #lastProblem = '';
+  /** Monotonic milliseconds of the last byte from the leader; -1 for never. */
+  heardAtMs = -1;
+  /** Monotonic milliseconds of the last lease granted; -1 for never. */
+  grantedAtMs = -1;
+
+  constructor(options: LeaderLinkOptions) {
+    this.#options = options;
+    this.#backoff = new BackoffPolicy(BACKOFF, options.random);
+    this.#applier = new StreamApplier(options.keyspace);
+    this.#open();
+  }
+
+  /** Whether the data set is complete and the stream is being followed. */
+  get isSynced(): boolean {
+    return this.#isSynced;
+  }
+
+  #open(): void {
+    const { target, tls, timeoutMs } = this.#options;
+    const socket = connectSocket({ host: target.host, port: target.port, tls, timeoutMs }, () =>
+      this.#greet(),
+    );
+    this.#socket = socket;
+    this.#parser = null;
+    this.#line = Buffer.alloc(0);
+    let reason = 'the leader closed the link';
+    socket.on('error', (error) => {
+      reason = error.message;
+    });
+    socket.on('data', (chunk: Buffer) => this.#received(chunk));
+    socket.once('close', () => this.#lost(socket, reason));
+  }
+
+  #greet(): void {
+    const { target, keyspace, password, hooks, timeoutMs } = this.#options;
+    const { log } = keyspace;
+    const complete = hooks.isComplete() && log.active;
+    this.#greetings = password === '' ? 1 : 2;
+    if (password !== '') this.#send('AUTH', password);
+    this.#send(
+      'RS.REPLICATE',
+      target.shard,
+      target.shardEpoch,
+      target.id,
+      complete ? log.replId : '?',
+      complete ? log.end : 0,
+    );
+    this.#silence = setTimeout(() => this.#fail(`nothing arrived for ${timeoutMs} ms`), timeoutMs);
+  }
+
+  #send(...parts: (string | number)[]): void {
+    this.#socket?.write(encodeCommand(...parts));
+  }
+
+  #received(chunk: Buffer): void {
+    this.#silence?.refresh();
+    this.heardAtMs = this.#options.clock.monotonicMs();
+    try {
+      const rest = this.#parser ? chunk : this.#readGreeting(chunk);
+      if (rest && this.#parser) this.#applyAll(rest, this.#parser);
+    } catch (error) {
+      if (!(error instanceof RespProtocolError || error instanceof StreamError)) throw error;
+      this.#fail(error.message);
+    }
+  }
+
+  /** Takes the lines that answer the greeting; returns what follows the last one, null while they are not all there. */
+  #readGreeting(chunk: Buffer): Buffer | null {
+    let rest = Buffer.concat([this.#line, chunk]);
+    while (this.#greetings > 0) {
+      const end = rest.indexOf(LF);
+      if (end < 0) {
+        if (rest.length > MAX_LINE_BYTES) throw new StreamError('the leader does not speak this protocol');
+        this.#line = rest;
+        return null;
+      }
+      const line = rest.latin1Slice(0, end).trimEnd();
+      rest = rest.subarray(end + 1);
+      this.#greetings--;
+      if (!this.#accept(line)) return null;
+    }
+    this.#parser = new RequestParser(this.#options.limits);
+    return rest;
+  }
+
+  #accept(line: string): boolean {
+    const { keyspace, log, hooks, target } = this.#options;
+    const leader = `${target.host}:${target.port}`;
+    if (this.#greetings > 0 && line === '+OK') return true;
+    const [word, replId, offset] = line.slice(1).split(' ');
+    if (line.startsWith('+FULLRESYNC ')) {
+      log.info({ leader, offset }, 'full sync begins');
+      hooks.onFullSync();
+      keyspace.store.clear();
+      keyspace.log.restart(replId, Number(offset));
+    } else if (line.startsWith('+CONTINUE ')) {
+      log.info({ leader, offset }, 'following on');
+      if (replId !== keyspace.log.replId) keyspace.log.rename(replId);
+      this.#synced();
+    } else {
+      if (line.startsWith('-')) hooks.onRefused(line.slice(1));
+      this.#fail(line.startsWith('-') ? `refused: ${line.slice(1)}` : `unexpected answer ${word}`);
+      return false;
+    }
+    return true;
+  }
+
+  #synced(): void {
+    this.#isSynced = true;
+    this.#lastProblem = '';
+    this.#backoff.reset();
+    this.#options.hooks.onSynced(true);
+    this.#acknowledge();
+  }
+
+  #applyAll(chunk: Buffer, parser: RequestParser): void {
+    const { keyspace } = this.#options;
+    parser.push(chunk);
+    while (parser.next()) {
+      const frame = this.#applier.apply(parser);
+      if (frame.kind === 'effect') keyspace.log.append(parser.buffer, parser.frameStart, parser.frameEnd);
+      else if (frame.kind === 'lease') this.#grant(frame.epoch, frame.seq);
+      else if (frame.kind === 'snapshot end') this.#endSnapshot(frame.offset);
+      // A hook may have closed the link.
+      if (this.#isClosed) return;
+    }
+    if (this.#isSynced && keyspace.log.end !== this.#ackedOffset) this.#acknowledge();
+  }
+
+  #endSnapshot(offset: number): void {
+    const { keyspace, log } = this.#options;
+    if (offset !== keyspace.log.end) {
+      throw new StreamError(
+        `the snapshot ends at offset ${offset}, the stream stands at ${keyspace.log.end}`,
+      );
+    }
+    log.info({ keys: keyspace.store.size, offset }, 'full sync done');
+    this.#synced();
+  }
+
+  #grant(epoch: number, seq: number): void {
+    if (!this.#options.hooks.mayGrant(epoch)) return;
+    this.grantedAtMs = this.#options.clock.monotonicMs();
+    this.#send('RS.LEASEACK', seq);
+  }
+
+  #acknowledge(): void {
+    this.#ackedOffset = this.#options.keyspace.log.end;
+    this.#send('REPLCONF', 'ACK', this.#ackedOffset);
+  }
+
+  #fail(reason: string): void {
+    this.#socket?.destroy();
+    if (this.#socket) this.#lost(this.#socket, reason);
+  }
+
+  #lost(socket: Socket, reason: string): void {
+    if (socket !== this.#socket) return;
+    const { log, target } = this.#options;
+    this.#release();
+    if (reason !== this.#lastProblem) {
+      log.warn({ leader: `${target.host}:${target.port}`, reason }, 'link to the leader is down');
+    }
+    this.#lastProblem = reason;
+    this.#retry = setTimeout(() => this.#open(), this.#backoff.nextDelayMs());
+  }
+
+  #release(): void {
+    clearTimeout(this.#silence);
+    this.#socket = null;
+    this.#parser = null;
+    this.#ackedOffset = -1;
+    if (!this.#isSynced) return;
+    this.#isSynced = false;
+    this.#options.hooks.onSynced(false);
+  }
+
+  /** Ends the link for good; nothing of it is applied any more. */
+  close(): void {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    clearTimeout(this.#retry);
+    const socket = this.#socket;
+    this.#release();
+    socket?.destroy();
+  }
+}
