@@ -6,6 +6,7 @@ import {
 } from '../../../control-plane/core/index.ts';
 import { decodeRecord, encodeRecord } from '../../../control-plane/state/record.ts';
 import type { Random } from '../../../lib/base/index.ts';
+import type { RingDocument } from '../../../lib/ring/index.ts';
 import { type Connection, Process, type Timeline } from './events.ts';
 import type { ControlHost, ToControl, ToNode } from './node-model.ts';
 
@@ -23,6 +24,7 @@ export class ControlModel extends Process {
   readonly #random: Random;
   readonly #sessions = new Map<number, Connection<ToNode, ToControl>>();
   readonly #trace: (line: string) => void;
+  readonly #onPushed: (document: RingDocument) => void;
   #queue: Ordered[] = [];
   #saving = false;
   #next = 1;
@@ -34,11 +36,13 @@ export class ControlModel extends Process {
     disk: ControlDisk;
     core: CoreOptions;
     trace: (line: string) => void;
+    onPushed: (document: RingDocument) => void;
   }) {
     super(options.timeline, 'control-plane', options.random);
     this.#disk = options.disk;
     this.#random = options.random;
     this.#trace = options.trace;
+    this.#onPushed = options.onPushed;
     const record = options.disk.text === null ? null : decodeRecord(options.disk.text);
     this.core = new ControlCore(options.core, record, this.clockMs);
     this.every(options.core.tickMs, () => this.submit({ type: 'tick' }));
@@ -114,8 +118,13 @@ export class ControlModel extends Process {
       const effect = this.#queue.shift()!;
       if (effect.type === 'persist') this.#save(encodeRecord(effect.record));
       else if (effect.type === 'answer') this.answers.push(effect.answer);
-      else this.#sessions.get(effect.session)?.toFirst({ type: 'push', document: effect.document });
+      else this.#push(effect.session, effect.document);
     }
+  }
+
+  #push(session: number, document: RingDocument): void {
+    this.#onPushed(document);
+    this.#sessions.get(session)?.toFirst({ type: 'push', document });
   }
 
   /** The write reaches the disk some time later; whether the process lives to know it is another matter. */

@@ -1,5 +1,6 @@
 import type { CoreOptions } from '../../../control-plane/core/index.ts';
 import { type Random, seededRandom } from '../../../lib/base/index.ts';
+import type { RingDocument } from '../../../lib/ring/index.ts';
 import { type ControlDisk, ControlModel } from './control-model.ts';
 import { Network, Timeline } from './events.ts';
 import { type ControlHost, type Disk, NodeModel } from './node-model.ts';
@@ -75,6 +76,7 @@ export class World {
       disk: this.#controlDisk,
       core: this.options,
       trace: (line) => this.say(`control plane: ${line}`),
+      onPushed: (document) => this.#onPushed(document),
     });
   }
 
@@ -118,6 +120,15 @@ export class World {
       this.run(40);
     }
     return this.timeline.nowMs - startMs;
+  }
+
+  /** As {@link runUntil}, stopping at the very millisecond; clients wait meanwhile. */
+  stepUntil(what: string, withinMs: number, condition: () => boolean): void {
+    const endMs = this.timeline.nowMs + withinMs;
+    while (!condition()) {
+      if (this.timeline.nowMs > endMs) throw new Error(`not within ${withinMs} ms: ${what}`);
+      this.timeline.runUntil(this.timeline.nowMs + 0.25, () => this.#check());
+    }
   }
 
   get shards(): string[] {
@@ -199,8 +210,9 @@ export class World {
       }
       writers.set(node.shard, node);
     }
-    const document = this.control?.core.view().document;
-    if (document == null) return;
+  }
+
+  #onPushed(document: RingDocument): void {
     const version = `${document.incarnation}/${document.epoch}`;
     const sha = this.#shaOfVersion.get(version) ?? document.sha256;
     if (sha !== document.sha256) throw new Error(`two contents for ring ${version}`);
