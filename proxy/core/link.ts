@@ -57,6 +57,8 @@ export class Link implements Flushable {
   #announcedEpoch: string | null = null;
   /** Positions before which the reply of an RS.EPOCH comes. */
   readonly #epochMarks: number[] = [];
+  /** Monotonic milliseconds since when replies have been due without a break. */
+  #dueSinceMs = 0;
   /** Monotonic milliseconds when bytes last arrived. */
   lastReceivedMs = 0;
   isReady = false;
@@ -109,8 +111,7 @@ export class Link implements Flushable {
   /** Gives up a connection that has not said anything for too long while replies are due. */
   checkSilence(nowMs: number): void {
     if (!this.isReady || this.#queue.sentCount === 0) return;
-    const oldest = this.#oldestSentMs(nowMs);
-    const silentMs = nowMs - Math.max(this.lastReceivedMs, oldest);
+    const silentMs = nowMs - Math.max(this.lastReceivedMs, this.#dueSinceMs);
     if (silentMs < this.#env.settings.operationTimeoutMs) return;
     this.#fail(`nothing arrived for ${Math.round(silentMs)} ms while replies were due`);
   }
@@ -252,6 +253,7 @@ export class Link implements Flushable {
   #writeBatch(socket: Socket): void {
     const { output } = this.#env;
     const queue = this.#queue;
+    if (queue.sentCount === 0) this.#dueSinceMs = this.#env.clock.monotonicMs();
     if (this.#announcedEpoch !== this.node.epoch) this.#addEpoch();
     while (queue.unsentCount > 0 && output.bytes < BATCH_BYTES) {
       const request = queue.moveToSent();
@@ -272,15 +274,6 @@ export class Link implements Flushable {
   #trust(): void {
     this.node.isSuspect = false;
     this.#env.log.info({ node: this.node.name, shard: this.node.shard }, 'the node answers again');
-  }
-
-  #oldestSentMs(nowMs: number): number {
-    let oldest = nowMs;
-    this.#queue.scan((request) => {
-      oldest = request.queuedMs;
-      return false;
-    });
-    return oldest;
   }
 
   #endIfIdle(): void {

@@ -48,6 +48,8 @@ export class RespConnection implements Sink, Flushable {
   isAuthenticated: boolean;
   /** Called when the connection is gone: a command that waits for long gives up. */
   onGone: (() => void) | null = null;
+  /** The command under way has no deadline. */
+  waitsForEver = false;
   /** Shards written to since the last WAIT, as they were then. */
   written: Set<ShardRoute> | null = null;
   /** Monotonic milliseconds when bytes last arrived. */
@@ -359,6 +361,8 @@ export class RespConnection implements Sink, Flushable {
   /** The client closed its side: what it sent before is still answered. */
   #ended(): void {
     this.#inputEnded = true;
+    // It may be gone for good: nothing may wait for it without end.
+    if (this.waitsForEver) this.destroy();
     this.#endIfDone();
   }
 

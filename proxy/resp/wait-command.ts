@@ -10,8 +10,10 @@ export const runWait: Handler = (connection, args) => {
   connection.barrier((done) => {
     const { router, wait } = connection.context;
     const routes = connection.written ?? new Set(router.routes);
+    connection.waitsForEver = timeoutMs === 0;
     connection.onGone = wait.start([...routes], replicas, timeoutMs, (reply) => {
       connection.onGone = null;
+      connection.waitsForEver = false;
       connection.waited();
       connection.reply(reply);
       done();
