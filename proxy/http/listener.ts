@@ -1,22 +1,19 @@
-import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { RingsideError } from '../../lib/base/index.ts';
 import { createHttpServer } from '../../lib/net/index.ts';
 import type { KeyValueApi } from '../core/api.ts';
 import {
-  AnswerCounter,
   type ApiListenerDeps,
   type ApiListenerOptions,
-  asRingsideError,
   ByteBudget,
   type ListenerHandle,
-  passwordCheck,
 } from '../listener/index.ts';
 import type { HttpContext, HttpHandler } from './context.ts';
+import { HttpGuard } from './guard.ts';
 import { HeldResponses } from './held-responses.ts';
 import { deleteHandler, getHandler, incrHandler, putHandler } from './key-handlers.ts';
 import { INCR_ROUTE, KEY_ROUTE, rewriteKeyUrl } from './key-path.ts';
-import { later, refuseLater } from './later.ts';
+import { later } from './later.ts';
 import { mgetHandler } from './mget-handler.ts';
 import { sendError } from './reply.ts';
 
@@ -60,7 +57,7 @@ function register(
   deps: ApiListenerDeps,
 ): void {
   const context = createContext(options, api);
-  const wrap = guard(options, deps);
+  const guard = new HttpGuard(options, deps);
   // The handlers read bodies themselves, bounded, and say themselves whether to continue.
   app.removeAllContentTypeParsers();
   app.addContentTypeParser('*', (_request, _payload, done) => done(null));
@@ -88,7 +85,7 @@ function register(
         method,
         url,
         exposeHeadRoute: false,
-        handler: handler ? wrap(handler) : methodNotAllowed(allow),
+        handler: handler ? guard.wrap(handler) : methodNotAllowed(allow),
       });
     }
   }
@@ -108,37 +105,6 @@ function createContext({ limits }: ApiListenerOptions, api: KeyValueApi): HttpCo
       budget,
     },
   };
-}
-
-/** What every handler has around it: the password, what comes later, and the answer to errors. */
-function guard({ password }: ApiListenerOptions, { log, metrics }: ApiListenerDeps) {
-  const isAuthorized = passwordCheck(password);
-  const answers = new AnswerCounter(metrics, {
-    name: 'ringside_proxy_http_requests_total',
-    help: 'HTTP requests for data, by status.',
-  });
-  const fail = (request: IncomingMessage, response: ServerResponse, cause: unknown) => {
-    const error = asRingsideError(cause);
-    if (error.code === 'internal') log.error({ err: cause, method: request.method }, 'HTTP request failed');
-    const headers = error.code === 'unauthorized' ? { 'www-authenticate': 'Bearer' } : undefined;
-    sendError(request, response, error, { headers });
-    answers.count(response.statusCode);
-  };
-  return (handler: HttpHandler) =>
-    ({ raw: request, query }: FastifyRequest, { raw: response }: FastifyReply): void => {
-      try {
-        if (isAuthorized && !isAuthorized(request.headers.authorization)) {
-          throw new RingsideError('unauthorized', 'Authorization: Bearer with the password is required');
-        }
-        refuseLater(request, query);
-        handler(request, response).then(
-          () => answers.count(response.statusCode),
-          (error: unknown) => fail(request, response, error),
-        );
-      } catch (error) {
-        fail(request, response, error);
-      }
-    };
 }
 
 function methodNotAllowed(allow: string) {
