@@ -24,6 +24,8 @@ interface Parked {
   readonly request: Request;
   /** What the client gets when the deadline comes first. */
   readonly failure: Buffer;
+  /** The node said STALERING. */
+  readonly isStale: boolean;
 }
 
 /**
@@ -131,9 +133,10 @@ export class Router implements LinkOwner {
     this.#env.refresh?.();
   }
 
-  /** A push that brought nothing new still tells that the ring is right: refused requests are tried again. */
+  /** The control plane has nothing newer: requests refused as STALERING are tried again, since it is the node that was behind. */
   confirmTopology(): void {
-    this.#releaseParked(true);
+    for (const { request, isStale } of this.#parked) if (isStale) request.retryAtMs = 0;
+    this.#releaseParked(false);
   }
 
   /** Closes every connection; whoever waits is answered. */
@@ -158,23 +161,19 @@ export class Router implements LinkOwner {
     return created;
   }
 
-  refused(request: Request, reply: Buffer, start: number, _end: number, node: UpstreamNode): boolean {
+  refused(request: Request, reply: Buffer, start: number, end: number, node: UpstreamNode): boolean {
     if (request.retries > 0 || request.sink === discard) return false;
     const loading = hasErrorCode(reply, start, 'LOADING');
     if (!request.isWrite) return loading && this.#readElsewhere(request, node);
     if (this.#env.refresh === undefined) return false;
     const stale = hasErrorCode(reply, start, 'STALERING');
     if (!stale && !loading && !hasErrorCode(reply, start, 'READONLY')) return false;
+    this.#env.refresh();
     if (this.#isOvertaken(request)) return false;
     request.retries = 1;
     this.#env.stats.add(Stat.writeRetries);
-    const failure = Buffer.from(reply.subarray(start, _end));
-    this.#parkUntil(
-      request,
-      this.#env.clock.monotonicMs() + (stale ? STALE_RETRY_MS : READ_ONLY_RETRY_MS),
-      failure,
-    );
-    this.#env.refresh();
+    const retryAtMs = this.#env.clock.monotonicMs() + (stale ? STALE_RETRY_MS : READ_ONLY_RETRY_MS);
+    this.#parkUntil(request, retryAtMs, Buffer.from(reply.subarray(start, end)), stale);
     return true;
   }
 
@@ -371,7 +370,7 @@ export class Router implements LinkOwner {
     this.#parkUntil(request, retryAtMs, errorReply('shard_down', `${why}; nothing was sent`));
   }
 
-  #parkUntil(request: Request, retryAtMs: number, failure: Buffer): void {
+  #parkUntil(request: Request, retryAtMs: number, failure: Buffer, isStale = false): void {
     if (this.#parked.length >= this.#env.settings.maxInFlightPerShard) {
       this.#overloaded(request, request.route!);
       return;
@@ -379,7 +378,7 @@ export class Router implements LinkOwner {
     request.state = RequestState.PARKED;
     request.link = null;
     request.retryAtMs = retryAtMs;
-    this.#parked.push({ request, failure });
+    this.#parked.push({ request, failure, isStale });
     if (this.#ticker === undefined) this.#startTicking();
   }
 
