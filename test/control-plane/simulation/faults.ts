@@ -14,6 +14,7 @@ export function randomFault(world: World): Fault {
   const kinds = [
     crashNode,
     crashNode,
+    restartNode,
     pauseNode,
     cutLink,
     cutLink,
@@ -31,6 +32,7 @@ export function randomOverlappingFault(world: World): Fault {
   const kinds = [
     crashNode,
     crashNode,
+    restartNode,
     pauseNode,
     cutLink,
     isolateNode,
@@ -56,12 +58,23 @@ export function crashNode(world: World, id = pickNode(world)): Fault {
   return { what: `crash ${id}`, leader: leads ? id : null, repair };
 }
 
+/** kill -9 of a node that a supervisor starts again at once: nobody has missed it yet. */
+export function restartNode(world: World, id = pickNode(world)): Fault {
+  const fault = crashNode(world, id);
+  world.timeline.after(50 + world.random.next() * 500, fault.repair);
+  return { ...fault, what: `restart ${id}` };
+}
+
 /** SIGSTOP, and SIGCONT at the repair. */
-export function pauseNode(world: World, id = pickNode(world)): Fault {
+export function pauseNode(
+  world: World,
+  id = pickNode(world),
+  forMs = 200 + world.random.next() * 6000,
+): Fault {
   const node = world.nodes.get(id)!;
   const leads = node.mayWrite;
   world.say(`-- ${id} is stopped`);
-  node.pause(200 + world.random.next() * 6000);
+  node.pause(forMs);
   const repair = () => {
     if (!node.paused) return;
     node.resume();
