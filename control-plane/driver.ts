@@ -43,7 +43,8 @@ export class Driver {
   #version: bigint;
   #events: CoreEvent[] = [];
   #queue: Ordered[] = [];
-  #draining: Promise<void> | null = null;
+  #isDraining = false;
+  #drained: Promise<void> = Promise.resolve();
   #timer: NodeJS.Timeout | undefined;
   #nextRequest = 1;
   #closed = false;
@@ -119,7 +120,7 @@ export class Driver {
   async close(): Promise<void> {
     this.#closed = true;
     clearInterval(this.#timer);
-    await this.#draining;
+    await this.#drained;
     const message = 'the control plane is shutting down';
     for (const resolve of this.#answers.values()) resolve({ ok: false, code: 'unavailable', message });
     this.#answers.clear();
@@ -146,9 +147,7 @@ export class Driver {
         break;
       default:
         this.#queue.push(effect);
-        this.#draining ??= this.#drain().finally(() => {
-          this.#draining = null;
-        });
+        if (!this.#isDraining) this.#drained = this.#drain();
     }
   }
 
@@ -158,7 +157,9 @@ export class Driver {
     this.onFatal();
   }
 
+  /** Runs without a pause up to the first write to the store, and ends only with an empty queue. */
   async #drain(): Promise<void> {
+    this.#isDraining = true;
     while (this.#queue.length > 0) {
       const batch = this.#queue;
       this.#queue = [];
@@ -167,6 +168,7 @@ export class Driver {
       if (record !== undefined && !(await this.#persist(record))) return;
       for (const effect of batch) this.#performOrdered(effect);
     }
+    this.#isDraining = false;
   }
 
   #performOrdered(effect: Ordered): void {
