@@ -74,10 +74,9 @@ const limits = group(
       minimum: '1mb',
       maximum: '64gb',
       default: '256mb',
-      formula:
-        'maxApiBytes >= maxHttpBodyBytes; memory of the HTTP and gRPC listeners <= 2 x workers x maxApiBytes',
+      formula: 'maxApiBytes >= maxHttpBodyBytes; memory of the HTTP and gRPC listeners <= 2 x maxApiBytes',
       description:
-        'Bodies being received and answers not yet read of all clients of one worker, for HTTP and for gRPC each. Beyond it requests are answered 503 or RESOURCE_EXHAUSTED.',
+        'Bodies being received and answers not yet read of all clients, for HTTP and for gRPC each. Beyond it requests are answered 503 or RESOURCE_EXHAUSTED.',
     }),
     handshakeTimeoutMs: milliseconds({
       minimum: 100,

@@ -16,6 +16,8 @@ import { CallGuard } from './call-guard.ts';
 import { loadDefinitions } from './definitions.ts';
 import { cacheHandlers, laterHandlers } from './handlers.ts';
 
+/** Calls of one connection at once; each costs some kilobytes before a byte of it has come. */
+const MAX_STREAMS = 1000;
 const SERVICES = ['', 'ringside.v1.Cache'];
 
 /** Starts the gRPC interface of the data (docs/grpc.md), with health and reflection. Rejects as `createServer` of lib/net does. */
@@ -62,7 +64,7 @@ function createGrpcServer({ limits }: ApiListenerOptions, guard: CallGuard): Ser
   return new Server({
     interceptors: [guard.interceptor],
     'grpc.max_receive_message_length': limits.maxHttpBodyBytes,
-    'grpc.max_concurrent_streams': limits.maxInFlightPerConnection,
+    'grpc.max_concurrent_streams': Math.min(limits.maxInFlightPerConnection, MAX_STREAMS),
     // A peer that does not speak HTTP/2, or no longer answers, does not answer the ping.
     'grpc.keepalive_time_ms': limits.headerTimeoutMs,
     'grpc.keepalive_timeout_ms': limits.headerTimeoutMs,

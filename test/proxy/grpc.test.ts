@@ -188,6 +188,34 @@ t.test('answers that are not read are bounded and given up', async (t) => {
   t.ok(greedy.length);
 });
 
+t.test('streams: half a request and unread answers are bounded too', async (t) => {
+  const { call, listener } = await start(t, {
+    maxApiBytes: 65_536,
+    maxHttpBodyBytes: 65_536,
+    headerTimeoutMs: 500,
+  });
+  const { begin } = session(t, listener.address);
+  for (const path of [
+    '/grpc.health.v1.Health/Watch',
+    '/ringside.v1.Coordination/Observe',
+    '/grpc.reflection.v1.ServerReflection/ServerReflectionInfo',
+  ]) {
+    const half = begin(path);
+    half.stream.write(frame(Buffer.alloc(100), { length: 1000 }));
+    await until(`${path}: half a request is cut off`, () => half.closed);
+  }
+  const greedy = begin('/grpc.reflection.v1.ServerReflection/ServerReflectionInfo');
+  greedy.stream.pause();
+  // `file_containing_symbol: "ringside.v1.Cache"`, a thousand times.
+  const symbol = Buffer.from('ringside.v1.Cache');
+  const question = frame(Buffer.concat([Buffer.from([0x22, symbol.length]), symbol]));
+  greedy.stream.write(Buffer.concat(Array(1000).fill(question)));
+  greedy.stream.on('close', () => greedy.stream.resume());
+  await until('who does not read is cut off', () => greedy.stream.destroyed || greedy.stream.closed);
+  const value = Buffer.alloc(60_000);
+  await until('everything is given back', () => call('put', { key: Buffer.from('a'), value }));
+});
+
 t.test('bad input: an error on that connection or call alone', async (t) => {
   const { call, listener } = await start(t, { headerTimeoutMs: 500 });
   const { begin } = session(t, listener.address);
