@@ -11,7 +11,7 @@ export interface ReplySink {
   integer(value: number): void;
   bulk(bytes: Buffer): void;
   bulkLatin1(text: string): void;
-  nullArray(): void;
+  nullBulk(): void;
   arrayHeader(count: number): void;
   mapHeader(pairs: number): void;
   setHeader(count: number): void;
@@ -106,7 +106,7 @@ function infoReply(args: CommandArgs, sink: ReplySink, supports: Supports): void
   sink.arrayHeader(args.count - 2);
   for (let i = 2; i < args.count; i++) {
     const spec = named(args, i);
-    if (spec === undefined || !supports(spec)) sink.nullArray();
+    if (spec === undefined || !supports(spec)) sink.nullBulk();
     else writeInfo(spec, sink, supports);
   }
 }

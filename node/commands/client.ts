@@ -3,9 +3,8 @@ import { helpReply, lookupCommand } from '../../lib/commands/index.ts';
 import type { Client } from '../server/client.ts';
 import type { ConnectedClient } from '../server/client-registry.ts';
 import { type CommandContext, type CommandHandlers, SYNTAX_ERROR } from './command.ts';
-import { BAD_CLIENT_NAME } from './connection.ts';
+import { BAD_CLIENT_NAME, GOOD_CLIENT_NAME } from './connection.ts';
 
-const GOOD_NAME = /^[!-~]*$/;
 const types = ['normal', 'master', 'replica', 'pubsub'] as const;
 type ClientType = (typeof types)[number];
 
@@ -146,7 +145,7 @@ function kill(context: CommandContext, args: Args, reply: RespWriter) {
 
 function setName({ client }: CommandContext, args: Args, reply: RespWriter) {
   const name = args.utf8(2);
-  if (!GOOD_NAME.test(name)) return reply.error(BAD_CLIENT_NAME);
+  if (!GOOD_CLIENT_NAME.test(name)) return reply.error(BAD_CLIENT_NAME);
   client.name = name;
   reply.ok();
 }

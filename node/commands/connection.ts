@@ -9,7 +9,7 @@ const NO_PASSWORD_SET =
 const HELLO_NEEDS_AUTH =
   'NOAUTH HELLO must be called with the client already authenticated, otherwise the HELLO <proto> AUTH <user> <pass> option can be used to authenticate the client and select the RESP protocol version at the same time';
 export const BAD_CLIENT_NAME = 'ERR Client names cannot contain spaces, newlines or special characters.';
-const GOOD_CLIENT_NAME = /^[!-~]*$/;
+export const GOOD_CLIENT_NAME = /^[!-~]*$/;
 /** What Redis calls itself; clients look at it. */
 export const REDIS_VERSION = '7.0.15';
 
@@ -39,28 +39,24 @@ function auth(context: CommandContext, args: Args, reply: RespWriter) {
   reply.ok();
 }
 
-interface HelloOptions {
-  user: string | null;
-  password: string;
-  name: string | null;
-}
-
-/** The options from argument 2 on, or the text of an error. */
-function parseHello(args: Args): HelloOptions | string {
-  const options: HelloOptions = { user: null, password: '', name: null };
+/** Does what the options from argument 2 on say, in their order; the text of an error ends that, as in Redis. */
+function applyHelloOptions(context: CommandContext, args: Args): string | null {
+  const { client } = context;
   for (let i = 2; i < args.count; i++) {
     const more = args.count - 1 - i;
     if (args.equalsIgnoreCase(i, 'AUTH') && more >= 2) {
-      options.user = args.utf8(++i);
-      options.password = args.utf8(++i);
+      if (!isRightPassword(context, args.utf8(i + 1), args.utf8(i + 2))) return WRONG_PASSWORD;
+      client.authenticated = true;
+      i += 2;
     } else if (args.equalsIgnoreCase(i, 'SETNAME') && more >= 1) {
-      options.name = args.utf8(++i);
-      if (!GOOD_CLIENT_NAME.test(options.name)) return BAD_CLIENT_NAME;
+      const name = args.utf8(++i);
+      if (!GOOD_CLIENT_NAME.test(name)) return BAD_CLIENT_NAME;
+      client.name = name;
     } else {
       return `ERR Syntax error in HELLO option '${args.utf8(i)}'`;
     }
   }
-  return options;
+  return null;
 }
 
 function hello(context: CommandContext, args: Args, reply: RespWriter) {
@@ -72,14 +68,9 @@ function hello(context: CommandContext, args: Args, reply: RespWriter) {
     if (asked < 2n || asked > 3n) return reply.error('NOPROTO unsupported protocol version');
     protocol = Number(asked);
   }
-  const options = parseHello(args);
-  if (typeof options === 'string') return reply.error(options);
-  if (options.user !== null) {
-    if (!isRightPassword(context, options.user, options.password)) return reply.error(WRONG_PASSWORD);
-    client.authenticated = true;
-  }
+  const error = applyHelloOptions(context, args);
+  if (error !== null) return reply.error(error);
   if (!client.authenticated) return reply.error(HELLO_NEEDS_AUTH);
-  if (options.name !== null) client.name = options.name;
   client.protocol = protocol === 3 ? 3 : 2;
   reply.protocol = client.protocol;
   writeGreeting(context, reply);

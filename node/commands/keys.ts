@@ -6,7 +6,8 @@ import { matchesGlob } from './glob.ts';
 /** Buckets a SCAN looks at per key asked for: bounds the time in a sparse table. */
 const BUCKETS_PER_KEY = 10;
 const RANDOM_TRIES = 100;
-const CURSOR = /^[0-9]{1,20}$/;
+/** What strtoul reads, since Redis reads cursors with it. */
+const CURSOR = /^[+-]?[0-9]{1,20}$/;
 const MAX_CURSOR = 2n ** 64n - 1n;
 
 function remove({ keyspace }: CommandContext, args: Args, reply: RespWriter) {
@@ -118,9 +119,10 @@ function scan({ keyspace }: CommandContext, args: Args, reply: RespWriter) {
 
 /** The lower 32 bits of a cursor, all that ours have; null when it is none. */
 function parseCursor(text: string): number | null {
+  if (text === '') return 0;
   if (!CURSOR.test(text)) return null;
-  const cursor = BigInt(text);
-  return cursor > MAX_CURSOR ? null : Number(cursor & 0xffffffffn);
+  const cursor = BigInt(text.replace('+', ''));
+  return cursor > MAX_CURSOR || cursor < -MAX_CURSOR ? null : Number(cursor & 0xffffffffn);
 }
 
 /** The options, or the text of an error. */

@@ -47,10 +47,12 @@ function parse(text: string): LongDouble | 'infinite' | null {
   const digits = BigInt(whole + fraction);
   const exponent = Number(power) - fraction.length;
   if (digits === 0n || exponent < -MAX_DECIMAL_EXPONENT) return { mantissa: 0n, exponent: 0 };
-  if (exponent > MAX_DECIMAL_EXPONENT) return 'infinite';
+  if (exponent > MAX_DECIMAL_EXPONENT) return null;
   const scale = 10n ** BigInt(Math.abs(exponent));
   const signed = sign === '-' ? -digits : digits;
-  return exponent >= 0 ? round(signed * scale, 1n, 0) : round(signed, scale, 0);
+  const value = exponent >= 0 ? round(signed * scale, 1n, 0) : round(signed, scale, 0);
+  // Too large to be read; only the word itself is read as infinity.
+  return value === 'infinite' ? null : value;
 }
 
 /** numerator / denominator x 2^exponent to the nearest long double, ties to even. */

@@ -1,7 +1,7 @@
 import type { Args, RespWriter } from '../../lib/codec/resp/index.ts';
 import { type CommandSpec, commandReply } from '../../lib/commands/index.ts';
 import { infoText } from '../info.ts';
-import { type CommandContext, type CommandHandlers, SYNTAX_ERROR } from './command.ts';
+import type { CommandContext, CommandHandler, CommandHandlers } from './command.ts';
 import { handlers } from './index.ts';
 
 /** Whether this node answers the command, by itself or by a subcommand. */
@@ -24,10 +24,14 @@ function time({ node: { clock } }: CommandContext, _args: Args, reply: RespWrite
 }
 
 /** There are no scripts and functions yet, so there is nothing to flush. */
-function flushNothing(_context: CommandContext, args: Args, reply: RespWriter) {
-  const known = args.count === 2 || args.equalsIgnoreCase(2, 'SYNC') || args.equalsIgnoreCase(2, 'ASYNC');
-  if (args.count > 3 || !known) reply.error(SYNTAX_ERROR);
-  else reply.ok();
+function flushNothing(error: string, surplus = error): CommandHandler {
+  return (_context, args, reply) => {
+    const isPlain = args.count === 2;
+    const isKnown =
+      args.count === 3 && (args.equalsIgnoreCase(2, 'SYNC') || args.equalsIgnoreCase(2, 'ASYNC'));
+    if (isPlain || isKnown) reply.ok();
+    else reply.error(args.count > 3 ? surplus : error);
+  };
 }
 
 /** Commands about the server. */
@@ -35,6 +39,9 @@ export const serverCommands: CommandHandlers = {
   INFO: info,
   TIME: time,
   COMMAND: (_context, args, reply) => commandReply(args, reply, supports),
-  'FUNCTION|FLUSH': flushNothing,
-  'SCRIPT|FLUSH': flushNothing,
+  'FUNCTION|FLUSH': flushNothing(
+    'ERR FUNCTION FLUSH only supports SYNC|ASYNC option',
+    "ERR unknown subcommand or wrong number of arguments for 'FLUSH'. Try FUNCTION HELP.",
+  ),
+  'SCRIPT|FLUSH': flushNothing('ERR SCRIPT FLUSH only support SYNC|ASYNC option'),
 };

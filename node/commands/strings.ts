@@ -98,7 +98,9 @@ function parseOptions(args: Args, first: number, forSet: boolean): StringOptions
   for (let i = first; i < args.count; i++) {
     const named = units.find(([name]) => args.equalsIgnoreCase(i, name));
     if (named) {
-      if (options.unit || options.keepTtl || options.persist || i + 1 === args.count) return null;
+      // The same one again is no error in Redis; the last one counts.
+      const isOther = options.unit !== null && options.unit !== named[1];
+      if (isOther || options.keepTtl || options.persist || i + 1 === args.count) return null;
       options.unit = named[1];
       options.timeAt = ++i;
     } else if (!parseFlag(args, i, options, forSet)) {

@@ -93,6 +93,31 @@ const configRows: readonly CommandRow[] = [
   config('help', 2, '5.0.0', 'Prints this help.'),
 ];
 
+/** A container of which there is only FLUSH, which succeeds: there is nothing to flush yet, and test suites begin with it. */
+function flushOnly(name: string, since: string, what: string): CommandRow {
+  const complexity = 'O(N)';
+  return {
+    name,
+    arity: -2,
+    since,
+    complexity: 'Depends on subcommand.',
+    summary: `Commands about ${what}.`,
+    routing: 'node',
+    subcommands: [
+      {
+        name: 'flush',
+        arity: -2,
+        flags: 'noscript',
+        since,
+        complexity,
+        summary: `Deletes all ${what}.`,
+        syntax: '[ASYNC|SYNC]',
+        routing: 'node',
+      },
+    ],
+  };
+}
+
 function flush(name: string, what: string): CommandRow {
   return {
     name,
@@ -121,6 +146,8 @@ export const serverRows: readonly CommandRow[] = [
     summary: 'Returns the number of keys.',
     routing: 'all',
   },
+  flushOnly('function', '7.0.0', 'functions'),
+  flushOnly('script', '2.6.0', 'scripts'),
   flush('flushall', 'all databases'),
   flush('flushdb', 'the current database'),
   {

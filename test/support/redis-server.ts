@@ -1,0 +1,56 @@
+import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import net from 'node:net';
+import { RespClient } from './resp-client.ts';
+import { until } from './until.ts';
+
+/** Whether the real thing is there to compare with. */
+export const hasRedisServer = spawnSync('redis-server', ['--version']).status === 0;
+/** Why a test is skipped without it. */
+export const NO_REDIS = 'redis-server not installed';
+
+/** A redis-server of the test's own, without persistence. */
+export interface RedisServer {
+  readonly address: string;
+  stop(): Promise<void>;
+}
+
+/** Starts redis-server on a free port and resolves when it answers. */
+export async function startRedis(args: readonly string[] = []): Promise<RedisServer> {
+  const port = await freePort();
+  const child = spawn(
+    'redis-server',
+    ['--port', String(port), '--bind', '127.0.0.1', '--save', '', '--appendonly', 'no', ...args],
+    { stdio: 'ignore' },
+  );
+  const kill = () => child.kill('SIGKILL');
+  process.once('exit', kill);
+  const address = `127.0.0.1:${port}`;
+  await until('redis-server answers', async () => {
+    const client = new RespClient(address);
+    try {
+      return (await client.text('PING')) === 'PONG';
+    } finally {
+      client.close();
+    }
+  });
+  return {
+    address,
+    async stop() {
+      const ended = once(child, 'exit');
+      child.kill('SIGKILL');
+      await ended;
+      process.off('exit', kill);
+    },
+  };
+}
+
+/** A port that was free a moment ago, for programs that cannot choose one themselves. */
+export async function freePort(): Promise<number> {
+  const server = net.createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as net.AddressInfo;
+  server.close();
+  await once(server, 'close');
+  return port;
+}
