@@ -50,11 +50,16 @@ async function isFree(port: number): Promise<boolean> {
   });
 }
 
-/** An offset at which none of the ports a small cluster takes is in use. */
+/**
+ * An offset at which none of the ports a small cluster takes is in use, and all are below 32768: the kernel hands out
+ * higher ones to outgoing connections.
+ */
 async function freeOffset(): Promise<number> {
   for (let tries = 0; tries < 50; tries++) {
-    const offset = 2_000 + 700 * ((process.pid + tries * 7) % 60);
-    const ports = [7379, 7311, 7380, 7381, 7390, 7400, 7401, 7501, 7502, 7506, 7601].map((p) => p + offset);
+    const offset = 2_000 + 700 * ((process.pid + tries * 7) % 32);
+    const ports = [7379, 7311, 7380, 7381, 7390, 7400, 7401, 7501, 7502, 7506, 7601, 7602, 7609].map(
+      (p) => p + offset,
+    );
     if ((await Promise.all(ports.map(isFree))).every(Boolean)) return offset;
   }
   throw new Error('no free range of ports found');
@@ -111,20 +116,19 @@ export class DevCluster {
 
   /** Waits until every shard has a serving leader and `followers` serving followers, and every proxy the newest ring. */
   async whole(shards: number, followers: number, timeoutMs = 30_000): Promise<ClusterStatus> {
-    return until(
-      `the cluster is whole (${shards} shards with ${followers} followers each)`,
-      async () => {
-        const now = await this.status();
-        const shardsWhole = now.shards.filter(
-          (shard) =>
-            shard.leader?.state === 'serving' &&
-            shard.followers.filter(({ state }) => state === 'serving').length === followers,
-        );
-        const current = now.proxies.every(({ ackedEpoch }) => ackedEpoch === now.ring.epoch);
-        return shardsWhole.length === shards && current ? now : undefined;
-      },
-      { timeoutMs, everyMs: 50 },
-    );
+    let last: ClusterStatus | undefined;
+    try {
+      return await until(
+        `the cluster is whole (${shards} shards with ${followers} followers each)`,
+        async () => {
+          last = await this.status();
+          return isWhole(last, shards, followers) && last;
+        },
+        { timeoutMs, everyMs: 50 },
+      );
+    } catch (error) {
+      throw new Error(`${(error as Error).message}; it is ${JSON.stringify(last)}`, { cause: error });
+    }
   }
 
   async stop(): Promise<void> {
@@ -132,4 +136,13 @@ export class DevCluster {
     await this.process.stop();
     rmSync(this.dir, { recursive: true, force: true });
   }
+}
+
+function isWhole(now: ClusterStatus, shards: number, followers: number): boolean {
+  const whole = now.shards.filter(
+    (shard) =>
+      shard.leader?.state === 'serving' &&
+      shard.followers.filter(({ state }) => state === 'serving').length === followers,
+  );
+  return whole.length === shards && now.proxies.every(({ ackedEpoch }) => ackedEpoch === now.ring.epoch);
 }
