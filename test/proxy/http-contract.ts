@@ -1,7 +1,7 @@
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import type { Test } from 'tap';
-import { Client } from 'undici';
+import { Client, type Dispatcher } from 'undici';
 
 const run = promisify(execFile);
 
@@ -14,7 +14,7 @@ export interface Answer {
 }
 
 /** Sends one request with the path as it stands: undici would normalize a URL. */
-export function requester(client: Client) {
+export function requester(client: Dispatcher) {
   return async (method: string, path: string, options: { headers?: object; body?: unknown } = {}) => {
     const response = await client.request({
       method: method as 'GET',
