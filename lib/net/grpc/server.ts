@@ -16,7 +16,7 @@ const PREFACE_BYTES = 24 + 9;
 export async function listenGrpc(server: Server, options: ListenOptions): Promise<ListeningServer> {
   const injector = server.createConnectionInjector(ServerCredentials.createInsecure());
   const prefaceTimeoutMs = options.handshakeTimeoutMs ?? PREFACE_TIMEOUT_MS;
-  const listening = await createServer({ ...options, allowHalfOpen: true, alpn: ['h2'] }, (socket) => {
+  const listening = await createServer({ ...options, alpn: ['h2'] }, (socket) => {
     cutIfSilent(socket, prefaceTimeoutMs);
     injector.injectConnection(socket);
   });
