@@ -124,6 +124,9 @@ function refusalOf(state: CoreState, hello: Hello): [RefusalReason, string] | nu
     const where = `pid ${known.hello?.pid} at ${known.hello?.address || known.hello?.resp}`;
     return ['id_in_use', `id ${id} is in use by another live process (${where}); ids must be unique`];
   }
+  if (![hello.admin, hello.resp].every((address) => address === '' || NAME.test(address))) {
+    return ['invalid', `the addresses in a Hello are ${NAME_RULE}`];
+  }
   return kind === 'NODE' ? nodeRefusal(state, hello, shard) : null;
 }
 
