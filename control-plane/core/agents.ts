@@ -5,7 +5,16 @@ import { greetWithSeal } from './failover.ts';
 import { noteShard } from './formation.ts';
 import { isNewer, pruneLists, stopWaitingFor } from './publish.ts';
 import { absorb } from './rebuild.ts';
-import { type Agent, agentKey, type CoreState, isLive, leaderAgent, log, noteEpoch } from './state.ts';
+import {
+  type Agent,
+  addAgent,
+  agentKey,
+  type CoreState,
+  isLive,
+  leaderAgent,
+  log,
+  noteEpoch,
+} from './state.ts';
 import type { RefusalReason } from './types.ts';
 
 /** What may become part of a document: printable, no spaces, at most 256 bytes. */
@@ -94,7 +103,9 @@ export function onNack(state: CoreState, session: number, nack: Nack): void {
 /** An agent asks for the newest document. */
 export function onRefresh(state: CoreState, session: number): void {
   const agent = heardFrom(state, session);
-  if (agent !== null) agent.pushed = null;
+  if (agent === null) return;
+  agent.pushed = null;
+  state.isUndelivered = true;
 }
 
 /** A stream has ended. */
@@ -169,7 +180,9 @@ function attach(state: CoreState, session: number, hello: Hello): Agent {
     offered: null,
     pushed: null,
   };
-  state.agents.set(key, agent);
+  addAgent(state, agent, hello.shard);
+  state.isTouched = true;
+  state.isUndelivered = true;
   state.sessions.set(session, agent);
   const who = { address: hello.address || hello.resp, pid: hello.pid, shard: hello.shard };
   log(state, 'info', `${kind} ${hello.id} attached`, who);

@@ -3,9 +3,9 @@ import { onSealed, superviseLeader } from './failover.ts';
 import { decideFirstRing } from './formation.ts';
 import { listFollowers } from './listing.ts';
 import { onFailoverRequest } from './planned.ts';
-import { publishIfChanged, releasePublication } from './publish.ts';
+import { distribute, publishIfChanged, releasePublication } from './publish.ts';
 import { restore } from './rebuild.ts';
-import { type CoreState, emptyState } from './state.ts';
+import { type CoreState, emptyState, type Shard } from './state.ts';
 import type { CoreEvent, CoreOptions, Effect, StateRecord } from './types.ts';
 import { type FleetView, viewOf } from './view.ts';
 
@@ -31,12 +31,14 @@ export class ControlCore {
     state.nowMs = nowMs;
     apply(state, event);
     decideFirstRing(state);
-    for (const shard of state.shards.values()) {
-      superviseLeader(state, shard);
-      listFollowers(state, shard);
+    for (const shard of concernedBy(state, event)) superviseLeader(state, shard);
+    // What changes between two ticks makes one document.
+    if (event.type === 'tick') {
+      for (const shard of state.shards.values()) listFollowers(state, shard);
+      publishIfChanged(state);
     }
     releasePublication(state);
-    publishIfChanged(state);
+    distribute(state);
     const { effects } = state;
     state.effects = [];
     return effects;
@@ -77,6 +79,14 @@ function apply(state: CoreState, event: CoreEvent): void {
     case 'failover':
       onFailoverRequest(state, event.request, event.shard, event.to);
   }
+}
+
+/** A message of a node can change only its own shard; with hundreds of nodes that counts. */
+function concernedBy(state: CoreState, event: CoreEvent): Iterable<Shard> {
+  if (event.type === 'tick' || event.type === 'hello' || event.type === 'failover')
+    return state.shards.values();
+  const own = state.shards.get(state.sessions.get(event.session)?.hello?.shard ?? '');
+  return own === undefined ? [] : [own];
 }
 
 /** Silence is counted in ticks: a process that was stopped or starved has not listened meanwhile. */

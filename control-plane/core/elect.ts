@@ -38,6 +38,7 @@ export function reelect(state: CoreState, shard: Shard, reason: string): void {
   shard.epoch = shard.seenEpoch + 1n;
   shard.seenEpoch = shard.epoch;
   shard.change = null;
+  state.isTouched = true;
   log(state, 'warn', `shard ${shard.name}: ${shard.leader} leads on at epoch ${shard.epoch}`, { reason });
   if (request === null) return;
   const message = `${reason}; ${shard.leader} leads on`;
@@ -80,6 +81,7 @@ function install(state: CoreState, shard: Shard, change: Change, leader: string,
   shard.followers = sealed.filter((id) => id !== leader && isComplete(state, id)).sort();
   shard.lists = [];
   shard.change = null;
+  state.isTouched = true;
   shard.blocked = null;
   if (change.planned?.request != null) state.answers.push(changed(shard, change.planned.request));
   for (const id of [leader, ...shard.followers]) {

@@ -51,6 +51,7 @@ function shardNames(state: CoreState): string[] {
 
 function form(state: CoreState, shards: string[]): void {
   state.phase = 'running';
+  state.isTouched = true;
   state.incarnation = 1n;
   for (const name of shards) {
     const nodes = liveNodes(state, name).sort(byName);

@@ -28,6 +28,7 @@ export function listFollowers(state: CoreState, shard: Shard): void {
     (agent) => !kept.includes(agent.id) && mayJoin(shard, leader, agent),
   );
   if (joined.length === 0 && kept.length === shard.followers.length) return;
+  state.isTouched = true;
   for (const agent of joined) state.members.set(agent.id, memberOf(agent));
   shard.followers = [...kept, ...joined.map(({ id }) => id)].sort();
 }

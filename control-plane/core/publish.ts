@@ -6,6 +6,7 @@ import {
   type CoreState,
   leaderAgent,
   type Member,
+  removeAgent,
   type Shard,
   silentMs,
 } from './state.ts';
@@ -17,6 +18,8 @@ const LEADERS_FIRST_MS = 500;
 const FORGET_NODE_MS = 600_000;
 /** A proxy that is away for this long is dropped from the status. */
 const FORGET_PROXY_MS = 60_000;
+/** How often that is looked for. */
+const TIDY_MS = 1000;
 
 /**
  * Compares the state with the last document and, where they differ, makes the next one: persisted first,
@@ -25,7 +28,8 @@ const FORGET_PROXY_MS = 60_000;
  */
 export function publishIfChanged(state: CoreState): void {
   if (state.phase !== 'running') return;
-  forget(state);
+  if (state.nowMs - state.tidiedMs >= TIDY_MS) tidy(state);
+  if (!state.isTouched && !state.listsChanged) return;
   refreshMembers(state);
   const previous = state.document;
   const next = { ...content(state), incarnation: String(state.incarnation), epoch: String(state.epoch) };
@@ -34,18 +38,20 @@ export function publishIfChanged(state: CoreState): void {
     state.document = sealDocument({ ...next, epoch: String(state.epoch) });
     noteLists(state, state.document);
     state.effects.push({ type: 'persist', record: recordOf(state, state.document) });
+    state.isUndelivered = true;
     startPublication(state, concernedLeaders(state, previous, state.document));
   } else if (state.listsChanged) {
     state.effects.push({ type: 'persist', record: recordOf(state, previous) });
   }
+  state.isTouched = false;
   state.listsChanged = false;
-  distribute(state);
 }
 
 /** Pushes the newest document to every attached agent that it was not pushed to and whose turn has come. */
 export function distribute(state: CoreState): void {
   const { document, publication } = state;
-  if (document === null) return;
+  if (document === null || !state.isUndelivered) return;
+  state.isUndelivered = publication !== null;
   const version = `${document.incarnation}/${document.epoch}`;
   for (const [key, agent] of state.agents) {
     if (agent.session === null || agent.pushed === version) continue;
@@ -66,6 +72,7 @@ export function releasePublication(state: CoreState): void {
   if (publication === null) return;
   if (publication.waitingFor.size > 0 && state.nowMs < publication.deadlineMs) return;
   state.publication = null;
+  state.isUndelivered = true;
   for (const answer of publication.answers) state.effects.push(answer);
 }
 
@@ -90,12 +97,14 @@ export function memberOf(agent: Agent): Member {
   return { id, runId, shard: hello!.shard, address: hello!.address, admin: hello!.admin };
 }
 
-function forget(state: CoreState): void {
+function tidy(state: CoreState): void {
+  state.tidiedMs = state.nowMs;
+  state.isTouched = true;
   for (const [key, agent] of state.agents) {
     if (agent.session !== null) continue;
-    if (agent.kind === 'PROXY' && silentMs(state, agent) >= FORGET_PROXY_MS) state.agents.delete(key);
+    if (agent.kind === 'PROXY' && silentMs(state, agent) >= FORGET_PROXY_MS) removeAgent(state, key);
     if (agent.kind === 'NODE' && silentMs(state, agent) >= FORGET_NODE_MS && !isInRing(state, agent.id)) {
-      state.agents.delete(key);
+      removeAgent(state, key);
       state.members.delete(agent.id);
     }
   }

@@ -1,6 +1,7 @@
 import { compareVersions, type RingDocument } from '../../lib/ring/index.ts';
 import {
-  agentKey,
+  type Agent,
+  addAgent,
   type CoreState,
   isLive,
   liveLeader,
@@ -69,11 +70,13 @@ export function absorb(state: CoreState, newer: RingDocument): void {
     for (const node of newer.nodes) if (node.shard === theirs.name) takeNode(state, node);
   }
   state.incarnation = BigInt(incarnation) + 1n;
+  state.isTouched = true;
   if (BigInt(epoch) > state.epoch) state.epoch = BigInt(epoch);
 }
 
 function takeDocument(state: CoreState, document: RingDocument): void {
   state.phase = 'running';
+  state.isTouched = true;
   state.leaseBoundMs = Math.max(state.leaseBoundMs, document.leaseMs);
   for (const shard of document.shards) takeShard(state, shard, state.startedMs);
   for (const node of document.nodes) takeNode(state, node);
@@ -99,7 +102,7 @@ function takeShard(state: CoreState, shard: RingDocument['shards'][number], last
 function takeNode(state: CoreState, node: RingDocument['nodes'][number]): void {
   state.members.set(node.id, { ...node });
   if (nodeAgent(state, node.id) !== undefined) return;
-  state.agents.set(agentKey('NODE', node.id), {
+  const agent: Agent = {
     kind: 'NODE',
     id: node.id,
     runId: node.runId,
@@ -112,7 +115,8 @@ function takeNode(state: CoreState, node: RingDocument['nodes'][number]): void {
     held: null,
     offered: null,
     pushed: null,
-  });
+  };
+  addAgent(state, agent, node.shard);
 }
 
 /**

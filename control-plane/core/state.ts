@@ -78,6 +78,8 @@ export interface CoreState {
   incarnation: bigint;
   epoch: bigint;
   readonly agents: Map<string, Agent>;
+  /** The nodes among them, by shard. */
+  readonly nodesOf: Map<string, Set<Agent>>;
   readonly sessions: Map<number, Agent>;
   readonly shards: Map<string, Shard>;
   readonly members: Map<string, Member>;
@@ -86,8 +88,14 @@ export interface CoreState {
   /** Monotonic time when the first node of the youngest shard came, while there is no ring. */
   lastShardMs: number;
   publication: Publication | null;
+  /** The ring may differ from the document. */
+  isTouched: boolean;
   /** `lists` changed without a new document. */
   listsChanged: boolean;
+  /** Somebody may lack the newest document. */
+  isUndelivered: boolean;
+  /** When agents long gone were looked for last. */
+  tidiedMs: number;
   /** Answers that go out with the next document. */
   answers: Effect[];
   effects: Effect[];
@@ -106,13 +114,17 @@ export function emptyState(options: CoreOptions, nowMs: number): CoreState {
     incarnation: 0n,
     epoch: 0n,
     agents: new Map(),
+    nodesOf: new Map(),
     sessions: new Map(),
     shards: new Map(),
     members: new Map(),
     leaseBoundMs: options.leaseMs,
     lastShardMs: nowMs,
     publication: null,
+    isTouched: false,
     listsChanged: false,
+    isUndelivered: false,
+    tidiedMs: nowMs,
     answers: [],
     effects: [],
   };
@@ -140,9 +152,28 @@ export function isLive(state: CoreState, agent: Agent): boolean {
 
 /** Every live node of a shard. */
 export function liveNodes(state: CoreState, shard: string): Agent[] {
-  return [...state.agents.values()].filter(
-    (agent) => agent.kind === 'NODE' && agent.hello?.shard === shard && isLive(state, agent),
-  );
+  const live: Agent[] = [];
+  for (const agent of state.nodesOf.get(shard) ?? []) if (isLive(state, agent)) live.push(agent);
+  return live;
+}
+
+/** Adds an agent, in place of the earlier process with its id. */
+export function addAgent(state: CoreState, agent: Agent, shard: string): void {
+  removeAgent(state, agentKey(agent.kind, agent.id));
+  state.agents.set(agentKey(agent.kind, agent.id), agent);
+  if (agent.kind === 'PROXY') return;
+  const nodes = state.nodesOf.get(shard);
+  if (nodes === undefined) state.nodesOf.set(shard, new Set([agent]));
+  else nodes.add(agent);
+}
+
+/** Forgets an agent. */
+export function removeAgent(state: CoreState, key: string): void {
+  const agent = state.agents.get(key);
+  if (agent === undefined || !state.agents.delete(key)) return;
+  for (const [shard, nodes] of state.nodesOf) {
+    if (nodes.delete(agent) && nodes.size === 0) state.nodesOf.delete(shard);
+  }
 }
 
 /** The process the document names as leader, if it is attached. */

@@ -50,7 +50,7 @@ control plane: shard s1: s1-3 leads at epoch 2 instead of s1-1
 t.test('a leader that is stopped and wakes up acknowledges nothing', async (t) => {
   const world = wholeWorld(2, { nodesPerShard: 3 });
   const leader = world.leaderOf('s1')!;
-  const fault = pauseNode(world, leader.name);
+  const fault = pauseNode(world, leader.name, 10_000);
   world.runUntil('another leads', MAX_DOWN_MS, () => world.lastAck('s1').by !== leader.name);
   fault.repair();
   world.runUntil('whole', 15_000, () => world.isWhole);
@@ -174,7 +174,7 @@ t.test('a control plane that dies between seal and promotion finishes it when it
 
 t.test('followers sealed for nothing follow their leader again at the next epoch', async (t) => {
   const world = wholeWorld(10, { nodesPerShard: 3 });
-  const fault = pauseNode(world, 's1-1');
+  const fault = pauseNode(world, 's1-1', 10_000);
   world.stepUntil('seals are in force', MAX_DOWN_MS, () =>
     world.nodesOf('s1').some((node) => node.sealedEpoch === 2),
   );
