@@ -6,7 +6,7 @@ const ABANDONED = null;
 /**
  * The order of one pipelined connection: first what was sent and awaits replies, behind it what is yet to be sent.
  *
- * A ring of requests; positions (`seq`) are 32-bit and wrap around. All operations are O(1) but `takeAll` and `moveToSent`.
+ * A ring of requests; positions (`seq`) are 32-bit and wrap around. All operations are O(1) but `takeAll` and `closeGaps`.
  */
 export class RequestQueue {
   #slots: (Request | null)[] = new Array(64).fill(null);
@@ -60,7 +60,7 @@ export class RequestQueue {
   moveToSent(): Request | null {
     const request = this.#slots[this.#sent & this.#mask];
     if (request === null) {
-      this.#closeGap();
+      this.closeGaps();
       return null;
     }
     request.state = RequestState.SENT;
@@ -98,8 +98,8 @@ export class RequestQueue {
     return all;
   }
 
-  /** Moves everything behind an empty unsent place one forward; rare, so linear. */
-  #closeGap(): void {
+  /** Removes the places of requests that were taken out before they were sent. Linear, so not for every one. */
+  closeGaps(): void {
     let to = this.#sent;
     for (let from = to; from !== this.#tail; from = (from + 1) | 0) {
       const request = this.#slots[from & this.#mask];

@@ -441,6 +441,7 @@ export class Router implements LinkOwner {
     });
     for (const request of overdue) this.#expire(link, request);
     if (slow.length > 0) this.#hurry(link, slow, nowMs);
+    if (overdue.length + slow.length > 0) link.queue.closeGaps();
   }
 
   /** Reads that have waited long enough for this node. */

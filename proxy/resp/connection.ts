@@ -77,6 +77,7 @@ export class RespConnection implements Sink, Flushable {
   #isPaused = false;
   #isProcessing = false;
   #isEnding = false;
+  #isFinishing = false;
   #inputEnded = false;
   #isClosed = false;
   #isBarred = false;
@@ -200,8 +201,13 @@ export class RespConnection implements Sink, Flushable {
 
   /** Answers every command that has arrived whole, then closes: for a proxy that shuts down. */
   finish(): void {
-    this.#inputEnded = true;
-    this.#endIfDone();
+    this.#isFinishing = true;
+    this.#finishIfRead();
+  }
+
+  /** Commands that wait in the parser, held back or behind a barrier, are still taken. */
+  #finishIfRead(): void {
+    if (this.#isFinishing && !this.#isHeld && !this.#isBarred) this.end();
   }
 
   /** Closes at once. */
@@ -303,6 +309,7 @@ export class RespConnection implements Sink, Flushable {
   #resume(): void {
     this.#isHeld = false;
     if (!this.#isProcessing) this.#process();
+    this.#finishIfRead();
     if (this.#isHeld || this.#isBarred || !this.#isPaused) return;
     this.#isPaused = false;
     this.#socket.resume();

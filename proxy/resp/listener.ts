@@ -93,11 +93,10 @@ export class RespListener implements ListenerContext {
    * Stops accepting, closes idle clients, lets the others finish what they have sent, and closes what is left after `graceMs`.
    */
   async close(graceMs: number): Promise<void> {
-    clearInterval(this.#sweeper);
-    const server = this.#server;
-    if (server === null) return;
     for (const connection of this.connections.values()) connection.finish();
-    await server.close(graceMs);
+    await this.#server?.close(graceMs);
+    // Until now it closes those who do not hang up.
+    clearInterval(this.#sweeper);
   }
 
   closed(connection: RespConnection): void {

@@ -1,3 +1,4 @@
+import { noRing } from '../core/fan-out.ts';
 import type { Handler } from './context.ts';
 
 /** WAIT numreplicas timeout: by the rule of `WaitService`. */
@@ -7,8 +8,9 @@ export const runWait: Handler = (connection, args) => {
   if (replicas === null) return connection.replyError('ERR value is not an integer or out of range');
   if (timeoutMs === null) return connection.replyError('ERR timeout is not an integer or out of range');
   if (timeoutMs < 0) return connection.replyError('ERR timeout is negative');
+  const { router, wait } = connection.context;
+  if (router.routes.length === 0) return connection.reply(noRing());
   connection.barrier((done) => {
-    const { router, wait } = connection.context;
     const routes = connection.written ?? new Set(router.routes);
     connection.waitsForEver = timeoutMs === 0;
     connection.onGone = wait.start([...routes], replicas, timeoutMs, (reply) => {
