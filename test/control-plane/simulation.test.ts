@@ -107,6 +107,23 @@ t.test('a control plane that lost its state takes over without a dip', async (t)
   );
 });
 
+t.test('a control plane that starts from an old backup goes on above what the fleet holds', async (t) => {
+  const world = wholeWorld(14, { shards: 2, nodesPerShard: 3 });
+  const backup = world.controlDisk;
+  crashNode(world, 's1-1');
+  world.runUntil('another leads', 5000, () => world.lastAck('s1').by !== 's1-1');
+  world.startNode('s1-1');
+  world.runUntil('whole', 10_000, () => world.isWhole);
+  const leader = world.leaderOf('s1')!;
+  world.crashControl();
+  world.restoreControlDisk(backup);
+  world.startControl();
+  world.runUntil('whole', 10_000, () => world.isWhole);
+  t.equal(world.control?.core.view().document?.incarnation, '2');
+  t.equal(world.leaderOf('s1'), leader, 'the leader of the newer document');
+  t.equal(world.lost('replica'), 0);
+});
+
 t.test('a leader listed alone is waited for, because it may be renewing its own lease', async (t) => {
   const world = wholeWorld(6, { nodesPerShard: 2 });
   const leader = world.leaderOf('s1')!;

@@ -87,6 +87,16 @@ export class World {
     if (loseState) this.#controlDisk = { text: null };
   }
 
+  /** What is on the control plane's disk now. */
+  get controlDisk(): string | null {
+    return this.#controlDisk.text;
+  }
+
+  /** An operator puts a backup in place of the state. */
+  restoreControlDisk(text: string | null): void {
+    this.#controlDisk = { text };
+  }
+
   startNode(id: string): void {
     const [shard] = id.split('-');
     const node = new NodeModel({
