@@ -122,7 +122,7 @@ export class DevCluster {
         `the cluster is whole (${shards} shards with ${followers} followers each)`,
         async () => {
           last = await this.status();
-          return isWhole(last, shards, followers) && last;
+          return isWhole(last, shards, followers) ? last : undefined;
         },
         { timeoutMs, everyMs: 50 },
       );
