@@ -21,7 +21,6 @@ export interface DriverStats {
   published: number;
   grants: number;
   refusals: number;
-  failovers: number;
   persistFailures: number;
 }
 
@@ -32,7 +31,7 @@ type Ordered = Extract<Effect, { type: 'persist' | 'push' | 'answer' }>;
  * is on disk; while the disk fails, it is tried again and pushes wait, but leases go on.
  */
 export class Driver {
-  readonly stats: DriverStats = { published: 0, grants: 0, refusals: 0, failovers: 0, persistFailures: 0 };
+  readonly stats: DriverStats = { published: 0, grants: 0, refusals: 0, persistFailures: 0 };
   readonly #core: ControlCore;
   readonly #clock: Clock;
   readonly #store: StateStore;
@@ -177,7 +176,6 @@ export class Driver {
         this.#port.push(effect.session, effect.document);
         break;
       case 'answer':
-        if (effect.answer.ok) this.stats.failovers++;
         this.#answers.get(effect.request)?.(effect.answer);
         this.#answers.delete(effect.request);
         break;

@@ -26,6 +26,8 @@ export function registerRoutes(app: FastifyInstance, { driver, metrics, self }: 
     return routes.of(key, driver.view());
   });
   app.post<{ Params: { name: string }; Body: unknown }>('/v1/shards/:name/failover', async (request) => {
+    // A web page in an operator's browser must not be able to ask for this.
+    if (request.headers.origin !== undefined) throw new RingsideError('forbidden', 'not for web pages');
     const answer = await driver.failover(request.params.name, heirOf(request.body));
     if (!answer.ok) throw errorOf(answer);
     const { shard, leader, epoch } = answer;

@@ -21,6 +21,16 @@ export function controlPlaneMetrics(driver: Driver, agents: AttachService): Metr
   metrics.observedGauge('ringside_control_plane_nodes', 'Nodes of the ring by state.', () =>
     nodesByState(driver),
   );
+  metrics.observedCounter(
+    'ringside_control_plane_failovers_total',
+    'Leaders replaced by another node or process.',
+    () => driver.view().totals.failovers,
+  );
+  metrics.observedCounter(
+    'ringside_control_plane_reelections_total',
+    'Leaders that lead on at a new shard epoch, because followers were sealed for nothing.',
+    () => driver.view().totals.reelections,
+  );
   metrics.observedCounter('ringside_control_plane_documents_total', 'States stored.', () => stats.published);
   metrics.observedCounter(
     'ringside_control_plane_leases_granted_total',

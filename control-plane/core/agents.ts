@@ -28,15 +28,19 @@ const DECIMAL = /^\d{1,20}$/;
 export function onHello(state: CoreState, session: number, hello: Hello): void {
   const refusal = refusalOf(state, hello);
   if (refusal !== null) {
-    const [reason, message] = refusal;
-    log(state, 'warn', `refused ${hello.kind} ${hello.id}: ${message}`, { address: hello.address });
-    state.effects.push({ type: 'refuse', session, reason, message });
+    refuse(state, session, hello, ...refusal);
+    return;
+  }
+  const offered = hello.ringJson === '' ? null : parseOffer(state, hello);
+  if (offered !== null && isForeign(state, offered)) {
+    const message = `it holds ring ${offered.incarnation}/${offered.epoch} of another fleet (shards ${names(offered)}); give it an empty folder`;
+    refuse(state, session, hello, 'invalid', message);
     return;
   }
   const agent = attach(state, session, hello);
   const { heartbeatMs, leaseMs, suspectAfterMs } = state.options;
   state.effects.push({ type: 'welcome', session, welcome: { heartbeatMs, leaseMs, suspectAfterMs } });
-  readOffer(state, agent, hello.ringJson);
+  if (offered !== null) noteOffer(state, agent, offered);
   if (agent.kind === 'PROXY') return;
   const shard = state.shards.get(hello.shard);
   noteEpoch(shard, hello.sealedEpoch);
@@ -189,9 +193,28 @@ function attach(state: CoreState, session: number, hello: Hello): Agent {
   return agent;
 }
 
-function readOffer(state: CoreState, agent: Agent, text: string): void {
-  const offered = text === '' ? null : parseOffer(state, agent, text);
-  if (offered === null) return;
+function refuse(
+  state: CoreState,
+  session: number,
+  { kind, id, address }: Hello,
+  reason: RefusalReason,
+  message: string,
+): void {
+  log(state, 'warn', `refused ${kind} ${id}: ${message}`, { address });
+  state.effects.push({ type: 'refuse', session, reason, message });
+}
+
+/** A newer ring that lacks one of our shards is not a later state of ours. */
+function isForeign(state: CoreState, offered: RingDocument): boolean {
+  if (state.phase === 'collecting' || judgeDocument(state.document, offered) !== 'newer') return false;
+  return [...state.shards.keys()].some((name) => !offered.shards.some((shard) => shard.name === name));
+}
+
+function names(document: RingDocument): string {
+  return document.shards.map(({ name }) => name).join(', ');
+}
+
+function noteOffer(state: CoreState, agent: Agent, offered: RingDocument): void {
   agent.offered = offered;
   agent.held = {
     incarnation: BigInt(offered.incarnation),
@@ -204,15 +227,15 @@ function readOffer(state: CoreState, agent: Agent, text: string): void {
   if (verdict === 'newer' || verdict === 'conflict') absorb(state, offered);
 }
 
-function parseOffer(state: CoreState, agent: Agent, text: string): RingDocument | null {
+function parseOffer(state: CoreState, { kind, id, ringJson }: Hello): RingDocument | null {
   try {
-    const document = parseDocument(text);
+    const document = parseDocument(ringJson);
     if (BigInt(document.incarnation) > MAX_INCARNATION || BigInt(document.epoch) > MAX_INCARNATION)
       return null;
     return document;
   } catch (error) {
     if (!isRingsideError(error)) throw error;
-    log(state, 'warn', `${agent.kind} ${agent.id} holds a ring that cannot be read: ${error.message}`);
+    log(state, 'warn', `${kind} ${id} holds a ring that cannot be read: ${error.message}`);
     return null;
   }
 }

@@ -39,6 +39,7 @@ export function reelect(state: CoreState, shard: Shard, reason: string): void {
   shard.seenEpoch = shard.epoch;
   shard.change = null;
   state.isTouched = true;
+  state.totals.reelections++;
   log(state, 'warn', `shard ${shard.name}: ${shard.leader} leads on at epoch ${shard.epoch}`, { reason });
   if (request === null) return;
   const message = `${reason}; ${shard.leader} leads on`;
@@ -82,6 +83,7 @@ function install(state: CoreState, shard: Shard, change: Change, leader: string,
   shard.lists = [];
   shard.change = null;
   state.isTouched = true;
+  state.totals.failovers++;
   shard.blocked = null;
   if (change.planned?.request != null) state.answers.push(changed(shard, change.planned.request));
   for (const id of [leader, ...shard.followers]) {

@@ -26,6 +26,9 @@ export interface Agent {
   pushed: string | null;
 }
 
+/** In place of a leader's id: a document of others may name none. */
+export const NOBODY = '';
+
 /** A node as the ring document names it. */
 export interface Member {
   id: string;
@@ -88,6 +91,8 @@ export interface CoreState {
   /** Monotonic time when the first node of the youngest shard came, while there is no ring. */
   lastShardMs: number;
   publication: Publication | null;
+  /** Leaders replaced, and leaders given a new epoch, since the start. */
+  readonly totals: { failovers: number; reelections: number };
   /** The ring may differ from the document. */
   isTouched: boolean;
   /** `lists` changed without a new document. */
@@ -121,6 +126,7 @@ export function emptyState(options: CoreOptions, nowMs: number): CoreState {
     leaseBoundMs: options.leaseMs,
     lastShardMs: nowMs,
     publication: null,
+    totals: { failovers: 0, reelections: 0 },
     isTouched: false,
     listsChanged: false,
     isUndelivered: false,

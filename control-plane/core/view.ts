@@ -58,6 +58,8 @@ export interface FleetView {
   document: RingDocument | null;
   shards: ShardView[];
   proxies: ProxyView[];
+  /** Since the start of this process. */
+  totals: { failovers: number; reelections: number };
 }
 
 /** Reads the state for people; changes nothing. */
@@ -67,6 +69,7 @@ export function viewOf(state: CoreState): FleetView {
     document: state.document,
     shards: [...state.shards.values()].map((shard) => shardView(state, shard)),
     proxies: proxies.map((agent) => proxyView(state, agent)),
+    totals: state.totals,
   };
 }
 

@@ -8,7 +8,7 @@ import { type ControlPlane, startControlPlane } from '../../control-plane/index.
 import type { StatusBody } from '../../control-plane/status.ts';
 import { isRingsideError, silentLogger, systemClock, systemRandom } from '../../lib/base/index.ts';
 import { type Config, parseConfig } from '../../lib/config/index.ts';
-import { keyHashHex } from '../../lib/ring/index.ts';
+import { keyHashHex, sealDocument } from '../../lib/ring/index.ts';
 import { until } from '../support/until.ts';
 import { FakeAgent } from './fake-agent.ts';
 
@@ -190,7 +190,7 @@ t.test('the leader dies: seal, promotion, the new leader first, then everybody',
 });
 
 t.test('an operator moves the leader', async (t) => {
-  const { b, failover } = await fleet(t);
+  const { control, b, failover } = await fleet(t);
   t.match(await failover('nope'), { status: 404, body: { error: { code: 'not_found' } } });
   t.match(await failover('s1', { to: 'x' }), { status: 404, body: { error: { message: /no node x/ } } });
   t.match(await failover('s1', { to: 'a' }), {
@@ -198,6 +198,12 @@ t.test('an operator moves the leader', async (t) => {
     body: { error: { message: /leads shard s1 already/ } },
   });
   t.match(await failover('s1', { to: 7 }), { status: 400, body: { error: { code: 'bad_request' } } });
+  const headers = { origin: 'http://evil.example' };
+  const page = await request(`http://${control.listeners.http}/v1/shards/s1/failover`, {
+    method: 'POST',
+    headers,
+  });
+  t.equal(page.statusCode, 403, 'a web page may not');
   t.same(await failover('s1', { to: 'b' }), { status: 200, body: { shard: 's1', leader: 'b', epoch: '2' } });
   t.ok(b.leads, 'and it knows by the time of the answer');
   b.replication = { ...b.replication, synced: false };
@@ -252,6 +258,19 @@ t.test('bad agents are refused with a reason, and nobody else notices', async (t
       /begins with Hello, sent once/,
     ],
   ];
+  const foreign = sealDocument({
+    ...JSON.parse(JSON.stringify(a.document)),
+    incarnation: '9',
+    shards: [{ name: 'x', weight: 1, epoch: '1', leader: null, followers: [] }],
+    nodes: [],
+  });
+  const stray = agent({ kind: 'PROXY', id: 'stray', ringJson: JSON.stringify(foreign) });
+  refused.push([
+    'ring of another fleet',
+    stray,
+    status.INVALID_ARGUMENT,
+    /ring 9\/\d+ of another fleet \(shards x\)/,
+  ]);
   refused[6][1].send({ refresh: {} });
   refused[7][1].send({ hello: refused[7][1].hello });
   for (const [what, bad, code, details] of refused) {
