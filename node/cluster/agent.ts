@@ -71,6 +71,8 @@ export class Agent {
       open: () => {
         const client = new Client(options.address, grpcChannelCredentials(options.tls), {
           'grpc.max_receive_message_length': -1,
+          // The shared pool would keep grpc-js's own backoff from attempt to attempt, which grows to two minutes.
+          'grpc.use_local_subchannel_pool': 1,
         });
         const stream = client.Attach() as ClientDuplexStream<Outgoing, ControlMessage>;
         return { stream, dispose: () => client.close() };
