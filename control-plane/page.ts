@@ -33,8 +33,10 @@ function shardTable({ shards }: StatusBody): string {
       ...(leader === null ? [] : [nodeRow(name, epoch, 'leader', leader)]),
       ...followers.map((node) => nodeRow(name, epoch, node.listed ? 'follower' : 'joining', node)),
     ];
-    if (failover !== null)
-      lines.push(`<tr><td colspan="8" class="suspect">${escapeHtml(failover)}</td></tr>`);
+    for (const { id, refusal } of [leader, ...followers].filter((node) => node !== null)) {
+      if (refusal !== null) lines.push(note(`${id} refused the ring: ${refusal}`));
+    }
+    if (failover !== null) lines.push(note(failover));
     return lines;
   });
   return table(['Shard', '#Epoch', 'Role', 'Node', 'State', 'Address', '#Offset', '#Lag bytes'], rows);
@@ -51,6 +53,10 @@ function nodeRow(shard: string, epoch: string, role: string, node: NodeView): st
     `#${node.offset}`,
     `#${node.lagBytes ?? '?'}`,
   ]);
+}
+
+function note(text: string): string {
+  return `<tr><td colspan="8" class="suspect">${escapeHtml(text)}</td></tr>`;
 }
 
 function proxyTable({ proxies }: StatusBody): string {

@@ -1,6 +1,7 @@
-import { onAck, onDisconnect, onHeartbeat, onHello, onNack, onRefresh } from './agents.ts';
+import { onAck, onDisconnect, onHeartbeat, onNack, onRefresh } from './agents.ts';
 import { onSealed, superviseLeader } from './failover.ts';
 import { decideFirstRing } from './formation.ts';
+import { onHello } from './hello.ts';
 import { listFollowers } from './listing.ts';
 import { onFailoverRequest } from './planned.ts';
 import { distribute, publishIfChanged, releasePublication } from './publish.ts';

@@ -115,6 +115,7 @@ function takeNode(state: CoreState, node: RingDocument['nodes'][number]): void {
     firstSeenMs: state.nowMs,
     held: null,
     offered: null,
+    refusal: null,
     pushed: null,
   };
   addAgent(state, agent, node.shard);

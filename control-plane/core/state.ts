@@ -22,6 +22,8 @@ export interface Agent {
   held: { incarnation: bigint; epoch: bigint; sha256: string } | null;
   /** The document of its Hello, until a newer one is acknowledged: shows which lists a leader may go by. */
   offered: RingDocument | null;
+  /** Why it refused the last document pushed to it, null when it did not. */
+  refusal: string | null;
   /** Version last pushed on the present session. */
   pushed: string | null;
 }

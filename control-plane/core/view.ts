@@ -29,6 +29,8 @@ export interface NodeView {
   lagBytes: string | null;
   /** Milliseconds since it was level with the leader; null when unknown. */
   lagMs: number | null;
+  /** Why it refused the last ring document, else null. */
+  refusal: string | null;
 }
 
 /** One shard with its nodes. */
@@ -51,6 +53,8 @@ export interface ProxyView {
   resp: string;
   ackedEpoch: string;
   state: AgentState;
+  /** Why it refused the last ring document, else null. */
+  refusal: string | null;
 }
 
 /** Everything the status shows. */
@@ -104,6 +108,7 @@ function nodeView(state: CoreState, shard: Shard, id: string): NodeView {
     state: nodeState(state, shard, id),
     offset: own?.offset ?? '0',
     ...lag,
+    refusal: agent?.refusal ?? null,
   };
 }
 
@@ -162,6 +167,7 @@ function proxyView(state: CoreState, agent: Agent): ProxyView {
     resp: hello?.resp ?? '',
     ackedEpoch: String(held?.epoch ?? 0n),
     state: silence(state, agent) ?? (current ? 'serving' : 'syncing'),
+    refusal: agent.refusal,
   };
 }
 

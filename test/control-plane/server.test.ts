@@ -111,6 +111,7 @@ t.test('a fleet forms a ring; the API and the page show it', async (t) => {
     offset: '100',
     lagBytes: '0',
     lagMs: 0,
+    refusal: null,
   });
   t.match(shard.followers, [
     { id: 'b', pid: 4711, address: 'b:7501', state: 'serving', offset: '100', lagBytes: '0', listed: true },
@@ -284,7 +285,11 @@ t.test('bad agents are refused with a reason, and nobody else notices', async (t
   odd.send({ ack: { nonce: '99999', incarnation: '1', epoch: '99999', sha256: '' } });
   odd.send({ sealed: { shard: 's1', epoch: '18446744073709551615' } });
   odd.send({ nack: { nonce: '1', code: 'invalid', message: 'just because' } });
+  odd.acks = false;
   odd.send({ refresh: {} });
+  await until('the status shows who refused', async () =>
+    (await get('/v1/status')).body.proxies.some((proxy: Json) => proxy.refusal === 'invalid: just because'),
+  );
   await until('it is still served', () => odd.all('push').length === 2);
   t.equal((await get('/v1/status')).status, 200);
   t.equal(a.document!.epoch, epoch, 'the ring is as it was');
