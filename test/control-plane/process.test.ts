@@ -15,7 +15,7 @@ t.test(
       ...['--dir', dir, '--http-port', 'auto', '--grpc-port', 'auto'],
       ...['--set', 'controlPlane.formation={shards: 1, nodesPerShard: 1}'],
     ];
-    let newest = { incarnation: '0', epoch: '0' };
+    let newest = { epoch: '0', sha256: '' };
     for (let round = 0; round < 4; round++) {
       const control = await startRingside(['control-plane', ...settings]);
       t.teardown(() => control.stop());
@@ -29,6 +29,8 @@ t.test(
         BigInt(proxy.document!.epoch) >= BigInt(newest.epoch),
         `epoch ${proxy.document!.epoch} >= ${newest.epoch}`,
       );
+      if (proxy.document!.epoch === newest.epoch)
+        t.equal(proxy.document!.sha256, newest.sha256, 'one content for one epoch');
       // From the second round on every node is a new process, which makes documents for a while.
       const pushes = round % 2 === 0 ? 1 : 2;
       await until('it is in the middle of it', () => proxy.all('push').length >= pushes, { everyMs: 1 });
