@@ -1,8 +1,10 @@
 import { enableCompileCache } from 'node:module';
 import { join } from 'node:path';
 
-// Roughly halves the start of every process; where the folder cannot be written (the image), Node goes on without.
-enableCompileCache(join(import.meta.dirname, '..', 'node_modules', '.cache', 'ringside'));
+// Halves the start of every process: compiled code, types already stripped, is kept from run to run. In the environment, so that
+// child processes have it from their first module on. Where the folder cannot be written, Node goes on without.
+process.env.NODE_COMPILE_CACHE ??= join(import.meta.dirname, '..', 'node_modules', '.cache', 'ringside');
+enableCompileCache();
 
 try {
   const { runCli } = await import('./program.ts');

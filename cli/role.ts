@@ -1,3 +1,5 @@
+import { rmSync } from 'node:fs';
+import { flushCompileCache } from 'node:module';
 import { type Logger, systemClock, systemRandom } from '../lib/base/index.ts';
 import type { Config } from '../lib/config/index.ts';
 import { createLogger } from '../lib/net/index.ts';
@@ -6,8 +8,12 @@ import { readyLine } from './ready-line.ts';
 /** Set by `ringside dev` for its children: the process ends when its standard input does, which is when dev is gone. */
 export const FOLLOW_STDIN = 'RINGSIDE_FOLLOW_STDIN';
 
+/** Set beside it: a temporary folder to remove then, since nobody else is left to do it. */
+export const ORPHAN_REMOVES = 'RINGSIDE_ORPHAN_REMOVES';
+
 // A child whose dev was killed must not stay because somebody is slow to answer.
 const ORPHAN_GRACE_MS = 2000;
+const FLUSH_DELAY_MS = 2000;
 
 /** What every role is started with. */
 export interface RoleDeps {
@@ -37,6 +43,8 @@ export async function runRole(
   const log = createLogger({ level: config.logLevel, role: who.role, id: who.id ?? undefined });
   const running = await start({ clock: systemClock, random: systemRandom, log });
   process.stdout.write(readyLine(running.listeners, who.json));
+  // A process that is killed has not written what it compiled.
+  setTimeout(flushCompileCache, FLUSH_DELAY_MS).unref();
   const reason = await ended;
   log.info({ reason }, 'closing');
   await running.close();
@@ -53,13 +61,18 @@ function untilTold(): Promise<string> {
       told = true;
       resolve(reason);
     };
-    for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) process.on(signal, () => tell(signal));
-    if (process.env[FOLLOW_STDIN]) followStdin(() => told || tell('parent is gone'));
+    const isChild = process.env[FOLLOW_STDIN] !== undefined;
+    process.on('SIGTERM', () => tell('SIGTERM'));
+    // Ctrl-C reaches every process of the terminal; the children of dev wait for what dev says.
+    for (const signal of ['SIGINT', 'SIGHUP'] as const) process.on(signal, () => isChild || tell(signal));
+    if (isChild) followStdin(() => told || tell('parent is gone'));
   });
 }
 
 function followStdin(onGone: () => void): void {
   const gone = () => {
+    const folder = process.env[ORPHAN_REMOVES];
+    if (folder) process.once('exit', () => rmSync(folder, { recursive: true, force: true, maxRetries: 3 }));
     setTimeout(() => process.exit(1), ORPHAN_GRACE_MS).unref();
     onGone();
   };

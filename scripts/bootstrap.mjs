@@ -4,6 +4,7 @@
 // what package-lock.json says when that is missing or stale, then runs SCRIPT on the repo's own Node 24.
 import { spawn } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
+import module from 'node:module';
 import { dirname, isAbsolute, join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { withInstallLock } from './install-lock.mjs';
@@ -114,6 +115,8 @@ function atLeastOldest(version) {
 
 /** Hands over in this very process: no second process that would have to pass on signals and its end. */
 async function runHere(script, args) {
+  // Node 22 and later.
+  module.enableCompileCache?.();
   process.argv = [process.argv[0], script, ...args];
   await import(pathToFileURL(script).href);
 }
@@ -139,6 +142,7 @@ function runOnOwnNode(script, args) {
 }
 
 async function main() {
+  process.env.NODE_COMPILE_CACHE ??= join(root, 'node_modules', '.cache', 'ringside');
   const [name, ...args] = process.argv.slice(2);
   if (name === undefined) fail('usage: node scripts/bootstrap.mjs SCRIPT [ARGS…]');
   const script = isAbsolute(name) ? name : join(root, name);

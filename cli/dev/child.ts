@@ -28,7 +28,11 @@ export class Child {
   readonly #ended: Promise<void>;
   #running = true;
 
-  constructor(member: Member, args: readonly string[], events: ChildEvents) {
+  constructor(
+    member: Member,
+    { args, env }: { args: readonly string[]; env: NodeJS.ProcessEnv },
+    events: ChildEvents,
+  ) {
     this.member = member;
     const sets = Object.entries(member.settings).flatMap(([path, value]) => [
       '--set',
@@ -36,7 +40,7 @@ export class Child {
     ]);
     this.#process = spawn(process.execPath, [...process.execArgv, MAIN, member.role, ...args, ...sets], {
       stdio: ['pipe', 'pipe', 'pipe'],
-      env: { ...process.env, [FOLLOW_STDIN]: '1' },
+      env: { ...process.env, ...env, [FOLLOW_STDIN]: '1' },
     });
     this.#process.stdin?.on('error', () => {});
     let lastLine = '';

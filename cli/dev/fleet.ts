@@ -15,9 +15,13 @@ const LAST_RESTART_MS = 5000;
 export interface FleetOptions {
   /** Arguments every process gets besides its own settings. */
   argsOf(member: Member): readonly string[];
+  /** Environment of every process, on top of this one's. */
+  readonly env: NodeJS.ProcessEnv;
   readonly restart: boolean;
   readonly clock: Clock;
-  /** A line for people: a child's log, or what happened to a child. */
+  /** Takes a line of a child's log. */
+  log(line: string): void;
+  /** Takes a line about what happened to a child. */
   say(line: string): void;
 }
 
@@ -78,13 +82,18 @@ export class Fleet {
 
   #spawn(member: Member, attempt: number): Child {
     const startedMs = this.#options.clock.monotonicMs();
-    const child = new Child(member, this.#options.argsOf(member), {
-      onLog: (line) => this.#options.say(line),
-      onEnd: (ended, ending) => {
-        const settled = this.#options.clock.monotonicMs() - startedMs > SETTLED_MS;
-        this.#ended(ended, ending, settled ? 0 : attempt);
+    const { argsOf, env } = this.#options;
+    const child = new Child(
+      member,
+      { args: argsOf(member), env },
+      {
+        onLog: (line) => this.#options.log(line),
+        onEnd: (ended, ending) => {
+          const settled = this.#options.clock.monotonicMs() - startedMs > SETTLED_MS;
+          this.#ended(ended, ending, settled ? 0 : attempt);
+        },
       },
-    });
+    );
     this.#children.set(member.name, child);
     return child;
   }

@@ -4,11 +4,12 @@ import type { Config } from '../../lib/config/index.ts';
 import { loadTls, probePort, type TlsMaterial } from '../../lib/net/index.ts';
 import type { DevOptions } from '../commands/dev.ts';
 import { loadConfig } from '../configuration.ts';
-import { makeFleetCertificates, type TlsIdentity } from './certificates.ts';
+import { ORPHAN_REMOVES } from '../role.ts';
+import type { FleetCertificates, TlsIdentity } from './certificates.ts';
+import { ChildLogs } from './child-logs.ts';
 import { Fleet } from './fleet.ts';
 import { openStateFolder } from './folder.ts';
 import { type Member, planFleet } from './plan.ts';
-import { waitUntilWhole } from './readiness.ts';
 import { renderWelcome } from './welcome.ts';
 
 /** Runs a whole fleet until SIGINT or SIGTERM. Rejects, with everything ended, when it cannot be brought up. */
@@ -19,23 +20,25 @@ export async function runDev(options: DevOptions): Promise<void> {
   process.on('exit', () => folder.dispose());
   const members = planFleet(config, options, folder.path);
   for (const { ports } of members) for (const port of ports) await assertFree(port);
-  const certificates = options.tls ? await makeFleetCertificates(folder.path, members) : null;
+  const certificates = options.tls ? await makeCertificates(folder.path, members) : null;
+  const logs = new ChildLogs(say, options.logLevel !== undefined);
   const fleet = new Fleet({
     argsOf: (member) => argumentsOf(options, config, certificates?.of(member)),
+    env: folder.isTemporary ? { [ORPHAN_REMOVES]: folder.path } : {},
     restart: options.restart ?? false,
     clock: systemClock,
-    say: (line) => process.stderr.write(`${line}\n`),
+    log: (line) => logs.line(line),
+    say,
   });
   const identity = certificates?.client ?? config.tls ?? undefined;
   const tls = identity && loadTls(identity, silentLogger);
   stopped.onSecond(() => fleet.kill());
   try {
-    await Promise.race([
-      bringUp(fleet, members, { options, folder: folder.path, identity, tls }),
-      stopped.first,
-    ]);
+    const up = bringUp(fleet, members, { options, folder: folder.path, identity, tls });
+    await Promise.race([up.then(() => logs.forget()), stopped.first]);
     await stopped.first;
   } finally {
+    logs.end();
     await fleet.stop();
     tls?.close();
     folder.dispose();
@@ -52,7 +55,11 @@ interface Surroundings {
 
 async function bringUp(fleet: Fleet, members: readonly Member[], around: Surroundings): Promise<void> {
   const { options, folder, identity, tls } = around;
-  const started = await fleet.start(members);
+  const starting = fleet.start(members);
+  starting.catch(() => {});
+  // Loaded while the children start.
+  const { waitUntilWhole } = await import('./readiness.ts');
+  const started = await starting;
   await waitUntilWhole(started, { tls, clock: systemClock });
   const text = renderWelcome(started, {
     request: options,
@@ -61,6 +68,12 @@ async function bringUp(fleet: Fleet, members: readonly Member[], around: Surroun
     identity,
   });
   process.stdout.write(text);
+}
+
+async function makeCertificates(dir: string, members: readonly Member[]): Promise<FleetCertificates> {
+  // The certificate library takes 100 ms to load.
+  const { makeFleetCertificates } = await import('./certificates.ts');
+  return makeFleetCertificates(dir, members);
 }
 
 /** One sentence about a taken port, before anything is started. */
@@ -84,6 +97,10 @@ function argumentsOf(options: DevOptions, config: Config, tls: TlsIdentity | und
     ...['--log-level', level],
     ...(tls ? ['--set', `tls=${JSON.stringify(tls)}`] : []),
   ];
+}
+
+function say(line: string): void {
+  process.stderr.write(`${line}\n`);
 }
 
 /** The first SIGINT, SIGTERM or SIGHUP, and what to do at a second one. */
