@@ -1,0 +1,50 @@
+import { execFile } from 'node:child_process';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import t from 'tap';
+import { findEnvoy, isInstalled } from '../../bench/support/peers.ts';
+
+/* `npm run bench` itself: every target starts, is measured and ends. The figures of so short a run mean nothing. */
+
+const main = join(import.meta.dirname, '../../bench/main.ts');
+const bench = promisify(execFile);
+
+async function rows(
+  suite: string,
+): Promise<{ command: string; pipeline: number; peer: string; ratio: number }[]> {
+  const args = [main, suite, '--alternations', '1', '--seconds', '0.1', '--json'];
+  const { stdout } = await bench(process.execPath, args, { env: { ...process.env, NODE_OPTIONS: '' } });
+  return stdout
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line));
+}
+
+const redis = {
+  skip:
+    isInstalled('redis-benchmark') && isInstalled('redis-server')
+      ? false
+      : 'skipped: redis-server not installed',
+};
+
+t.test('node beside redis-server', redis, async (t) => {
+  const found = await rows('node');
+  t.strictSame(
+    found.map(({ command, pipeline, peer }) => `${command} ${pipeline} ${peer}`),
+    ['SET 1 redis-server', 'GET 1 redis-server', 'SET 16 redis-server', 'GET 16 redis-server'],
+  );
+  t.ok(found.every(({ ratio }) => ratio > 0));
+});
+
+t.test('proxy beside nutcracker and Envoy', redis, async (t) => {
+  const found = await rows('proxy');
+  const peers = new Set(found.map(({ peer }) => peer));
+  t.equal(peers.has('nutcracker'), isInstalled('nutcracker'), 'nutcracker is measured where it is installed');
+  t.equal(peers.has('envoy'), findEnvoy() !== undefined, 'Envoy is measured where it is installed');
+  t.ok(found.every(({ ratio }) => ratio > 0));
+});
+
+t.test('a suite that does not exist is wrong usage', async (t) => {
+  const run = bench(process.execPath, [main, 'nodes'], { env: { ...process.env, NODE_OPTIONS: '' } });
+  await t.rejects(run, { code: 2, stderr: /^usage:/ });
+});
