@@ -2,6 +2,7 @@ import type { ErrorCode } from '../../lib/base/index.ts';
 import { encodeCommand, replyLineEnd, replyNumber } from '../../lib/codec/resp/index.ts';
 import { errorReply, errorText, isErrorReply, plainError } from './frames.ts';
 import { type AnsweredPart, Gather, sumOfIntegers } from './gather.ts';
+import { joinPieces } from './large-frame.ts';
 import { acquireRequest, type Request, releaseRequest, type Sink } from './request.ts';
 import type { Router } from './router.ts';
 
@@ -107,6 +108,7 @@ export class RandomKey implements Sink {
   }
 
   ready(request: Request): void {
+    joinPieces(request);
     const { bytes, start, end } = request;
     const isNull = bytes[start] === 0x5f || (bytes[start] === 0x24 && bytes[start + 1] === 0x2d);
     releaseRequest(request);

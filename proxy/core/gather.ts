@@ -1,5 +1,6 @@
 import { type Args, replyLineEnd, skipReply } from '../../lib/codec/resp/index.ts';
 import { errorText, isErrorReply, plainError } from './frames.ts';
+import { joinPieces } from './large-frame.ts';
 import { acquireRequest, type Request, releaseRequest, type Sink } from './request.ts';
 import type { Router } from './router.ts';
 import type { ShardRoute } from './topology.ts';
@@ -55,6 +56,7 @@ export class Gather implements Sink {
   }
 
   ready(request: Request): void {
+    joinPieces(request);
     if (request.isWrite) this.#parent.sink.noteWritten?.(request.route);
     this.#waiting--;
     this.#finishIfDone();

@@ -4,6 +4,7 @@ import type { KeyValueApi, MgetResult, ReadResult, SetOptions, SetResult } from 
 import { noRing } from './fan-out.ts';
 import { isErrorReply } from './frames.ts';
 import { groupByShard, type KeyGroup, partOf } from './gather.ts';
+import { joinPieces } from './large-frame.ts';
 import { errorOfReply } from './reply-errors.ts';
 import { acquireRequest, type Request, releaseRequest, type Sink } from './request.ts';
 import type { Router } from './router.ts';
@@ -125,6 +126,7 @@ class Call implements Sink {
   }
 
   ready(request: Request): void {
+    joinPieces(request);
     const { bytes, start, end, isPossiblyStale } = request;
     releaseRequest(request);
     if (isErrorReply(bytes, start)) this.#reject(errorOfReply(bytes, start, end));

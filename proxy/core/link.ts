@@ -1,7 +1,8 @@
 import type { Socket } from 'node:net';
 import type { Clock, Logger, Random } from '../../lib/base/index.ts';
-import { encodeCommand, ReplyFramer } from '../../lib/codec/resp/index.ts';
+import { encodeCommand, ReplyFramer, RespProtocolError } from '../../lib/codec/resp/index.ts';
 import { BackoffPolicy, connectSocket, type TlsMaterial } from '../../lib/net/index.ts';
+import { LARGE_BYTES, LargeFrame } from './large-frame.ts';
 import type { Output } from './output.ts';
 import { type Request, RequestState } from './request.ts';
 import { RequestQueue } from './request-queue.ts';
@@ -9,6 +10,7 @@ import type { DataPathSettings } from './settings.ts';
 import type { UpstreamNode } from './topology.ts';
 import type { Flushable, Turn } from './turn.ts';
 
+const NO_BYTES = Buffer.alloc(0);
 const ERROR_TYPE = 0x2d;
 /** Written at once at most; the rest waits, and stays certainly unsent, until the socket has taken it. */
 const BATCH_BYTES = 512 * 1024;
@@ -47,6 +49,9 @@ export class Link implements Flushable {
   readonly #queue = new RequestQueue();
   readonly #backoff: BackoffPolicy;
   #framer = new ReplyFramer();
+  /** A long reply that has come in part, and its first piece. */
+  #large: LargeFrame | null = null;
+  #largeHead: Buffer = NO_BYTES;
   #socket: Socket | null = null;
   #greeting: string[] = [];
   #greetingTimer: NodeJS.Timeout | undefined;
@@ -190,17 +195,38 @@ export class Link implements Flushable {
     this.lastReceivedMs = this.#env.clock.monotonicMs();
     const framer = this.#framer;
     try {
-      framer.push(chunk);
+      framer.push(this.#large === null ? chunk : this.#takeLarge(this.#large, chunk));
       while (this.#framer === framer && framer.next()) {
         if (this.isReady) this.#deliver(framer);
         else this.#greeted(framer);
       }
+      if (this.isReady && this.#large === null && framer.missingBytes >= LARGE_BYTES)
+        this.#beginLarge(framer);
     } catch (error) {
       this.#fail(`the node's bytes make no sense: ${(error as Error).message}`);
       return;
     }
     if (this.node.isSuspect && this.isReady) this.#trust();
     if (this.#isClosing) this.#endIfIdle();
+  }
+
+  /** The rest of this reply is kept in the pieces in which it comes. */
+  #beginLarge(framer: ReplyFramer): void {
+    this.#large = new LargeFrame(framer.missingBytes);
+    framer.detach();
+    this.#largeHead = framer.buffer.subarray(framer.frameStart, framer.frameEnd);
+  }
+
+  /** What lies behind the large reply in `chunk`. */
+  #takeLarge(large: LargeFrame, chunk: Buffer): Buffer {
+    const behind = large.take(chunk);
+    if (!large.isComplete) return behind;
+    const head = this.#largeHead;
+    this.#large = null;
+    this.#largeHead = NO_BYTES;
+    if (!large.endsWell) throw new RespProtocolError('expected CRLF behind a bulk string');
+    this.#queue.shift()?.answerInPieces(head, 0, head.length, large.pieces, large.bytes);
+    return behind;
   }
 
   #deliver(framer: ReplyFramer): void {
@@ -257,7 +283,7 @@ export class Link implements Flushable {
     if (this.#announcedEpoch !== this.node.epoch) this.#addEpoch();
     while (queue.unsentCount > 0 && output.bytes < BATCH_BYTES) {
       const request = queue.moveToSent();
-      if (request !== null) output.add(request.bytes, request.start, request.end);
+      if (request !== null) output.addRequest(request);
     }
     if (!output.writeTo(socket)) this.#isBlocked = true;
   }
@@ -288,6 +314,8 @@ export class Link implements Flushable {
     this.#isBlocked = false;
     this.#epochMarks.length = 0;
     this.#framer = new ReplyFramer();
+    this.#large = null;
+    this.#largeHead = NO_BYTES;
     clearTimeout(this.#greetingTimer);
     socket?.destroy();
   }

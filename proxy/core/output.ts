@@ -1,4 +1,5 @@
 import type { Socket } from 'node:net';
+import type { Request } from './request.ts';
 
 const SLAB_BYTES = 256 * 1024;
 /** Ranges from this size on are written as they lie; shorter ones are copied together. */
@@ -31,6 +32,12 @@ export class Output {
     this.#buffers[this.#count] = buffer;
     this.#starts[this.#count] = start;
     this.#ends[this.#count++] = end;
+  }
+
+  /** Appends all bytes that a request holds. */
+  addRequest(request: Request): void {
+    this.add(request.bytes, request.start, request.end);
+    if (request.rest !== null) for (const piece of request.rest) this.add(piece, 0, piece.length);
   }
 
   /** Hands everything added to `socket`. Returns false when the socket asks to wait for its `drain`. */

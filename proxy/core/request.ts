@@ -39,6 +39,9 @@ export class Request {
   bytes: Buffer = NO_BYTES;
   start = 0;
   end = 0;
+  /** What follows `bytes[start, end)` of a long command or reply, in the pieces in which it came. */
+  rest: readonly Buffer[] | null = null;
+  restBytes = 0;
   state: RequestState = RequestState.IDLE;
   /** Changes data: repeated only when it certainly was not executed. */
   isWrite = false;
@@ -64,12 +67,30 @@ export class Request {
   /** Position in the link's order. */
   seq = 0;
 
+  /** Bytes of the command, or of the reply. */
+  get length(): number {
+    return this.end - this.start + this.restBytes;
+  }
+
   /** Puts the reply in place of the command and tells the sink. */
   answer(bytes: Buffer, start: number, end: number): void {
-    const grewBytes = end - start - (this.end - this.start);
+    this.answerInPieces(bytes, start, end, null, 0);
+  }
+
+  /** As `answer`, with a reply that goes on in `rest`. */
+  answerInPieces(
+    bytes: Buffer,
+    start: number,
+    end: number,
+    rest: readonly Buffer[] | null,
+    restBytes: number,
+  ): void {
+    const grewBytes = end - start + restBytes - this.length;
     this.bytes = bytes;
     this.start = start;
     this.end = end;
+    this.rest = rest;
+    this.restBytes = restBytes;
     this.state = RequestState.READY;
     this.link = null;
     this.sink.ready(this, grewBytes);
@@ -100,6 +121,8 @@ export function releaseRequest(request: Request): void {
   request.bytes = NO_BYTES;
   request.start = 0;
   request.end = 0;
+  request.rest = null;
+  request.restBytes = 0;
   request.state = RequestState.IDLE;
   request.isWrite = false;
   request.keyIndex = 0;

@@ -1,6 +1,12 @@
 import type { Socket } from 'node:net';
-import { RequestParser, type RespLimits, type RespWriter } from '../../lib/codec/resp/index.ts';
+import {
+  RequestParser,
+  type RespLimits,
+  RespProtocolError,
+  type RespWriter,
+} from '../../lib/codec/resp/index.ts';
 import { plainError } from '../core/frames.ts';
+import { LARGE_BYTES, LargeFrame } from '../core/large-frame.ts';
 import {
   acquireRequest,
   discard,
@@ -13,7 +19,7 @@ import { Stat } from '../core/stats.ts';
 import type { ShardRoute } from '../core/topology.ts';
 import type { Flushable } from '../core/turn.ts';
 import type { ListenerContext } from './context.ts';
-import { dispatch } from './dispatch.ts';
+import { dispatch, type PreparedLarge, prepareLarge, submitLarge } from './dispatch.ts';
 
 /** Commands taken from a new client before the first answer; grows with each answer, so that the size of answers is known before many wait. */
 const FIRST_WINDOW = 128;
@@ -73,6 +79,9 @@ export class RespConnection implements Sink, Flushable {
   #hasWaited = false;
   #isScheduled = false;
   #isBlocked = false;
+  /** A long command that has come in part. */
+  #large: LargeFrame | null = null;
+  #largeRequest: PreparedLarge | null = null;
   #isHeld = false;
   #isPaused = false;
   #isProcessing = false;
@@ -113,11 +122,11 @@ export class RespConnection implements Sink, Flushable {
 
   /** Nothing under way and nothing half arrived. */
   get isIdle(): boolean {
-    return this.#pending === 0 && !this.#isBarred && this.parser.bufferedBytes === 0;
+    return this.#pending === 0 && !this.#isBarred && this.#large === null && this.parser.bufferedBytes === 0;
   }
 
   get heldBytes(): number {
-    return this.#heldBytes + this.#socket.writableLength;
+    return this.#heldBytes + (this.#large?.bytes ?? 0) + this.#socket.writableLength;
   }
 
   /** Puts a request into the order of replies. Its command bytes must be set. */
@@ -129,7 +138,7 @@ export class RespConnection implements Sink, Flushable {
     else this.#tail.next = request;
     this.#tail = request;
     this.#pending++;
-    this.#heldBytes += request.end - request.start;
+    this.#heldBytes += request.length;
   }
 
   /** Answers the current command with these bytes. */
@@ -161,7 +170,7 @@ export class RespConnection implements Sink, Flushable {
 
   ready(request: Request, grewBytes: number): void {
     this.#heldBytes += grewBytes;
-    this.#replyBytes += request.end - request.start;
+    this.#replyBytes += request.length;
     if (request.isWrite) this.noteWritten(request.route);
     if (request === this.#head) this.#schedule();
     if (this.#isBlocked || request !== this.#head) this.#compactIfStuck(request);
@@ -230,7 +239,7 @@ export class RespConnection implements Sink, Flushable {
     let request = this.#head;
     let count = 0;
     while (request !== null && request.state === RequestState.READY && output.bytes < BATCH_BYTES) {
-      output.add(request.bytes, request.start, request.end);
+      output.addRequest(request);
       const { next } = request;
       releaseRequest(request);
       request = next;
@@ -262,7 +271,8 @@ export class RespConnection implements Sink, Flushable {
   #received(chunk: Buffer): void {
     this.lastActiveMs = this.context.router.env.clock.monotonicMs();
     if (this.#isEnding) return;
-    this.parser.push(chunk);
+    this.parser.push(this.#large === null ? chunk : this.#takeLarge(this.#large, chunk));
+    if (this.#large !== null) return;
     if (this.#isBarred || this.#isHeld) {
       if (this.parser.bufferedBytes > this.#limits.maxHeldBytes / 2) this.#pause();
       return;
@@ -276,12 +286,37 @@ export class RespConnection implements Sink, Flushable {
     this.#isProcessing = true;
     try {
       while (this.#mayTake() && parser.next()) dispatch(this, parser, nowMs);
+      if (!this.#isBarred && !this.#isEnding && !this.#isHeld) this.#beginLarge();
     } catch (error) {
       this.#refuseInput(error as Error);
     }
     this.#isProcessing = false;
-    if (parser.bufferedBytes === 0 || this.#isHeld || this.#isBarred) this.partialSinceMs = 0;
+    if ((parser.bufferedBytes === 0 && this.#large === null) || this.#isHeld || this.#isBarred)
+      this.partialSinceMs = 0;
     else if (this.partialSinceMs === 0) this.partialSinceMs = nowMs;
+  }
+
+  /** A long command that one shard gets as it came is kept in the pieces in which it comes. */
+  #beginLarge(): void {
+    const { parser } = this;
+    const missing = parser.missingBytes;
+    if (missing < LARGE_BYTES || !parser.peek()) return;
+    const request = prepareLarge(this, parser);
+    if (request === null) return;
+    parser.detach();
+    this.#large = new LargeFrame(missing);
+    this.#largeRequest = request;
+  }
+
+  /** What lies behind the large command in `chunk`. */
+  #takeLarge(large: LargeFrame, chunk: Buffer): Buffer {
+    const behind = large.take(chunk);
+    if (!large.isComplete) return behind;
+    const request = this.#largeRequest!;
+    this.#large = this.#largeRequest = null;
+    if (large.endsWell) submitLarge(this, request, large, this.lastActiveMs);
+    else this.#refuseInput(new RespProtocolError('expected CRLF behind a bulk string'));
+    return behind;
   }
 
   #mayTake(): boolean {
@@ -346,7 +381,7 @@ export class RespConnection implements Sink, Flushable {
   /** A reply that will wait keeps only its own bytes alive, not the whole chunk it came in. */
   #compactIfStuck(request: Request): void {
     const length = request.end - request.start;
-    if (request.bytes.length <= length * 4) return;
+    if (request.rest !== null || request.bytes.length <= length * 4) return;
     if (!this.#isBlocked && this.lastActiveMs + STUCK_MS > this.context.router.nowMs) return;
     request.bytes = Buffer.from(request.bytes.subarray(request.start, request.end));
     request.start = 0;

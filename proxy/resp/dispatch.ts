@@ -9,6 +9,8 @@ import {
   wrongArityText,
 } from '../../lib/commands/index.ts';
 import { noRing } from '../core/fan-out.ts';
+import type { LargeFrame } from '../core/large-frame.ts';
+import { acquireRequest } from '../core/request.ts';
 import type { RespConnection } from './connection.ts';
 import type { Handler } from './context.ts';
 import { fanOutHandlers } from './fan-out-commands.ts';
@@ -53,6 +55,45 @@ export function dispatch(connection: RespConnection, args: RequestParser, nowMs:
   }
   if (plan.keyIndex > 0) forward(connection, args, plan.keyIndex, plan.keyIndex, plan.isWrite, nowMs);
   else plan.handler!(connection, args, nowMs);
+}
+
+/** A command of which the last argument has not fully come, but which is known to go to one shard as it is. */
+export interface PreparedLarge {
+  readonly bytes: Buffer;
+  readonly start: number;
+  readonly end: number;
+  readonly keyIndex: number;
+  readonly keyStart: number;
+  readonly keyEnd: number;
+  readonly isWrite: boolean;
+}
+
+/** Null when the command (`args` after `peek`) has to be whole before anything can be decided. */
+export function prepareLarge(connection: RespConnection, args: RequestParser): PreparedLarge | null {
+  const spec = lookupCommand(args.buffer, args.start(0), args.end(0));
+  const plan = spec === undefined ? undefined : plans[spec.id];
+  if (plan === undefined || plan.keyIndex === 0 || !connection.isAuthenticated) return null;
+  // The key must not be the argument that has not come.
+  if (!arityFits(plan.spec, args.count) || plan.keyIndex >= args.count - 1) return null;
+  if (connection.context.router.routes.length === 0) return null;
+  const { keyIndex, isWrite } = plan;
+  const { buffer: bytes, frameStart: start, frameEnd: end } = args;
+  return { bytes, start, end, keyIndex, isWrite, keyStart: args.start(keyIndex), keyEnd: args.end(keyIndex) };
+}
+
+/** Sends a prepared command whose rest has come. */
+export function submitLarge(
+  connection: RespConnection,
+  prepared: PreparedLarge,
+  { pieces, bytes: restBytes }: LargeFrame,
+  nowMs: number,
+): void {
+  const { router } = connection.context;
+  const { bytes, start, end, keyIndex, isWrite, keyStart, keyEnd } = prepared;
+  const request = acquireRequest();
+  Object.assign(request, { bytes, start, end, keyIndex, isWrite, rest: pieces, restBytes, startedMs: nowMs });
+  connection.append(request);
+  router.submit(request, router.routeOf(bytes, keyStart, keyEnd));
 }
 
 function makePlans(): (Plan | undefined)[] {

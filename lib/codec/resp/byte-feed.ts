@@ -100,6 +100,28 @@ export abstract class ByteFeed {
     return false;
   }
 
+  /**
+   * How many bytes the unfinished frame still lacks, once that is known; else 0. Only right after `next()` returned false.
+   *
+   * A caller that would rather keep a long frame in the pieces in which it comes can then `detach` it.
+   */
+  get missingBytes(): number {
+    if (this.whole === 0 || this.tail !== null || this.failure !== null) return 0;
+    return this.whole - (this.filled - this.head);
+  }
+
+  /**
+   * Hands the unfinished frame over: `buffer` from `frameStart` to `frameEnd` is what has come of it, and the next `missingBytes` bytes
+   * (asked before) are the caller's business and must not be pushed. Only while `missingBytes` > 0.
+   */
+  detach(): void {
+    this.buffer = this.input;
+    this.frameStart = this.head;
+    this.frameEnd = this.filled;
+    this.useInput(NO_BYTES, 0);
+    this.skipTo(0);
+  }
+
   /** Scans on from `at`; true when a frame is complete and `finish` was called. */
   protected abstract scan(): boolean;
 

@@ -111,6 +111,28 @@ export class RequestParser extends ByteFeed implements Args {
     return parseDouble(this.buffer, this.start(i), this.end(i));
   }
 
+  /**
+   * Makes the unfinished command the current one, so that its name and all arguments but the last can be read; false when the length of
+   * the command is not known yet. Changes nothing about what `next()` does.
+   */
+  peek(): boolean {
+    if (this.missingBytes === 0) return false;
+    if (2 * this.parsed === this.offsets.length) this.growOffsets();
+    this.offsets[2 * this.parsed] = this.headerEnd - this.head;
+    this.offsets[2 * this.parsed + 1] = this.whole - 2;
+    this.count = this.expected;
+    this.isInline = false;
+    this.buffer = this.input;
+    this.frameStart = this.head;
+    this.frameEnd = this.filled;
+    return true;
+  }
+
+  override detach(): void {
+    super.detach();
+    this.expected = 0;
+  }
+
   protected override scan(): boolean {
     while (this.expected === 0) {
       if (this.head === this.filled) return false;
