@@ -79,7 +79,7 @@ export async function listenAdmin(
     setting: 'node.adminPort',
     host: config.node.bind,
     port,
-    tls,
+    tls: config.node.adminTls === 'off' ? undefined : tls,
     maxConnections: MAX_CONNECTIONS,
     log: services.log,
     metrics,

@@ -78,7 +78,9 @@ export class ApiListeners {
     const port = portOf(setting);
     if (port === null) return;
     const { config, tls } = this.#options;
-    const { limits, requirePass } = config.proxy;
-    this.#running.set(name, await start({ host, port, tls: tls.clients, limits, password: requirePass }));
+    const { limits, requirePass, adminTls } = config.proxy;
+    const isPlain = name === 'admin' && adminTls === 'off';
+    const options = { host, port, tls: isPlain ? undefined : tls.clients, limits, password: requirePass };
+    this.#running.set(name, await start(options));
   }
 }

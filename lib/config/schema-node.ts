@@ -135,6 +135,11 @@ export const nodeSchema = group(
       description:
         'HTTP port for health, readiness, metrics and status. Without it probes and scrapes have nothing to ask.',
     }),
+    adminTls: oneOf(['inherit', 'off'], {
+      default: 'inherit',
+      description:
+        'TLS of the admin port: as the fleet (`tls`), or none, where probes and scrapes come without a certificate (Kubernetes). It has no password either.',
+    }),
     advertise: address({
       default: null,
       description:

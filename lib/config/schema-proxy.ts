@@ -160,6 +160,11 @@ export const proxySchema = group(
       default: 7390,
       description: 'HTTP port for health, readiness, metrics, status and drain.',
     }),
+    adminTls: oneOf(['inherit', 'off'], {
+      default: 'inherit',
+      description:
+        'TLS of the admin port: as the client listeners (`clientTls`), or none, where probes and scrapes come without a certificate (Kubernetes).',
+    }),
     adminAdvertise: address({
       default: null,
       description: 'Address under which others reach the admin port; by default the address it listens on.',

@@ -38,6 +38,8 @@ args:
   - --set
   - proxy.adminBind=0.0.0.0
   - --set
+  - proxy.adminTls=off
+  - --set
   - proxy.id=$(POD_NAME)
   - --set
   - proxy.adminAdvertise=$(POD_IP):7390
