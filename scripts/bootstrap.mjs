@@ -7,6 +7,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import module from 'node:module';
 import { dirname, isAbsolute, join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
+import { followNpm } from './follow-npm.mjs';
 import { withInstallLock } from './install-lock.mjs';
 
 const OLDEST_NODE = [22, 19];
@@ -142,6 +143,7 @@ function runOnOwnNode(script, args) {
 }
 
 async function main() {
+  followNpm();
   process.env.NODE_COMPILE_CACHE ??= join(root, 'node_modules', '.cache', 'ringside');
   const [name, ...args] = process.argv.slice(2);
   if (name === undefined) fail('usage: node scripts/bootstrap.mjs SCRIPT [ARGS…]');

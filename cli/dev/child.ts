@@ -7,6 +7,8 @@ import { FOLLOW_STDIN } from '../role.ts';
 import { formatLogLine } from './log-line.ts';
 import type { Member } from './plan.ts';
 
+// As bin/ringside: Node 22 would warn about the types.
+const NODE_FLAGS = ['--disable-warning=ExperimentalWarning'];
 const MAIN = join(import.meta.dirname, '..', 'main.ts');
 
 /** How a child ended: `code 1`, `SIGKILL`, … */
@@ -38,7 +40,7 @@ export class Child {
       '--set',
       settingText(path, value),
     ]);
-    this.#process = spawn(process.execPath, [...process.execArgv, MAIN, member.role, ...args, ...sets], {
+    this.#process = spawn(process.execPath, [...NODE_FLAGS, MAIN, member.role, ...args, ...sets], {
       stdio: ['pipe', 'pipe', 'pipe'],
       env: { ...process.env, ...env, [FOLLOW_STDIN]: '1' },
     });
