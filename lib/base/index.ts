@@ -3,3 +3,4 @@ export { type Clock, ManualClock, systemClock } from './clock.ts';
 export { type ErrorCode, type ErrorEntry, errorCatalogue, isRingsideError, RingsideError } from './errors.ts';
 export { type Logger, type LogMethod, silentLogger } from './logger.ts';
 export { type Random, seededRandom, systemRandom } from './random.ts';
+export { SIZE_PATTERN, sizeInBytes } from './size.ts';

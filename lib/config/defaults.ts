@@ -1,4 +1,4 @@
-import { sizeInBytes } from './option.ts';
+import { sizeInBytes } from '../base/index.ts';
 import { childOption, groupOf, type Option, type Path } from './schema.ts';
 import type { ConfigSource } from './source.ts';
 

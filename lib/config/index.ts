@@ -1,4 +1,4 @@
-export { type Port, sizeInBytes, splitAddress } from './option.ts';
+export { type Port, splitAddress } from './option.ts';
 export { configFrom, type ParseOptions, type ParseResult, parseConfig } from './parse.ts';
 export { configurationReference } from './reference.ts';
 export type { Role } from './rules.ts';

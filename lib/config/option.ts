@@ -1,4 +1,5 @@
 import type { Static, TProperties, TSchema, TUnsafe } from '@sinclair/typebox';
+import { SIZE_PATTERN, sizeInBytes } from '../base/index.ts';
 
 /** What every option says about itself; `docs/configuration.md` is made of it. */
 export interface OptionText {
@@ -75,9 +76,6 @@ export function milliseconds<const D extends number | null>(
   return whole({ ...more, unit: 'ms' });
 }
 
-/** What a size looks like when it carries a unit. */
-export const SIZE_PATTERN = '^[0-9]+(?:[bB]|[kKmMgG][bB]?)?$';
-
 /** A number of bytes, also as Redis writes it: `1k` is 1000, `1kb` is 1024, and so on with m and g. */
 export function size<const D extends string | null>(
   more: OptionText & { default: D; minimum: string; maximum: string },
@@ -145,24 +143,6 @@ export function group<P extends TProperties, const N extends boolean = false>(
 }
 
 type GroupOf<P extends TProperties> = { [K in keyof P]: Static<P[K]> };
-
-const SIZE_UNITS: Record<string, number> = {
-  '': 1,
-  b: 1,
-  k: 1000,
-  kb: 1024,
-  m: 1000 ** 2,
-  mb: 1024 ** 2,
-  g: 1000 ** 3,
-  gb: 1024 ** 3,
-};
-
-/** The bytes of a size as text (`64mb`, `1g`, `4096`), by Redis's units. NaN when it is not one. */
-export function sizeInBytes(value: string): number {
-  if (!new RegExp(SIZE_PATTERN).test(value)) return Number.NaN;
-  const digits = Number.parseInt(value, 10);
-  return digits * SIZE_UNITS[value.slice(String(value.match(/^[0-9]+/)).length).toLowerCase()];
-}
 
 /** Splits `host:port`; the brackets of an IPv6 host are removed. Null when it is not an address. */
 export function splitAddress(value: string): { host: string; port: number } | null {

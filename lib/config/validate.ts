@@ -1,5 +1,6 @@
 import { Ajv, type ErrorObject, type ValidateFunction } from 'ajv';
-import { ownKeywords, sizeInBytes } from './option.ts';
+import { sizeInBytes } from '../base/index.ts';
+import { ownKeywords } from './option.ts';
 import { childOption, configSchema, type Option, optionAt, type Path } from './schema.ts';
 import { type ConfigSource, unknownKeyOf } from './source.ts';
 

@@ -1,6 +1,6 @@
+import { sizeInBytes } from '../../lib/base/index.ts';
 import type { Args, RespWriter } from '../../lib/codec/resp/index.ts';
 import { helpReply, lookupCommand } from '../../lib/commands/index.ts';
-import { sizeInBytes } from '../../lib/config/index.ts';
 import type { EvictionPolicy, Settings } from '../settings.ts';
 import { type CommandContext, type CommandHandlers, SYNTAX_ERROR } from './command.ts';
 import { matchesGlob } from './glob.ts';

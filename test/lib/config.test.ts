@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { Ajv } from 'ajv';
 import fc from 'fast-check';
 import t from 'tap';
+import { sizeInBytes } from '../../lib/base/index.ts';
 import {
   type Config,
   configFrom,
@@ -9,7 +10,6 @@ import {
   configurationReference,
   type ParseOptions,
   parseConfig,
-  sizeInBytes,
   splitAddress,
 } from '../../lib/config/index.ts';
 import { ownKeywords } from '../../lib/config/option.ts';
