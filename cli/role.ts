@@ -1,17 +1,10 @@
-import { rmSync } from 'node:fs';
 import { flushCompileCache } from 'node:module';
 import { type Logger, systemClock, systemRandom } from '../lib/base/index.ts';
 import type { Config } from '../lib/config/index.ts';
 import { createLogger } from '../lib/net/index.ts';
 import { readyLine } from './ready-line.ts';
 
-/** Set by `ringside dev` for its children: the process ends when its standard input does, which is when dev is gone. */
-export const FOLLOW_STDIN = 'RINGSIDE_FOLLOW_STDIN';
-
-/** Set beside it: a temporary folder to remove then, since nobody else is left to do it. */
-export const ORPHAN_REMOVES = 'RINGSIDE_ORPHAN_REMOVES';
-
-// A child whose dev was killed must not stay because somebody is slow to answer.
+// A process whose parent was killed must not stay because somebody is slow to answer.
 const ORPHAN_GRACE_MS = 2000;
 const FLUSH_DELAY_MS = 2000;
 
@@ -30,19 +23,34 @@ export interface RunningRole {
   close(): Promise<void>;
 }
 
+/** The process that a role belongs to. */
+export interface Parent {
+  /** Settles when the parent is gone, however it ended. */
+  readonly gone: Promise<void>;
+}
+
+/** What runs, and how. */
+export interface RoleIdentity {
+  readonly role: string;
+  readonly id?: string | null;
+  readonly json?: boolean;
+  readonly parent?: Parent;
+}
+
 /**
  * Runs one role until SIGTERM or SIGINT: prints its ready line on stdout once it listens, closes it gracefully at the first
- * signal, and ends at once at the second.
+ * signal, and ends at once at the second. With a parent, Ctrl-C, which reaches every process of the terminal, is left to that,
+ * and the process ends when the parent is gone.
  */
 export async function runRole(
   config: Config,
-  who: { role: string; id?: string | null; json?: boolean },
+  { role, id, json, parent }: RoleIdentity,
   start: (deps: RoleDeps) => Promise<RunningRole>,
 ): Promise<void> {
-  const ended = untilTold();
-  const log = createLogger({ level: config.logLevel, role: who.role, id: who.id ?? undefined });
+  const ended = untilTold(parent);
+  const log = createLogger({ level: config.logLevel, role, id: id ?? undefined });
   const running = await start({ clock: systemClock, random: systemRandom, log });
-  process.stdout.write(readyLine(running.listeners, who.json));
+  process.stdout.write(readyLine(running.listeners, json));
   // A process that is killed has not written what it compiled.
   setTimeout(flushCompileCache, FLUSH_DELAY_MS).unref();
   const reason = await ended;
@@ -53,7 +61,7 @@ export async function runRole(
 }
 
 /** Settles with what told the process to end. Told once more, it ends at once. */
-function untilTold(): Promise<string> {
+function untilTold(parent: Parent | undefined): Promise<string> {
   return new Promise((resolve) => {
     let told = false;
     const tell = (reason: string) => {
@@ -61,22 +69,11 @@ function untilTold(): Promise<string> {
       told = true;
       resolve(reason);
     };
-    const isChild = process.env[FOLLOW_STDIN] !== undefined;
     process.on('SIGTERM', () => tell('SIGTERM'));
-    // Ctrl-C reaches every process of the terminal; the children of dev wait for what dev says.
-    for (const signal of ['SIGINT', 'SIGHUP'] as const) process.on(signal, () => isChild || tell(signal));
-    if (isChild) followStdin(() => told || tell('parent is gone'));
+    for (const signal of ['SIGINT', 'SIGHUP'] as const) process.on(signal, () => parent || tell(signal));
+    void parent?.gone.then(() => {
+      setTimeout(() => process.exit(1), ORPHAN_GRACE_MS).unref();
+      if (!told) tell('parent is gone');
+    });
   });
-}
-
-function followStdin(onGone: () => void): void {
-  const gone = () => {
-    const folder = process.env[ORPHAN_REMOVES];
-    if (folder) process.once('exit', () => rmSync(folder, { recursive: true, force: true, maxRetries: 3 }));
-    setTimeout(() => process.exit(1), ORPHAN_GRACE_MS).unref();
-    onGone();
-  };
-  process.stdin.on('end', gone).on('error', gone).resume();
-  // Only a reason to end, never one to stay.
-  (process.stdin as unknown as { unref?(): void }).unref?.();
 }

@@ -2,7 +2,7 @@ import { type Command, Option } from 'commander';
 import { type FlagSetting, loadConfig } from '../configuration.ts';
 import { UsageError } from '../errors.ts';
 import type { CommonOptions } from '../options.ts';
-import { runRole } from '../role.ts';
+import { roles } from '../roles.ts';
 
 interface ControlPlaneOptions extends CommonOptions {
   readonly state?: string;
@@ -38,10 +38,7 @@ async function run(options: ControlPlaneOptions): Promise<void> {
     throw new UsageError('--state etcd comes in a later release: use `--state embedded --dir DIR`');
   }
   const config = loadConfig(options, { flags: settingsOf(options), role: 'control-plane' });
-  const { startControlPlane } = await import('../../control-plane/index.ts');
-  const { id } = config.controlPlane;
-  const who = { role: 'control-plane', id, json: options.json };
-  await runRole(config, who, (deps) => startControlPlane(config, deps));
+  await roles['control-plane'](config, options);
 }
 
 function settingsOf(options: ControlPlaneOptions): FlagSetting[] {

@@ -2,7 +2,7 @@ import { type Command, Option } from 'commander';
 import { type FlagSetting, loadConfig } from '../configuration.ts';
 import { UsageError } from '../errors.ts';
 import type { CommonOptions } from '../options.ts';
-import { runRole } from '../role.ts';
+import { roles } from '../roles.ts';
 
 interface NodeOptions extends CommonOptions {
   readonly port?: string;
@@ -70,10 +70,7 @@ export function registerNode(program: Command): void {
 async function run(options: NodeOptions): Promise<void> {
   refuseLater(options);
   const config = loadConfig(options, { role: 'node', flags: settingsOf(options) });
-  const { startNode } = await import('../../node/index.ts');
-  const { id, standalone } = config.node;
-  const who = { role: 'node', id: id ?? (standalone ? 'standalone' : null), json: options.json };
-  await runRole(config, who, (deps) => startNode(config, deps));
+  await roles.node(config, options);
 }
 
 function settingsOf(options: NodeOptions): FlagSetting[] {

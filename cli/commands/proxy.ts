@@ -1,7 +1,7 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { type FlagSetting, loadConfig } from '../configuration.ts';
 import { type CommonOptions, collect, wholeNumber } from '../options.ts';
-import { runRole } from '../role.ts';
+import { roles } from '../roles.ts';
 
 interface ProxyOptions extends CommonOptions {
   readonly upstream: readonly string[];
@@ -45,9 +45,7 @@ export function registerProxy(program: Command): void {
 
 async function run(options: ProxyOptions): Promise<void> {
   const config = loadConfig(options, { role: 'proxy', flags: settingsOf(options) });
-  const { startProxy } = await import('../../proxy/index.ts');
-  const { id } = config.proxy;
-  await runRole(config, { role: 'proxy', id, json: options.json }, (deps) => startProxy(config, deps));
+  await roles.proxy(config, options);
 }
 
 /** The settings that the flags stand for. */

@@ -1,15 +1,14 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import { settingText } from '../configuration.ts';
 import { parseReadyLine } from '../ready-line.ts';
-import { FOLLOW_STDIN } from '../role.ts';
+import type { Assignment } from './assignment.ts';
 import { formatLogLine } from './log-line.ts';
 import type { Member } from './plan.ts';
 
 // As bin/ringside: Node 22 would warn about the types.
 const NODE_FLAGS = ['--disable-warning=ExperimentalWarning'];
-const MAIN = join(import.meta.dirname, '..', 'main.ts');
+const ENTRY = join(import.meta.dirname, 'member.ts');
 
 /** How a child ended: `code 1`, `SIGKILL`, … */
 export type Ending = string;
@@ -30,21 +29,13 @@ export class Child {
   readonly #ended: Promise<void>;
   #running = true;
 
-  constructor(
-    member: Member,
-    { args, env }: { args: readonly string[]; env: NodeJS.ProcessEnv },
-    events: ChildEvents,
-  ) {
+  constructor(member: Member, assignment: () => Assignment, events: ChildEvents) {
     this.member = member;
-    const sets = Object.entries(member.settings).flatMap(([path, value]) => [
-      '--set',
-      settingText(path, value),
-    ]);
-    this.#process = spawn(process.execPath, [...NODE_FLAGS, MAIN, member.role, ...args, ...sets], {
+    this.#process = spawn(process.execPath, [...NODE_FLAGS, ENTRY, member.role, member.name], {
       stdio: ['pipe', 'pipe', 'pipe'],
-      env: { ...process.env, ...env, [FOLLOW_STDIN]: '1' },
     });
-    this.#process.stdin?.on('error', () => {});
+    // Computed while the process starts. Stdin stays open: its end would be the end of the child.
+    this.#process.stdin!.on('error', () => {}).write(`${JSON.stringify(assignment())}\n`);
     let lastLine = '';
     createInterface({ input: this.#process.stderr! }).on('line', (text) => {
       lastLine = text;

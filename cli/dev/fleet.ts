@@ -1,5 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { type Clock, RingsideError } from '../../lib/base/index.ts';
+import type { Assignment } from './assignment.ts';
 import { Child, type Ending } from './child.ts';
 import type { Member } from './plan.ts';
 
@@ -13,10 +14,8 @@ const LAST_RESTART_MS = 5000;
 
 /** How a fleet is run. */
 export interface FleetOptions {
-  /** Arguments every process gets besides its own settings. */
-  argsOf(member: Member): readonly string[];
-  /** Environment of every process, on top of this one's. */
-  readonly env: NodeJS.ProcessEnv;
+  /** What a process is told to do. */
+  assignmentOf(member: Member): Assignment;
   readonly restart: boolean;
   readonly clock: Clock;
   /** Takes a line of a child's log. */
@@ -82,18 +81,13 @@ export class Fleet {
 
   #spawn(member: Member, attempt: number): Child {
     const startedMs = this.#options.clock.monotonicMs();
-    const { argsOf, env } = this.#options;
-    const child = new Child(
-      member,
-      { args: argsOf(member), env },
-      {
-        onLog: (line) => this.#options.log(line),
-        onEnd: (ended, ending) => {
-          const settled = this.#options.clock.monotonicMs() - startedMs > SETTLED_MS;
-          this.#ended(ended, ending, settled ? 0 : attempt);
-        },
+    const child = new Child(member, () => this.#options.assignmentOf(member), {
+      onLog: (line) => this.#options.log(line),
+      onEnd: (ended, ending) => {
+        const settled = this.#options.clock.monotonicMs() - startedMs > SETTLED_MS;
+        this.#ended(ended, ending, settled ? 0 : attempt);
       },
-    );
+    });
     this.#children.set(member.name, child);
     return child;
   }

@@ -1,9 +1,9 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { type Clock, RingsideError } from '../../lib/base/index.ts';
 import type { TlsMaterial } from '../../lib/net/index.ts';
-import { ControlPlaneClient, type FleetStatus } from '../ctl/client.ts';
+import type { FleetStatus } from '../ctl/client.ts';
 import type { Member } from './plan.ts';
-import { probe } from './probe.ts';
+import { getJson, probe } from './probe.ts';
 
 const DEADLINE_MS = 30_000;
 const POLL_MS = 25;
@@ -34,12 +34,7 @@ export async function waitUntilWhole(
   };
   const http = httpOf(started);
   if (http !== undefined) {
-    const client = new ControlPlaneClient(`${tls ? 'https' : 'http'}://${http}`, tls);
-    try {
-      await retry(async () => missingIn(await client.get<FleetStatus>('/v1/status'), started));
-    } finally {
-      await client.close();
-    }
+    await retry(async () => missingIn(await getJson<FleetStatus>(http, '/v1/status', tls), started));
   }
   await Promise.all(
     started.flatMap(({ member, listeners }) =>

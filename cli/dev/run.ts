@@ -1,10 +1,8 @@
-import { resolve } from 'node:path';
 import { RingsideError, silentLogger, systemClock } from '../../lib/base/index.ts';
 import type { Config } from '../../lib/config/index.ts';
 import { loadTls, probePort, type TlsMaterial } from '../../lib/net/index.ts';
 import type { DevOptions } from '../commands/dev.ts';
 import { loadConfig } from '../configuration.ts';
-import { ORPHAN_REMOVES } from '../role.ts';
 import type { FleetCertificates, TlsIdentity } from './certificates.ts';
 import { ChildLogs } from './child-logs.ts';
 import { Fleet } from './fleet.ts';
@@ -23,8 +21,10 @@ export async function runDev(options: DevOptions): Promise<void> {
   const certificates = options.tls ? await makeCertificates(folder.path, members) : null;
   const logs = new ChildLogs(say, options.logLevel !== undefined);
   const fleet = new Fleet({
-    argsOf: (member) => argumentsOf(options, config, certificates?.of(member)),
-    env: folder.isTemporary ? { [ORPHAN_REMOVES]: folder.path } : {},
+    assignmentOf: (member) => ({
+      config: configOf(member, options, config, certificates?.of(member)),
+      orphanRemoves: folder.isTemporary ? folder.path : null,
+    }),
     restart: options.restart ?? false,
     clock: systemClock,
     log: (line) => logs.line(line),
@@ -87,16 +87,12 @@ async function assertFree(port: { host: string; port: number; setting: string })
   }
 }
 
-/** What every child is started with: the user's own configuration, warnings only unless more is asked for, and its certificate. */
-function argumentsOf(options: DevOptions, config: Config, tls: TlsIdentity | undefined): string[] {
+/** The user's configuration with the member's own settings and certificate over it, and warnings only unless more is asked for. */
+function configOf(member: Member, options: DevOptions, config: Config, tls?: TlsIdentity): Config {
   const isQuiet = options.logLevel === undefined && config.logLevel === 'info';
-  const level = isQuiet ? 'warn' : config.logLevel;
-  return [
-    ...(options.config === undefined ? [] : ['--config', resolve(options.config)]),
-    ...options.set.flatMap((set) => ['--set', set]),
-    ...['--log-level', level],
-    ...(tls ? ['--set', `tls=${JSON.stringify(tls)}`] : []),
-  ];
+  const settings = { ...member.settings, ...(tls && { tls }), ...(isQuiet && { logLevel: 'warn' }) };
+  const flags = Object.entries(settings).map(([path, value]) => ({ flag: `--set ${path}`, path, value }));
+  return loadConfig(options, { role: member.role, flags });
 }
 
 function say(line: string): void {
