@@ -1,25 +1,18 @@
-import { grown } from './arrays.ts';
+import { EXPIRY_PLACE, SLOT_SHIFT, type SlotTable } from './slot-table.ts';
 
 /**
- * The slots that expire, densely packed so that a cycle can visit them round robin without touching the others, and when each does.
+ * The slots that expire and when each does, densely packed so that a cycle can visit them round robin without touching the others. The
+ * row of a slot has its place here, plus one; 0 for a slot that does not expire.
  */
 export class ExpirySet {
-  /** Unix milliseconds; 0 for a slot that does not expire. */
-  #at: Float64Array;
-  /** Place in `#members`, plus one; 0 for a slot that is not a member. */
-  #places: Int32Array;
+  readonly #slots: SlotTable;
   readonly #members: number[] = [];
+  /** Unix milliseconds, at the same place as the member. */
+  readonly #times: number[] = [];
   #hand = 0;
 
-  constructor(capacity: number) {
-    this.#at = new Float64Array(capacity);
-    this.#places = new Int32Array(capacity);
-  }
-
-  /** Makes room for slots below `capacity`. */
-  resize(capacity: number): void {
-    this.#at = grown(this.#at, capacity);
-    this.#places = grown(this.#places, capacity);
+  constructor(slots: SlotTable) {
+    this.#slots = slots;
   }
 
   get size(): number {
@@ -28,25 +21,35 @@ export class ExpirySet {
 
   /** Unix milliseconds at which the slot expires, or 0. */
   at(slot: number): number {
-    return this.#at[slot];
+    const place = this.#slots.words[(slot << SLOT_SHIFT) + EXPIRY_PLACE];
+    return place === 0 ? 0 : this.#times[place - 1];
   }
 
   /** Sets the time, or with 0 takes the slot out. */
   set(slot: number, atMs: number): void {
-    if (atMs === this.#at[slot]) return;
-    if (atMs === 0) this.#drop(slot);
-    else if (this.#at[slot] === 0) this.#places[slot] = this.#members.push(slot);
-    this.#at[slot] = atMs;
+    const { words } = this.#slots;
+    const row = slot << SLOT_SHIFT;
+    const place = words[row + EXPIRY_PLACE];
+    if (atMs === 0) {
+      if (place !== 0) this.#drop(row, place - 1);
+    } else if (place !== 0) {
+      this.#times[place - 1] = atMs;
+    } else {
+      this.#times.push(atMs);
+      words[row + EXPIRY_PLACE] = this.#members.push(slot);
+    }
   }
 
-  #drop(slot: number): void {
-    const place = this.#places[slot] - 1;
-    const last = this.#members.pop()!;
-    if (last !== slot) {
-      this.#members[place] = last;
-      this.#places[last] = place + 1;
+  #drop(row: number, place: number): void {
+    const { words } = this.#slots;
+    const slot = this.#members.pop()!;
+    const time = this.#times.pop()!;
+    if (place < this.#members.length) {
+      this.#members[place] = slot;
+      this.#times[place] = time;
+      words[(slot << SLOT_SHIFT) + EXPIRY_PLACE] = place + 1;
     }
-    this.#places[slot] = 0;
+    words[row + EXPIRY_PLACE] = 0;
   }
 
   /** The next slot round robin, or 0 when none expires. Slots that move while others leave may be passed over once. */
@@ -58,10 +61,7 @@ export class ExpirySet {
   }
 
   clear(): void {
-    for (const slot of this.#members) {
-      this.#at[slot] = 0;
-      this.#places[slot] = 0;
-    }
     this.#members.length = 0;
+    this.#times.length = 0;
   }
 }

@@ -1,11 +1,13 @@
 import { murmur3x86_32 } from '../../lib/ring/index.ts';
-import { grown } from './arrays.ts';
+import { HASH, NEXT, SLOT_SHIFT, type SlotTable } from './slot-table.ts';
 
 const INITIAL_BUCKETS = 16;
 /** Buckets moved by each insertion or removal while the table is being resized: enough to finish before the next resize. */
 const BUCKETS_PER_STEP = 8;
+/** A table fuller than this is doubled: chains stay short. */
+const MAX_FILL = 1 / 2;
 /** A table emptier than this is halved. */
-const MIN_FILL = 1 / 8;
+const MIN_FILL = 1 / 16;
 
 /**
  * Maps binary keys to slots (positive integers that index the columns of the store); 0 means "none".
@@ -16,35 +18,20 @@ const MIN_FILL = 1 / 8;
  */
 export class HashIndex {
   readonly #seed: number;
+  readonly #slots: SlotTable;
   #heads = new Int32Array(INITIAL_BUCKETS);
   /** The table being emptied, while resizing. */
   #oldHeads: Int32Array | null = null;
   #moved = 0;
-  #next: Int32Array;
-  #hashes: Int32Array;
-  /** Key of each slot, one character a byte. */
-  readonly #keys: string[] = [''];
   size = 0;
 
-  constructor(seed: number, capacity: number) {
+  constructor(seed: number, slots: SlotTable) {
     this.#seed = seed;
-    this.#next = new Int32Array(capacity);
-    this.#hashes = new Int32Array(capacity);
+    this.#slots = slots;
   }
 
   get isResizing(): boolean {
     return this.#oldHeads !== null;
-  }
-
-  /** Makes room for slots below `capacity`. */
-  resize(capacity: number): void {
-    this.#next = grown(this.#next, capacity);
-    this.#hashes = grown(this.#hashes, capacity);
-  }
-
-  /** The key of a slot as a string of bytes. */
-  keyOf(slot: number): string {
-    return this.#keys[slot];
   }
 
   hash(buffer: Uint8Array, start: number, end: number): number {
@@ -61,29 +48,30 @@ export class HashIndex {
   }
 
   #walk(head: number, hash: number, buffer: Uint8Array, start: number, end: number): number {
+    const slots = this.#slots;
+    const { words } = slots;
     let slot = head;
     while (slot !== 0) {
-      if (this.#hashes[slot] === hash && equals(this.#keys[slot], buffer, start, end)) return slot;
-      slot = this.#next[slot];
+      const row = slot << SLOT_SHIFT;
+      if (words[row + HASH] === hash && slots.hasKey(slot, buffer, start, end)) return slot;
+      slot = words[row + NEXT];
     }
     return 0;
   }
 
   /** Adds a key that is not there. */
-  insert(slot: number, hash: number, key: string): void {
-    this.#keys[slot] = key;
-    this.#hashes[slot] = hash;
+  insert(slot: number, hash: number): void {
+    this.#slots.words[(slot << SLOT_SHIFT) + HASH] = hash;
     this.#push(this.#heads, slot);
     this.size++;
     if (this.#oldHeads) this.#step(BUCKETS_PER_STEP);
-    else if (this.size > this.#heads.length) this.#startResize(this.#heads.length * 2);
+    else if (this.size > this.#heads.length * MAX_FILL) this.#startResize(this.#heads.length * 2);
   }
 
   /** Takes the slot's key out. */
   remove(slot: number): void {
     const found = this.#unlink(this.#heads, slot) || (this.#oldHeads && this.#unlink(this.#oldHeads, slot));
     if (!found) throw new Error(`slot ${slot} is not in the index`);
-    this.#keys[slot] = '';
     this.size--;
     if (this.#oldHeads) this.#step(BUCKETS_PER_STEP);
     else if (this.size < this.#heads.length * MIN_FILL && this.#heads.length > INITIAL_BUCKETS) {
@@ -94,7 +82,6 @@ export class HashIndex {
   clear(): void {
     this.#heads = new Int32Array(INITIAL_BUCKETS);
     this.#oldHeads = null;
-    this.#keys.length = 1;
     this.size = 0;
   }
 
@@ -125,29 +112,34 @@ export class HashIndex {
   }
 
   #visitBucket(head: number, visit: (slot: number) => void): void {
-    for (let slot = head; slot !== 0; slot = this.#next[slot]) visit(slot);
+    const { words } = this.#slots;
+    for (let slot = head; slot !== 0; slot = words[(slot << SLOT_SHIFT) + NEXT]) visit(slot);
   }
 
   #push(heads: Int32Array, slot: number): void {
-    const bucket = this.#hashes[slot] & (heads.length - 1);
-    this.#next[slot] = heads[bucket];
+    const { words } = this.#slots;
+    const row = slot << SLOT_SHIFT;
+    const bucket = words[row + HASH] & (heads.length - 1);
+    words[row + NEXT] = heads[bucket];
     heads[bucket] = slot;
   }
 
   #unlink(heads: Int32Array, slot: number): boolean {
-    const bucket = this.#hashes[slot] & (heads.length - 1);
+    const { words } = this.#slots;
+    const row = slot << SLOT_SHIFT;
+    const bucket = words[row + HASH] & (heads.length - 1);
     let at = heads[bucket];
     if (at === slot) {
-      heads[bucket] = this.#next[slot];
+      heads[bucket] = words[row + NEXT];
       return true;
     }
     while (at !== 0) {
-      const next = this.#next[at];
-      if (next === slot) {
-        this.#next[at] = this.#next[slot];
+      const link = (at << SLOT_SHIFT) + NEXT;
+      if (words[link] === slot) {
+        words[link] = words[row + NEXT];
         return true;
       }
-      at = next;
+      at = words[link];
     }
     return false;
   }
@@ -166,7 +158,7 @@ export class HashIndex {
       let slot = old[bucket];
       old[bucket] = 0;
       while (slot !== 0) {
-        const next = this.#next[slot];
+        const next = this.#slots.words[(slot << SLOT_SHIFT) + NEXT];
         this.#push(this.#heads, slot);
         slot = next;
       }
@@ -188,13 +180,4 @@ function reverseBits(value: number): number {
   v = ((v >>> 4) & 0x0f0f0f0f) | ((v & 0x0f0f0f0f) << 4);
   v = ((v >>> 8) & 0x00ff00ff) | ((v & 0x00ff00ff) << 8);
   return (v >>> 16) | (v << 16) | 0;
-}
-
-function equals(key: string, buffer: Uint8Array, start: number, end: number): boolean {
-  const length = end - start;
-  if (key.length !== length) return false;
-  for (let i = 0; i < length; i++) {
-    if (key.charCodeAt(i) !== buffer[start + i]) return false;
-  }
-  return true;
 }

@@ -1,51 +1,42 @@
-import { grown } from './arrays.ts';
+import { NEWER, OLDER, SLOT_SHIFT, type SlotTable } from './slot-table.ts';
 
-/** Slots in the order of their last use: an exact doubly linked list in two columns. Slot 0 is the list's anchor. */
+/** Slots in the order of their last use: an exact doubly linked list. The words of slot 0 are its anchor. */
 export class LruList {
-  #older: Int32Array;
-  #newer: Int32Array;
+  readonly #slots: SlotTable;
 
-  constructor(capacity: number) {
-    this.#older = new Int32Array(capacity);
-    this.#newer = new Int32Array(capacity);
-  }
-
-  /** Makes room for slots below `capacity`. */
-  resize(capacity: number): void {
-    this.#older = grown(this.#older, capacity);
-    this.#newer = grown(this.#newer, capacity);
+  constructor(slots: SlotTable) {
+    this.#slots = slots;
   }
 
   /** The slot that has not been used for the longest time, or 0. */
   get oldest(): number {
-    return this.#newer[0];
+    return this.#slots.words[NEWER];
   }
 
   /** Adds a slot as the most recently used one. */
   add(slot: number): void {
-    const newest = this.#older[0];
-    this.#older[slot] = newest;
-    this.#newer[slot] = 0;
-    this.#newer[newest] = slot;
-    this.#older[0] = slot;
+    const { words } = this.#slots;
+    const row = slot << SLOT_SHIFT;
+    const newest = words[OLDER];
+    words[row + OLDER] = newest;
+    words[row + NEWER] = 0;
+    words[(newest << SLOT_SHIFT) + NEWER] = slot;
+    words[OLDER] = slot;
   }
 
   remove(slot: number): void {
-    const older = this.#older[slot];
-    const newer = this.#newer[slot];
-    this.#newer[older] = newer;
-    this.#older[newer] = older;
+    const { words } = this.#slots;
+    const row = slot << SLOT_SHIFT;
+    const older = words[row + OLDER];
+    const newer = words[row + NEWER];
+    words[(older << SLOT_SHIFT) + NEWER] = newer;
+    words[(newer << SLOT_SHIFT) + OLDER] = older;
   }
 
   /** Makes the slot the most recently used one. */
   touch(slot: number): void {
-    if (this.#older[0] === slot) return;
+    if (this.#slots.words[OLDER] === slot) return;
     this.remove(slot);
     this.add(slot);
-  }
-
-  clear(): void {
-    this.#older[0] = 0;
-    this.#newer[0] = 0;
   }
 }

@@ -1,44 +1,41 @@
 import type { RespWriter } from '../../lib/codec/resp/index.ts';
-import { grown } from './arrays.ts';
 import { ExpirySet } from './expiry-set.ts';
 import { HashIndex } from './hash-index.ts';
 import { LruList } from './lru-list.ts';
+import { SLOT_SHIFT, SlotTable, VERSION_HIGH, VERSION_LOW } from './slot-table.ts';
 import type { Slot, Store } from './store.ts';
 
-const INITIAL_CAPACITY = 1024;
-/** Values up to this size are strings in the JavaScript heap; larger ones lie outside in a buffer of their own. */
+/** Values up to this size are strings in the JavaScript heap, unless they fit into the row; larger ones lie outside in a buffer of their own. */
 const MAX_HEAP_VALUE_BYTES = 4096;
-/** Columns, their slack after growth, bucket, and the headers of the key's and the value's string. */
-const ENTRY_OVERHEAD_BYTES = 120;
+/** The row, its share of the index, and the slack both have after growing. */
+const ENTRY_BYTES = 112;
+/** A string's header, what rounding adds, and the reference to it. */
+const STRING_OVERHEAD_BYTES = 32;
 /** A Buffer, its ArrayBuffer and the allocator's header. */
 const BUFFER_OVERHEAD_BYTES = 250;
 /** Largest value for which a loop beats the call into native code. */
 const LOOP_COPY_BYTES = 24;
+const EMPTY = Buffer.alloc(0);
 
 type Value = string | Buffer;
 
 /**
- * The first store: columns of typed arrays for everything but the bytes, which are strings (one character a byte: exact,
- * compact, and freed by the garbage collector) or, when large, buffers.
+ * The first store: small entries in rows off the heap; what does not fit is a string (one character a byte: exact, compact, and freed by
+ * the garbage collector) or, when large, a buffer.
  */
 export class MemoryStore implements Store {
+  readonly #slots = new SlotTable();
+  /** Values that are not inline. */
+  readonly #values: (Value | undefined)[] = [];
   readonly #index: HashIndex;
-  readonly #lru = new LruList(INITIAL_CAPACITY);
-  readonly #expiry = new ExpirySet(INITIAL_CAPACITY);
-  /** null in free slots. */
-  readonly #values: (Value | null)[] = [null];
-  /** Two words a slot, the low one first. */
-  #versions = new Uint32Array(2 * INITIAL_CAPACITY);
-  #capacity = INITIAL_CAPACITY;
-  readonly #free: Slot[] = [];
-  /** Slots below this one have been in use. */
-  #top = 1;
+  readonly #lru = new LruList(this.#slots);
+  readonly #expiry = new ExpirySet(this.#slots);
   usedBytes = 0;
   heapBytes = 0;
 
   /** `hashSeed` keeps clients from choosing keys that collide. */
   constructor({ hashSeed }: { hashSeed: number }) {
-    this.#index = new HashIndex(hashSeed, INITIAL_CAPACITY);
+    this.#index = new HashIndex(hashSeed, this.#slots);
   }
 
   get size(): number {
@@ -58,52 +55,49 @@ export class MemoryStore implements Store {
   }
 
   insert(buffer: Buffer, start: number, end: number): Slot {
-    const slot = this.#free.pop() ?? this.#takeNew();
-    this.#index.insert(slot, this.#index.hash(buffer, start, end), buffer.latin1Slice(start, end));
+    const slot = this.#slots.take(buffer, start, end);
+    this.#index.insert(slot, this.#index.hash(buffer, start, end));
     this.#lru.add(slot);
-    this.#values[slot] = '';
     this.setVersion(slot, 0, 0);
-    this.#account(ENTRY_OVERHEAD_BYTES + end - start, ENTRY_OVERHEAD_BYTES + end - start);
+    // An empty value fits beside every key but one that is elsewhere itself.
+    if (!this.#slots.setInline(slot, EMPTY, 0, 0)) this.#keep(slot, '');
+    this.usedBytes += ENTRY_BYTES;
+    this.#accountKey(slot, 1);
     return slot;
   }
 
-  #takeNew(): Slot {
-    if (this.#top === this.#capacity) this.#grow(this.#capacity * 2);
-    return this.#top++;
-  }
-
-  #grow(capacity: number): void {
-    this.#index.resize(capacity);
-    this.#lru.resize(capacity);
-    this.#expiry.resize(capacity);
-    this.#versions = grown(this.#versions, 2 * capacity);
-    this.#capacity = capacity;
-  }
-
   remove(slot: Slot): void {
-    const overhead = ENTRY_OVERHEAD_BYTES + this.#index.keyOf(slot).length;
-    this.#replace(slot, '');
-    this.#values[slot] = null;
-    this.#account(-overhead, -overhead);
+    this.#drop(slot);
+    this.#accountKey(slot, -1);
+    this.usedBytes -= ENTRY_BYTES;
     this.#expiry.set(slot, 0);
     this.#lru.remove(slot);
     this.#index.remove(slot);
-    this.#free.push(slot);
+    this.#slots.release(slot);
+  }
+
+  #accountKey(slot: Slot, sign: 1 | -1): void {
+    const length = this.#slots.longKeyBytes(slot);
+    if (length > 0)
+      this.#account(sign * (length + STRING_OVERHEAD_BYTES), sign * (length + STRING_OVERHEAD_BYTES));
+  }
+
+  #account(bytes: number, heapBytes: number): void {
+    this.usedBytes += bytes;
+    this.heapBytes += heapBytes;
   }
 
   clear(): void {
     this.#index.clear();
-    this.#lru.clear();
     this.#expiry.clear();
-    this.#values.length = 1;
-    this.#free.length = 0;
-    this.#top = 1;
+    this.#slots.clear();
+    this.#values.length = 0;
     this.usedBytes = 0;
     this.heapBytes = 0;
   }
 
   keyOf(slot: Slot): string {
-    return this.#index.keyOf(slot);
+    return this.#slots.keyOf(slot);
   }
 
   touch(slot: Slot): void {
@@ -116,36 +110,49 @@ export class MemoryStore implements Store {
 
   random(random: { int(n: number): number }): Slot {
     if (this.size === 0) return 0;
-    // At least one slot in some is in use, except after mass deletion, when a scan from a random place is cheaper.
-    for (let tries = 0; tries < 100; tries++) {
-      const slot = 1 + random.int(this.#top - 1);
-      if (this.#inUse(slot)) return slot;
-    }
-    let slot = 1 + random.int(this.#top - 1);
-    while (!this.#inUse(slot)) slot = slot + 1 < this.#top ? slot + 1 : 1;
+    const slots = this.#slots;
+    let slot = 1 + random.int(slots.top - 1);
+    // After mass deletion few slots are in use; a walk from a random place is good enough then.
+    for (let tries = 0; tries < 100 && slots.isFree(slot); tries++) slot = 1 + random.int(slots.top - 1);
+    while (slots.isFree(slot)) slot = slot + 1 < slots.top ? slot + 1 : 1;
     return slot;
   }
 
-  #inUse(slot: Slot): boolean {
-    return this.#values[slot] !== null;
-  }
-
   length(slot: Slot): number {
-    return this.#values[slot]!.length;
+    const length = this.#slots.inlineLength(slot);
+    return length >= 0 ? length : this.#values[slot]!.length;
   }
 
   latin1(slot: Slot): string {
+    const length = this.#slots.inlineLength(slot);
+    if (length >= 0) {
+      const start = this.#slots.inlineStart(slot);
+      return this.#slots.bytes.latin1Slice(start, start + length);
+    }
     const value = this.#values[slot]!;
     return typeof value === 'string' ? value : value.latin1Slice();
   }
 
   writeValue(slot: Slot, reply: RespWriter): void {
+    const length = this.#slots.inlineLength(slot);
+    if (length >= 0) {
+      const start = this.#slots.inlineStart(slot);
+      reply.bulk(this.#slots.bytes, start, start + length);
+      return;
+    }
     const value = this.#values[slot]!;
     if (typeof value === 'string') reply.bulkLatin1(value);
     else reply.bulk(value);
   }
 
   copyValue(slot: Slot, target: Buffer, at: number): void {
+    const length = this.#slots.inlineLength(slot);
+    if (length >= 0) {
+      const { bytes } = this.#slots;
+      const start = this.#slots.inlineStart(slot);
+      for (let i = 0; i < length; i++) target[at + i] = bytes[start + i];
+      return;
+    }
     const value = this.#values[slot]!;
     if (typeof value !== 'string') value.copy(target, at);
     else if (value.length > LOOP_COPY_BYTES) target.latin1Write(value, at);
@@ -153,52 +160,63 @@ export class MemoryStore implements Store {
   }
 
   setBytes(slot: Slot, buffer: Buffer, start: number, end: number): void {
+    if (this.#slots.inlineLength(slot) < 0) this.#drop(slot);
+    if (this.#slots.setInline(slot, buffer, start, end)) return;
     const length = end - start;
     if (length <= MAX_HEAP_VALUE_BYTES) {
-      this.#replace(slot, buffer.latin1Slice(start, end));
+      this.#keep(slot, buffer.latin1Slice(start, end));
       return;
     }
     const value = Buffer.allocUnsafeSlow(length);
     buffer.copy(value, 0, start, end);
-    this.#replace(slot, value);
+    this.#keep(slot, value);
   }
 
   setLatin1(slot: Slot, value: string): void {
-    if (value.length <= MAX_HEAP_VALUE_BYTES) this.#replace(slot, value);
-    else this.#replace(slot, Buffer.from(value, 'latin1'));
+    const bytes = Buffer.from(value, 'latin1');
+    this.setBytes(slot, bytes, 0, bytes.length);
   }
 
   append(slot: Slot, buffer: Buffer, start: number, end: number): number {
-    const old = this.#values[slot]!;
-    const length = old.length + end - start;
-    if (typeof old !== 'string') {
+    const oldLength = this.length(slot);
+    const length = oldLength + end - start;
+    const old = this.#values[slot];
+    if (old instanceof Buffer) {
       const room = old.buffer.byteLength - old.byteOffset - old.length;
       if (end - start <= room) {
         // Beyond the view's end nobody reads: the bytes behind it are this entry's own.
         const longer = Buffer.from(old.buffer as ArrayBuffer, old.byteOffset, length);
-        buffer.copy(longer, old.length, start, end);
+        buffer.copy(longer, oldLength, start, end);
         this.#values[slot] = longer;
         return length;
       }
     }
-    const large = length > MAX_HEAP_VALUE_BYTES;
-    const joined = Buffer.allocUnsafeSlow(large ? length + (length >> 1) : length);
+    const isLarge = length > MAX_HEAP_VALUE_BYTES;
+    const joined = Buffer.allocUnsafeSlow(isLarge ? length + (length >> 1) : length);
     this.copyValue(slot, joined, 0);
-    buffer.copy(joined, old.length, start, end);
-    this.#replace(slot, large ? joined.subarray(0, length) : joined.latin1Slice());
+    buffer.copy(joined, oldLength, start, end);
+    if (isLarge) {
+      this.#drop(slot);
+      this.#keep(slot, joined.subarray(0, length));
+    } else {
+      this.setBytes(slot, joined, 0, length);
+    }
     return length;
   }
 
-  #replace(slot: Slot, value: Value): void {
-    const old = this.#values[slot]!;
+  /** Keeps a value that is not inline. */
+  #keep(slot: Slot, value: Value): void {
     this.#values[slot] = value;
-    const bytes = footprint(value) - footprint(old);
-    this.#account(bytes, heapFootprint(value) - heapFootprint(old));
+    this.#slots.setElsewhere(slot);
+    this.#account(footprint(value), heapFootprint(value));
   }
 
-  #account(bytes: number, heapBytes: number): void {
-    this.usedBytes += bytes;
-    this.heapBytes += heapBytes;
+  /** Lets go of the value, if it is not inline. */
+  #drop(slot: Slot): void {
+    if (this.#slots.inlineLength(slot) >= 0) return;
+    const value = this.#values[slot]!;
+    this.#values[slot] = undefined;
+    this.#account(-footprint(value), -heapFootprint(value));
   }
 
   expiresAt(slot: Slot): number {
@@ -214,16 +232,17 @@ export class MemoryStore implements Store {
   }
 
   versionHigh(slot: Slot): number {
-    return this.#versions[2 * slot + 1];
+    return this.#slots.words[(slot << SLOT_SHIFT) + VERSION_HIGH] >>> 0;
   }
 
   versionLow(slot: Slot): number {
-    return this.#versions[2 * slot];
+    return this.#slots.words[(slot << SLOT_SHIFT) + VERSION_LOW] >>> 0;
   }
 
   setVersion(slot: Slot, high: number, low: number): void {
-    this.#versions[2 * slot] = low;
-    this.#versions[2 * slot + 1] = high;
+    const { words } = this.#slots;
+    words[(slot << SLOT_SHIFT) + VERSION_LOW] = low;
+    words[(slot << SLOT_SHIFT) + VERSION_HIGH] = high;
   }
 
   scan(cursor: number, visit: (slot: Slot) => void): number {
@@ -232,9 +251,11 @@ export class MemoryStore implements Store {
 }
 
 function footprint(value: Value): number {
-  return typeof value === 'string' ? value.length : value.buffer.byteLength + BUFFER_OVERHEAD_BYTES;
+  return typeof value === 'string'
+    ? value.length + STRING_OVERHEAD_BYTES
+    : value.buffer.byteLength + BUFFER_OVERHEAD_BYTES;
 }
 
 function heapFootprint(value: Value): number {
-  return typeof value === 'string' ? value.length : BUFFER_OVERHEAD_BYTES;
+  return typeof value === 'string' ? value.length + STRING_OVERHEAD_BYTES : BUFFER_OVERHEAD_BYTES;
 }
