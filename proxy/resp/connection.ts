@@ -22,7 +22,9 @@ import type { ListenerContext } from './context.ts';
 import { dispatch, type PreparedLarge, prepareLarge, submitLarge } from './dispatch.ts';
 
 /** Commands taken from a new client before the first answer; grows with each answer, so that the size of answers is known before many wait. */
-const FIRST_WINDOW = 128;
+const FIRST_WINDOW = 32;
+/** What the answers under way may weigh, by the size of those before: a client that asks for much must not fill the connections that all share. */
+const EXPECTED_REPLY_BYTES = 4 * 1024 * 1024;
 /** Written to the socket at once at most. */
 const BATCH_BYTES = 1024 * 1024;
 /** A head that has waited this long makes the replies behind it move to memory of their own. */
@@ -258,14 +260,12 @@ export class RespConnection implements Sink, Flushable {
 
   /** Adjusts how many commands may wait to what their replies weigh. */
   #learn(count: number, bytes: number): void {
-    const { maxInFlight, maxHeldBytes } = this.#limits;
+    const { maxInFlight } = this.#limits;
     const average = bytes / count;
     this.#replyEstimate = Math.max(average, this.#replyEstimate * 0.75);
     this.#window = Math.min(this.#window + count, maxInFlight);
-    this.#allowed = Math.max(
-      1,
-      Math.min(this.#window, Math.floor(maxHeldBytes / 2 / (this.#replyEstimate + 1))),
-    );
+    const affordable = Math.floor(EXPECTED_REPLY_BYTES / (this.#replyEstimate + 1));
+    this.#allowed = Math.max(1, Math.min(this.#window, affordable));
   }
 
   #received(chunk: Buffer): void {
