@@ -1,8 +1,11 @@
 import type { ErrorCode } from '../../lib/base/index.ts';
 import { parseAddress } from '../../lib/net/index.ts';
 import { Ring } from '../../lib/ring/index.ts';
+import { isOvertaken } from './command-order.ts';
 import { argumentRange, errorReply, hasErrorCode } from './frames.ts';
 import { Link, type LinkEnvironment, type LinkOwner } from './link.ts';
+import { Parking } from './parking.ts';
+import { mayFallBack } from './read-fallback.ts';
 import { discard, type Request, RequestState, releaseRequest, type Sink } from './request.ts';
 import { Stat, type Stats } from './stats.ts';
 import { ShardRoute, type Topology, type TopologyShard, UpstreamNode } from './topology.ts';
@@ -20,14 +23,6 @@ export interface RouterEnvironment extends LinkEnvironment {
   readonly refresh: (() => void) | undefined;
 }
 
-interface Parked {
-  readonly request: Request;
-  /** What the client gets when the deadline comes first. */
-  readonly failure: Buffer;
-  /** The node said STALERING. */
-  readonly isStale: boolean;
-}
-
 /**
  * Sends requests to the node that serves their shard, and decides what happens when it does not answer.
  *
@@ -42,7 +37,7 @@ export class Router implements LinkOwner {
   #routes: readonly ShardRoute[] = [];
   /** Links to nodes that left the ring, until their last reply is in. */
   readonly #retired = new Set<Link>();
-  #parked: Parked[] = [];
+  readonly #parking: Parking;
   #ticker: NodeJS.Timeout | undefined;
   #nextFollower = 0;
   #isClosed = false;
@@ -51,6 +46,7 @@ export class Router implements LinkOwner {
 
   constructor(env: RouterEnvironment) {
     this.#env = env;
+    this.#parking = new Parking(env.settings.operationTimeoutMs);
   }
 
   /** The shards in the order of the ring; empty before the first `apply`. */
@@ -81,8 +77,7 @@ export class Router implements LinkOwner {
   apply(topology: Topology): void {
     const before = new Map(this.#routes.map((route) => [route.name, route]));
     const kept = new Set<UpstreamNode>();
-    const shards = topology.shards.map(({ name, weight }) => ({ name, weight }));
-    this.#ring = Ring.of(shards, { virtualNodes: topology.virtualNodes });
+    this.#ring = ringFor(topology, this.#ring);
     this.#routes = topology.shards.map((shard, index) => {
       const route = this.#routeFor(shard, before.get(shard.name));
       route.index = index;
@@ -106,7 +101,7 @@ export class Router implements LinkOwner {
   /** Sends a request to `route`. The sink hears of it exactly once, possibly before this returns. */
   submit(request: Request, route: ShardRoute): void {
     request.route = route;
-    if (this.#parked.length > 0 && this.hasParked(request.sink)) {
+    if (this.#parking.size > 0 && this.#parking.has(request.sink)) {
       this.#park(request, 0, 'earlier commands of this connection wait for the ring');
       return;
     }
@@ -115,7 +110,7 @@ export class Router implements LinkOwner {
 
   /** Whether requests of this sink wait for the ring: later ones must not overtake them. */
   hasParked(sink: Sink): boolean {
-    return this.#parked.length > 0 && this.#parked.some(({ request }) => request.sink === sink);
+    return this.#parking.has(sink);
   }
 
   /** Resolves once every node has answered or failed for the first time, after `timeoutMs` at the latest. */
@@ -128,14 +123,9 @@ export class Router implements LinkOwner {
     }
   }
 
-  /** Asks for a newer ring where there is a control plane. */
-  refresh(): void {
-    this.#env.refresh?.();
-  }
-
   /** The control plane has nothing newer: requests refused as STALERING are tried again, since it is the node that was behind. */
   confirmTopology(): void {
-    for (const { request, isStale } of this.#parked) if (isStale) request.retryAtMs = 0;
+    this.#parking.hurryStale();
     this.#releaseParked(false);
   }
 
@@ -147,7 +137,7 @@ export class Router implements LinkOwner {
       for (const link of node.links) link.destroy('the proxy is shutting down');
     }
     for (const link of this.#retired) link.destroy('the proxy is shutting down');
-    for (const { request, failure } of this.#parked.splice(0)) request.answerWith(failure);
+    for (const { request, failure } of this.#parking.clear()) request.answerWith(failure);
   }
 
   /** The link to `node` for replies in this protocol version. */
@@ -169,7 +159,7 @@ export class Router implements LinkOwner {
     const stale = hasErrorCode(reply, start, 'STALERING');
     if (!stale && !loading && !hasErrorCode(reply, start, 'READONLY')) return false;
     this.#env.refresh();
-    if (this.#isOvertaken(request)) return false;
+    if (isOvertaken(request)) return false;
     request.retries = 1;
     this.#env.stats.add(Stat.writeRetries);
     const retryAtMs = this.#env.clock.monotonicMs() + (stale ? STALE_RETRY_MS : READ_ONLY_RETRY_MS);
@@ -218,7 +208,7 @@ export class Router implements LinkOwner {
   /** A follower that may answer this read; null: none, or the namespace does not allow it. */
   #followerFor(request: Request, route: ShardRoute): UpstreamNode | null {
     const { followers } = route;
-    if (followers.length === 0 || !this.#mayFallBack(request)) return null;
+    if (followers.length === 0 || !mayFallBack(this.#env.settings.readFallback, request)) return null;
     for (let i = 0; i < followers.length; i++) {
       const follower = followers[(this.#nextFollower + i) % followers.length];
       if (follower.isSuspect || !follower.isConnected) continue;
@@ -228,25 +218,10 @@ export class Router implements LinkOwner {
     return null;
   }
 
-  #mayFallBack(request: Request): boolean {
-    const rules = this.#env.settings.readFallback;
-    if (rules.length === 0) return true;
-    // Of several keys in one frame some may belong to a namespace that forbids it.
-    if (request.keyIndex < 1) return rules.every((rule) => rule.allowed);
-    const { start, end } = argumentRange(request.bytes, request.start, request.keyIndex);
-    const key = request.bytes.subarray(start, end);
-    let best: (typeof rules)[number] | null = null;
-    for (const rule of rules) {
-      const longer = best === null || rule.prefix.length > best.prefix.length;
-      if (longer && key.subarray(0, rule.prefix.length).equals(rule.prefix)) best = rule;
-    }
-    return best?.allowed ?? true;
-  }
-
   /** Asks another node of the shard, once. False when there is none to ask. */
   #readElsewhere(request: Request, failed: UpstreamNode): boolean {
     const route = this.#currentRoute(request);
-    if (request.retries > 0 || route === null || request.sink === discard) return false;
+    if (this.#isClosed || request.retries > 0 || route === null || request.sink === discard) return false;
     let target: UpstreamNode | null = null;
     if (failed !== route.leader) target = route.leader;
     else target = this.#followerFor(request, route);
@@ -340,65 +315,24 @@ export class Router implements LinkOwner {
     }
   }
 
-  /**
-   * Whether a later command of the same client on the same key (or on keys that cannot be told) is already on its way or done:
-   * trying the earlier one again would change their order.
-   */
-  #isOvertaken(request: Request): boolean {
-    if (request.keyIndex < 1) return request.next !== null;
-    const key = argumentRange(request.bytes, request.start, request.keyIndex);
-    for (let later = request.next; later !== null; later = later.next) {
-      if (
-        later.state === RequestState.READY
-          ? later.route?.name === request.route?.name
-          : this.#touches(later, request.bytes, key)
-      ) {
-        return true;
-      }
-    }
-    return false;
-  }
-
-  #touches(later: Request, bytes: Buffer, key: { start: number; end: number }): boolean {
-    if (later.state === RequestState.PARKED) return false;
-    if (later.keyIndex < 1) return true;
-    const other = argumentRange(later.bytes, later.start, later.keyIndex);
-    return bytes.compare(later.bytes, other.start, other.end, key.start, key.end) === 0;
-  }
-
   #park(request: Request, retryAtMs: number, why: string): void {
     this.#parkUntil(request, retryAtMs, errorReply('shard_down', `${why}; nothing was sent`));
   }
 
   #parkUntil(request: Request, retryAtMs: number, failure: Buffer, isStale = false): void {
-    if (this.#parked.length >= this.#env.settings.maxInFlightPerShard) {
+    if (this.#parking.size >= this.#env.settings.maxInFlightPerShard) {
       this.#overloaded(request, request.route!);
       return;
     }
-    request.state = RequestState.PARKED;
-    request.link = null;
-    request.retryAtMs = retryAtMs;
-    this.#parked.push({ request, failure, isStale });
+    this.#parking.add(request, retryAtMs, failure, isStale);
     if (this.#ticker === undefined) this.#startTicking();
   }
 
-  /** Sends parked requests on their way, all or those whose time has come; of one client always in order. */
   #releaseParked(all: boolean): void {
-    if (this.#parked.length === 0) return;
-    const nowMs = this.#env.clock.monotonicMs();
-    const held = new Set<Sink>();
-    const due: Parked[] = [];
-    const expired: Parked[] = [];
-    // Sorted before anything is answered: an answer may park the next request.
-    this.#parked = this.#parked.filter((parked) => {
-      const { request } = parked;
-      if (nowMs - request.startedMs >= this.#env.settings.operationTimeoutMs) return !expired.push(parked);
-      if (!held.has(request.sink) && (all || request.retryAtMs <= nowMs)) return !due.push(parked);
-      held.add(request.sink);
-      return true;
-    });
+    if (this.#parking.size === 0) return;
+    const { due, expired } = this.#parking.leave(this.#env.clock.monotonicMs(), all);
     for (const { request, failure } of expired) request.answerWith(failure);
-    for (const { request } of due) this.#resubmit(request);
+    for (const request of due) this.#resubmit(request);
   }
 
   #startTicking(): void {
@@ -414,7 +348,7 @@ export class Router implements LinkOwner {
     }
     for (const link of this.#retired) if (!this.#tickLink(link, nowMs)) this.#retired.delete(link);
     this.#releaseParked(false);
-    if (isBusy || this.#parked.length > 0) return;
+    if (isBusy || this.#parking.size > 0) return;
     clearInterval(this.#ticker);
     this.#ticker = undefined;
   }
@@ -497,4 +431,14 @@ export class Router implements LinkOwner {
     if (code === 'shard_down') this.#env.stats.add(Stat.shardDownErrors);
     request.answerWith(errorReply(code, message));
   }
+}
+
+/** The ring of a topology: `held` itself when the members are the same, as after a failover. */
+function ringFor({ shards, virtualNodes }: Topology, held: Ring | null): Ring {
+  const members = shards.map(({ name, weight }) => ({ name, weight }));
+  const isSame =
+    held?.virtualNodes === virtualNodes &&
+    held.shards.length === members.length &&
+    held.shards.every(({ name, weight }, i) => name === members[i].name && weight === members[i].weight);
+  return isSame ? held : Ring.of(members, { virtualNodes });
 }

@@ -20,11 +20,8 @@ import type { ShardRoute } from '../core/topology.ts';
 import type { Flushable } from '../core/turn.ts';
 import type { ListenerContext } from './context.ts';
 import { dispatch, type PreparedLarge, prepareLarge, submitLarge } from './dispatch.ts';
+import { ReplyWindow } from './reply-window.ts';
 
-/** Commands taken from a new client before the first answer; grows with each answer, so that the size of answers is known before many wait. */
-const FIRST_WINDOW = 32;
-/** What the answers under way may weigh, by the size of those before: a client that asks for much must not fill the connections that all share. */
-const EXPECTED_REPLY_BYTES = 4 * 1024 * 1024;
 /** Written to the socket at once at most. */
 const BATCH_BYTES = 1024 * 1024;
 /** A head that has waited this long makes the replies behind it move to memory of their own. */
@@ -69,14 +66,12 @@ export class RespConnection implements Sink, Flushable {
 
   readonly #socket: Socket;
   readonly #limits: ConnectionLimits;
+  readonly #window: ReplyWindow;
   #head: Request | null = null;
   #tail: Request | null = null;
   #pending = 0;
   #heldBytes = 0;
   #replyBytes = 0;
-  #replyEstimate = 0;
-  #window = FIRST_WINDOW;
-  #allowed = FIRST_WINDOW;
   #lastWritten: ShardRoute | null = null;
   #hasWaited = false;
   #isScheduled = false;
@@ -106,6 +101,7 @@ export class RespConnection implements Sink, Flushable {
     this.address = address;
     this.localAddress = `${socket.localAddress}:${socket.localPort}`;
     this.#limits = limits;
+    this.#window = new ReplyWindow(limits.maxInFlight);
     this.context = context;
     this.parser = new RequestParser(limits);
     this.isAuthenticated = context.authenticator === null;
@@ -232,7 +228,7 @@ export class RespConnection implements Sink, Flushable {
     while (!this.#isBlocked && this.#head !== null && this.#head.state === RequestState.READY)
       this.#writeBatch();
     if (this.#pending === 0 && this.#barrier !== null) this.#runBarrier();
-    if (this.#isHeld && this.#pending * 2 <= this.#allowed && this.#hasRoom()) this.#resume();
+    if (this.#isHeld && this.#pending * 2 <= this.#window.allowed && this.#hasRoom()) this.#resume();
     this.#endIfDone();
   }
 
@@ -254,18 +250,8 @@ export class RespConnection implements Sink, Flushable {
     const { bytes } = output;
     this.#heldBytes -= bytes;
     this.#replyBytes -= bytes;
-    this.#learn(count, bytes);
+    this.#window.learn(count, bytes);
     if (!output.writeTo(this.#socket)) this.#isBlocked = true;
-  }
-
-  /** Adjusts how many commands may wait to what their replies weigh. */
-  #learn(count: number, bytes: number): void {
-    const { maxInFlight } = this.#limits;
-    const average = bytes / count;
-    this.#replyEstimate = Math.max(average, this.#replyEstimate * 0.75);
-    this.#window = Math.min(this.#window + count, maxInFlight);
-    const affordable = Math.floor(EXPECTED_REPLY_BYTES / (this.#replyEstimate + 1));
-    this.#allowed = Math.max(1, Math.min(this.#window, affordable));
   }
 
   #received(chunk: Buffer): void {
@@ -321,7 +307,7 @@ export class RespConnection implements Sink, Flushable {
 
   #mayTake(): boolean {
     if (this.#isBarred || this.#isEnding) return false;
-    if (this.#pending < this.#allowed && this.#hasRoom()) return true;
+    if (this.#pending < this.#window.allowed && this.#hasRoom()) return true;
     this.#isHeld = true;
     this.#pause();
     return false;
