@@ -49,7 +49,10 @@ export async function runRole(
 ): Promise<void> {
   const ended = untilTold(parent);
   const log = createLogger({ level: config.logLevel, role, id: id ?? undefined });
-  const running = await start({ clock: systemClock, random: systemRandom, log });
+  // Told to end while it waits for what it needs (a proxy for its first ring): nobody is served yet, so nothing is to be drained.
+  let running: RunningRole | null = null;
+  void ended.then(() => running ?? process.exit(0));
+  running = await start({ clock: systemClock, random: systemRandom, log });
   process.stdout.write(readyLine(running.listeners, json));
   // A process that is killed has not written what it compiled.
   setTimeout(flushCompileCache, FLUSH_DELAY_MS).unref();
