@@ -6,6 +6,8 @@ const MANTISSA_BITS = 64;
 const MAX_EXPONENT = 16384;
 /** Digits beyond this exponent of ten are infinite or zero for a long double. */
 const MAX_DECIMAL_EXPONENT = 5000;
+/** Redis's MAX_LONG_DOUBLE_CHARS, with the zero byte at the end. */
+const MAX_CHARACTERS = 5 * 1024;
 const SYNTAX = /^([+-]?)(?:(\d+)(?:\.(\d*))?|\.(\d+))(?:[eE]([+-]?\d{1,9}))?$/;
 const INFINITE = /^[+-]?inf(?:inity)?$/i;
 
@@ -38,7 +40,7 @@ function shifted(value: LongDouble, exponent: number): bigint {
 }
 
 function parse(text: string): LongDouble | 'infinite' | null {
-  if (text.length > 255) return null;
+  if (text.length >= MAX_CHARACTERS) return null;
   if (INFINITE.test(text)) return 'infinite';
   const found = SYNTAX.exec(text);
   if (!found) return null;

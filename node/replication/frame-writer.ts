@@ -81,7 +81,8 @@ export class FrameWriter {
     let rest = value;
     for (let i = end - 1; i >= this.at; i--) {
       const quotient = Math.floor(rest / 10);
-      this.buffer[i] = ZERO + rest - quotient * 10;
+      // The difference first: ZERO + rest may be beyond 2^53.
+      this.buffer[i] = ZERO + (rest - quotient * 10);
       rest = quotient;
     }
     this.at = end;

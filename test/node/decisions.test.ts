@@ -219,5 +219,10 @@ t.test('long double: sums as x86 makes and Redis prints them', async (t) => {
     else t.same(sum, { text: expected }, `${a} + ${b}`);
   }
   t.same(addLongDoubles('1', 'inf'), { error: 'infinite' });
+  t.same(
+    addLongDoubles(`1${'0'.repeat(400)}`, 'inf'),
+    { error: 'infinite' },
+    'as INCRBYFLOAT k 1e400 leaves it',
+  );
   t.same(addLongDoubles('1e4932', '1e4932'), { error: 'infinite' });
 });

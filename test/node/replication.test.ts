@@ -336,3 +336,13 @@ t.test('what the leader evicts and expires, followers drop', async (t) => {
   await sameData(t, pair, 'evicted and expired');
   t.equal(await info(toFollower, 'evicted_keys'), '0', 'a follower evicts nothing by itself');
 });
+
+t.test('the latest time that a key can expire at', async (t) => {
+  const pair = await startPair(t);
+  const { toLeader } = pair;
+  await linked(pair);
+  await toLeader.send('SET', 'set', 'v', 'PXAT', '9223372036854775807');
+  await toLeader.send('SET', 'changed', 'v');
+  await toLeader.send('PEXPIREAT', 'changed', '9223372036854775807');
+  await sameData(t, pair, 'in the stream');
+});
