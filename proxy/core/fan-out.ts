@@ -28,9 +28,9 @@ export function mergeSizes(parts: readonly AnsweredPart[]): Buffer {
   return failureOf('DBSIZE', parts) ?? Buffer.from(`:${sumOfIntegers(parts)}\r\n`);
 }
 
-/** FLUSHALL and FLUSHDB: OK once every shard is flushed. */
-export function mergeFlushes(parts: readonly AnsweredPart[]): Buffer {
-  return failureOf('FLUSHALL', parts) ?? Buffer.from('+OK\r\n');
+/** FLUSHALL and FLUSHDB, whichever is `command`: OK once every shard is flushed. */
+export function mergeFlushes(command: string): (parts: readonly AnsweredPart[]) => Buffer {
+  return (parts) => failureOf(command, parts) ?? Buffer.from('+OK\r\n');
 }
 
 /** KEYS: one array of everything. */
@@ -130,7 +130,10 @@ export class RandomKey implements Sink {
   }
 }
 
-/** Null when every part succeeded; else an error that tells which shards failed, with the code of the first, or UNKNOWN. */
+/**
+ * Null when every part succeeded; what all shards say alike, such as a syntax error; else an error that tells which shards failed, with
+ * the code of the first, or UNKNOWN.
+ */
 function failureOf(command: string, parts: readonly AnsweredPart[]): Buffer | null {
   const failed = parts.filter(({ reply }) => isErrorReply(reply.bytes, reply.start));
   if (failed.length === 0) return null;
@@ -138,6 +141,8 @@ function failureOf(command: string, parts: readonly AnsweredPart[]): Buffer | nu
     shard: route.name,
     text: errorText(reply.bytes, reply.start, reply.end),
   }));
+  if (failed.length === parts.length && texts.every(({ text }) => text === texts[0].text))
+    return plainError(texts[0].text);
   const unknown = texts.some(({ text }) => text.startsWith('UNKNOWN '));
   const code = unknown ? 'UNKNOWN write outcome unknown:' : texts[0].text.split(' ', 1)[0];
   const details = texts.map(({ shard, text }) => `shard ${shard}: ${text}`).join('; ');

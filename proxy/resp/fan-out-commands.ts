@@ -42,8 +42,8 @@ const runRandomKey: Handler = (connection, _args, nowMs) => {
 /** Commands without a key that concern every shard, by upper-case name. */
 export const fanOutHandlers: Readonly<Record<string, Handler>> = {
   DBSIZE: onAllShards(false, mergeSizes),
-  FLUSHALL: onAllShards(true, mergeFlushes),
-  FLUSHDB: onAllShards(true, mergeFlushes),
+  FLUSHALL: onAllShards(true, mergeFlushes('FLUSHALL')),
+  FLUSHDB: onAllShards(true, mergeFlushes('FLUSHDB')),
   KEYS: onAllShards(false, mergeArrays),
   SCAN: runScan,
   RANDOMKEY: runRandomKey,

@@ -25,7 +25,10 @@ const runPing: Handler = (connection, args) => {
 const runSelect: Handler = (connection, args) => {
   const index = args.integer(1);
   if (index === 0) connection.reply(OK);
-  else connection.replyError(index === null ? 'ERR invalid DB index' : 'ERR DB index is out of range');
+  else
+    connection.replyError(
+      index === null ? 'ERR value is not an integer or out of range' : 'ERR DB index is out of range',
+    );
 };
 
 const runTime: Handler = (connection) => {

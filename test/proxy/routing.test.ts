@@ -143,6 +143,14 @@ t.test('commands over all shards', async (t) => {
   t.match(await c.send('FLUSHALL'), { message: 'OOM FLUSHALL failed on 1 of 3 shards: shard s1: OOM x' });
   t.equal(nodes[0].store.size, 0);
   t.ok(nodes[1].store.size > 0);
+  for (const node of nodes) node.refuse = () => '-ERR syntax error\r\n';
+  t.match(
+    await c.send('FLUSHDB', 'x'),
+    { message: /^ERR syntax error$/ },
+    'said once when all shards say so',
+  );
+  nodes[0].refuse = () => undefined;
+  t.match(await c.send('FLUSHDB', 'x'), { message: /^ERR FLUSHDB failed on 2 of 3 shards: shard s1: / });
 });
 
 t.test('a part that fails is named', async (t) => {
@@ -170,6 +178,7 @@ t.test('commands answered by the proxy, in Redis words', async (t) => {
   t.equal(await c.text('ECHO', 'x'), 'x');
   t.equal(await c.text('SELECT', '0'), 'OK');
   t.match(await c.send('SELECT', '1'), { message: 'ERR DB index is out of range' });
+  t.match(await c.send('SELECT', 'x'), { message: 'ERR value is not an integer or out of range' });
   t.match(await c.send('GET'), { message: "ERR wrong number of arguments for 'get' command" });
   t.match(await c.send('FOO', 'bar', 'b'), {
     message: "ERR unknown command 'FOO', with args beginning with: 'bar' 'b' ",
