@@ -2,10 +2,12 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
+import { probePort } from '../../lib/net/index.ts';
 import type { sealDocument } from '../../lib/ring/index.ts';
 import { documentOf, FakeControlPlane } from '../support/fake-control-plane.ts';
 import type { FakeNode } from '../support/fake-node.ts';
 import { fakeNodes, proxyWith } from '../support/proxy-under-test.ts';
+import { RespClient } from '../support/resp-client.ts';
 import { until } from '../support/until.ts';
 
 /* The proxy and the control plane: rings taken, refused, kept, and what a node's STALERING leads to. */
@@ -168,11 +170,29 @@ t.test(
   },
 );
 
+t.test('without any ring: listens, answers CLUSTERDOWN, and serves once one comes', async (t) => {
+  const [node] = await fakeNodes(t, 1);
+  const plane = await FakeControlPlane.start();
+  t.teardown(() => plane.stop());
+  const port = await probePort({ host: '127.0.0.1', port: 0, setting: 'proxy.respPort' });
+  const starting = proxyWith(t, { controlPlane: plane.address, respPort: port, ...fast });
+  await until('it is attached', () => plane.heardOf('hello').length > 0);
+  const c = new RespClient(`127.0.0.1:${port}`);
+  t.teardown(() => c.close());
+  t.equal(await c.text('PING'), 'PONG');
+  for (const command of [['GET', 'a'], ['MGET', 'a', 'b'], ['DBSIZE'], ['SCAN', '0'], ['WAIT', '0', '1']]) {
+    t.match(await c.send(...command), { message: /^CLUSTERDOWN this proxy has no ring yet/ }, command[0]);
+  }
+  plane.push(documentOf(1, [{ leader: node }]));
+  const { proxy } = await starting;
+  t.equal(proxy.admin.state(), 'serving');
+  t.equal(await c.text('SET', 'a', '1'), 'OK');
+});
+
 t.test('two workers: one port, one ring, sums of their counters', async (t) => {
   const { nodes, plane, resp, proxy } = await attached(t, 1, { workers: 2, adminPort: 'auto' });
   const clients = await Promise.all(
     Array.from({ length: 12 }, async () => {
-      const { RespClient } = await import('../support/resp-client.ts');
       const one = new RespClient(resp);
       t.teardown(() => one.close());
       t.equal(await one.text('SET', 'a', '1'), 'OK');
