@@ -50,7 +50,7 @@ function createProgram(): Command {
       'A caching sidecar: Redis, memcached, HTTP and gRPC on localhost, sharded and replicated behind it.',
     )
     .version(version(), '--version', 'print the version')
-    .configureHelp({ helpWidth: Math.min(process.stdout.columns ?? 100, 120) })
+    .configureHelp({ helpWidth: Math.min(process.stdout.columns ?? 80, 120) })
     .configureOutput({ writeErr: () => {}, outputError: () => {} })
     .showSuggestionAfterError()
     .exitOverride();
@@ -71,7 +71,11 @@ function version(): string {
 function usageOf(error: CommanderError): UsageError {
   // Without any command, commander would show the whole help.
   if (error.code === 'commander.help') return new UsageError('which command? --help lists them');
-  return new UsageError(error.message.replace(/^error: /, '').replace(/\n\((.*)\)$/s, ' ($1)'));
+  const oneSentence = error.message
+    .replace(/^error: /, '')
+    .replace(/\n\((.*)\)$/s, ' ($1)')
+    .replace(/\. ([A-Z])/g, (_, letter: string) => `: ${letter.toLowerCase()}`);
+  return new UsageError(oneSentence);
 }
 
 function reportFailure(error: unknown, flags: readonly string[]): void {

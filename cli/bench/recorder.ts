@@ -108,8 +108,11 @@ function newHistogram(): Histogram {
 }
 
 function percentilesOf(histogram: Histogram): Percentiles {
-  const at = (percentile: number) => round(histogram.getValueAtPercentile(percentile) / 1000, 3);
-  return { p50: at(50), p90: at(90), p99: at(99), p999: at(99.9), max: round(histogram.maxValue / 1000, 3) };
+  const { maxValue } = histogram;
+  // A percentile is the upper end of a bucket, which may lie beyond the largest value in it.
+  const at = (percentile: number) =>
+    round(Math.min(histogram.getValueAtPercentile(percentile), maxValue) / 1000, 3);
+  return { p50: at(50), p90: at(90), p99: at(99), p999: at(99.9), max: round(maxValue / 1000, 3) };
 }
 
 function round(value: number, digits: number): number {

@@ -149,6 +149,14 @@ t.test('with a rate, a stall of the target counts against it', async (t) => {
   recorder.dispose();
 });
 
+t.test('no percentile is above the maximum', async (t) => {
+  const recorder = new Recorder();
+  recorder.answered(14.268, 1, 1);
+  const { p50, p999, max } = recorder.result(1, false).latencyMs;
+  t.same({ p50, p999, max }, { p50: 14.268, p999: 14.268, max: 14.268 });
+  recorder.dispose();
+});
+
 t.test('targets', async (t) => {
   t.match(parseTarget('resp://127.0.0.1'), {
     protocol: 'resp',

@@ -27,6 +27,9 @@ t.test('exit codes and errors', async (t) => {
       2,
       /^ringside: --upstream: `proxy\.upstreams\.0\.leader` must be `host:port`/,
     ],
+    [['dev', '--shards', '0'], 2, / argument '0' is invalid: it is a whole number from 1 to 100\.\n$/],
+    [['proxy', '--engine', 'x'], 2, / argument 'x' is invalid: allowed choices are ringside, redis\.\n$/],
+    [['node', 'x'], 2, /: too many arguments for 'node': expected 0 arguments but got 1\.\n$/],
     [['proxy', '--resp-port', 'x'], 2, /^ringside: --resp-port: `proxy\.respPort` must be a port/],
     [['proxy', '--set', 'proxy.prot=1'], 2, /--set proxy\.prot: unknown key `proxy\.prot`; did you mean/],
     [['node', '--standalone', '--appendonly', 'yes'], 2, /--appendonly yes comes in a later release/],
@@ -45,7 +48,7 @@ t.test('exit codes and errors', async (t) => {
       1,
       /no answer from the control plane at http:\/\/127\.0\.0\.1:1: nothing listens there\.\n$/,
     ],
-    [['dev', '--followers', 'two'], 2, /It is a whole number from 0 to 15\.\n$/],
+    [['dev', '--followers', 'two'], 2, /: it is a whole number from 0 to 15\.\n$/],
     [['dev', '--shards', '60', '--followers', '1'], 2, /are 120 nodes; dev runs 100 at most/],
     [['bench', '--target', 'ftp://x'], 2, /ftp:\/\/x is no target/],
     [['bench', '--trace', 'x'], 2, /--trace FILE and --format .* belong together/],
@@ -69,6 +72,7 @@ t.test('exit codes and errors', async (t) => {
   t.equal(help.code, 0);
   for (const option of ['--port-offset', '--restart', '--config', '--set', '--log-level'])
     t.match(help.stdout, option);
+  for (const line of help.stdout.split('\n')) t.ok(line.length <= 80, line);
 });
 
 t.test('validate', async (t) => {
