@@ -1,3 +1,5 @@
+import { RingsideError } from '../../lib/base/index.ts';
+
 const TEXT_BYTES = 4096;
 const MAX_BYTES = 512 * 1024 * 1024;
 // Like compressed data: nothing on the way makes it smaller by accident. 64 symbols, all ASCII.
@@ -15,7 +17,9 @@ export class Payload {
 
   /** The value of `length` bytes. Not to be changed. */
   bytes(length: number): Buffer {
-    if (length > MAX_BYTES) throw new RangeError(`a value of ${length} bytes is more than any target takes`);
+    if (length > MAX_BYTES) {
+      throw new RingsideError('too_large', `a value of ${length} bytes is more than any target takes`);
+    }
     if (length > this.#bytes.length)
       this.#bytes = letters(Math.min(Math.max(length, this.#bytes.length * 2), MAX_BYTES));
     return this.#bytes.subarray(0, length);

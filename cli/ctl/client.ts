@@ -13,9 +13,10 @@ export interface NodeStatus {
   readonly address: string;
   readonly admin: string;
   readonly state: 'starting' | 'serving' | 'syncing' | 'suspect' | 'dead';
-  readonly offset: string;
-  readonly lagBytes: string;
-  readonly lagMs: number;
+  /** These three are null while nobody knows: the node is gone. */
+  readonly offset: string | null;
+  readonly lagBytes: string | null;
+  readonly lagMs: number | null;
 }
 
 /** What `ctl status --json` prints. */

@@ -99,6 +99,6 @@ export interface RingView {
 
 function nodeCells(node: NodeStatus | null, withLag: boolean): string[] {
   if (!node) return ['none', '', '', '', ''];
-  const lag = withLag ? `${node.lagBytes} B, ${node.lagMs} ms` : '';
+  const lag = withLag ? `${node.lagBytes} B${node.lagMs === null ? '' : `, ${node.lagMs} ms`}` : '';
   return [node.id, `${node.pid}`, node.address, node.state, lag];
 }
