@@ -102,7 +102,7 @@ export class RespServer {
 
   /** The node leads no more. */
   giveUpHeldReplies(): void {
-    for (const connection of [...this.#host.waiting]) connection.giveUpHeldReplies();
+    for (const connection of this.#connections) connection.leadershipLost();
   }
 
   /** Closes clients that have been silent longer than the setting allows, and followers that have for `followerTimeoutMs`. */

@@ -176,7 +176,8 @@ export class Controller {
     const { shard, keyspace, followers, random } = this.#parts;
     const { epoch, leaseMs, listedFollowers } = position;
     this.#endLink();
-    if (!this.#ownsStream) keyspace.log.rename(random.hex(20));
+    if (!shard.complete) this.#startEmpty();
+    else if (!this.#ownsStream) keyspace.log.rename(random.hex(20));
     this.#ownsStream = true;
     this.#streamEpoch = epoch;
     keyspace.versions.startEpoch(epoch);
@@ -189,6 +190,13 @@ export class Controller {
     followers.listed = new Set(listedFollowers);
     followers.askForLease();
     followers.onProgress();
+  }
+
+  /** Begins a data set. A part of one, from a full sync that never ended, is none: nobody may go on from its stream. */
+  #startEmpty(): void {
+    const { store, log } = this.#parts.keyspace;
+    store.clear();
+    if (!this.#ownsStream) log.restart(this.#parts.random.hex(20), log.end);
   }
 
   #stopLeading(): void {

@@ -16,8 +16,9 @@ export interface FollowRequest {
 }
 
 /**
- * Makes the client's connection a replication link, which begins once the greeting returned is out: `CONTINUE replId offset`
- * with the stream from that offset on, or `FULLRESYNC replId offset` with a snapshot as well. Returns why not, otherwise.
+ * Makes the client's connection a replication link, which begins once the greeting returned is out: `CONTINUE replId end`
+ * with the stream from the follower's offset on, which stands at `end` now, or `FULLRESYNC replId offset` with the stream from `offset` on
+ * and a snapshot as well. Returns why not, otherwise.
  */
 export function acceptFollower(
   request: FollowRequest,
@@ -51,7 +52,7 @@ export function acceptFollower(
   client.afterReply = () => node.followers.add(link);
   const fields = { follower: request.id, offset, fullSync: !canContinue };
   node.log.info(fields, canContinue ? 'follower continues' : 'follower begins a full sync');
-  return `${canContinue ? 'CONTINUE' : 'FULLRESYNC'} ${log.replId} ${offset}`;
+  return `${canContinue ? 'CONTINUE' : 'FULLRESYNC'} ${log.replId} ${log.end}`;
 }
 
 function refuse({ shard, shardEpoch }: FollowRequest, node: NodeServices): RingsideError | null {

@@ -72,8 +72,10 @@ export class LeaderLink {
   #isClosed = false;
   #isSynced = false;
   #ackedOffset = -1;
+  /** Offset at which a stream that is continued is level with what the leader had at the greeting. */
+  #levelAt = Infinity;
   #lastProblem = '';
-  /** Monotonic milliseconds of the last byte from the leader; -1 for never. */
+  /** Monotonic milliseconds of the last byte from the leader; -1 for never. A refusal comes from nobody who leads. */
   heardAtMs = -1;
   /** Monotonic milliseconds of the last lease granted; -1 for never. */
   grantedAtMs = -1;
@@ -129,10 +131,11 @@ export class LeaderLink {
 
   #received(chunk: Buffer): void {
     this.#silence?.refresh();
-    this.heardAtMs = this.#options.clock.monotonicMs();
     try {
       const rest = this.#parser ? chunk : this.#readGreeting(chunk);
-      if (rest && this.#parser) this.#applyAll(rest, this.#parser);
+      if (!rest || !this.#parser) return;
+      this.heardAtMs = this.#options.clock.monotonicMs();
+      this.#applyAll(rest, this.#parser);
     } catch (error) {
       if (!(error instanceof RespProtocolError || error instanceof StreamError)) throw error;
       this.#fail(error.message);
@@ -169,9 +172,9 @@ export class LeaderLink {
       keyspace.store.clear();
       keyspace.log.restart(replId, Number(offset));
     } else if (line.startsWith('+CONTINUE ')) {
-      log.info({ leader, offset }, 'following on');
+      log.info({ leader, offset: keyspace.log.end }, 'following on');
       if (replId !== keyspace.log.replId) keyspace.log.rename(replId);
-      this.#synced();
+      this.#levelAt = Number(offset);
     } else {
       if (line.startsWith('-')) hooks.onRefused(line.slice(1));
       this.#fail(line.startsWith('-') ? `refused: ${line.slice(1)}` : `unexpected answer ${word}`);
@@ -199,7 +202,8 @@ export class LeaderLink {
       // A hook may have closed the link.
       if (this.#isClosed) return;
     }
-    if (this.#isSynced && keyspace.log.end !== this.#ackedOffset) this.#acknowledge();
+    if (!this.#isSynced && keyspace.log.end >= this.#levelAt) this.#synced();
+    else if (this.#isSynced && keyspace.log.end !== this.#ackedOffset) this.#acknowledge();
   }
 
   #endSnapshot(offset: number): void {
@@ -245,6 +249,7 @@ export class LeaderLink {
     this.#socket = null;
     this.#parser = null;
     this.#ackedOffset = -1;
+    this.#levelAt = Infinity;
     if (!this.#isSynced) return;
     this.#isSynced = false;
     this.#options.hooks.onSynced(false);

@@ -31,7 +31,7 @@ export class Client {
   shardEpoch = -1;
   /** The shard it named there. */
   shard = '';
-  /** Where the replication stream stood behind its last command. */
+  /** Where the replication stream stood behind its last command; Infinity once that stream is another leader's. */
   writeOffset = 0;
   /** Set by WAIT until the answer is written. */
   waiting: Waiting | null = null;

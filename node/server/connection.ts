@@ -298,8 +298,14 @@ export class Connection implements ConnectedClient, LinkTransport {
     return withUnknownOutcome(output, replicated, UNKNOWN_OUTCOME);
   }
 
-  /** The node leads no more: nobody will ever acknowledge what waits. */
-  giveUpHeldReplies(): void {
+  /**
+   * The node leads no more: nobody will ever acknowledge what waits. Offsets of this client's writes mean nothing in the next leader's
+   * stream, so a later WAIT must not find them reached.
+   */
+  leadershipLost(): void {
+    if (this.client.waiting) this.#endWaiting();
+    this.client.writeOffset = Number.POSITIVE_INFINITY;
+    if (this.#queue.isEmpty) return;
     this.#queue.replaceAll((output) => {
       if (output.held.length === 0) return output;
       this.#host.node.stats.unknownWrites += output.held.length;
