@@ -29,7 +29,8 @@ export interface ClusterStatus {
     weight: number;
     epoch: string;
     leader: NodeStatus | null;
-    followers: NodeStatus[];
+    /** `listed`: the ring document names it, so it may be promoted. */
+    followers: (NodeStatus & { listed: boolean })[];
   }[];
   proxies: { id: string; pid: number; admin: string; resp: string; ackedEpoch: string; state: string }[];
   controlPlane: { id: string; pid: number; address: string; leader: boolean }[];
@@ -114,7 +115,7 @@ export class DevCluster {
     return (await body.json()) as ClusterStatus;
   }
 
-  /** Waits until every shard has a serving leader and `followers` serving followers, and every proxy the newest ring. */
+  /** Waits until every shard has a serving leader and `followers` listed, serving followers, and every proxy the newest ring. */
   async whole(shards: number, followers: number, timeoutMs = 30_000): Promise<ClusterStatus> {
     let last: ClusterStatus | undefined;
     try {
@@ -142,7 +143,7 @@ function isWhole(now: ClusterStatus, shards: number, followers: number): boolean
   const whole = now.shards.filter(
     (shard) =>
       shard.leader?.state === 'serving' &&
-      shard.followers.filter(({ state }) => state === 'serving').length === followers,
+      shard.followers.filter(({ state, listed }) => listed && state === 'serving').length === followers,
   );
   return whole.length === shards && now.proxies.every(({ ackedEpoch }) => ackedEpoch === now.ring.epoch);
 }
