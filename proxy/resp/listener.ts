@@ -12,7 +12,7 @@ import type { ListenerContext, ProxyInfo } from './context.ts';
 const SWEEP_MS = 1000;
 /** How long a connection that was ended may take to close its side. */
 const LINGER_MS = 2000;
-const OVER_LIMIT = '-ERR max number of clients reached\r\n';
+const OVER_LIMIT = '-OVERLOADED max number of clients reached (setting proxy.limits.maxConnections)\r\n';
 
 /** How the RESP listener listens. */
 export interface RespListenerOptions {

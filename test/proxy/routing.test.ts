@@ -320,7 +320,10 @@ t.test('limits: connections, commands in flight, a client that does not read', a
   t.equal(await c.text('PING'), 'PONG');
   const others = [client(), client()];
   await Promise.all(others.map((other) => other.text('PING')));
-  t.equal(await raw(resp, 'PING\r\n'), '-ERR max number of clients reached\r\n');
+  t.equal(
+    await raw(resp, 'PING\r\n'),
+    '-OVERLOADED max number of clients reached (setting proxy.limits.maxConnections)\r\n',
+  );
   for (const other of others) other.close();
 
   nodes[0].refuse = () => 'silent';
