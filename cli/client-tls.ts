@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import { silentLogger } from '../lib/base/index.ts';
+import { isRingsideError, RingsideError, silentLogger } from '../lib/base/index.ts';
 import { loadTls, type TlsMaterial } from '../lib/net/index.ts';
 import { loadConfig } from './configuration.ts';
 import { UsageError } from './errors.ts';
@@ -30,5 +30,16 @@ export function clientTls(options: ClientTlsOptions): TlsMaterial | undefined {
   if (ca === undefined || cert === undefined || key === undefined) {
     throw new UsageError('--cacert, --cert and --key belong together: both sides show a certificate');
   }
-  return loadTls({ ca, cert, key, allowedNames: config.tls?.allowedNames }, silentLogger, { setting: '-' });
+  try {
+    return loadTls({ ca, cert, key, allowedNames: config.tls?.allowedNames }, silentLogger);
+  } catch (error) {
+    throw isRingsideError(error) ? new RingsideError(error.code, namingFlags(error.message)) : error;
+  }
+}
+
+function namingFlags(message: string): string {
+  return message.replace(
+    /^tls\.(ca|cert|key) /,
+    (_, kind: string) => `--${kind === 'ca' ? 'cacert' : kind} `,
+  );
 }

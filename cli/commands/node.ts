@@ -29,7 +29,7 @@ const SETTINGS = [
   ['--maxmemory', 'maxMemoryBytes', '<size>', 'budget for keys and values, e.g. 1gb'],
   ['--requirepass', 'requirePass', '<password>', 'password that clients give with AUTH'],
   ['--replicaof', 'replicaof', '<"host port">', 'with --standalone: follow this node'],
-  ['--enable-debug-command', 'enableDebugCommand', '<yes|local|no>', 'who may use DEBUG'],
+  ['--enable-debug-command', 'enableDebugCommand', '<yes|local|no>', 'who may use DEBUG: later; only `no`'],
   ['--ack', 'ack', '<leader|replica>', 'when a write is acknowledged'],
   ['--id', 'id', '<id>', 'name in the fleet, the same after a restart'],
   ['--shard', 'shard', '<shard>', 'shard whose data this node holds'],

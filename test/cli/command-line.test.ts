@@ -33,6 +33,16 @@ t.test('exit codes and errors', async (t) => {
     [['proxy', '--resp-port', 'x'], 2, /^ringside: --resp-port: `proxy\.respPort` must be a port/],
     [['proxy', '--set', 'proxy.prot=1'], 2, /--set proxy\.prot: unknown key `proxy\.prot`; did you mean/],
     [['node', '--standalone', '--appendonly', 'yes'], 2, /--appendonly yes comes in a later release/],
+    [
+      ['node', '--standalone', '--enable-debug-command', 'yes'],
+      2,
+      /--enable-debug-command: .* comes in a later release/,
+    ],
+    [
+      ['ctl', 'status', '--cacert', '/none/ca.crt', '--cert', 'c', '--key', 'k'],
+      1,
+      /^ringside: --cacert \/none\/ca\.crt cannot be used: ENOENT/,
+    ],
     [['node', '--standalone', '--save', '900 1'], 2, /--save 900 1 comes in a later release/],
     [['node', '--standalone', '--appendfsync', 'always'], 2, /--appendfsync always comes in a later release/],
     [['node', '--standalone', '--maxmemory-policy', 'noeviction'], 2, /--maxmemory-policy noeviction comes/],
