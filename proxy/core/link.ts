@@ -14,7 +14,7 @@ const NO_BYTES = Buffer.alloc(0);
 const ERROR_TYPE = 0x2d;
 /** Written at once at most; the rest waits, and stays certainly unsent, until the socket has taken it. */
 const BATCH_BYTES = 512 * 1024;
-const BACKOFF = { initialMs: 20, maxMs: 1000, factor: 2 };
+const BACKOFF = { initialMs: 20, maxMs: 500, factor: 2 };
 
 /** What a link tells the router. */
 export interface LinkOwner {

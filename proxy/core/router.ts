@@ -12,6 +12,8 @@ import { ShardRoute, type Topology, type TopologyShard, UpstreamNode } from './t
 
 /** How often deadlines are looked at: what a deadline may be late by. */
 const TICK_MS = 10;
+/** A tick this late tells that the process itself was held up. */
+const LATE_MS = 50;
 /** How long a refused write waits when no newer ring comes. */
 const STALE_RETRY_MS = 50;
 const READ_ONLY_RETRY_MS = 200;
@@ -41,6 +43,7 @@ export class Router implements LinkOwner {
   #ticker: NodeJS.Timeout | undefined;
   #nextFollower = 0;
   #isClosed = false;
+  #isLate = false;
   /** Monotonic milliseconds at the last tick: coarse, and only right while something is under way. */
   nowMs = 0;
 
@@ -336,12 +339,17 @@ export class Router implements LinkOwner {
   }
 
   #startTicking(): void {
+    this.nowMs = this.#env.clock.monotonicMs();
     this.#ticker = setInterval(() => this.#tick(), TICK_MS);
   }
 
   #tick(): void {
     const nowMs = this.#env.clock.monotonicMs();
+    const lagMs = nowMs - this.nowMs;
     this.nowMs = nowMs;
+    // After a pause of this process the answers may be here already, unread: they are read before anybody is judged.
+    this.#isLate = lagMs > LATE_MS && !this.#isLate;
+    if (this.#isLate) return;
     let isBusy = this.#retired.size > 0;
     for (const node of this.#nodes.values()) {
       for (const link of node.links) if (this.#tickLink(link, nowMs)) isBusy = true;

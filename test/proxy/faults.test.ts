@@ -75,14 +75,15 @@ t.test(
 t.test(
   'a leader that is gone: writes are answered as not sent, and a read without a follower too',
   async (t) => {
-    const { leader, follower, client } = await pair(t);
+    // Longer than the longest wait between two attempts to connect.
+  const { leader, follower, client } = await pair(t, { operationTimeoutMs: 1500 });
     const c = client();
     await c.text('GET', 'a');
     await leader.stop();
     t.equal(await c.text('GET', 'a'), 'from follower');
     t.match(await c.send('SET', 'a', '2'), {
       message:
-        /^CLUSTERDOWN shard s0: 127\.0\.0\.1:\d+ was not reachable within 600 ms \(.*ECONNREFUSED.*\); nothing was sent/,
+        /^CLUSTERDOWN shard s0: 127\.0\.0\.1:\d+ was not reachable within 1500 ms \(.*ECONNREFUSED.*\); nothing was sent/,
     });
     const late = c.send('SET', 'a', '3');
     const again = await FakeNode.start(leader.port);

@@ -126,6 +126,24 @@ t.test('a node that is stopped (SIGSTOP), with a follower: the others never noti
   );
 });
 
+t.test('a proxy that was stopped itself reads what has come before it judges anybody', async (t) => {
+  const slow = await FakeNode.start();
+  t.teardown(() => slow.stop());
+  const running = await proxy('--upstream', `s0=${slow.address}`);
+  t.teardown(() => running.stop());
+  const c = new RespClient(running.ready.resp);
+  t.teardown(() => c.close());
+  slow.refuse = ({ name }) => (name === 'SET' ? 'silent' : undefined);
+  const write = c.send('SET', 'a', '1');
+  await until('it is under way', () => slow.names.includes('SET'));
+  running.kill('SIGSTOP');
+  slow.say('+OK\r\n');
+  const stoppedMs = performance.now();
+  await until('its deadline has passed', () => performance.now() - stoppedMs > 1200);
+  running.kill('SIGCONT');
+  t.equal(await write, 'OK');
+});
+
 t.test('SIGTERM: what is under way finishes, idle clients are closed, nobody new comes in', async (t) => {
   const slow = await FakeNode.start();
   t.teardown(() => slow.stop());
