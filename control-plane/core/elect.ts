@@ -40,6 +40,11 @@ export function reelect(state: CoreState, shard: Shard, reason: string): void {
   shard.change = null;
   state.isTouched = true;
   state.totals.reelections++;
+  // The seal has cut them off: they get the usual time to follow again before they are unlisted for it.
+  for (const id of shard.followers) {
+    const agent = nodeAgent(state, id);
+    if (agent != null && agent.unsyncedSinceMs !== null) agent.unsyncedSinceMs = state.observedMs;
+  }
   log(state, 'warn', `shard ${shard.name}: ${shard.leader} leads on at epoch ${shard.epoch}`, { reason });
   if (request === null) return;
   const message = `${reason}; ${shard.leader} leads on`;

@@ -13,13 +13,23 @@ import {
 } from './state.ts';
 import type { FollowerList, StateRecord } from './types.ts';
 
-/** The newest document that any agent holds, null when none holds one. */
+/**
+ * The newest document that any agent holds, null when none holds one. One that does not fit the nodes that hold a ring is of another
+ * fleet (a proxy kept it from there) and counts only when there is no other.
+ */
 export function newestOffer(state: CoreState): RingDocument | null {
-  let newest: RingDocument | null = null;
-  for (const { offered } of state.agents.values()) {
-    if (offered !== null && (newest === null || compareVersions(offered, newest) > 0)) newest = offered;
-  }
-  return newest;
+  const holders = [...state.agents.values()].filter(({ offered }) => offered !== null);
+  const offers = holders.map(({ offered }) => offered!).sort(compareVersions);
+  const nodes = holders.filter(({ kind }) => kind === 'NODE');
+  return offers.findLast((document) => fits(document, nodes)) ?? offers.at(-1) ?? null;
+}
+
+/** It has the shards of all these nodes, and names one of them. */
+function fits({ shards, nodes: named }: RingDocument, nodes: readonly Agent[]): boolean {
+  return (
+    nodes.every(({ hello }) => shards.some(({ name }) => name === hello?.shard)) &&
+    (nodes.length === 0 || nodes.some(({ id }) => named.some((node) => node.id === id)))
+  );
 }
 
 /** Goes on from the state of an earlier process. Agents get a grace to attach before they count as dead. */
