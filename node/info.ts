@@ -58,7 +58,7 @@ function memory({ settings, stats, clients: registry }: NodeServices, { store }:
     ['used_memory_peak', stats.usedBytesPeak],
     ['used_memory_peak_human', human(stats.usedBytesPeak)],
     ['used_memory_dataset', store.usedBytes],
-    ['used_memory_heap', store.heapBytes],
+    ['used_memory_reserved', store.reservedBytes],
     ['process_heap_used', heapUsed],
     ['process_external', external],
     ['maxmemory', settings.maxMemoryBytes],

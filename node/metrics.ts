@@ -44,6 +44,7 @@ export function addNodeMetrics(metrics: Metrics, { services, keyspace }: NodePar
       'Bytes the keys and values take, with their overhead.',
       () => store.usedBytes,
     ],
+    ['ringside_node_reserved_bytes', 'Bytes taken from the system for them.', () => store.reservedBytes],
     ['ringside_node_max_memory_bytes', 'The budget for them.', () => services.settings.maxMemoryBytes],
     ['ringside_node_clients', 'Connected clients.', () => clients.size],
     ['ringside_node_waiting_output_bytes', 'Replies that clients have not read.', () => clients.outputBytes],

@@ -1,4 +1,3 @@
-import v8 from 'node:v8';
 import type { Clock, Logger, Random } from '../lib/base/index.ts';
 import type { RespLimits } from '../lib/codec/resp/index.ts';
 import { commandIdCount } from '../lib/commands/index.ts';
@@ -41,9 +40,6 @@ export interface NodeParts {
   /** Limits of what a leader may send. */
   readonly linkLimits: RespLimits;
 }
-
-/** Part of the JavaScript heap that entries may take; the rest is for garbage, buffers and code. */
-const HEAP_FRACTION = 0.7;
 
 const MAX_VALUE_BYTES = 512 * 1024 * 1024;
 const MAX_FRAME_ARGUMENTS = 16;
@@ -96,7 +92,6 @@ function settingsOf({ node }: Config): Settings {
     maxMemoryPolicy: 'allkeys-lru',
     requirePass: node.requirePass ?? '',
     idleTimeoutMs: node.limits.idleTimeoutMs,
-    maxHeapBytes: v8.getHeapStatistics().heap_size_limit * HEAP_FRACTION,
     fixed: new Map([
       ['bind', node.bind],
       ['port', String(node.port)],

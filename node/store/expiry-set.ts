@@ -60,6 +60,12 @@ export class ExpirySet {
     return this.#members[this.#hand];
   }
 
+  /** The content of another slot is now in this one. */
+  moved(slot: number): void {
+    const place = this.#slots.words[(slot << SLOT_SHIFT) + EXPIRY_PLACE];
+    if (place !== 0) this.#members[place - 1] = slot;
+  }
+
   clear(): void {
     this.#members.length = 0;
     this.#times.length = 0;

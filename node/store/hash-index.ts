@@ -9,6 +9,11 @@ const MAX_FILL = 1 / 2;
 /** A table emptier than this is halved. */
 const MIN_FILL = 1 / 16;
 
+/** Knows the keys of the slots. */
+export interface KeySource {
+  hasKey(slot: number, buffer: Buffer, start: number, end: number): boolean;
+}
+
 /**
  * Maps binary keys to slots (positive integers that index the columns of the store); 0 means "none".
  *
@@ -19,27 +24,29 @@ const MIN_FILL = 1 / 16;
 export class HashIndex {
   readonly #seed: number;
   readonly #slots: SlotTable;
+  readonly #keys: KeySource;
   #heads = new Int32Array(INITIAL_BUCKETS);
   /** The table being emptied, while resizing. */
   #oldHeads: Int32Array | null = null;
   #moved = 0;
   size = 0;
 
-  constructor(seed: number, slots: SlotTable) {
+  constructor(seed: number, slots: SlotTable, keys: KeySource) {
     this.#seed = seed;
     this.#slots = slots;
+    this.#keys = keys;
   }
 
   get isResizing(): boolean {
     return this.#oldHeads !== null;
   }
 
-  hash(buffer: Uint8Array, start: number, end: number): number {
+  hash(buffer: Buffer, start: number, end: number): number {
     return murmur3x86_32(buffer, start, end, this.#seed) | 0;
   }
 
   /** The slot of the key, or 0. */
-  find(hash: number, buffer: Uint8Array, start: number, end: number): number {
+  find(hash: number, buffer: Buffer, start: number, end: number): number {
     const heads = this.#heads;
     const slot = this.#walk(heads[hash & (heads.length - 1)], hash, buffer, start, end);
     const old = this.#oldHeads;
@@ -47,13 +54,12 @@ export class HashIndex {
     return this.#walk(old[hash & (old.length - 1)], hash, buffer, start, end);
   }
 
-  #walk(head: number, hash: number, buffer: Uint8Array, start: number, end: number): number {
-    const slots = this.#slots;
-    const { words } = slots;
+  #walk(head: number, hash: number, buffer: Buffer, start: number, end: number): number {
+    const { words } = this.#slots;
     let slot = head;
     while (slot !== 0) {
       const row = slot << SLOT_SHIFT;
-      if (words[row + HASH] === hash && slots.hasKey(slot, buffer, start, end)) return slot;
+      if (words[row + HASH] === hash && this.#keys.hasKey(slot, buffer, start, end)) return slot;
       slot = words[row + NEXT];
     }
     return 0;
@@ -77,6 +83,29 @@ export class HashIndex {
     else if (this.size < this.#heads.length * MIN_FILL && this.#heads.length > INITIAL_BUCKETS) {
       this.#startResize(this.#heads.length / 2);
     }
+  }
+
+  /** The content of slot `from` is now in slot `to`. */
+  moved(from: number, to: number): void {
+    if (!this.#relink(this.#heads, from, to) && this.#oldHeads) this.#relink(this.#oldHeads, from, to);
+  }
+
+  #relink(heads: Int32Array, from: number, to: number): boolean {
+    const { words } = this.#slots;
+    const bucket = words[(to << SLOT_SHIFT) + HASH] & (heads.length - 1);
+    if (heads[bucket] === from) {
+      heads[bucket] = to;
+      return true;
+    }
+    for (let at = heads[bucket]; at !== 0; ) {
+      const link = (at << SLOT_SHIFT) + NEXT;
+      if (words[link] === from) {
+        words[link] = to;
+        return true;
+      }
+      at = words[link];
+    }
+    return false;
   }
 
   clear(): void {

@@ -33,6 +33,14 @@ export class LruList {
     words[(newer << SLOT_SHIFT) + OLDER] = older;
   }
 
+  /** The content of another slot is now in this one. */
+  moved(slot: number): void {
+    const { words } = this.#slots;
+    const row = slot << SLOT_SHIFT;
+    words[(words[row + OLDER] << SLOT_SHIFT) + NEWER] = slot;
+    words[(words[row + NEWER] << SLOT_SHIFT) + OLDER] = slot;
+  }
+
   /** Makes the slot the most recently used one. */
   touch(slot: number): void {
     if (this.#slots.words[OLDER] === slot) return;

@@ -1,8 +1,8 @@
 import type { RespWriter } from '../../lib/codec/resp/index.ts';
 
 /**
- * Names an entry: a positive integer, 0 for none. Valid until the entry is removed; what is looked up is used before the next
- * mutation.
+ * Names an entry: a positive integer, 0 for none. Valid until any entry is added or removed: what is looked up is used before
+ * that.
  */
 export type Slot = number;
 
@@ -19,8 +19,8 @@ export interface Store {
   readonly expiringCount: number;
   /** Bytes all entries take, with what it costs to keep them; comparable with the resident size of the process. */
   readonly usedBytes: number;
-  /** The part of `usedBytes` that lies in the JavaScript heap, whose size is limited at the start of the process. */
-  readonly heapBytes: number;
+  /** Bytes taken from the system for keys and values; what is above `usedBytes` lies idle. */
+  readonly reservedBytes: number;
 
   find(buffer: Buffer, start: number, end: number): Slot;
   /** Adds an entry with an empty value, without expiry and version, as the most recently used. The key must not be there. */
