@@ -46,7 +46,8 @@ export function restore(state: CoreState, record: StateRecord): void {
 /** Goes on from what the fleet holds, because the state is lost: same content, above every version seen. */
 export function adopt(state: CoreState, document: RingDocument): void {
   takeDocument(state, document);
-  state.incarnation = BigInt(document.incarnation) + 1n;
+  const seen = [...state.agents.values()].map(({ offered }) => BigInt(offered?.incarnation ?? 0));
+  state.incarnation = seen.reduce((highest, other) => (other > highest ? other : highest), 0n) + 1n;
   state.epoch = BigInt(document.epoch);
   for (const shard of state.shards.values()) {
     shard.lists = knownLists(state, shard);

@@ -118,9 +118,9 @@ t.test('a leader that is back after a long seal keeps its followers listed', asy
 t.test(
   'with its state lost, the control plane does not adopt a ring that a proxy has from elsewhere',
   async (t) => {
-    const documentOf = (epoch: string, shard: string, id: string) =>
+    const documentOf = (epoch: string, shard: string, id: string, incarnation = '1') =>
       sealDocument({
-        ...{ incarnation: '1', epoch, virtualNodes: 8, leaseMs: 1000 },
+        ...{ incarnation, epoch, virtualNodes: 8, leaseMs: 1000 },
         shards: [{ name: shard, weight: 1, epoch: '1', leader: id, followers: [] }],
         nodes: [{ id, runId: `run-of-${id}`, shard, address: `${id}:1`, admin: '' }],
       });
@@ -130,10 +130,11 @@ t.test(
       ['s1', 'x1'],
     ]) {
       const stage = new Stage(1);
-      stage.greet({ kind: 'PROXY', id: 'p', ringJson: JSON.stringify(documentOf('9', shard, id)) });
+      stage.greet({ kind: 'PROXY', id: 'p', ringJson: JSON.stringify(documentOf('9', shard, id, '7')) });
       stage.greet({ id: 'n1', ringJson: own });
       stage.run(coreOptions.collectMs + 100);
       t.match(stage.shard, { name: 's1', leader: 'n1' });
+      t.equal(stage.core.view().document?.incarnation, '8', 'above what the proxy has, so that it takes it');
     }
     const stage = new Stage(1);
     stage.greet({ kind: 'PROXY', id: 'p', ringJson: JSON.stringify(documentOf('9', 's1', 'n1')) });
