@@ -9,7 +9,8 @@ const ANSWER_TIMEOUT_MS = 15_000;
 /** A node as `ctl status --json` shows it. Numbers of 64 bits are decimal strings. */
 export interface NodeStatus {
   readonly id: string;
-  readonly pid: number;
+  /** Null when it has not been seen since this control plane started. */
+  readonly pid: number | null;
   readonly address: string;
   readonly admin: string;
   readonly state: 'starting' | 'serving' | 'syncing' | 'suspect' | 'dead';

@@ -99,6 +99,11 @@ export interface RingView {
 
 function nodeCells(node: NodeStatus | null, withLag: boolean): string[] {
   if (!node) return ['none', '', '', '', ''];
-  const lag = withLag ? `${node.lagBytes} B${node.lagMs === null ? '' : `, ${node.lagMs} ms`}` : '';
-  return [node.id, `${node.pid}`, node.address, node.state, lag];
+  return [node.id, `${node.pid ?? ''}`, node.address, node.state, withLag ? lagOf(node) : ''];
+}
+
+/** What is known of it. */
+function lagOf({ lagBytes, lagMs }: NodeStatus): string {
+  const parts = [...(lagBytes === null ? [] : [`${lagBytes} B`]), ...(lagMs === null ? [] : [`${lagMs} ms`])];
+  return parts.join(', ');
 }

@@ -7,13 +7,13 @@ import { failureOf, sentenceOf } from '../errors.ts';
 import { type RoleName, roles } from '../roles.ts';
 import type { Assignment } from './assignment.ts';
 
-/** Reads the first line of stdin; `gone` settles at its end. */
-function readAssignment(): { assignment: Promise<Assignment>; gone: Promise<void> } {
+/** Reads the first line of stdin, or null when it ends before; `gone` settles at its end. */
+function readAssignment(): { assignment: Promise<Assignment | null>; gone: Promise<void> } {
   const { stdin } = process;
   const gone = new Promise<void>((resolve) => {
     stdin.once('end', resolve).once('error', () => resolve());
   });
-  const assignment = new Promise<Assignment>((resolve) => {
+  const assignment = new Promise<Assignment | null>((resolve) => {
     let text = '';
     const onData = (chunk: string) => {
       text += chunk;
@@ -22,21 +22,29 @@ function readAssignment(): { assignment: Promise<Assignment>; gone: Promise<void
       resolve(JSON.parse(text));
     };
     stdin.setEncoding('utf8').on('data', onData);
+    void gone.then(() => resolve(null));
   });
   return { assignment, gone };
 }
 
-const { assignment, gone } = readAssignment();
-void gone.then(async () => {
-  // Nobody else is left to do it, and whoever is last has to.
-  const { orphanRemoves } = await assignment;
-  if (orphanRemoves === null) return;
-  process.once('exit', () => rmSync(orphanRemoves, { recursive: true, force: true, maxRetries: 3 }));
-});
+async function main(role: RoleName): Promise<void> {
+  const { assignment, gone } = readAssignment();
+  const given = await assignment;
+  if (given === null) return;
+  const { config, orphanRemoves } = given;
+  void gone.then(() => {
+    // Nobody else is left to do it; of all members, the last one to end succeeds.
+    if (orphanRemoves !== null) process.once('exit', () => removeFolder(orphanRemoves));
+  });
+  await roles[role](config, { parent: { gone } });
+}
+
+function removeFolder(path: string): void {
+  rmSync(path, { recursive: true, force: true, maxRetries: 3 });
+}
 
 try {
-  const { config } = await Promise.race([assignment, gone.then(() => process.exit(1))]);
-  await roles[process.argv[2] as RoleName](config, { parent: { gone } });
+  await main(process.argv[2] as RoleName);
 } catch (error) {
   process.stderr.write(sentenceOf(failureOf(error)));
   process.exit(1);

@@ -65,6 +65,7 @@ async function bringUp(fleet: Fleet, members: readonly Member[], around: Surroun
     request: options,
     folder,
     isTemporary: options.dir === undefined,
+    json: options.json,
     identity,
   });
   process.stdout.write(text);

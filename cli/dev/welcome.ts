@@ -8,13 +8,15 @@ export interface WelcomeDetails {
   readonly request: FleetRequest;
   readonly folder: string;
   readonly isTemporary: boolean;
+  readonly json?: boolean;
   readonly identity?: TlsIdentity;
 }
 
-/** The `ready` line with all endpoints, then the same for people, with three commands to try. */
+/** The `ready` line with all endpoints, then the same for people, with three commands to try; as JSON, the `ready` line alone. */
 export function renderWelcome(started: readonly StartedMember[], details: WelcomeDetails): string {
   const endpoints = endpointsOf(started);
   const { request, folder, isTemporary } = details;
+  if (details.json) return readyLine(endpoints, true);
   const rows = Object.entries(endpoints).map(([name, address]) => `  ${name.padEnd(20)} ${address}\n`);
   const { shards, followers, proxies } = request;
   const counts = `${counted(shards, 'shard')}, each a leader and ${counted(followers, 'follower')}; ${counted(proxies, 'proxy', 'proxies')}`;
