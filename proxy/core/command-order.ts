@@ -6,7 +6,7 @@ import { type Request, RequestState } from './request.ts';
  * trying the earlier one again would then change their order.
  */
 export function isOvertaken(request: Request): boolean {
-  if (request.keyIndex < 1) return request.next !== null;
+  if (request.keyIndex < 1) return (request.sink.command ?? request).next !== null;
   for (let later = request.next; later !== null; later = later.next) {
     if (touches(later, request)) return true;
   }

@@ -24,14 +24,15 @@ export interface AnsweredPart {
  * The parts are released after `merge` has made one reply of them; `merge` must copy what it keeps.
  */
 export class Gather implements Sink {
-  readonly #parent: Request;
+  /** The command to answer. */
+  readonly command: Request;
   readonly #merge: (parts: readonly AnsweredPart[]) => Buffer;
   readonly #parts: AnsweredPart[] = [];
   #waiting = 0;
   #isComplete = false;
 
-  constructor(parent: Request, merge: (parts: readonly AnsweredPart[]) => Buffer) {
-    this.#parent = parent;
+  constructor(command: Request, merge: (parts: readonly AnsweredPart[]) => Buffer) {
+    this.command = command;
     this.#merge = merge;
   }
 
@@ -41,8 +42,8 @@ export class Gather implements Sink {
     request.bytes = frame;
     request.end = frame.length;
     request.isWrite = isWrite;
-    request.protocol = this.#parent.protocol;
-    request.startedMs = this.#parent.startedMs;
+    request.protocol = this.command.protocol;
+    request.startedMs = this.command.startedMs;
     request.sink = this;
     this.#parts.push({ route, reply: request });
     this.#waiting++;
@@ -57,7 +58,7 @@ export class Gather implements Sink {
 
   ready(request: Request): void {
     joinPieces(request);
-    if (request.isWrite) this.#parent.sink.noteWritten?.(request.route);
+    if (request.isWrite) this.command.sink.noteWritten?.(request.route);
     this.#waiting--;
     this.#finishIfDone();
   }
@@ -65,9 +66,9 @@ export class Gather implements Sink {
   #finishIfDone(): void {
     if (!this.#isComplete || this.#waiting > 0) return;
     const reply = this.#merge(this.#parts);
-    this.#parent.isPossiblyStale = this.#parts.some(({ reply: part }) => part.isPossiblyStale);
+    this.command.isPossiblyStale = this.#parts.some(({ reply: part }) => part.isPossiblyStale);
     for (const part of this.#parts) releaseRequest(part.reply);
-    this.#parent.answerWith(reply);
+    this.command.answerWith(reply);
   }
 }
 

@@ -33,9 +33,9 @@ export class Parking {
     return this.#parked.length;
   }
 
-  /** Whether requests of this sink wait here: later ones must not overtake them. */
-  has(sink: Sink): boolean {
-    return this.#parked.length > 0 && this.#parked.some(({ request }) => request.sink === sink);
+  /** Whether requests of this client wait here: later ones must not overtake them. */
+  has(client: Sink): boolean {
+    return this.#parked.length > 0 && this.#parked.some(({ request }) => clientOf(request) === client);
   }
 
   /** `retryAtMs`: when it may leave at the latest; Infinity: only with a new ring. */
@@ -53,14 +53,17 @@ export class Parking {
 
   /** Takes out what may leave: with `all` everybody, else those whose time has come. */
   leave(nowMs: number, all: boolean): Departures {
-    const held = new Set<Sink>();
+    const held = new Map<Sink, Sink>();
     const due: Request[] = [];
     const expired: Parked[] = [];
     this.#parked = this.#parked.filter((parked) => {
       const { request } = parked;
       if (nowMs - request.startedMs >= this.#operationTimeoutMs) return !expired.push(parked);
-      if (!held.has(request.sink) && (all || request.retryAtMs <= nowMs)) return !due.push(request);
-      held.add(request.sink);
+      const client = clientOf(request);
+      // Parts of one command do not wait for each other.
+      const isFirst = !held.has(client) || (request.sink !== client && held.get(client) === request.sink);
+      if (isFirst && (all || request.retryAtMs <= nowMs)) return !due.push(request);
+      if (!held.has(client)) held.set(client, request.sink);
       return true;
     });
     return { due, expired };
@@ -70,4 +73,8 @@ export class Parking {
   clear(): Departures['expired'] {
     return this.#parked.splice(0);
   }
+}
+
+function clientOf({ sink }: Request): Sink {
+  return sink.command?.sink ?? sink;
 }

@@ -23,6 +23,8 @@ export interface Sink {
    * releases it. Called from within the router: it may submit other requests, and must not throw.
    */
   ready(request: Request, grewBytes: number): void;
+  /** The client's command that the sink's requests are parts of; undefined when they are commands themselves. */
+  readonly command?: Request;
   /** A part of one of the sink's requests was a write to this shard. */
   noteWritten?(route: ShardRoute | null): void;
 }

@@ -373,12 +373,15 @@ export class Router implements LinkOwner {
     const { readTimeoutMs, operationTimeoutMs } = this.#env.settings;
     const overdue: Request[] = [];
     const slow: Request[] = [];
+    // While others are answered the leader is there, only busy: a follower's older value is the worse answer then.
+    const isSilent = nowMs - link.lastReceivedMs >= readTimeoutMs;
+    const patienceMs = isSilent ? readTimeoutMs : Math.max(readTimeoutMs, operationTimeoutMs / 2);
     link.queue.scan((request) => {
       const waitedMs = nowMs - request.queuedMs;
-      if (waitedMs < readTimeoutMs && nowMs - request.startedMs < operationTimeoutMs)
-        return request.retries > 0;
-      if (nowMs - request.startedMs >= operationTimeoutMs) overdue.push(request);
-      else if (!request.isWrite && request.retries === 0) slow.push(request);
+      const isOverdue = nowMs - request.startedMs >= operationTimeoutMs;
+      if (isOverdue) overdue.push(request);
+      else if (waitedMs < readTimeoutMs) return request.retries > 0;
+      else if (waitedMs >= patienceMs && !request.isWrite && request.retries === 0) slow.push(request);
       return true;
     });
     for (const request of overdue) this.#expire(link, request);
