@@ -134,6 +134,33 @@ t.test('a refused write of a pipeline keeps its place', async (t) => {
   t.equal(nodes[0].store.get('a')?.toString(), '5');
 });
 
+t.test('a refused part of a command keeps its place as well', async (t) => {
+  const { nodes, plane, client } = await attached(t, 2);
+  plane.push(documentOf(2, [{ leader: nodes[0] }, { leader: nodes[1] }]));
+  await until('acknowledged', () => acked(plane) === '2');
+  const c = client();
+  const keys = Array.from({ length: 20 }, (_, i) => `k${i}`);
+  await Promise.all(keys.map((key) => c.text('SET', key, '0')));
+  const [here, there] = nodes.map(({ store }) => keys.find((key) => store.has(key))!);
+  let refusals = 1;
+  nodes[0].refuse = ({ name }) => (name === 'MSET' && refusals-- > 0 ? READ_ONLY : undefined);
+  const [both] = await Promise.all([c.send('MSET', here, '1', there, '1'), c.send('SET', here, '2')]);
+  t.match(
+    both,
+    { message: /^READONLY MSET failed for 1 of 2 keys/ },
+    'its key may have been written meanwhile',
+  );
+  t.equal(nodes[0].store.get(here)?.toString(), '2');
+  t.equal(nodes[1].store.get(there)?.toString(), '1');
+
+  refusals = 1;
+  const alone = c.send('MSET', here, '3', there, '3');
+  await until('it was refused', () => plane.heardOf('refresh').length === 2);
+  const behind = c.send('SET', here, '4');
+  t.strictSame((await Promise.all([alone, behind])).map(String), ['OK', 'OK']);
+  t.equal(nodes[0].store.get(here)?.toString(), '4', 'what came later waited');
+});
+
 t.test('WAIT answers 0 when the epoch changed since the write', async (t) => {
   const { nodes, plane, client } = await attached(t, 2);
   nodes[0].replicas = 1;
