@@ -259,7 +259,7 @@ t.test('what ctl shows fits 80 columns', async (t) => {
   for (const word of ['ring 1.42', 'shard-1-0', 'shard-3-1', 'none', 'proxy-0', 'control-plane'])
     t.match(text, word);
   t.match(renderStatus({ ...status, ring: null, shards: [], proxies: [] }), 'no ring yet');
-  const unknownLag = { ...node('shard-1-1', 7511), lagMs: null };
+  const unknownLag = { ...node('shard-1-1', 7511), pid: null, lagBytes: null, lagMs: null };
   t.notMatch(renderStatus({ ...status, shards: [{ ...shard(1), followers: [unknownLag] }] }), 'null');
 
   const route: KeyRoute = {

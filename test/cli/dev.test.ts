@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import t from 'tap';
 import { request } from 'undici';
 import { type FleetRequest, planFleet } from '../../cli/dev/plan.ts';
+import { renderWelcome } from '../../cli/dev/welcome.ts';
 import { configFrom } from '../../lib/config/index.ts';
 import { type ClusterStatus, DevCluster } from '../support/dev-cluster.ts';
 import { RespClient } from '../support/resp-client.ts';
@@ -10,6 +11,13 @@ import { runRingside, startRingside } from '../support/ringside.ts';
 import { until } from '../support/until.ts';
 
 const defaults: FleetRequest = { portOffset: 0, shards: 3, followers: 1, proxies: 1 };
+
+t.test('the welcome as JSON is the ready line', async (t) => {
+  const members = planFleet(configFrom({}), { ...defaults, followers: 0, shards: 1 }, '/d');
+  const started = members.map((member) => ({ member, listeners: { http: `${member.name}:1` } }));
+  const text = renderWelcome(started, { request: defaults, folder: '/d', isTemporary: false, json: true });
+  t.equal(text, '{"ready":{"http":"proxy-0:1","control-plane.http":"control-plane:1"}}\n');
+});
 
 t.test('ports and names', async (t) => {
   const members = planFleet(configFrom({}), { ...defaults, portOffset: 100, proxies: 2 }, '/d');
@@ -215,5 +223,5 @@ t.test('children end with dev, also when it is killed, and take the temporary fo
   t.ok(existsSync(folder));
   dev.kill('SIGKILL');
   await until('all have ended', () => !pids.some(isAlive));
-  t.notOk(existsSync(folder));
+  await until('the folder is gone', () => !existsSync(folder));
 });
