@@ -24,6 +24,7 @@ const ACL_CATEGORIES = [
   'blocking',
   'dangerous',
   'connection',
+  'scripting',
 ];
 
 const NO_ROWS: readonly CommandRow[] = [];

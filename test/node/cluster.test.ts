@@ -224,6 +224,7 @@ t.test(
   'seals: the stream and the lease of an older leader are refused, and a restart does not forget',
   async (t) => {
     const [shard, n1, n2, n3] = await Shard.formed(t, 2);
+    t.equal(await n1.client.send('WAIT', 2, 0), 2, 'both followers have what was written');
     shard.fleet.grantedEpoch = null;
     const before = (await shard.fleet.seal('n2', 5)).replication!;
     await until('the leader loses the link', async () => (await info(n1.client, 'connected_slaves')) === '1');

@@ -94,7 +94,7 @@ const configRows: readonly CommandRow[] = [
 ];
 
 /** A container of which there is only FLUSH, which succeeds: there is nothing to flush yet, and test suites begin with it. */
-function flushOnly(name: string, since: string, what: string): CommandRow {
+function flushOnly(name: string, since: string, what: string, flags: string, policy: string): CommandRow {
   const complexity = 'O(N)';
   return {
     name,
@@ -107,7 +107,9 @@ function flushOnly(name: string, since: string, what: string): CommandRow {
       {
         name: 'flush',
         arity: -2,
-        flags: 'noscript',
+        flags,
+        acl: 'scripting',
+        tips: `request_policy:${policy} response_policy:all_succeeded`,
         since,
         complexity,
         summary: `Deletes all ${what}.`,
@@ -146,8 +148,8 @@ export const serverRows: readonly CommandRow[] = [
     summary: 'Returns the number of keys.',
     routing: 'all',
   },
-  flushOnly('function', '7.0.0', 'functions'),
-  flushOnly('script', '2.6.0', 'scripts'),
+  flushOnly('function', '7.0.0', 'functions', 'write noscript', 'all_shards'),
+  flushOnly('script', '2.6.0', 'scripts', 'noscript', 'all_nodes'),
   flush('flushall', 'all databases'),
   flush('flushdb', 'the current database'),
   {

@@ -29,7 +29,7 @@ export interface ResubscribeOptions<Out, In> {
 export interface ResubscribingStream<Out> {
   /** A message has arrived on the present call. */
   readonly up: boolean;
-  /** Sends on the present call; false, and the message is gone, when there is none or when what is already waiting exceeds the stream's own buffer. */
+  /** Sends on the present call; false, and the message is gone, when it is not `up` or when what is already waiting exceeds the stream's own buffer. */
   send(message: Out): boolean;
   /** Ends the call and the attempts. */
   close(): void;
@@ -62,7 +62,7 @@ class Resubscriber<Out, In> implements ResubscribingStream<Out> {
 
   send(message: Out): boolean {
     const stream = this.#attempt?.stream;
-    if (!stream || stream.writableNeedDrain || !stream.writable) return false;
+    if (!stream || !this.up || stream.writableNeedDrain || !stream.writable) return false;
     stream.write(message);
     return true;
   }
