@@ -49,6 +49,11 @@ export async function runRole(
 ): Promise<void> {
   const ended = untilTold(parent);
   const log = createLogger({ level: config.logLevel, role, id: id ?? undefined });
+  process.removeAllListeners('uncaughtException');
+  process.on('uncaughtException', (error) => {
+    log.error({ err: error }, 'a defect of Ringside ends this process');
+    process.exit(1);
+  });
   // Told to end while it waits for what it needs (a proxy for its first ring): nobody is served yet, so nothing is to be drained.
   let running: RunningRole | null = null;
   void ended.then(() => running ?? process.exit(0));
