@@ -2,7 +2,7 @@
 //
 // One process of `ringside dev`. What it is to do comes as a line of JSON on its standard input; the end of that is the end of
 // dev, however dev ended. Unlike cli/main.ts it needs no YAML, no schema and no command line: a third of the start of each process.
-import { rmSync } from 'node:fs';
+import { existsSync, rmSync } from 'node:fs';
 import { failureOf, sentenceOf } from '../errors.ts';
 import { type RoleName, roles } from '../roles.ts';
 import type { Assignment } from './assignment.ts';
@@ -40,7 +40,12 @@ async function main(role: RoleName): Promise<void> {
 }
 
 function removeFolder(path: string): void {
-  rmSync(path, { recursive: true, force: true, maxRetries: 3 });
+  // Members that end together get in each other's way, which may leave all of them with a part undone.
+  for (let attempt = 0; attempt < 10 && existsSync(path); attempt++) {
+    try {
+      rmSync(path, { recursive: true, force: true, maxRetries: 3 });
+    } catch {}
+  }
 }
 
 try {
