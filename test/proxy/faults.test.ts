@@ -76,7 +76,7 @@ t.test(
   'a leader that is gone: writes are answered as not sent, and a read without a follower too',
   async (t) => {
     // Longer than the longest wait between two attempts to connect.
-  const { leader, follower, client } = await pair(t, { operationTimeoutMs: 1500 });
+    const { leader, follower, client } = await pair(t, { operationTimeoutMs: 1500 });
     const c = client();
     await c.text('GET', 'a');
     await leader.stop();
