@@ -161,8 +161,12 @@ export class NodeFleet {
     return node.seals.at(-1)!;
   }
 
-  /** Resolves when the node reports itself synced. */
+  /** Resolves when the node reports itself synced at the granted epoch: what it said at an earlier one is history. */
   async synced(id: string): Promise<void> {
-    await until(`${id} is synced`, () => this.nodes.get(id)?.heartbeat?.replication?.synced);
+    await until(`${id} is synced`, () => {
+      const heartbeat = this.nodes.get(id)?.heartbeat;
+      const isNow = this.grantedEpoch === null || Number(heartbeat?.shardEpoch) === this.grantedEpoch;
+      return isNow && heartbeat?.replication?.synced;
+    });
   }
 }
