@@ -6,7 +6,7 @@ import { loadConfig } from '../configuration.ts';
 import type { FleetCertificates, TlsIdentity } from './certificates.ts';
 import { ChildLogs } from './child-logs.ts';
 import { Fleet } from './fleet.ts';
-import { openStateFolder } from './folder.ts';
+import { openStateFolder, type StateFolder } from './folder.ts';
 import { type Member, planFleet } from './plan.ts';
 import { renderWelcome } from './welcome.ts';
 
@@ -14,7 +14,7 @@ import { renderWelcome } from './welcome.ts';
 export async function runDev(options: DevOptions): Promise<void> {
   const stopped = stopSignal();
   const config = loadConfig(options);
-  const folder = openStateFolder(options.dir);
+  const folder = openStateFolder(options.dir, options.shards);
   process.on('exit', () => folder.dispose());
   const members = planFleet(config, options, folder.path);
   for (const { ports } of members) for (const port of ports) await assertFree(port);
@@ -35,7 +35,7 @@ export async function runDev(options: DevOptions): Promise<void> {
   stopped.onSecond(() => fleet.kill());
   try {
     const up = bringUp(fleet, members, { options, folder: folder.path, identity, tls });
-    await Promise.race([up.then(() => logs.forget()), stopped.first]);
+    await Promise.race([up.then(() => settle(logs, folder)), stopped.first]);
     await stopped.first;
   } finally {
     logs.end();
@@ -44,6 +44,12 @@ export async function runDev(options: DevOptions): Promise<void> {
     folder.dispose();
   }
   process.exit(0);
+}
+
+/** The fleet is up. */
+function settle(logs: ChildLogs, folder: StateFolder): void {
+  logs.forget();
+  folder.keep();
 }
 
 interface Surroundings {

@@ -184,6 +184,9 @@ t.test('a whole cluster', async (t) => {
     t.equal(await cluster.process.ended, 'code 0');
     t.same(pids.filter(isAlive), []);
     t.ok(existsSync(join(cluster.dir, 'control-plane')), 'the folder of --dir stays');
+    const other = await runRingside(['dev', '--port-offset', String(cluster.offset), '--dir', cluster.dir]);
+    t.equal(other.code, 1);
+    t.match(other.stderr, /holds a ring of --shards 2; give that, or another --dir\.\n$/);
   });
 });
 
