@@ -73,6 +73,7 @@ class Shard {
       'the leader has its lease',
       async () => (await members[0].client.send('SET', 'formed', '1')) === 'OK',
     );
+    await members[0].client.send('WAIT', String(followers), '10000');
     return [shard, ...members];
   }
 }
