@@ -115,7 +115,7 @@ function checkNamespaces({ namespaces }: Config, report: Report): void {
   for (const [i, namespace] of namespaces.entries()) {
     if (namespace.policy !== 'lru') later(['namespaces', i, 'policy'], report);
     if (namespace.stalenessMs > 0) later(['namespaces', i, 'stalenessMs'], report);
-    for (const key of ['maxBytes', 'defaultTtlSeconds', 'origin'] as const) {
+    for (const key of ['maxBytes', 'maxValueBytes', 'defaultTtlSeconds', 'origin'] as const) {
       if (namespace[key] !== null) later(['namespaces', i, key], report);
     }
   }

@@ -61,6 +61,8 @@ export interface LeaderLinkHooks {
 export class LeaderLink {
   readonly #options: LeaderLinkOptions;
   readonly #backoff: BackoffPolicy;
+  /** The stream had something in it that cannot be applied: only a full sync gets past it. */
+  #mustStartOver = false;
   readonly #applier: StreamApplier;
   #socket: Socket | null = null;
   #parser: RequestParser | null = null;
@@ -111,7 +113,7 @@ export class LeaderLink {
   #greet(): void {
     const { target, keyspace, password, hooks, timeoutMs } = this.#options;
     const { log } = keyspace;
-    const complete = hooks.isComplete() && log.active;
+    const complete = hooks.isComplete() && log.active && !this.#mustStartOver;
     this.#greetings = password === '' ? 1 : 2;
     if (password !== '') this.#send('AUTH', password);
     this.#send(
@@ -138,6 +140,8 @@ export class LeaderLink {
       this.#applyAll(rest, this.#parser);
     } catch (error) {
       if (!(error instanceof RespProtocolError || error instanceof StreamError)) throw error;
+      // The same bytes would come again: what is there is taken anew instead.
+      this.#mustStartOver = true;
       this.#fail(error.message);
     }
   }
@@ -168,6 +172,7 @@ export class LeaderLink {
     const [word, replId, offset] = line.slice(1).split(' ');
     if (line.startsWith('+FULLRESYNC ')) {
       log.info({ leader, offset }, 'full sync begins');
+      this.#mustStartOver = false;
       hooks.onFullSync();
       keyspace.store.clear();
       keyspace.log.restart(replId, Number(offset));

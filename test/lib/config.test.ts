@@ -71,7 +71,7 @@ proxy:
       weight: 2
   clientTls: { ca: x, cert: y, key: z }
 namespaces:
-  - { name: sessions, prefix: "s:", ack: replica, maxValueBytes: 64kb }
+  - { name: sessions, prefix: "s:", ack: replica }
 `);
   t.equal(config.node.id, '12', 'text needs no quotes');
   t.equal(config.node.requirePass, '007', 'and is what was written');
@@ -88,7 +88,6 @@ namespaces:
   t.match(config.namespaces[0], {
     ack: 'replica',
     ackTimeoutMs: 1000,
-    maxValueBytes: 65536,
     readFallback: 'follower',
   });
 });

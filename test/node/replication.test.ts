@@ -1,6 +1,8 @@
+import net from 'node:net';
 import t, { type Test } from 'tap';
 import { request } from 'undici';
 import { seededRandom } from '../../lib/base/index.ts';
+import { encodeCommand } from '../../lib/codec/resp/index.ts';
 import { RespClient } from '../support/resp-client.ts';
 import { type Ringside, startRingside } from '../support/ringside.ts';
 import { TcpProxy } from '../support/tcp-proxy.ts';
@@ -345,4 +347,30 @@ t.test('the latest time that a key can expire at', async (t) => {
   await toLeader.send('SET', 'changed', 'v');
   await toLeader.send('PEXPIREAT', 'changed', '9223372036854775807');
   await sameData(t, pair, 'in the stream');
+});
+
+t.test('a stream with something that cannot be applied is left for a full sync', async (t) => {
+  const id = 'a'.repeat(40);
+  const greetings: string[] = [];
+  const snapshot = encodeCommand('RS.SNAPEND', 0, '0'.repeat(16));
+  const leader = net.createServer((socket) => {
+    socket.on('error', () => {});
+    socket.on('data', (chunk) => {
+      const text = chunk.toString('latin1');
+      if (!text.includes('RS.REPLICATE')) return;
+      greetings.push(text.includes('$1\r\n?\r\n') ? 'from the start' : 'from an offset');
+      socket.write(`+FULLRESYNC ${id} 0\r\n`);
+      socket.write(snapshot);
+      if (greetings.length === 1) socket.write(encodeCommand('RS.PEXPIREAT', 'k', 'never'));
+    });
+  });
+  await new Promise<void>((done) => leader.listen(0, '127.0.0.1', done));
+  t.teardown(() => leader.close());
+  const { port } = leader.address() as net.AddressInfo;
+  const follower = await startNode(t, '--replicaof', `127.0.0.1 ${port}`);
+  await until('it has asked again', () => greetings.length >= 2);
+  t.strictSame(greetings.slice(0, 2), ['from the start', 'from the start']);
+  const client = new RespClient(follower.ready.resp);
+  t.teardown(() => client.close());
+  await until('it follows', async () => (await info(client, 'master_link_status')) === 'up');
 });
