@@ -5,7 +5,8 @@ import type { Metrics } from '../lib/metrics/index.ts';
 import { createServer, formatAddress, type ListeningServer, type TlsMaterial } from '../lib/net/index.ts';
 import type { Executor } from './executor.ts';
 import type { ReplicationLog } from './replication/replication-log.ts';
-import { Connection, type ConnectionHost } from './server/connection.ts';
+import { Connection } from './server/connection.ts';
+import type { ConnectionHost } from './server/connection-host.ts';
 import { ReplyWriter } from './server/reply-writer.ts';
 import type { NodeServices } from './services.ts';
 

@@ -26,6 +26,8 @@ const SILENCE_MS = 2000;
 const HEARTBEAT_MS = 250;
 /** Heartbeats whose send time is remembered; older answers are worth nothing. */
 const REMEMBERED_HEARTBEATS = 64;
+/** Durations travel as 32 bits: 24 days. */
+const MAX_INT32 = 2 ** 31 - 1;
 /** Asking for the newest document more often does not bring it sooner. */
 const REFRESH_MS = 100;
 
@@ -147,7 +149,9 @@ export class Agent {
       log.error({ err: error }, 'the seal could not be written to disk, and is not confirmed');
       return;
     }
-    this.#stream.send({ sealed: { shard, ...controller.sealed() } });
+    const sealed = controller.sealed();
+    const lastGrantAgoMs = Math.min(sealed.lastGrantAgoMs, MAX_INT32);
+    this.#stream.send({ sealed: { shard, ...sealed, lastGrantAgoMs } });
   }
 
   #beginHeartbeats(everyMs: number): void {
@@ -182,7 +186,7 @@ export class Agent {
       role: role === 'leader' ? 'LEADER' : role === 'outsider' ? 'IDLE' : 'FOLLOWER',
       state: controller.isSynced ? 'SERVING' : role === 'outsider' ? 'STARTING' : 'SYNCING',
       replication: controller.replicationState(),
-      leaderSilentMs: Math.ceil(controller.leaderSilentMs),
+      leaderSilentMs: Math.min(Math.ceil(controller.leaderSilentMs), MAX_INT32),
       followers: role === 'leader' ? this.#followerProgress() : [],
       sealedEpoch: String(controller.sealedEpoch),
       maxVersion: keyspace.versions.toString(),
@@ -195,7 +199,7 @@ export class Agent {
     return [...followers.links].map((link) => ({
       id: link.id,
       ackOffset: String(Math.max(0, link.ackOffset)),
-      lagMs: Math.ceil(link.lagMs(nowMs)),
+      lagMs: Math.min(Math.ceil(link.lagMs(nowMs)), MAX_INT32),
     }));
   }
 

@@ -139,10 +139,11 @@ export class LeaderLink {
       this.heardAtMs = this.#options.clock.monotonicMs();
       this.#applyAll(rest, this.#parser);
     } catch (error) {
-      if (!(error instanceof RespProtocolError || error instanceof StreamError)) throw error;
+      const isForeseen = error instanceof RespProtocolError || error instanceof StreamError;
+      if (!isForeseen) this.#options.log.error({ err: error }, 'the stream could not be applied');
       // The same bytes would come again: what is there is taken anew instead.
       this.#mustStartOver = true;
-      this.#fail(error.message);
+      this.#fail(error instanceof Error ? error.message : String(error));
     }
   }
 

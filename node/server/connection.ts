@@ -1,12 +1,10 @@
 import type { Socket } from 'node:net';
 import { RingsideError } from '../../lib/base/index.ts';
-import { RequestParser, type RespLimits, RespProtocolError } from '../../lib/codec/resp/index.ts';
-import type { Executor } from '../executor.ts';
+import { RequestParser, RespProtocolError } from '../../lib/codec/resp/index.ts';
 import type { LinkTransport } from '../replication/follower-link.ts';
-import type { ReplicationLog } from '../replication/replication-log.ts';
-import type { NodeServices } from '../services.ts';
 import { Client } from './client.ts';
 import type { ConnectedClient } from './client-registry.ts';
+import type { ConnectionHost } from './connection-host.ts';
 import { type HeldReply, type Output, OutputQueue, withUnknownOutcome } from './output-queue.ts';
 import { ReplyWriter } from './reply-writer.ts';
 
@@ -25,23 +23,6 @@ const NOTHING = Buffer.alloc(0);
 const NONE: readonly HeldReply[] = [];
 const UNKNOWN_OUTCOME = errorLine('no follower acknowledged it in time');
 const LOST_LEADERSHIP = errorLine('this node stopped leading before a follower acknowledged it');
-
-/** What the connections of a node share. */
-export interface ConnectionHost {
-  readonly node: NodeServices;
-  readonly executor: Executor;
-  readonly log: ReplicationLog;
-  readonly limits: RespLimits & {
-    /** Bytes that one client may leave unread. */
-    readonly maxOutputBytes: number;
-    /** Bytes of unfinished commands that all clients together may make the node hold. */
-    readonly maxInputBytes: number;
-  };
-  /** Writes the replies of whoever's turn it is. Replaced when its memory must stay as it is. */
-  reply: ReplyWriter;
-  /** Connections that wait for followers. */
-  readonly waiting: Set<Connection>;
-}
 
 /**
  * One client's connection. Executes what arrives in turns: all whole commands of a chunk, their replies in one write.
@@ -149,14 +130,24 @@ export class Connection implements ConnectedClient, LinkTransport {
         if (more) break;
       }
     } catch (error) {
-      if (!(error instanceof RespProtocolError)) throw error;
-      reply.error(`ERR ${error.message}`);
-      client.closing = true;
+      this.#failed(error, reply);
     } finally {
       this.#isInTurn = false;
     }
     this.#flush();
     return more;
+  }
+
+  /** Nothing more of this client can be understood; nobody else is affected. */
+  #failed(error: unknown, reply: ReplyWriter): void {
+    const { log } = this.#host.node;
+    this.client.closing = true;
+    if (error instanceof RespProtocolError) {
+      reply.error(`ERR ${error.message}`);
+      return;
+    }
+    log.error({ err: error, command: this.client.lastCommand }, 'a command failed in an unforeseen way');
+    reply.error(new RingsideError('internal', String(error)).toResp());
   }
 
   #execute(reply: ReplyWriter): void {

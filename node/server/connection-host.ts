@@ -1,0 +1,23 @@
+import type { RespLimits } from '../../lib/codec/resp/index.ts';
+import type { Executor } from '../executor.ts';
+import type { ReplicationLog } from '../replication/replication-log.ts';
+import type { NodeServices } from '../services.ts';
+import type { Connection } from './connection.ts';
+import type { ReplyWriter } from './reply-writer.ts';
+
+/** What the connections of a node share. */
+export interface ConnectionHost {
+  readonly node: NodeServices;
+  readonly executor: Executor;
+  readonly log: ReplicationLog;
+  readonly limits: RespLimits & {
+    /** Bytes that one client may leave unread. */
+    readonly maxOutputBytes: number;
+    /** Bytes of unfinished commands that all clients together may make the node hold. */
+    readonly maxInputBytes: number;
+  };
+  /** Writes the replies of whoever's turn it is. Replaced when its memory must stay as it is. */
+  reply: ReplyWriter;
+  /** Connections that wait for followers. */
+  readonly waiting: Set<Connection>;
+}
