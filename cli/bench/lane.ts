@@ -59,9 +59,9 @@ export abstract class Lane {
   }
 
   /** A command failed: an error was the answer, or its connection broke. */
-  protected failed(text: string): void {
+  protected failed(operation: Operation, text: string): void {
     this.#inFlight--;
-    this.session.failed(text);
+    this.session.failed(operation, text);
   }
 
   /** Waits a moment before it sends again: a target that refuses connections is not asked a million times a second. */

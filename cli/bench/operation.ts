@@ -16,12 +16,17 @@ export interface Operation {
   startMs: number;
 }
 
+/** What a source says that has a next command, but not before one of those under way is answered. */
+export const LATER = 'later';
+
 /** Where commands come from. */
 export interface Source {
-  /** The next command, or null when there is none any more. */
-  next(): Operation | null;
-  /** What follows from the outcome of `operation`, to be sent as soon as possible: the SET after a miss. */
+  /** The next command, `LATER`, or null when there is none any more. */
+  next(): Operation | typeof LATER | null;
+  /** `operation` was answered: what follows from that, to be sent as soon as possible (the SET after a miss), or null. */
   followUp(operation: Operation, hits: number): Operation | null;
+  /** `operation` failed: nothing follows. */
+  failed(operation: Operation): void;
 }
 
 export function get(key: string, valueBytes: number): Operation {

@@ -67,6 +67,7 @@ async function pump(
   let progressMs = PROGRESS_MS;
   let lostSinceMs = 0;
   let endedMs = 0;
+  session.onUnblocked = fill;
   fill();
   for (;;) {
     if (session.isOver) {

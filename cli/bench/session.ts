@@ -1,5 +1,5 @@
 import type { Clock } from '../../lib/base/index.ts';
-import type { Operation, Source } from './operation.ts';
+import { LATER, type Operation, type Source } from './operation.ts';
 import type { Recorder } from './recorder.ts';
 
 /** Bounds of a run; whichever is reached first ends it. */
@@ -25,6 +25,7 @@ export class Session {
   #startMs = 0;
   #endMs = 0;
   #issued = 0;
+  #isBlocked = false;
   #exhausted = false;
 
   constructor(source: Source, recorder: Recorder, limits: RunLimits, clock: Clock) {
@@ -36,6 +37,9 @@ export class Session {
   }
 
   readonly clock: Clock;
+
+  /** Called when commands can be had again after there were none for a while. */
+  onUnblocked: () => void = () => {};
 
   /** From now on the time runs: the connections are open. */
   begin(): void {
@@ -74,6 +78,10 @@ export class Session {
     const dueMs = this.hasRate ? this.#dueMs() : this.nowMs;
     if (dueMs > this.nowMs) return null;
     const operation = this.#source.next();
+    if (operation === LATER) {
+      this.#isBlocked = true;
+      return null;
+    }
     if (!operation) {
       this.#exhausted = true;
       return null;
@@ -88,11 +96,21 @@ export class Session {
     this.#recorder.answered(this.nowMs - operation.startMs, keys, hits);
     const next = this.#source.followUp(operation, hits);
     if (next) next.startMs = this.nowMs;
+    else this.#unblock();
     return next;
   }
 
-  failed(text: string): void {
+  failed(operation: Operation, text: string): void {
     this.#recorder.failed(text);
+    this.#source.failed(operation);
+    this.#unblock();
+  }
+
+  /** Lanes that found nothing to send may find something now. */
+  #unblock(): void {
+    if (!this.#isBlocked) return;
+    this.#isBlocked = false;
+    queueMicrotask(this.onUnblocked);
   }
 
   #dueMs(): number {

@@ -2,7 +2,7 @@ import { createReadStream } from 'node:fs';
 import type { Readable } from 'node:stream';
 import { createGunzip } from 'node:zlib';
 import { RingsideError } from '../../lib/base/index.ts';
-import { get, type Source, set } from './operation.ts';
+import { GET, get, LATER, type Source, set } from './operation.ts';
 
 /** `oracle`: 24-byte records of libCacheSim. `recs`: big-endian 64-bit keys. `cdn`: text lines `time key size`. */
 export const TRACE_FORMATS = ['oracle', 'recs', 'cdn'] as const;
@@ -36,17 +36,32 @@ export async function readTrace(file: string, format: TraceFormat, limit = Infin
   return builder.finish();
 }
 
-/** Look-aside replay: GET of each key, and on a miss SET with the trace's size (`valueBytes` where it has none). */
+/**
+ * Look-aside replay: GET of each key, and on a miss SET with the trace's size (`valueBytes` where it has none).
+ *
+ * A key is asked for again only when what its former request led to is done: else many connections would miss keys that are
+ * just being filled, which the one client of the trace never did.
+ */
 export function replay(trace: Trace, valueBytes: number): Source {
+  const underWay = new Set<string>();
+  const sizeAt = (i: number) => (trace.sizes ? trace.sizes[i] : valueBytes);
   let at = 0;
   return {
     next() {
       if (at >= trace.keys.length) return null;
-      const i = at++;
-      return get(`trace:${trace.keys[i]}`, trace.sizes ? trace.sizes[i] : valueBytes);
+      const key = `trace:${trace.keys[at]}`;
+      if (underWay.has(key)) return LATER;
+      underWay.add(key);
+      return get(key, sizeAt(at++));
     },
-    followUp: (operation, hits) =>
-      operation.kind === 0 && hits === 0 ? set(operation.key, operation.valueBytes) : null,
+    followUp({ kind, key, valueBytes: size }, hits) {
+      if (kind === GET && hits === 0) return set(key, size);
+      underWay.delete(key);
+      return null;
+    },
+    failed({ key }) {
+      underWay.delete(key);
+    },
   };
 }
 

@@ -1,6 +1,6 @@
 import type { Random } from '../../lib/base/index.ts';
 import { UsageError } from '../errors.ts';
-import { get, mget, type Operation, type Source, set } from './operation.ts';
+import { get, mget, type Source, set } from './operation.ts';
 import { Zipf } from './zipf.ts';
 
 /** What is asked for: reads, writes, a mix, or reads of many keys at once. */
@@ -46,18 +46,18 @@ export function generate(workload: Workload, space: KeySpace, random: Random): S
   const zipf = space.zipf === undefined ? null : new Zipf(space.keys, space.zipf, random);
   const pick = zipf ? () => keyName(zipf.next()) : () => keyName(random.int(space.keys));
   const { readShare, keysPerRead } = workload;
-  const next = (): Operation => {
+  const next = () => {
     if (readShare < 1 && (readShare === 0 || random.next() >= readShare))
       return set(pick(), space.valueBytes);
     if (keysPerRead === 0) return get(pick(), space.valueBytes);
     return mget(Array.from({ length: keysPerRead }, pick));
   };
-  return { next, followUp: () => null };
+  return { next, followUp: () => null, failed: () => {} };
 }
 
 /** A source that writes every key of a space once. */
 export function fill(space: KeySpace): Source {
   let written = 0;
   const next = () => (written < space.keys ? set(keyName(written++), space.valueBytes) : null);
-  return { next, followUp: () => null };
+  return { next, followUp: () => null, failed: () => {} };
 }

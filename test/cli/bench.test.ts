@@ -2,7 +2,7 @@ import { createServer, type Server, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import t from 'tap';
-import { get, MGET, type Source, set } from '../../cli/bench/operation.ts';
+import { get, LATER, MGET, type Operation, type Source, set } from '../../cli/bench/operation.ts';
 import { Payload } from '../../cli/bench/payload.ts';
 import { prepareRecorders, Recorder, type Result } from '../../cli/bench/recorder.ts';
 import { renderComparison, renderResult, spreadOf } from '../../cli/bench/report.ts';
@@ -27,7 +27,7 @@ t.test('workloads', async (t) => {
   }
   const space = { keys: 10, valueBytes: 7 };
   const mixed = generate(parseWorkload('mix:0.75'), space, seededRandom(1));
-  const operations = Array.from({ length: 4000 }, () => mixed.next()!);
+  const operations = Array.from({ length: 4000 }, () => mixed.next() as Operation);
   const reads = operations.filter(({ kind }) => kind === 0).length;
   t.ok(Math.abs(reads / 4000 - 0.75) < 0.05, `${reads} of 4000 read`);
   t.equal(new Set(operations.map(({ key }) => key)).size, 10);
@@ -37,7 +37,7 @@ t.test('workloads', async (t) => {
   });
   const all = fill(space);
   t.same(
-    Array.from({ length: 11 }, () => all.next()?.key ?? null),
+    Array.from({ length: 11 }, () => (all.next() as Operation | null)?.key ?? null),
     [...Array.from({ length: 10 }, (_, i) => keyName(i)), null],
   );
 });
@@ -107,10 +107,15 @@ t.test('traces', async (t) => {
   await t.rejects(read('none', 'cdn'), { code: 'ENOENT' });
 
   const source = replay(await readTrace(join(dir, 'cdn'), 'cdn'), 5);
-  const first = source.next()!;
+  const first = source.next() as Operation;
   t.match(first, { kind: 0, key: 'trace:0', valueBytes: 68 });
   t.match(source.followUp(first, 0), { kind: 1, key: 'trace:0', valueBytes: 68 }, 'a miss is filled');
-  t.equal(source.followUp(first, 1), null);
+  const second = source.next() as Operation;
+  t.match(second, { key: 'trace:1' });
+  t.equal(source.next(), LATER, 'a key whose fill is under way is not asked for again');
+  t.equal(source.followUp(set('trace:0', 68), 0), null);
+  t.match(source.next(), { key: 'trace:0' });
+  t.equal(source.next(), null);
   t.equal(source.followUp(set('x', 1), 0), null);
 });
 
@@ -127,7 +132,7 @@ t.test('values are prefixes of one text', async (t) => {
 t.test('with a rate, a stall of the target counts against it', async (t) => {
   const clock = new ManualClock();
   const recorder = new Recorder();
-  const source: Source = { next: () => get('k', 1), followUp: () => null };
+  const source: Source = { next: () => get('k', 1), followUp: () => null, failed: () => {} };
   const session = new Session(source, recorder, { seconds: 10, ops: 3, rate: 10 }, clock);
   session.begin();
   const first = session.next()!;
@@ -274,7 +279,7 @@ t.test('broken connections are errors, counted and survived', async (t) => {
 
 function fillWithGets(count: number): Source {
   let left = count;
-  return { next: () => (left-- > 0 ? get('k', 1) : null), followUp: () => null };
+  return { next: () => (left-- > 0 ? get('k', 1) : null), followUp: () => null, failed: () => {} };
 }
 
 t.test('ringside bench', async (t) => {

@@ -133,7 +133,7 @@ export class GrpcLane extends Lane {
   #done(operation: Operation, hits: number | string): void {
     this.session.tick();
     if (typeof hits === 'number') this.answered(operation, hits);
-    else this.failed(hits);
+    else this.failed(operation, hits);
     this.fill();
   }
 }

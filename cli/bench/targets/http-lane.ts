@@ -58,10 +58,10 @@ export class HttpLane extends Lane {
       const hits = await this.#exchange(operation);
       this.session.tick();
       if (typeof hits === 'number') this.answered(operation, hits);
-      else this.failed(hits);
+      else this.failed(operation, hits);
     } catch (error) {
       this.session.tick();
-      this.failed((error as Error).message || String((error as NodeJS.ErrnoException).code));
+      this.failed(operation, (error as Error).message || String((error as NodeJS.ErrnoException).code));
       this.pause();
     }
     this.fill();

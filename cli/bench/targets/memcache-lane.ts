@@ -57,6 +57,6 @@ export class MemcacheLane extends SocketLane {
     const hits = Math.min(this.#hits, operation.keys?.length ?? 1);
     this.#hits = 0;
     if (line === expected) this.answered(operation, hits);
-    else this.failed(line);
+    else this.failed(operation, line);
   }
 }

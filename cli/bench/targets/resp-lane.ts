@@ -50,7 +50,7 @@ export class RespLane extends SocketLane {
       const operation = this.take();
       if (!operation) throw new Error('an answer came that nobody asked for');
       const { buffer, frameStart, frameEnd, type } = framer;
-      if (type === MINUS) this.failed(buffer.latin1Slice(frameStart + 1, frameEnd - 2));
+      if (type === MINUS) this.failed(operation, buffer.latin1Slice(frameStart + 1, frameEnd - 2));
       else if (operation.kind === SET) this.answered(operation, 0);
       else if (operation.kind === GET) this.answered(operation, isNull(buffer, frameStart) ? 0 : 1);
       else this.answered(operation, countHits(buffer, frameStart, operation.keys!.length));

@@ -122,7 +122,7 @@ export abstract class SocketLane extends Lane {
     this.#socket = null;
     this.#text = '';
     this.#chunks = [];
-    while (this.#waiting.shift()) this.failed(why);
+    for (let lost = this.take(); lost; lost = this.take()) this.failed(lost, why);
     if (!this.#isClosed) this.#reopen();
   }
 
