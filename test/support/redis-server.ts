@@ -1,6 +1,7 @@
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import net from 'node:net';
+import { tmpdir } from 'node:os';
 import { RespClient } from './resp-client.ts';
 import { until } from './until.ts';
 
@@ -18,18 +19,18 @@ export interface RedisServer {
 /** Starts redis-server on a free port and resolves when it answers. */
 export async function startRedis(args: readonly string[] = []): Promise<RedisServer> {
   const port = await freePort();
-  const child = spawn(
-    'redis-server',
-    ['--port', String(port), '--bind', '127.0.0.1', '--save', '', '--appendonly', 'no', ...args],
-    { stdio: 'ignore' },
-  );
+  // A dump in the folder it starts in would be loaded.
+  const empty = ['--dir', tmpdir(), '--dbfilename', `ringside-test-${process.pid}-${port}.rdb`];
+  const plain = ['--port', String(port), '--bind', '127.0.0.1', '--save', '', '--appendonly', 'no'];
+  const child = spawn('redis-server', [...plain, ...empty, ...args], { stdio: 'ignore' });
   const kill = () => child.kill('SIGKILL');
   process.once('exit', kill);
   const address = `127.0.0.1:${port}`;
   await until('redis-server answers', async () => {
     const client = new RespClient(address);
     try {
-      return (await client.text('PING')) === 'PONG';
+      // Not somebody else who took the port meanwhile.
+      return (await client.text('INFO', 'server'))!.includes(`process_id:${child.pid}\r`);
     } finally {
       client.close();
     }
