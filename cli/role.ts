@@ -1,4 +1,3 @@
-import { flushCompileCache } from 'node:module';
 import { type Logger, systemClock, systemRandom } from '../lib/base/index.ts';
 import type { Config } from '../lib/config/index.ts';
 import { createLogger } from '../lib/net/index.ts';
@@ -6,7 +5,6 @@ import { readyLine } from './ready-line.ts';
 
 // A process whose parent was killed must not stay because somebody is slow to answer.
 const ORPHAN_GRACE_MS = 2000;
-const FLUSH_DELAY_MS = 2000;
 
 /** What every role is started with. */
 export interface RoleDeps {
@@ -59,8 +57,6 @@ export async function runRole(
   void ended.then(() => running ?? process.exit(0));
   running = await start({ clock: systemClock, random: systemRandom, log });
   process.stdout.write(readyLine(running.listeners, json));
-  // A process that is killed has not written what it compiled.
-  setTimeout(flushCompileCache, FLUSH_DELAY_MS).unref();
   const reason = await ended;
   log.info({ reason }, 'closing');
   await running.close();
