@@ -2,12 +2,14 @@ import { parseArgs } from 'node:util';
 import { type Comparison, nodeAgainstRedis, proxyAgainstPeers } from './suites/throughput.ts';
 import { isInstalled } from './support/peers.ts';
 
-const usage = `usage: npm run bench -- [node] [proxy] [--alternations N] [--seconds S] [--json]
+const usage = `usage: npm run bench -- [node] [proxy] [--alternations N] [--seconds S]
+                        [--value-bytes N] [--json]
 
   node    ringside node beside redis-server
   proxy   ringside proxy beside nutcracker and Envoy, all in front of one redis-server
   --alternations N   turns of each target (default 5)
   --seconds S        length of one turn (default 2)
+  --value-bytes N    size of the values (default 3, as redis-benchmark's)
   --json             one line of JSON for each comparison instead of the table
 `;
 
@@ -36,6 +38,7 @@ async function main(): Promise<number> {
     options: {
       alternations: { type: 'string', default: '5' },
       seconds: { type: 'string', default: '2' },
+      'value-bytes': { type: 'string', default: '3' },
       json: { type: 'boolean', default: false },
       help: { type: 'boolean', default: false },
     },
@@ -44,7 +47,8 @@ async function main(): Promise<number> {
   const unknown = chosen.find((name) => !(name in suites));
   const alternations = Number(values.alternations);
   const seconds = Number(values.seconds);
-  if (values.help || unknown || !(alternations >= 1) || !(seconds > 0)) {
+  const valueBytes = Number(values['value-bytes']);
+  if (values.help || unknown || !(alternations >= 1) || !(seconds > 0) || !(valueBytes >= 1)) {
     process.stderr.write(usage);
     return values.help ? 0 : 2;
   }
@@ -57,14 +61,14 @@ async function main(): Promise<number> {
   const progress = (line: string) => void process.stderr.write(`${line}\n`);
   if (!values.json) {
     process.stdout.write(
-      `redis-benchmark, 50 connections, 100 B values; medians of ${alternations} alternations of ${seconds} s, commands/s\n`,
+      `redis-benchmark, 50 connections, ${valueBytes} B values; medians of ${alternations} alternations of ${seconds} s, commands/s\n`,
     );
     process.stdout.write(
       'ours / peer            cmd  depth     ours     peer   ratio   spread (ours : peer)\n',
     );
   }
   for (const name of chosen as (keyof typeof suites)[]) {
-    for (const comparison of await suites[name]({ alternations, seconds, progress })) {
+    for (const comparison of await suites[name]({ alternations, seconds, valueBytes, progress })) {
       process.stdout.write(`${values.json ? JSON.stringify(comparison) : row(comparison)}\n`);
     }
   }

@@ -25,18 +25,21 @@ export interface Comparison {
 export interface Effort {
   readonly alternations: number;
   readonly seconds: number;
+  /** Size of the values in bytes. */
+  readonly valueBytes: number;
   readonly progress: (line: string) => void;
 }
 
-const loads: Load[] = [1, 16].flatMap((pipeline) =>
-  (['SET', 'GET'] as const).map((command) => ({
-    command,
-    pipeline,
-    connections: 50,
-    valueBytes: 100,
-    keys: 100_000,
-  })),
-);
+const loadsWith = (valueBytes: number): Load[] =>
+  [1, 16].flatMap((pipeline) =>
+    (['SET', 'GET'] as const).map((command) => ({
+      command,
+      pipeline,
+      connections: 50,
+      valueBytes,
+      keys: 100_000,
+    })),
+  );
 
 const spread = (sample: Sample) => ({
   median: Math.round(median(sample.rates)),
@@ -46,7 +49,7 @@ const spread = (sample: Sample) => ({
 
 async function compare(what: string, ours: Server, peers: Server[], effort: Effort): Promise<Comparison[]> {
   const rows: Comparison[] = [];
-  for (const load of loads) {
+  for (const load of loadsWith(effort.valueBytes)) {
     const [mine, ...theirs] = await alternate([ours, ...peers], load, effort);
     for (const sample of theirs) {
       const [a, b] = [spread(mine), spread(sample)];
