@@ -5,6 +5,8 @@ import { join } from 'node:path';
 // child processes have it from their first module on. Where the folder cannot be written, Node goes on without.
 process.env.NODE_COMPILE_CACHE ??= join(import.meta.dirname, '..', 'node_modules', '.cache', 'ringside');
 enableCompileCache();
+// As in bin/ringside, for the processes that `dev` starts: glibc reads it before Node runs.
+process.env.MALLOC_MMAP_THRESHOLD_ ??= '262144';
 
 try {
   const { runCli } = await import('./program.ts');
