@@ -1,5 +1,5 @@
 import { parseArgs } from 'node:util';
-import { type Comparison, nodeAgainstRedis, proxyAgainstPeers } from './suites/throughput.ts';
+import { type Comparison, type Figures, nodeAgainstRedis, proxyAgainstPeers } from './suites/throughput.ts';
 import { isInstalled } from './support/peers.ts';
 
 const usage = `usage: npm run bench -- [node] [proxy] [--alternations N] [--seconds S]
@@ -19,16 +19,22 @@ function thousands(rate: number): string {
   return `${(rate / 1000).toFixed(1)}k`;
 }
 
-function row(c: Comparison): string {
-  const range = `${thousands(c.ours.min)}-${thousands(c.ours.max)} : ${thousands(c.theirs.min)}-${thousands(c.theirs.max)}`;
+/** Half the distance between the slowest and the fastest turn, in percent of the median. */
+function spread({ median, min, max }: Figures): string {
+  return `${((50 * (max - min)) / median).toFixed(0)}%`;
+}
+
+function row({ what, command, pipeline, peer, ours, theirs, ratio }: Comparison): string {
   return [
-    `${c.what} / ${c.peer}`.padEnd(22),
-    c.command.padEnd(4),
-    `${c.pipeline}`.padStart(3),
-    thousands(c.ours.median).padStart(8),
-    thousands(c.theirs.median).padStart(8),
-    `${c.ratio.toFixed(2)} x`.padStart(7),
-    `  ${range}`,
+    `${what} / ${peer}`.padEnd(19),
+    command,
+    `${pipeline}`.padStart(5),
+    thousands(ours.median).padStart(7),
+    `±${spread(ours)}`.padStart(4),
+    thousands(theirs.median).padStart(7),
+    `±${spread(theirs)}`.padStart(4),
+    `${ratio.toFixed(2)} x`.padStart(6),
+    `${ours.cpuMicros.toFixed(2)} : ${theirs.cpuMicros.toFixed(2)}`.padStart(14),
   ].join(' ');
 }
 
@@ -61,11 +67,9 @@ async function main(): Promise<number> {
   const progress = (line: string) => void process.stderr.write(`${line}\n`);
   if (!values.json) {
     process.stdout.write(
-      `redis-benchmark, 50 connections, ${valueBytes} B values; medians of ${alternations} alternations of ${seconds} s, commands/s\n`,
+      `commands/s by redis-benchmark, 50 connections, ${valueBytes} B values;\nmedians of ${alternations} turns of ${seconds} s, spread; CPU of the measured process (ours : peer)\n\n`,
     );
-    process.stdout.write(
-      'ours / peer            cmd  depth     ours     peer   ratio   spread (ours : peer)\n',
-    );
+    process.stdout.write('ours / peer         cmd depth    ours         peer        ratio  cpu us/command\n');
   }
   for (const name of chosen as (keyof typeof suites)[]) {
     for (const comparison of await suites[name]({ alternations, seconds, valueBytes, progress })) {

@@ -10,14 +10,22 @@ import {
   startRedis,
 } from '../support/peers.ts';
 
+/** Commands per second, and the median of the CPU time of the measured process per command. */
+export interface Figures {
+  readonly median: number;
+  readonly min: number;
+  readonly max: number;
+  readonly cpuMicros: number;
+}
+
 /** One line of the report: our median against a peer's in the same alternated run. */
 export interface Comparison {
   readonly what: string;
   readonly command: string;
   readonly pipeline: number;
   readonly peer: string;
-  readonly ours: { median: number; min: number; max: number };
-  readonly theirs: { median: number; min: number; max: number };
+  readonly ours: Figures;
+  readonly theirs: Figures;
   readonly ratio: number;
 }
 
@@ -41,10 +49,11 @@ const loadsWith = (valueBytes: number): Load[] =>
     })),
   );
 
-const spread = (sample: Sample) => ({
+const figures = (sample: Sample): Figures => ({
   median: Math.round(median(sample.rates)),
   min: Math.round(Math.min(...sample.rates)),
   max: Math.round(Math.max(...sample.rates)),
+  cpuMicros: Number(median(sample.cpuMicros).toFixed(2)),
 });
 
 async function compare(what: string, ours: Server, peers: Server[], effort: Effort): Promise<Comparison[]> {
@@ -52,7 +61,7 @@ async function compare(what: string, ours: Server, peers: Server[], effort: Effo
   for (const load of loadsWith(effort.valueBytes)) {
     const [mine, ...theirs] = await alternate([ours, ...peers], load, effort);
     for (const sample of theirs) {
-      const [a, b] = [spread(mine), spread(sample)];
+      const [a, b] = [figures(mine), figures(sample)];
       const { command, pipeline } = load;
       rows.push({
         what,

@@ -1,4 +1,5 @@
 import { spawn } from 'node:child_process';
+import { readFileSync } from 'node:fs';
 
 /** What one redis-benchmark run is asked to do. */
 export interface Load {
@@ -9,10 +10,20 @@ export interface Load {
   readonly keys: number;
 }
 
-/** Throughputs of one target over all alternations, in commands per second. */
+/** What one target did in all alternations: commands per second, and CPU time of its own process per command. */
 export interface Sample {
   readonly name: string;
   readonly rates: number[];
+  readonly cpuMicros: number[];
+}
+
+/** The kernel counts CPU time in hundredths of a second (USER_HZ). */
+const CLOCK_TICK_MICROS = 10_000;
+
+/** CPU time a process has used so far, user and system, in microseconds. */
+function cpuTimeMicros(pid: number): number {
+  const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1].split(' ');
+  return (Number(fields[11]) + Number(fields[12])) * CLOCK_TICK_MICROS;
 }
 
 /** Middle value; the mean of the two middle ones for an even count. */
@@ -48,7 +59,7 @@ export async function redisBenchmark(port: number, load: Load, requests: number)
  * out how many requests fill the time.
  */
 export async function alternate(
-  targets: readonly { name: string; port: number }[],
+  targets: readonly { name: string; port: number; pid: number }[],
   load: Load,
   { alternations, seconds }: { alternations: number; seconds: number },
 ): Promise<Sample[]> {
@@ -57,11 +68,18 @@ export async function alternate(
     const rate = await redisBenchmark(target.port, load, Math.max(2_000, Math.round(40_000 * seconds)));
     requests.push(Math.max(1_000, Math.round(rate * seconds)));
   }
-  const samples = targets.map((target) => ({ name: target.name, rates: [] as number[] }));
+  const samples = targets.map((target) => ({
+    name: target.name,
+    rates: [] as number[],
+    cpuMicros: [] as number[],
+  }));
   for (let round = 0; round < alternations; round++) {
     for (let turn = 0; turn < targets.length; turn++) {
       const i = (round + turn) % targets.length;
-      samples[i].rates.push(await redisBenchmark(targets[i].port, load, requests[i]));
+      const { port, pid } = targets[i];
+      const before = cpuTimeMicros(pid);
+      samples[i].rates.push(await redisBenchmark(port, load, requests[i]));
+      samples[i].cpuMicros.push((cpuTimeMicros(pid) - before) / requests[i]);
     }
   }
   return samples;
