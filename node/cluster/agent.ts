@@ -1,5 +1,3 @@
-import { type ClientDuplexStream, loadPackageDefinition, type ServiceClientConstructor } from '@grpc/grpc-js';
-import { loadSync } from '@grpc/proto-loader';
 import type { Clock, Logger, Random } from '../../lib/base/index.ts';
 import {
   type ControlMessage,
@@ -9,11 +7,7 @@ import {
   type Hello,
   protoLoaderOptions,
 } from '../../lib/codec/proto/index.ts';
-import {
-  grpcChannelCredentials,
-  type ResubscribingStream,
-  resubscribingStream,
-} from '../../lib/net/grpc/index.ts';
+import { duplexOpener, type ResubscribingStream, resubscribingStream } from '../../lib/net/grpc/index.ts';
 import type { TlsMaterial } from '../../lib/net/index.ts';
 import type { Keyspace } from '../keyspace.ts';
 import type { Followers } from '../replication/followers.ts';
@@ -68,17 +62,15 @@ export class Agent {
 
   constructor(options: AgentOptions) {
     this.#options = options;
-    const Client = clientConstructor();
     this.#stream = resubscribingStream<Outgoing, ControlMessage>({
-      open: () => {
-        const client = new Client(options.address, grpcChannelCredentials(options.tls), {
-          'grpc.max_receive_message_length': -1,
-          // The shared pool would keep grpc-js's own backoff from attempt to attempt, which grows to two minutes.
-          'grpc.use_local_subchannel_pool': 1,
-        });
-        const stream = client.Attach() as ClientDuplexStream<Outgoing, ControlMessage>;
-        return { stream, dispose: () => client.close() };
-      },
+      open: duplexOpener({
+        proto: controlPlaneProto,
+        loaderOptions: protoLoaderOptions,
+        service: 'ringside.v1.ControlPlane',
+        method: 'Attach',
+        address: options.address,
+        tls: options.tls,
+      }),
       onOpen: (send) => send({ hello: this.#hello() }),
       onMessage: (message) => this.#received(message),
       onDown: () => clearInterval(this.#heartbeat),
@@ -213,12 +205,4 @@ export class Agent {
     clearInterval(this.#heartbeat);
     this.#stream.close();
   }
-}
-
-function clientConstructor(): ServiceClientConstructor {
-  const definition = loadPackageDefinition(loadSync(controlPlaneProto, protoLoaderOptions));
-  const { ringside } = definition as unknown as {
-    ringside: { v1: { ControlPlane: ServiceClientConstructor } };
-  };
-  return ringside.v1.ControlPlane;
 }

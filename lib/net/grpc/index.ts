@@ -1,4 +1,5 @@
 export { grpcChannelCredentials } from './credentials.ts';
+export { type DuplexTarget, duplexOpener } from './duplex.ts';
 export {
   type ResubscribeOptions,
   type ResubscribingStream,
