@@ -4,7 +4,7 @@ import { request } from 'undici';
 import { seededRandom } from '../../lib/base/index.ts';
 import { encodeCommand } from '../../lib/codec/resp/index.ts';
 import { RespClient } from '../support/resp-client.ts';
-import { type Ringside, startRingside } from '../support/ringside.ts';
+import { type Ringside, startStandaloneNode } from '../support/ringside.ts';
 import { TcpProxy } from '../support/tcp-proxy.ts';
 import { until } from '../support/until.ts';
 
@@ -20,25 +20,11 @@ interface Pair {
   readonly toFollower: RespClient;
 }
 
-async function startNode(t: Test, ...args: string[]): Promise<Ringside> {
-  const node = await startRingside([
-    'node',
-    '--standalone',
-    '--port',
-    'auto',
-    '--admin-port',
-    'auto',
-    ...args,
-  ]);
-  t.teardown(() => node.stop());
-  return node;
-}
-
 async function startPair(t: Test, ...args: string[]): Promise<Pair> {
-  const leader = await startNode(t, ...args);
+  const leader = await startStandaloneNode(t, ...args);
   const link = await TcpProxy.start(leader.ready.resp);
   t.teardown(() => link.stop());
-  const follower = await startNode(t, '--replicaof', `127.0.0.1 ${link.port}`, ...args);
+  const follower = await startStandaloneNode(t, '--replicaof', `127.0.0.1 ${link.port}`, ...args);
   const toLeader = new RespClient(leader.ready.resp);
   const toFollower = new RespClient(follower.ready.resp);
   t.teardown(() => {
@@ -123,13 +109,13 @@ async function writeRandomly(client: RespClient, from: number, count: number): P
 }
 
 t.test('full sync under write load, then the stream', async (t) => {
-  const leader = await startNode(t);
+  const leader = await startStandaloneNode(t);
   const toLeader = new RespClient(leader.ready.resp);
   t.teardown(() => toLeader.close());
   await writeRandomly(toLeader, seed, 30_000);
   const link = await TcpProxy.start(leader.ready.resp);
   t.teardown(() => link.stop());
-  const follower = await startNode(t, '--replicaof', `127.0.0.1 ${link.port}`);
+  const follower = await startStandaloneNode(t, '--replicaof', `127.0.0.1 ${link.port}`);
   const toFollower = new RespClient(follower.ready.resp);
   t.teardown(() => toFollower.close());
   const pair = { leader, follower, link, toLeader, toFollower };
@@ -291,7 +277,7 @@ t.test('ack: replica', async (t) => {
 
 t.test('ack by namespace', async (t) => {
   const namespaces = 'namespaces=[{name: safe, prefix: "safe:", ack: replica, ackTimeoutMs: 200}]';
-  const leader = await startNode(t, '--set', namespaces);
+  const leader = await startStandaloneNode(t, '--set', namespaces);
   const client = new RespClient(leader.ready.resp);
   t.teardown(() => client.close());
   t.equal(await client.text('SET', 'fast:1', '1'), 'OK');
@@ -302,11 +288,17 @@ t.test('ack by namespace', async (t) => {
 });
 
 t.test('with a password, and before there is a leader', async (t) => {
-  const leader = await startNode(t, '--requirepass', 'secret');
+  const leader = await startStandaloneNode(t, '--requirepass', 'secret');
   const link = await TcpProxy.start(leader.ready.resp);
   t.teardown(() => link.stop());
   link.cut();
-  const follower = await startNode(t, '--requirepass', 'secret', '--replicaof', `127.0.0.1 ${link.port}`);
+  const follower = await startStandaloneNode(
+    t,
+    '--requirepass',
+    'secret',
+    '--replicaof',
+    `127.0.0.1 ${link.port}`,
+  );
   const [toLeader, toFollower] = [leader, follower].map((node) => new RespClient(node.ready.resp));
   t.teardown(() => {
     toLeader.close();
@@ -367,7 +359,7 @@ t.test('a stream with something that cannot be applied is left for a full sync',
   await new Promise<void>((done) => leader.listen(0, '127.0.0.1', done));
   t.teardown(() => leader.close());
   const { port } = leader.address() as net.AddressInfo;
-  const follower = await startNode(t, '--replicaof', `127.0.0.1 ${port}`);
+  const follower = await startStandaloneNode(t, '--replicaof', `127.0.0.1 ${port}`);
   await until('it has asked again', () => greetings.length >= 2);
   t.strictSame(greetings.slice(0, 2), ['from the start', 'from the start']);
   const client = new RespClient(follower.ready.resp);

@@ -9,27 +9,13 @@ import { request } from 'undici';
 import { seededRandom } from '../../lib/base/index.ts';
 import { encodeCommand } from '../../lib/codec/resp/index.ts';
 import { RespClient } from '../support/resp-client.ts';
-import { type Ringside, runRingside, startRingside } from '../support/ringside.ts';
+import { type Ringside, runRingside, startStandaloneNode } from '../support/ringside.ts';
 import { until } from '../support/until.ts';
 
 /* A standalone node as clients meet it: real client libraries, limits, passwords, and bad input. */
 
 const seed = Number(process.env.SEED ?? 20261121);
 const MEGABYTE = 1 << 20;
-
-async function startNode(t: Test, ...args: string[]): Promise<Ringside> {
-  const node = await startRingside([
-    'node',
-    '--standalone',
-    '--port',
-    'auto',
-    '--admin-port',
-    'auto',
-    ...args,
-  ]);
-  t.teardown(() => node.stop());
-  return node;
-}
 
 function connect(t: Test, node: Ringside): RespClient {
   const client = new RespClient(node.ready.resp);
@@ -62,7 +48,7 @@ async function rawSocket(
 const infoField = (info: string, field: string) => new RegExp(`^${field}:(.*?)\r?$`, 'm').exec(info)?.[1];
 
 t.test('client libraries', async (t) => {
-  const node = await startNode(t);
+  const node = await startStandaloneNode(t);
   const binary = Buffer.from(Array.from({ length: 1000 }, (_, i) => i & 255));
   const megabyte = Buffer.alloc(MEGABYTE, 'abcdefgh');
 
@@ -128,7 +114,7 @@ t.test('client libraries', async (t) => {
 });
 
 t.test('connection commands', async (t) => {
-  const node = await startNode(t);
+  const node = await startStandaloneNode(t);
   const client = connect(t, node);
 
   await t.test('HELLO changes the protocol, RESET brings it back', async (t) => {
@@ -196,7 +182,7 @@ t.test('connection commands', async (t) => {
 });
 
 t.test('expiry', async (t) => {
-  const node = await startNode(t);
+  const node = await startStandaloneNode(t);
   const client = connect(t, node);
   await client.send('SET', 'short', '1', 'PX', '30');
   await client.send('SET', 'long', '1', 'EX', '100');
@@ -211,7 +197,7 @@ t.test('expiry', async (t) => {
 });
 
 t.test('memory budget', async (t) => {
-  const node = await startNode(t, '--maxmemory', '4mb');
+  const node = await startStandaloneNode(t, '--maxmemory', '4mb');
   const client = connect(t, node);
   const value = 'v'.repeat(1000);
   for (let i = 0; i < 20_000; i += 100) {
@@ -230,7 +216,7 @@ t.test('memory budget', async (t) => {
 });
 
 t.test('password', async (t) => {
-  const node = await startNode(t, '--requirepass', 'open sesame');
+  const node = await startStandaloneNode(t, '--requirepass', 'open sesame');
   const client = connect(t, node);
   const denied = { message: 'NOAUTH Authentication required.' };
   t.match(await client.send('GET', 'a'), denied);
@@ -253,7 +239,7 @@ t.test('password', async (t) => {
 
 t.test('limits', async (t) => {
   await t.test('connections', async (t) => {
-    const node = await startNode(t, '--set', 'node.limits.maxConnections=3');
+    const node = await startStandaloneNode(t, '--set', 'node.limits.maxConnections=3');
     const clients = [connect(t, node), connect(t, node), connect(t, node)];
     await Promise.all(clients.map((client) => client.send('PING')));
     const { received, closed } = await rawSocket(t, node);
@@ -270,7 +256,7 @@ t.test('limits', async (t) => {
   });
 
   await t.test('a client that does not read stops being served, and then is cut', async (t) => {
-    const node = await startNode(t, '--set', 'node.limits.maxOutputBytes=8mb');
+    const node = await startStandaloneNode(t, '--set', 'node.limits.maxOutputBytes=8mb');
     const client = connect(t, node);
     await client.send('SET', 'big', Buffer.alloc(MEGABYTE, 'x'));
     const slow = await rawSocket(t, node);
@@ -297,7 +283,7 @@ t.test('limits', async (t) => {
   });
 
   await t.test('idle clients', async (t) => {
-    const node = await startNode(t);
+    const node = await startStandaloneNode(t);
     const client = connect(t, node);
     const idle = connect(t, node);
     await idle.send('PING');
@@ -310,7 +296,7 @@ t.test('limits', async (t) => {
   });
 
   await t.test('argument sizes', async (t) => {
-    const node = await startNode(
+    const node = await startStandaloneNode(
       t,
       '--set',
       'node.limits.maxBulkBytes=1mb',
@@ -332,7 +318,7 @@ t.test('limits', async (t) => {
 });
 
 t.test('bad input ends its own connection only', async (t) => {
-  const node = await startNode(t);
+  const node = await startStandaloneNode(t);
   const witness = connect(t, node);
   await witness.send('SET', 'witness', 'unharmed');
   const resident = () =>
@@ -402,7 +388,7 @@ t.test('bad input ends its own connection only', async (t) => {
 });
 
 t.test('admin port, taken port, end', async (t) => {
-  const node = await startNode(t);
+  const node = await startStandaloneNode(t);
   const get = async (path: string) => (await request(`http://${node.ready.admin}${path}`)).body.text();
   t.equal(await get('/healthz'), '{"ok":true}');
   t.equal(await get('/readyz'), '{"ready":true}');

@@ -1,5 +1,6 @@
 import { execFile } from 'node:child_process';
 import { existsSync } from 'node:fs';
+import { delimiter, join } from 'node:path';
 import { promisify } from 'node:util';
 import grpc from '@grpc/grpc-js';
 import { loadSync } from '@grpc/proto-loader';
@@ -154,7 +155,10 @@ export function grpcContract(t: Test, addressOf: () => string): void {
     }
   });
 
-  const grpcurl = ['/usr/local/bin/grpcurl', '/usr/bin/grpcurl'].find(existsSync);
+  const grpcurl = (process.env.PATH ?? '')
+    .split(delimiter)
+    .map((folder) => join(folder, 'grpcurl'))
+    .find(existsSync);
   t.test('grpcurl, by reflection', { skip: grpcurl ? false : 'no grpcurl here' }, async (t) => {
     const curl = async (...args: string[]) => (await run(grpcurl as string, ['-plaintext', ...args])).stdout;
     const services = await curl(addressOf(), 'list');

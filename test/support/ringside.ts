@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { join } from 'node:path';
+import type { Test } from 'tap';
 
 const MAIN = join(import.meta.dirname, '../../cli/main.ts');
 const START_TIMEOUT_MS = 60_000;
@@ -66,6 +67,14 @@ export async function startRingside(args: readonly string[], options: SpawnOptio
       return ending;
     },
   };
+}
+
+/** Starts a standalone node on free ports, for as long as the test runs. */
+export async function startStandaloneNode(t: Test, ...args: string[]): Promise<Ringside> {
+  const ports = ['--port', 'auto', '--admin-port', 'auto'];
+  const node = await startRingside(['node', '--standalone', ...ports, ...args]);
+  t.teardown(() => node.stop());
+  return node;
 }
 
 /** Runs `ringside ARGS…` to its end. */
