@@ -5,6 +5,7 @@ import { HashIndex } from './hash-index.ts';
 import { LruList } from './lru-list.ts';
 import { ROW_SHIFT, SLOT_SHIFT, SlotTable, VERSION_HIGH, VERSION_LOW } from './slot-table.ts';
 import type { Slot, Store } from './store.ts';
+import { STRING, type StoredObject, type ValueType } from './value-type.ts';
 
 /** The row and its share of the index, with what both have in reserve after growing. */
 const ENTRY_BYTES = 96;
@@ -19,6 +20,16 @@ const RANDOM_TRIES = 100;
 /** Up to this many characters a loop beats the call into native code. */
 const LOOP_CHARS = 32;
 
+/** What few entries have. */
+interface Extra {
+  type: ValueType;
+  object: StoredObject | null;
+  objectBytes: number;
+  clientFlags: number;
+  softExpiresAt: number;
+  hasTags: boolean;
+}
+
 /** The first store: everything off the JavaScript heap, a row of one cache line for each entry and a log of cells for what is longer. */
 export class MemoryStore implements Store {
   readonly #slots = new SlotTable();
@@ -26,6 +37,8 @@ export class MemoryStore implements Store {
   readonly #lru = new LruList(this.#slots);
   readonly #expiry = new ExpirySet(this.#slots);
   readonly #index: HashIndex;
+  readonly #extras = new Map<Slot, Extra>();
+  #objectBytes = 0;
 
   /** `hashSeed` keeps clients from choosing keys that collide. */
   constructor({ hashSeed }: { hashSeed: number }) {
@@ -45,7 +58,12 @@ export class MemoryStore implements Store {
   }
 
   get usedBytes(): number {
-    return this.#index.size * ENTRY_BYTES + this.#expiry.size * EXPIRY_BYTES + this.#bytes.chargedBytes;
+    return (
+      this.#index.size * ENTRY_BYTES +
+      this.#expiry.size * EXPIRY_BYTES +
+      this.#bytes.chargedBytes +
+      this.#objectBytes
+    );
   }
 
   get reservedBytes(): number {
@@ -66,6 +84,7 @@ export class MemoryStore implements Store {
   }
 
   remove(slot: Slot): void {
+    if (this.#extras.size > 0) this.#dropExtra(slot);
     this.#bytes.end(slot);
     this.#expiry.set(slot, 0);
     this.#lru.remove(slot);
@@ -84,10 +103,15 @@ export class MemoryStore implements Store {
       this.#lru.moved(to);
       this.#expiry.moved(to);
       this.#bytes.moved(to);
+      const extra = this.#extras.get(from);
+      if (extra) this.#extras.delete(from);
+      if (extra) this.#extras.set(to, extra);
     }
   }
 
   clear(): void {
+    this.#extras.clear();
+    this.#objectBytes = 0;
     this.#index.clear();
     this.#expiry.clear();
     this.#slots.clear();
@@ -141,12 +165,14 @@ export class MemoryStore implements Store {
   }
 
   setBytes(slot: Slot, buffer: Buffer, start: number, end: number): void {
+    if (this.#extras.size > 0) this.#dropObject(slot);
     const bytes = this.#bytes;
     bytes.resize(slot, end - start);
     copy(buffer, start, end, bytes.source, bytes.start);
   }
 
   setLatin1(slot: Slot, value: string): void {
+    if (this.#extras.size > 0) this.#dropObject(slot);
     const bytes = this.#bytes;
     bytes.resize(slot, value.length);
     const { source, start } = bytes;
@@ -186,6 +212,87 @@ export class MemoryStore implements Store {
     const { words } = this.#slots;
     words[(slot << SLOT_SHIFT) + VERSION_LOW] = low;
     words[(slot << SLOT_SHIFT) + VERSION_HIGH] = high;
+  }
+
+  typeOf(slot: Slot): ValueType {
+    if (this.#extras.size === 0) return STRING;
+    return this.#extras.get(slot)?.type ?? STRING;
+  }
+
+  setType(slot: Slot, type: ValueType): void {
+    this.#extra(slot).type = type;
+  }
+
+  objectOf(slot: Slot): StoredObject | null {
+    return this.#extras.get(slot)?.object ?? null;
+  }
+
+  setObject(slot: Slot, type: ValueType, object: StoredObject): void {
+    this.setLatin1(slot, '');
+    const extra = this.#extra(slot);
+    extra.type = type;
+    extra.object = object;
+    this.objectChanged(slot);
+  }
+
+  objectChanged(slot: Slot): void {
+    const extra = this.#extras.get(slot);
+    if (!extra?.object) return;
+    this.#objectBytes += extra.object.bytes - extra.objectBytes;
+    extra.objectBytes = extra.object.bytes;
+  }
+
+  clientFlags(slot: Slot): number {
+    return this.#extras.get(slot)?.clientFlags ?? 0;
+  }
+
+  setClientFlags(slot: Slot, flags: number): void {
+    this.#extra(slot).clientFlags = flags;
+  }
+
+  softExpiresAt(slot: Slot): number {
+    return this.#extras.get(slot)?.softExpiresAt ?? 0;
+  }
+
+  setSoftExpiry(slot: Slot, atMs: number): void {
+    this.#extra(slot).softExpiresAt = atMs;
+  }
+
+  hasTags(slot: Slot): boolean {
+    return this.#extras.get(slot)?.hasTags ?? false;
+  }
+
+  setHasTags(slot: Slot, has: boolean): void {
+    this.#extra(slot).hasTags = has;
+  }
+
+  #extra(slot: Slot): Extra {
+    let extra = this.#extras.get(slot);
+    if (!extra) {
+      extra = {
+        type: STRING,
+        object: null,
+        objectBytes: 0,
+        clientFlags: 0,
+        softExpiresAt: 0,
+        hasTags: false,
+      };
+      this.#extras.set(slot, extra);
+    }
+    return extra;
+  }
+
+  #dropExtra(slot: Slot): void {
+    this.#dropObject(slot);
+    this.#extras.delete(slot);
+  }
+
+  #dropObject(slot: Slot): void {
+    const extra = this.#extras.get(slot);
+    if (!extra?.object) return;
+    this.#objectBytes -= extra.objectBytes;
+    extra.objectBytes = 0;
+    extra.object = null;
   }
 
   scan(cursor: number, visit: (slot: Slot) => void): number {

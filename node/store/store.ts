@@ -1,8 +1,9 @@
 import type { RespWriter } from '../../lib/codec/resp/index.ts';
+import type { StoredObject, ValueType } from './value-type.ts';
 
 /**
- * Names an entry: a positive integer, 0 for none. Valid until any entry is added or removed: what is looked up is used before
- * that.
+ * Names an entry: an integer of 32 bits, 0 for none, possibly negative. Valid until any entry is added, removed or changed in size: what
+ * is looked up is used before that, and looked up again behind it.
  */
 export type Slot = number;
 
@@ -62,6 +63,28 @@ export interface Store {
   versionHigh(slot: Slot): number;
   versionLow(slot: Slot): number;
   setVersion(slot: Slot, high: number, low: number): void;
+
+  /** What the value is; a new entry holds a string. */
+  typeOf(slot: Slot): ValueType;
+  /** Says what the bytes of the value are. They stay. */
+  setType(slot: Slot, type: ValueType): void;
+  /** The value when it is an object, else null. */
+  objectOf(slot: Slot): StoredObject | null;
+  /** Makes an object the value, in place of the bytes; `setBytes` and `setLatin1` do the opposite. */
+  setObject(slot: Slot, type: ValueType, object: StoredObject): void;
+  /** The object of the entry has changed in size. */
+  objectChanged(slot: Slot): void;
+
+  /** Opaque 32 bits of the client, 0 unless set. */
+  clientFlags(slot: Slot): number;
+  setClientFlags(slot: Slot, flags: number): void;
+  /** From when on the value is stale though it may still be served, unix milliseconds, or 0. */
+  softExpiresAt(slot: Slot): number;
+  /** 0 for never. */
+  setSoftExpiry(slot: Slot, atMs: number): void;
+  /** Whether somebody keeps tags for the entry, and wants to know when it goes. */
+  hasTags(slot: Slot): boolean;
+  setHasTags(slot: Slot, has: boolean): void;
 
   /**
    * Calls `visit` for some entries and returns the cursor to go on from, 0 at the end. What is there from the first call to the last is
