@@ -14,7 +14,7 @@ const WORTHWHILE_FRACTION = 0.1;
  */
 export function runExpiryCycle(keyspace: Keyspace, clock: Clock): number {
   const endMs = clock.monotonicMs() + BUDGET_MS;
-  keyspace.nowMs = clock.wallMs();
+  keyspace.data.nowMs = clock.wallMs();
   let removed = 0;
   for (;;) {
     const samples = Math.min(SAMPLES, keyspace.store.expiringCount);

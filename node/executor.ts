@@ -13,7 +13,8 @@ import {
 } from '../lib/commands/index.ts';
 import type { CommandContext, CommandHandler } from './commands/command.ts';
 import { handlers } from './commands/index.ts';
-import type { Keyspace } from './keyspace.ts';
+import type { DataSet } from './data-set.ts';
+import type { Databases } from './databases.ts';
 import { makeRoom } from './memory-limit.ts';
 import type { Client } from './server/client.ts';
 import type { ReplyWriter } from './server/reply-writer.ts';
@@ -34,7 +35,8 @@ const OOM = errorCatalogue.out_of_memory.resp;
 export class Executor {
   readonly #context: CommandContext;
   readonly #node: NodeServices;
-  readonly #keyspace: Keyspace;
+  readonly #databases: Databases;
+  readonly #data: DataSet;
   readonly #handlers: readonly (CommandHandler | undefined)[];
   #nowMs = 0;
   #mayWrite = false;
@@ -43,16 +45,22 @@ export class Executor {
   /** The last command changed data whose namespace has `ack: replica`: milliseconds its reply waits for a follower; else 0. */
   followerTimeoutMs = 0;
 
-  constructor(keyspace: Keyspace, node: NodeServices) {
-    this.#keyspace = keyspace;
+  constructor(databases: Databases, node: NodeServices) {
+    this.#databases = databases;
+    this.#data = databases.data;
     this.#node = node;
-    this.#context = { keyspace, node, client: null as unknown as Client };
+    this.#context = {
+      databases,
+      keyspace: databases.at(0),
+      node,
+      client: null as unknown as Client,
+    };
     this.#handlers = handlersById();
   }
 
   /** To be called before the commands of one chunk: what they see of time and lease is this moment's. */
   beginTurn(): void {
-    this.#keyspace.nowMs = this.#node.clock.wallMs();
+    this.#data.nowMs = this.#node.clock.wallMs();
     this.#nowMs = this.#node.clock.monotonicMs();
     this.#mayWrite = this.#node.shard.mayWrite(this.#nowMs);
   }
@@ -70,7 +78,7 @@ export class Executor {
     const { errors } = reply;
     const problem = this.#run(client, args, reply);
     if (problem !== null) reply.error(problem);
-    client.writeOffset = this.#keyspace.log.end;
+    client.writeOffset = this.#data.log.end;
     if (reply.errors !== errors) this.#node.stats.countError(reply.lastErrorCode);
   }
 
@@ -99,6 +107,7 @@ export class Executor {
     this.#node.calls[spec.id]++;
     client.lastCommand = spec.name;
     this.#context.client = client;
+    this.#context.keyspace = this.#databases.at(client.database);
     handler(this.#context, args, reply);
   }
 
@@ -110,7 +119,7 @@ export class Executor {
     reply: ReplyWriter,
   ): string | null {
     const { shard, ackRules, settings, followers } = this.#node;
-    const log = this.#keyspace.log;
+    const { log } = this.#data;
     if (client.shardEpoch >= 0) {
       const stale = this.#staleness(client);
       if (stale !== null) return stale;
@@ -118,9 +127,13 @@ export class Executor {
     if (!this.#mayWrite) return READONLY;
     const timeoutMs = ackRules.waits ? ackRules.timeoutOf(spec, args) : 0;
     if (timeoutMs > 0 && followers.replicatedOffset < 0) return NOREPLICAS;
-    if (!makeRoom(this.#keyspace, settings) && spec.deniesOom) return OOM;
+    if (!makeRoom(this.#databases, settings) && spec.deniesOom) return OOM;
     const before = log.end;
+    const data = this.#data;
+    const { dirty } = data;
+    data.logged = false;
     this.#call(handler, spec, client, args, reply);
+    if (data.dirty !== dirty && !data.logged) this.#context.keyspace.logCommand(verbatim(args, log.active));
     this.needsLease = shard.clustered;
     if (timeoutMs > 0 && log.end !== before) this.followerTimeoutMs = timeoutMs;
     return null;
@@ -140,6 +153,13 @@ export class Executor {
     const at = `shard ${shard.shard} is at epoch ${shard.epoch}, the connection at ${client.shardEpoch}`;
     return new RingsideError('stale_ring', behind ? `${at}: this node is behind` : at).toResp();
   }
+}
+
+/** The command as it came. */
+function verbatim(args: Args, isWanted: boolean): Buffer[] {
+  const parts: Buffer[] = [];
+  for (let i = 0; isWanted && i < args.count; i++) parts.push(args.bytes(i));
+  return parts;
 }
 
 function handlersById(): (CommandHandler | undefined)[] {

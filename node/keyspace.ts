@@ -1,7 +1,10 @@
+import { type DataSet, type KeyspaceStats, NOTIFY_EVICTED, NOTIFY_EXPIRED } from './data-set.ts';
 import { FRAME_OVERHEAD_BYTES } from './replication/frame-writer.ts';
 import {
+  callFrameBytes,
   entryFrameBytes,
   writeAppend,
+  writeCall,
   writeDelete,
   writeExpiry,
   writeFlush,
@@ -9,34 +12,36 @@ import {
 } from './replication/frames.ts';
 import type { ReplicationLog } from './replication/replication-log.ts';
 import type { Slot, Store } from './store/index.ts';
-import { VersionClock } from './versions.ts';
-
-/** Counters of what happened to keys. */
-export interface KeyspaceStats {
-  hits: number;
-  misses: number;
-  expired: number;
-  evicted: number;
-}
+import type { VersionClock } from './versions.ts';
 
 /**
- * The data set as commands see it: entries that are alive, and mutations that go to the store and to the replication stream together.
+ * One database as commands see it: entries that are alive, and mutations that go to the store and to the replication stream together.
  *
- * Commands take the key as a byte range and a slot they looked up in the same turn. `nowMs` is set by whoever runs commands.
+ * Commands take the key as a byte range and a slot they looked up in the same turn; any mutation makes slots stale. `data.nowMs` is set
+ * by whoever runs commands.
  */
 export class Keyspace {
-  readonly store: Store;
+  /** Number of the database. */
+  readonly index: number;
+  readonly data: DataSet;
   readonly log: ReplicationLog;
-  readonly versions = new VersionClock();
-  readonly stats: KeyspaceStats = { hits: 0, misses: 0, expired: 0, evicted: 0 };
-  /** The time this turn runs at, unix milliseconds. */
-  nowMs = 0;
-  /** A leader removes what has expired and says so in the stream; a follower only hides it until the leader does. */
-  removesExpired = true;
+  readonly versions: VersionClock;
+  readonly stats: KeyspaceStats;
+  /** Replaced when databases are swapped. */
+  store: Store;
 
-  constructor(store: Store, log: ReplicationLog) {
+  constructor(store: Store, data: DataSet, index = 0) {
     this.store = store;
-    this.log = log;
+    this.data = data;
+    this.log = data.log;
+    this.versions = data.versions;
+    this.stats = data.stats;
+    this.index = index;
+  }
+
+  /** The time this turn runs at, unix milliseconds. */
+  get nowMs(): number {
+    return this.data.nowMs;
   }
 
   /** Looks up for reading: counts a hit or a miss and makes the entry the most recently used. 0 for none. */
@@ -63,15 +68,15 @@ export class Keyspace {
     const slot = this.store.find(buffer, start, end);
     if (slot === 0) return 0;
     const expiresAt = this.store.expiresAt(slot);
-    if (expiresAt === 0 || expiresAt > this.nowMs) return slot;
-    if (this.removesExpired) this.#expire(slot);
+    if (expiresAt === 0 || expiresAt > this.data.nowMs) return slot;
+    if (this.data.removesExpired) this.#expire(slot);
     return 0;
   }
 
   /** Whether the entry has outlived its time but is still there. */
   isExpired(slot: Slot): boolean {
     const expiresAt = this.store.expiresAt(slot);
-    return expiresAt !== 0 && expiresAt <= this.nowMs;
+    return expiresAt !== 0 && expiresAt <= this.data.nowMs;
   }
 
   /** Adds an entry for a key that is not there; a set must follow. */
@@ -92,21 +97,64 @@ export class Keyspace {
   }
 
   #changed(slot: Slot, expiresAt: number): void {
-    const { store, versions, log } = this;
+    const { store, versions, log, data } = this;
     store.setExpiry(slot, expiresAt);
     versions.next();
     store.setVersion(slot, versions.high, versions.low);
+    data.dirty++;
+    data.logged = true;
+    if (data.observer !== null) this.#touched(slot);
     if (!log.active) return;
     writeSet(log.begin(entryFrameBytes(store, slot)), store, slot);
     log.commit();
   }
 
+  #touched(slot: Slot): void {
+    this.data.observer?.touched(this.index, this.store.keyOf(slot));
+  }
+
+  /**
+   * A collection has changed its content: gives it a new version and tells who watches. What changed goes into the stream by itself when
+   * the command named one key; a command of several keys says it with `logCommand`.
+   */
+  modified(slot: Slot): void {
+    const { store, versions, data } = this;
+    store.objectChanged(slot);
+    versions.next();
+    store.setVersion(slot, versions.high, versions.low);
+    data.dirty++;
+    if (data.observer !== null) this.#touched(slot);
+  }
+
+  /**
+   * Puts a command into the stream that has on a follower, and on its first key, the effect just made here. To be called right behind the
+   * mutation of that key.
+   */
+  logCommand(parts: readonly (string | Buffer)[]): void {
+    const { log, versions, data } = this;
+    data.logged = true;
+    if (!log.active) return;
+    writeCall(log.begin(callFrameBytes(parts)), this.index, versions, parts);
+    log.commit();
+  }
+
+  /** Tells who listens of a keyspace event (`NOTIFY_…`); the key as a byte range. */
+  notify(kind: number, event: string, buffer: Buffer, start: number, end: number): void {
+    const { data } = this;
+    if ((data.notifyMask & kind) !== 0) {
+      data.observer?.event(this.index, kind, event, buffer.latin1Slice(start, end));
+    }
+  }
+
   /** Appends to the value; returns its new length. */
   append(slot: Slot, suffix: Buffer, start: number, end: number): number {
-    const { store, versions, log } = this;
+    const { store, versions, log, data } = this;
     const length = store.append(slot, suffix, start, end);
     versions.next();
     store.setVersion(slot, versions.high, versions.low);
+    data.dirty++;
+    data.logged = true;
+    if (data.observer !== null) this.#touched(slot);
     if (log.active) {
       const key = store.keyOf(slot);
       writeAppend(
@@ -124,8 +172,11 @@ export class Keyspace {
 
   /** Sets when the entry expires, 0 for never. A time that has passed is the caller's to turn into a removal. */
   setExpiry(slot: Slot, atMs: number): void {
-    const { store, log } = this;
+    const { store, log, data } = this;
     store.setExpiry(slot, atMs);
+    data.dirty++;
+    data.logged = true;
+    if (data.observer !== null) this.#touched(slot);
     if (!log.active) return;
     const key = store.keyOf(slot);
     writeExpiry(log.begin(FRAME_OVERHEAD_BYTES + key.length), key, atMs);
@@ -133,8 +184,11 @@ export class Keyspace {
   }
 
   remove(slot: Slot): void {
-    const { store, versions, log } = this;
+    const { store, versions, log, data } = this;
     versions.next();
+    data.dirty++;
+    data.logged = true;
+    if (data.observer !== null) this.#touched(slot);
     if (log.active) {
       const key = store.keyOf(slot);
       writeDelete(log.begin(FRAME_OVERHEAD_BYTES + key.length), key, versions.high, versions.low);
@@ -144,8 +198,11 @@ export class Keyspace {
   }
 
   clear(): void {
-    const { versions, log } = this;
+    const { versions, log, data } = this;
     versions.next();
+    data.dirty++;
+    data.logged = true;
+    data.observer?.flushed(this.index);
     if (log.active) {
       writeFlush(log.begin(FRAME_OVERHEAD_BYTES), versions.high, versions.low);
       log.commit();
@@ -154,8 +211,11 @@ export class Keyspace {
   }
 
   #expire(slot: Slot): void {
+    const { data } = this;
+    const key = (data.notifyMask & NOTIFY_EXPIRED) !== 0 ? this.store.keyOf(slot) : '';
     this.remove(slot);
     this.stats.expired++;
+    if (key !== '') data.observer?.event(this.index, NOTIFY_EXPIRED, 'expired', key);
   }
 
   /**
@@ -163,7 +223,7 @@ export class Keyspace {
    * them, does nothing.
    */
   expireSome(samples: number): number {
-    if (!this.removesExpired) return 0;
+    if (!this.data.removesExpired) return 0;
     let expired = 0;
     for (let i = 0; i < samples; i++) {
       const slot = this.store.nextExpiring();
@@ -179,8 +239,11 @@ export class Keyspace {
   evictOne(): boolean {
     const slot = this.store.oldest();
     if (slot === 0) return false;
+    const { data } = this;
+    const key = (data.notifyMask & NOTIFY_EVICTED) !== 0 ? this.store.keyOf(slot) : '';
     this.remove(slot);
     this.stats.evicted++;
+    if (key !== '') data.observer?.event(this.index, NOTIFY_EVICTED, 'evicted', key);
     return true;
   }
 }

@@ -7,8 +7,10 @@ import { loadTls, type TlsMaterial } from '../lib/net/index.ts';
 import { AckRules } from './ack-rules.ts';
 import { Lease } from './cluster/lease.ts';
 import { ShardState } from './cluster/shard-state.ts';
+import { DataSet } from './data-set.ts';
+import { Databases } from './databases.ts';
 import { Executor } from './executor.ts';
-import { Keyspace } from './keyspace.ts';
+import type { Keyspace } from './keyspace.ts';
 import { Followers } from './replication/followers.ts';
 import { ReplicationLog } from './replication/replication-log.ts';
 import { RespServer } from './resp-server.ts';
@@ -32,6 +34,8 @@ export interface NodeDeps {
 export interface NodeParts {
   readonly config: Config;
   readonly services: NodeServices;
+  readonly databases: Databases;
+  /** Database 0. */
   readonly keyspace: Keyspace;
   readonly executor: Executor;
   readonly resp: RespServer;
@@ -41,6 +45,8 @@ export interface NodeParts {
   readonly linkLimits: RespLimits;
 }
 
+/** As Redis's default. */
+const DATABASES = 16;
 const MAX_VALUE_BYTES = 512 * 1024 * 1024;
 const MAX_FRAME_ARGUMENTS = 16;
 const MAX_FRAME_LINE_BYTES = 1024;
@@ -54,7 +60,12 @@ export function buildNode(config: Config, { clock, random, log }: NodeDeps): Nod
     backlogBytes: node.replication.backlogBytes,
     replId: random.hex(20),
   });
-  const keyspace = new Keyspace(new MemoryStore({ hashSeed: random.u32() }), replicationLog);
+  const databases = new Databases({
+    count: DATABASES,
+    data: new DataSet(replicationLog),
+    newStore: () => new MemoryStore({ hashSeed: random.u32() }),
+  });
+  const keyspace = databases.at(0);
   const services: NodeServices = {
     clock,
     random,
@@ -81,9 +92,9 @@ export function buildNode(config: Config, { clock, random, log }: NodeDeps): Nod
     maxInlineBytes: MAX_FRAME_LINE_BYTES,
     maxBufferedBytes: 2 * MAX_VALUE_BYTES - 1,
   };
-  const executor = new Executor(keyspace, services);
+  const executor = new Executor(databases, services);
   const resp = new RespServer(node, { node: services, executor, log: replicationLog, metrics, tls });
-  return { config, services, keyspace, executor, resp, metrics, tls, linkLimits };
+  return { config, services, databases, keyspace, executor, resp, metrics, tls, linkLimits };
 }
 
 function settingsOf({ node }: Config): Settings {
@@ -97,7 +108,7 @@ function settingsOf({ node }: Config): Settings {
       ['port', String(node.port)],
       ['dir', node.dir ?? ''],
       ['maxclients', String(node.limits.maxConnections)],
-      ['databases', '1'],
+      ['databases', String(DATABASES)],
       ['save', ''],
       ['appendonly', 'no'],
       ['appendfsync', 'everysec'],

@@ -181,7 +181,7 @@ export class Controller {
     this.#ownsStream = true;
     this.#streamEpoch = epoch;
     keyspace.versions.startEpoch(epoch);
-    keyspace.removesExpired = true;
+    keyspace.data.removesExpired = true;
     shard.lease.hold(epoch, leaseMs, listedFollowers);
     shard.leads = true;
     shard.complete = true;
@@ -201,7 +201,7 @@ export class Controller {
 
   #stopLeading(): void {
     const { shard, keyspace, giveUpHeldReplies } = this.#parts;
-    keyspace.removesExpired = false;
+    keyspace.data.removesExpired = false;
     if (!shard.leads) return;
     shard.leads = false;
     shard.lease.drop();
@@ -223,7 +223,7 @@ export class Controller {
     this.#endLink();
     if (!sameLeader) this.#heardAtMs = -1;
     followers.closeAll('this node follows another one now');
-    keyspace.removesExpired = false;
+    keyspace.data.removesExpired = false;
     this.#following = following;
     shard.leader = { host: following.host, port: following.port };
     this.#link = openLink(

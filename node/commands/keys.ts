@@ -59,7 +59,7 @@ function randomKey({ keyspace, node }: CommandContext, _args: Args, reply: RespW
     const slot = store.random(node.random);
     if (slot === 0) break;
     if (!keyspace.isExpired(slot)) return reply.bulkLatin1(store.keyOf(slot));
-    if (keyspace.removesExpired) {
+    if (keyspace.data.removesExpired) {
       const key = Buffer.from(store.keyOf(slot), 'latin1');
       keyspace.find(key, 0, key.length);
     }

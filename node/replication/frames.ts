@@ -1,6 +1,9 @@
 import type { Slot, Store } from '../store/index.ts';
 import { FRAME_OVERHEAD_BYTES, type FrameWriter } from './frame-writer.ts';
 
+/** Length line and line ends of an argument. */
+const CALL_ARGUMENT_BYTES = 16;
+
 /** What an effect needs room for. */
 export function entryFrameBytes(store: Store, slot: Slot): number {
   return FRAME_OVERHEAD_BYTES + store.keyOf(slot).length + store.length(slot);
@@ -52,6 +55,27 @@ export function writeAppend(
   writer.bulkText(key);
   writer.bulkBytes(suffix, start, end);
   writer.bulkVersion(version.high, version.low);
+}
+
+/** Room for `writeCall`. */
+export function callFrameBytes(parts: readonly (string | Buffer)[]): number {
+  return parts.reduce((sum, part) => sum + part.length + CALL_ARGUMENT_BYTES, FRAME_OVERHEAD_BYTES);
+}
+
+/** `RS.CALL database version command …`: this command, after which its first key has the version. Text is one byte a character. */
+export function writeCall(
+  writer: FrameWriter,
+  database: number,
+  version: { high: number; low: number },
+  parts: readonly (string | Buffer)[],
+): void {
+  writer.text(`*${parts.length + 3}\r\n$7\r\nRS.CALL\r\n`);
+  writer.bulkNumber(database);
+  writer.bulkVersion(version.high, version.low);
+  for (const part of parts) {
+    if (typeof part === 'string') writer.bulkText(part);
+    else writer.bulkBytes(part, 0, part.length);
+  }
 }
 
 /** `RS.FLUSHALL version` */

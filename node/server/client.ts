@@ -23,6 +23,8 @@ export class Client {
   name = '';
   protocol: 2 | 3 = 2;
   authenticated: boolean;
+  /** Number of the database it selected. */
+  database = 0;
   replyMode: ReplyMode = 'on';
   noEvict = false;
   /** Lower-case name of the last command, with its subcommand. */
@@ -61,6 +63,7 @@ export class Client {
   reset(authenticated: boolean): void {
     this.name = '';
     this.protocol = 2;
+    this.database = 0;
     this.authenticated = authenticated;
     this.replyMode = 'on';
     this.noEvict = false;

@@ -1,6 +1,8 @@
 import t from 'tap';
 import { seededRandom } from '../../lib/base/index.ts';
-import { Keyspace } from '../../node/keyspace.ts';
+import { DataSet } from '../../node/data-set.ts';
+import { Databases } from '../../node/databases.ts';
+import type { Keyspace } from '../../node/keyspace.ts';
 import { makeRoom } from '../../node/memory-limit.ts';
 import { ReplicationLog } from '../../node/replication/replication-log.ts';
 import { MemoryStore } from '../../node/store/index.ts';
@@ -135,7 +137,7 @@ t.test('a scan visits all that stays, while the index grows and shrinks under it
 
 t.test('memory follows what is held, whatever sizes come and go', async (t) => {
   const random = seededRandom(seed + 3);
-  const keyspace = keyspaceOf();
+  const { databases, keyspace } = databasesOf();
   const settings = { maxMemoryBytes: 12 << 20, maxMemoryPolicy: 'allkeys-lru' } as Parameters<
     typeof makeRoom
   >[1];
@@ -146,7 +148,7 @@ t.test('memory follows what is held, whatever sizes come and go', async (t) => {
     for (let written = 0; written < 2 * settings.maxMemoryBytes; written += bytes + 100) {
       const size = 1 + random.int(2 * bytes);
       const key = `${bytes}:${size}:${random.int(100_000)}`;
-      makeRoom(keyspace, settings);
+      makeRoom(databases, settings);
       put(keyspace, key, patternOf(key, size));
       if (random.int(10) === 0) keyspace.evictOne();
       if (random.int(5) === 0) keyspace.setExpiry(store.oldest(), 1e12 + random.int(1e9));
@@ -195,12 +197,13 @@ t.test('random keys are spread over all entries', async (t) => {
   t.equal(seen.size, 10);
 });
 
-function keyspaceOf(): Keyspace {
-  return new Keyspace(
-    new MemoryStore({ hashSeed: 3 }),
-    new ReplicationLog({ backlogBytes: 1e6, replId: 'r' }),
-  );
+function databasesOf(): { databases: Databases; keyspace: Keyspace } {
+  const data = new DataSet(new ReplicationLog({ backlogBytes: 1e6, replId: 'r' }));
+  const databases = new Databases({ count: 16, data, newStore: () => new MemoryStore({ hashSeed: 3 }) });
+  return { databases, keyspace: databases.at(0) };
 }
+
+const keyspaceOf = () => databasesOf().keyspace;
 
 function put(keyspace: Keyspace, key: string, value: string, expiresAt = 0): void {
   const buffer = bytes(key);
@@ -211,12 +214,12 @@ function put(keyspace: Keyspace, key: string, value: string, expiresAt = 0): voi
 const has = (keyspace: Keyspace, key: string) => keyspace.find(bytes(key), 0, key.length) !== 0;
 
 t.test('the budget evicts exactly the least recently used, and noeviction refuses', async (t) => {
-  const keyspace = keyspaceOf();
+  const { databases, keyspace } = databasesOf();
   const settings = {
     maxMemoryBytes: 0,
     maxMemoryPolicy: 'allkeys-lru' as 'allkeys-lru' | 'noeviction',
   };
-  const room = () => makeRoom(keyspace, settings as Parameters<typeof makeRoom>[1]);
+  const room = () => makeRoom(databases, settings as Parameters<typeof makeRoom>[1]);
   for (let i = 0; i < 1000; i++) put(keyspace, `k${i}`, 'v'.repeat(100));
   keyspace.read(bytes('k0'), 0, 2);
   settings.maxMemoryBytes = Math.floor(keyspace.store.usedBytes / 2);
@@ -236,13 +239,13 @@ t.test('the budget evicts exactly the least recently used, and noeviction refuse
 t.test('expired entries are hidden at once, and removed by whoever leads', async (t) => {
   const keyspace = keyspaceOf();
   for (let i = 0; i < 300; i++) put(keyspace, `k${i}`, 'v', i < 200 ? 1000 + i : 0);
-  keyspace.nowMs = 1099;
-  keyspace.removesExpired = false;
+  keyspace.data.nowMs = 1099;
+  keyspace.data.removesExpired = false;
   t.notOk(has(keyspace, 'k99'), 'over at its very millisecond');
   t.ok(has(keyspace, 'k100'));
   t.equal(keyspace.expireSome(1000), 0);
   t.equal(keyspace.store.size, 300, 'a follower waits for the leader to say so');
-  keyspace.removesExpired = true;
+  keyspace.data.removesExpired = true;
   t.notOk(has(keyspace, 'k99'));
   t.equal(keyspace.store.size, 299);
   t.equal(keyspace.expireSome(1000), 99);

@@ -1,0 +1,67 @@
+import type { ReplicationLog } from './replication/replication-log.ts';
+import { VersionClock } from './versions.ts';
+
+/** Counters of what happened to keys. */
+export interface KeyspaceStats {
+  hits: number;
+  misses: number;
+  expired: number;
+  evicted: number;
+}
+
+/** From how much on a collection leaves its compact encoding; Redis's settings and defaults. */
+export class ValueLimits {
+  hashEntries = 512;
+  hashValueBytes = 64;
+  setIntegers = 512;
+  zsetEntries = 128;
+  zsetValueBytes = 64;
+  /** As `list-max-listpack-size`: entries when positive, else -1 to -5 for 4 to 64 kB. */
+  listSize = -2;
+}
+
+/** Hears what happens to keys, once somebody wants to know. Keys are text of one byte a character. */
+export interface KeyspaceObserver {
+  /** The value, the expiry or the existence of the key has changed. */
+  touched(database: number, key: string): void;
+  /** All keys of a database are gone, or with -1 of all databases. */
+  flushed(database: number): void;
+  /** A keyspace event, asked for by `DataSet.notifyMask`. */
+  event(database: number, kind: number, event: string, key: string): void;
+}
+
+/** Classes of keyspace events, as bits. */
+export const NOTIFY_GENERIC = 1;
+export const NOTIFY_STRING = 2;
+export const NOTIFY_LIST = 4;
+export const NOTIFY_SET = 8;
+export const NOTIFY_HASH = 16;
+export const NOTIFY_ZSET = 32;
+export const NOTIFY_EXPIRED = 64;
+export const NOTIFY_EVICTED = 128;
+export const NOTIFY_KEY_MISS = 256;
+export const NOTIFY_NEW = 512;
+
+/** What all databases of a node share: the time, the versions, the replication stream, and who listens. */
+export class DataSet {
+  readonly log: ReplicationLog;
+  readonly versions = new VersionClock();
+  readonly stats: KeyspaceStats = { hits: 0, misses: 0, expired: 0, evicted: 0 };
+  readonly limits = new ValueLimits();
+  /** The time this turn runs at, unix milliseconds. */
+  nowMs = 0;
+  /** A leader removes what has expired and says so in the stream; a follower only hides it until the leader does. */
+  removesExpired = true;
+  /** Grows with every change of data. */
+  dirty = 0;
+  /** What the command changed so far is in the stream; when it is not, whoever runs commands puts the command itself there. */
+  logged = false;
+  /** Null while nobody watches keys. */
+  observer: KeyspaceObserver | null = null;
+  /** Bits of the keyspace events that somebody wants. */
+  notifyMask = 0;
+
+  constructor(log: ReplicationLog) {
+    this.log = log;
+  }
+}

@@ -1,0 +1,57 @@
+import type { DataSet } from './data-set.ts';
+import { Keyspace } from './keyspace.ts';
+import type { Store } from './store/index.ts';
+
+/** The numbered databases of a node, each made when it is first asked for. */
+export class Databases {
+  readonly count: number;
+  readonly data: DataSet;
+  readonly #newStore: () => Store;
+  readonly #keyspaces: (Keyspace | undefined)[];
+
+  constructor({ count, data, newStore }: { count: number; data: DataSet; newStore: () => Store }) {
+    this.count = count;
+    this.data = data;
+    this.#newStore = newStore;
+    this.#keyspaces = new Array(count).fill(undefined);
+  }
+
+  /** The database of this number, which must be below `count`. */
+  at(index: number): Keyspace {
+    return this.#keyspaces[index] ?? this.#make(index);
+  }
+
+  #make(index: number): Keyspace {
+    const keyspace = new Keyspace(this.#newStore(), this.data, index);
+    this.#keyspaces[index] = keyspace;
+    return keyspace;
+  }
+
+  /** Those that have been asked for, in the order of their numbers. */
+  *all(): Generator<Keyspace> {
+    for (const keyspace of this.#keyspaces) if (keyspace) yield keyspace;
+  }
+
+  /** Swaps the content of two databases. */
+  swap(a: number, b: number): void {
+    const first = this.at(a);
+    const second = this.at(b);
+    const { store } = first;
+    first.store = second.store;
+    second.store = store;
+  }
+
+  /** Bytes that all entries take. */
+  get usedBytes(): number {
+    let bytes = 0;
+    for (const keyspace of this.#keyspaces) if (keyspace) bytes += keyspace.store.usedBytes;
+    return bytes;
+  }
+
+  /** Number of entries in all databases. */
+  get size(): number {
+    let size = 0;
+    for (const keyspace of this.#keyspaces) if (keyspace) size += keyspace.store.size;
+    return size;
+  }
+}
