@@ -1,4 +1,4 @@
-import { link, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { link, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { RingsideError, systemRandom } from '../../lib/base/index.ts';
 import { errorCode } from '../../lib/net/index.ts';
@@ -9,38 +9,60 @@ interface Owner {
   started: string;
 }
 
+/** Lock files are `lock.N`; a next owner makes the next one. */
+const LOCK_FILE = /^lock\.(\d{1,15})$/;
+const RELEASED = '';
+
 /**
- * Keeps a second process out of a folder by the file `lock`, which names its owner. The lock of a process that
+ * Keeps a second process out of a folder by the file `lock.N` with the highest N, which names its owner. The lock of a process that
  * has ended, however it ended, is taken over.
+ *
+ * Numbers only grow, and a file goes only once a higher one is there: so whoever makes `lock.N+1` from an outdated view, and looks again,
+ * sees a higher one, and of several who see the same stale lock only one makes the next.
  */
 export class FolderLock {
   readonly #path: string;
-  readonly #text: string;
 
-  private constructor(path: string, text: string) {
+  private constructor(path: string) {
     this.#path = path;
-    this.#text = text;
   }
 
   /** Rejects with RingsideError `conflict`, naming the owner, when a live process holds the lock. */
   static async take(dir: string): Promise<FolderLock> {
-    const path = join(dir, 'lock');
     const text = JSON.stringify({ pid: process.pid, started: await startOf(process.pid) } satisfies Owner);
     const own = join(dir, `.lock.${systemRandom.hex(8)}`);
     await writeFile(own, text, { flag: 'wx' });
     try {
-      while (!(await tryLink(own, path))) await removeStale(dir, path);
+      for (;;) {
+        const highest = await highestLock(dir);
+        await refuseIfHeld(dir, highest);
+        const path = lockPath(dir, highest + 1);
+        if (!(await tryLink(own, path))) continue;
+        if ((await highestLock(dir)) === highest + 1) {
+          await rm(lockPath(dir, highest), { force: true });
+          return new FolderLock(path);
+        }
+        await rm(path, { force: true });
+      }
     } finally {
       await rm(own, { force: true });
     }
-    return new FolderLock(path, text);
   }
 
   /** Gives the folder free. */
   async release(): Promise<void> {
-    const text = await readFile(this.#path, 'utf8').catch(() => '');
-    if (text === this.#text) await rm(this.#path, { force: true });
+    await writeFile(this.#path, RELEASED).catch(() => {});
   }
+}
+
+function lockPath(dir: string, number: number): string {
+  return join(dir, `lock.${number}`);
+}
+
+/** The highest number there is, 0 for none. */
+async function highestLock(dir: string): Promise<number> {
+  const numbers = (await readdir(dir)).map((name) => Number(LOCK_FILE.exec(name)?.[1] ?? 0));
+  return Math.max(0, ...numbers);
 }
 
 /** A link appears whole or not at all, and never over another: of two processes one wins. */
@@ -54,20 +76,11 @@ async function tryLink(own: string, path: string): Promise<boolean> {
   }
 }
 
-async function removeStale(dir: string, path: string): Promise<void> {
-  const seen = await readFile(path, 'utf8').catch(() => null);
-  if (seen === null) return;
-  const owner = parseOwner(seen);
+async function refuseIfHeld(dir: string, number: number): Promise<void> {
+  const owner = parseOwner(await readFile(lockPath(dir, number), 'utf8').catch(() => RELEASED));
   if (owner !== null && (await isAlive(owner))) {
     throw new RingsideError('conflict', `the folder ${dir} is in use by process ${owner.pid}`);
   }
-  // Moved away under a name of our own, so that of two who saw the stale lock only one removes it, and
-  // put back if it was no longer the one seen.
-  const aside = join(dir, `.lock.${systemRandom.hex(8)}`);
-  await rename(path, aside).catch(() => {});
-  const moved = await readFile(aside, 'utf8').catch(() => seen);
-  if (moved !== seen) await tryLink(aside, path);
-  await rm(aside, { force: true });
 }
 
 function parseOwner(text: string): Owner | null {

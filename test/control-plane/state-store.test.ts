@@ -111,6 +111,11 @@ t.test('a file of a later release is left alone', async (t) => {
   await store.close();
 });
 
+/** The lock file in force. */
+async function lockOf(dir: string): Promise<string> {
+  return join(dir, (await readdir(dir)).find((name) => name.startsWith('lock.'))!);
+}
+
 t.test('one process at a time uses a folder', async (t) => {
   const dir = await folder(t);
   const store = await open(dir);
@@ -126,16 +131,19 @@ t.test('one process at a time uses a folder', async (t) => {
     '{"pid":4194305,"started":""}',
     `{"pid":${process.pid},"started":"another boot 1"}`,
   ]) {
-    await writeFile(join(dir, 'lock'), stale);
+    await writeFile(await lockOf(dir), stale);
     const taken = await open(dir);
     t.pass(`taken over from ${JSON.stringify(stale)}`);
     await taken.close();
   }
-  await writeFile(join(dir, 'lock'), 'stale');
-  const rivals = await Promise.allSettled([open(dir), open(dir), open(dir), open(dir)]);
-  const winners = rivals.filter((rival) => rival.status === 'fulfilled');
-  t.equal(winners.length, 1, 'of several who see a stale lock one gets it');
-  await winners[0].value.close();
+  for (let round = 0; round < 50; round++) {
+    await writeFile(await lockOf(dir), 'stale');
+    const rivals = await Promise.allSettled([open(dir), open(dir), open(dir), open(dir)]);
+    const winners = rivals.filter((rival) => rival.status === 'fulfilled');
+    if (winners.length !== 1) t.fail(`round ${round}: ${winners.length} winners`);
+    for (const { value } of winners) await value.close();
+  }
+  t.pass('of several who see a stale lock one gets it');
   t.same(
     (await readdir(dir)).filter((name) => name.startsWith('.lock')),
     [],
