@@ -56,6 +56,8 @@ export class DataSet {
   dirty = 0;
   /** What the command changed so far is in the stream; when it is not, whoever runs commands puts the command itself there. */
   logged = false;
+  /** What is applied comes from a leader: it is in the stream already. */
+  isReplaying = false;
   /** Null while nobody watches keys. */
   observer: KeyspaceObserver | null = null;
   /** Bits of the keyspace events that somebody wants. */
@@ -63,5 +65,10 @@ export class DataSet {
 
   constructor(log: ReplicationLog) {
     this.log = log;
+  }
+
+  /** Whether what changes goes into the stream. */
+  get records(): boolean {
+    return this.log.active && !this.isReplaying;
   }
 }

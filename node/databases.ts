@@ -27,6 +27,11 @@ export class Databases {
     return keyspace;
   }
 
+  /** The database of this number if it has been asked for. */
+  peek(index: number): Keyspace | undefined {
+    return this.#keyspaces[index];
+  }
+
   /** Those that have been asked for, in the order of their numbers. */
   *all(): Generator<Keyspace> {
     for (const keyspace of this.#keyspaces) if (keyspace) yield keyspace;

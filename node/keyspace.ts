@@ -3,15 +3,19 @@ import { FRAME_OVERHEAD_BYTES } from './replication/frame-writer.ts';
 import {
   callFrameBytes,
   entryFrameBytes,
+  isRestored,
+  restoreFrameBytes,
   writeAppend,
   writeCall,
   writeDelete,
   writeExpiry,
   writeFlush,
+  writeRestore,
   writeSet,
 } from './replication/frames.ts';
 import type { ReplicationLog } from './replication/replication-log.ts';
 import type { Slot, Store } from './store/index.ts';
+import { dumpEntry } from './values/serialize.ts';
 import type { VersionClock } from './versions.ts';
 
 /**
@@ -104,8 +108,8 @@ export class Keyspace {
     data.dirty++;
     data.logged = true;
     if (data.observer !== null) this.#touched(slot);
-    if (!log.active) return;
-    writeSet(log.begin(entryFrameBytes(store, slot)), store, slot);
+    if (!data.records) return;
+    writeSet(log.begin(entryFrameBytes(store, slot)), this.index, store, slot);
     log.commit();
   }
 
@@ -133,8 +137,29 @@ export class Keyspace {
   logCommand(parts: readonly (string | Buffer)[]): void {
     const { log, versions, data } = this;
     data.logged = true;
-    if (!log.active) return;
+    if (!data.records) return;
     writeCall(log.begin(callFrameBytes(parts)), this.index, versions, parts);
+    log.commit();
+  }
+
+  /** Puts the whole value of an entry into the stream, for a value that was built at once. */
+  logValue(slot: Slot): void {
+    const { log, store, data } = this;
+    data.logged = true;
+    if (!data.records) return;
+    if (isRestored(store, slot)) {
+      const payload = dumpEntry(this, slot);
+      writeRestore(
+        log.begin(restoreFrameBytes(store, slot, payload)),
+        false,
+        this.index,
+        store,
+        slot,
+        payload,
+      );
+    } else {
+      writeSet(log.begin(entryFrameBytes(store, slot)), this.index, store, slot);
+    }
     log.commit();
   }
 
@@ -155,10 +180,11 @@ export class Keyspace {
     data.dirty++;
     data.logged = true;
     if (data.observer !== null) this.#touched(slot);
-    if (log.active) {
+    if (data.records) {
       const key = store.keyOf(slot);
       writeAppend(
         log.begin(FRAME_OVERHEAD_BYTES + key.length + end - start),
+        this.index,
         key,
         suffix,
         start,
@@ -177,9 +203,9 @@ export class Keyspace {
     data.dirty++;
     data.logged = true;
     if (data.observer !== null) this.#touched(slot);
-    if (!log.active) return;
+    if (!data.records) return;
     const key = store.keyOf(slot);
-    writeExpiry(log.begin(FRAME_OVERHEAD_BYTES + key.length), key, atMs);
+    writeExpiry(log.begin(FRAME_OVERHEAD_BYTES + key.length), this.index, key, atMs);
     log.commit();
   }
 
@@ -189,9 +215,9 @@ export class Keyspace {
     data.dirty++;
     data.logged = true;
     if (data.observer !== null) this.#touched(slot);
-    if (log.active) {
+    if (data.records) {
       const key = store.keyOf(slot);
-      writeDelete(log.begin(FRAME_OVERHEAD_BYTES + key.length), key, versions.high, versions.low);
+      writeDelete(log.begin(FRAME_OVERHEAD_BYTES + key.length), this.index, key, versions);
       log.commit();
     }
     store.remove(slot);
@@ -203,8 +229,8 @@ export class Keyspace {
     data.dirty++;
     data.logged = true;
     data.observer?.flushed(this.index);
-    if (log.active) {
-      writeFlush(log.begin(FRAME_OVERHEAD_BYTES), versions.high, versions.low);
+    if (data.records) {
+      writeFlush(log.begin(FRAME_OVERHEAD_BYTES), this.index, versions);
       log.commit();
     }
     this.store.clear();

@@ -48,7 +48,8 @@ export interface NodeParts {
 /** As Redis's default. */
 const DATABASES = 16;
 const MAX_VALUE_BYTES = 512 * 1024 * 1024;
-const MAX_FRAME_ARGUMENTS = 16;
+/** Arguments of a frame beside those of the command it carries. */
+const FRAME_ARGUMENTS = 8;
 const MAX_FRAME_LINE_BYTES = 1024;
 
 /** Builds a node from its configuration. Throws RingsideError `config_invalid` when certificates cannot be read. */
@@ -88,7 +89,7 @@ export function buildNode(config: Config, { clock, random, log }: NodeDeps): Nod
   // A value that APPEND has made may be longer than any argument.
   const linkLimits = {
     maxBulkBytes: MAX_VALUE_BYTES,
-    maxArrayLength: MAX_FRAME_ARGUMENTS,
+    maxArrayLength: node.limits.maxArrayLength + FRAME_ARGUMENTS,
     maxInlineBytes: MAX_FRAME_LINE_BYTES,
     maxBufferedBytes: 2 * MAX_VALUE_BYTES - 1,
   };

@@ -7,6 +7,7 @@ import { NodeFiles } from './cluster/node-files.ts';
 import { addNodeMetrics } from './metrics.ts';
 import { buildNode, type NodeDeps, type NodeParts } from './node.ts';
 import { LeaderLink } from './replication/leader-link.ts';
+import { Replayer } from './replication/replayer.ts';
 
 const SECOND_MS = 1000;
 /** What a closing node gives its clients to read their last replies. */
@@ -62,8 +63,17 @@ async function closeAll(closers: (() => void | Promise<void>)[]): Promise<void> 
   for (const close of closers.toReversed()) await close();
 }
 
-function buildController({ config, services, keyspace, resp, tls, linkLimits }: NodeParts): Controller {
+function buildController({
+  config,
+  services,
+  databases,
+  keyspace,
+  resp,
+  tls,
+  linkLimits,
+}: NodeParts): Controller {
   const { clock, random, log, settings } = services;
+  const replayer = new Replayer(databases, services);
   return new Controller({
     identity: {
       id: config.node.id ?? services.runId,
@@ -71,6 +81,7 @@ function buildController({ config, services, keyspace, resp, tls, linkLimits }: 
       shard: services.shard.shard,
     },
     shard: services.shard,
+    databases,
     keyspace,
     followers: services.followers,
     clock,
@@ -80,7 +91,8 @@ function buildController({ config, services, keyspace, resp, tls, linkLimits }: 
       new LeaderLink({
         target,
         hooks,
-        keyspace,
+        databases,
+        replayer,
         tls,
         password: settings.requirePass,
         limits: linkLimits,
@@ -160,19 +172,21 @@ async function attach(
   };
 }
 
-function startTimers({ config, services, keyspace, resp }: NodeParts): NodeJS.Timeout[] {
+function startTimers({ config, services, databases, resp }: NodeParts): NodeJS.Timeout[] {
   const { pingMs, timeoutMs } = config.node.replication;
   const { followers, clock, stats } = services;
   let commands = 0;
   return [
     setInterval(() => {
-      if (runExpiryCycle(keyspace, clock) > 0) followers.wake();
+      let removed = 0;
+      for (const keyspace of databases.all()) removed += runExpiryCycle(keyspace, clock);
+      if (removed > 0) followers.wake();
     }, EXPIRY_CYCLE_MS),
     setInterval(() => followers.askForLease(), pingMs),
     setInterval(() => {
       resp.closeIdle(timeoutMs);
       stats.commandsPerSecond = Math.max(0, stats.commands - commands);
-      stats.usedBytesPeak = Math.max(stats.usedBytesPeak, keyspace.store.usedBytes);
+      stats.usedBytesPeak = Math.max(stats.usedBytesPeak, databases.usedBytes);
       commands = stats.commands;
     }, SECOND_MS),
   ];

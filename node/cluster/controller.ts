@@ -2,6 +2,7 @@ import { type Clock, isRingsideError, type Logger, type Random } from '../../lib
 import type { ReplicationState, Sealed } from '../../lib/codec/proto/index.ts';
 import { parseAddress } from '../../lib/net/index.ts';
 import { judgeDocument, parseDocument, type RingDocument } from '../../lib/ring/index.ts';
+import type { Databases } from '../databases.ts';
 import type { Keyspace } from '../keyspace.ts';
 import type { Followers } from '../replication/followers.ts';
 import type { LeaderLink, LeaderLinkHooks, LeaderTarget } from '../replication/leader-link.ts';
@@ -17,6 +18,7 @@ export type Verdict =
 export interface ControllerParts {
   readonly identity: Identity;
   readonly shard: ShardState;
+  readonly databases: Databases;
   readonly keyspace: Keyspace;
   readonly followers: Followers;
   readonly clock: Clock;
@@ -194,8 +196,9 @@ export class Controller {
 
   /** Begins a data set. A part of one, from a full sync that never ended, is none: nobody may go on from its stream. */
   #startEmpty(): void {
-    const { store, log } = this.#parts.keyspace;
-    store.clear();
+    const { databases, keyspace } = this.#parts;
+    const { log } = keyspace;
+    for (const { store } of databases.all()) store.clear();
     if (!this.#ownsStream) log.restart(this.#parts.random.hex(20), log.end);
   }
 

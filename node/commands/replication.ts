@@ -28,7 +28,7 @@ function epoch({ client }: CommandContext, args: Args, reply: RespWriter) {
   reply.ok();
 }
 
-function replicate({ client, node, keyspace }: CommandContext, args: Args, reply: RespWriter) {
+function replicate({ client, node, databases }: CommandContext, args: Args, reply: RespWriter) {
   const shardEpoch = args.integer(2);
   const offset = args.integer(5);
   if (shardEpoch === null || offset === null) return reply.error(NOT_AN_INTEGER);
@@ -39,7 +39,7 @@ function replicate({ client, node, keyspace }: CommandContext, args: Args, reply
     replId: args.latin1(4),
     offset,
   };
-  const greeting = acceptFollower(request, client, node, keyspace);
+  const greeting = acceptFollower(request, client, node, databases);
   if (greeting instanceof RingsideError) reply.error(greeting.toResp());
   else reply.simple(greeting);
 }

@@ -1,5 +1,5 @@
 import { RingsideError } from '../../lib/base/index.ts';
-import type { Keyspace } from '../keyspace.ts';
+import type { Databases } from '../databases.ts';
 import type { Client } from '../server/client.ts';
 import type { NodeServices } from '../services.ts';
 import { FollowerLink } from './follower-link.ts';
@@ -24,13 +24,13 @@ export function acceptFollower(
   request: FollowRequest,
   client: Client,
   node: NodeServices,
-  keyspace: Keyspace,
+  databases: Databases,
 ): string | RingsideError {
   const refusal = refuse(request, node);
   if (refusal) return refusal;
   const connection = node.clients.get(client.id);
   if (!connection) return new RingsideError('bad_request', 'there is no connection to replicate over');
-  const { log } = keyspace;
+  const { log } = databases.data;
   const canContinue = log.canContinue(request.replId, request.offset);
   log.active = true;
   count(request, canContinue, node);
@@ -40,8 +40,7 @@ export function acceptFollower(
     address: client.address,
     source: {
       log,
-      store: keyspace.store,
-      versions: keyspace.versions,
+      databases,
       maxOutputBytes: node.maxFollowerOutputBytes,
     },
     transport: connection.becomeLink(() => node.followers.remove(link)),

@@ -1,4 +1,4 @@
-import type { Store } from '../store/index.ts';
+import type { Databases } from '../databases.ts';
 import { FRAME_OVERHEAD_BYTES, FrameWriter } from './frame-writer.ts';
 import { writeLease } from './frames.ts';
 import type { ReplicationLog, Segment } from './replication-log.ts';
@@ -19,8 +19,7 @@ export interface LinkTransport {
 /** What a link works on. */
 export interface LinkSource {
   readonly log: ReplicationLog;
-  readonly store: Store;
-  readonly versions: { readonly high: number; readonly low: number };
+  readonly databases: Databases;
   readonly maxOutputBytes: number;
 }
 
@@ -59,7 +58,7 @@ export class FollowerLink {
     this.#transport = fields.transport;
     this.#segment = fields.source.log.segmentAt(fields.offset);
     this.#sent = fields.offset - this.#segment.offset;
-    this.#snapshot = fields.fullSync ? new SnapshotReader(fields.source.store, fields.source.versions) : null;
+    this.#snapshot = fields.fullSync ? new SnapshotReader(fields.source.databases) : null;
   }
 
   /** Whether the follower has the whole data set and only follows the stream. */

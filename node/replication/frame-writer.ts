@@ -2,6 +2,7 @@ import type { Slot, Store } from '../store/index.ts';
 
 const CR = 0x0d;
 const LF = 0x0a;
+const ASTERISK = 0x2a;
 const DOLLAR = 0x24;
 const ZERO = 0x30;
 const HEX = Buffer.from('0123456789abcdef');
@@ -20,8 +21,14 @@ export class FrameWriter {
     this.buffer = buffer;
   }
 
-  /** Bytes taken as they are, one a character: the constant head of a frame. */
-  text(text: string): void {
+  /** `count` arguments follow. */
+  arrayHeader(count: number): void {
+    this.buffer[this.at++] = ASTERISK;
+    this.#decimal(count);
+    this.#lineEnd();
+  }
+
+  #text(text: string): void {
     const { length } = text;
     if (length > LOOP_BYTES) this.buffer.latin1Write(text, this.at);
     else for (let i = 0; i < length; i++) this.buffer[this.at + i] = text.charCodeAt(i);
@@ -31,7 +38,7 @@ export class FrameWriter {
   /** A bulk string of one byte a character. */
   bulkText(text: string): void {
     this.#header(text.length);
-    this.text(text);
+    this.#text(text);
     this.#lineEnd();
   }
 

@@ -1,60 +1,103 @@
-import type { Slot, Store } from '../store/index.ts';
+import { type Slot, STRING, type Store } from '../store/index.ts';
 import { FRAME_OVERHEAD_BYTES, type FrameWriter } from './frame-writer.ts';
+
+/* The frames between leader and followers. A frame of another database than 0 has its number behind the last argument. */
 
 /** Length line and line ends of an argument. */
 const CALL_ARGUMENT_BYTES = 16;
 
-/** What an effect needs room for. */
+/** A version, as two unsigned words. */
+interface Version {
+  readonly high: number;
+  readonly low: number;
+}
+
+/** What an effect on a string needs room for. */
 export function entryFrameBytes(store: Store, slot: Slot): number {
   return FRAME_OVERHEAD_BYTES + store.keyOf(slot).length + store.length(slot);
 }
 
-/** `RS.SET key value expiry version`: the entry is now as given. Part of the stream. */
-export function writeSet(writer: FrameWriter, store: Store, slot: Slot): void {
-  writer.text('*5\r\n$6\r\nRS.SET\r\n');
-  writeEntry(writer, store, slot);
+/** `RS.PUT key value expiry version`: the entry is now this string. Part of the stream. */
+export function writeSet(writer: FrameWriter, database: number, store: Store, slot: Slot): void {
+  begin(writer, 'RS.PUT', 4, database);
+  writeEntry(writer, database, store, slot);
 }
 
-/** `RS.SNAP key value expiry version`: the entry as it is while the snapshot passes it. Not part of the stream. */
-export function writeSnap(writer: FrameWriter, store: Store, slot: Slot): void {
-  writer.text('*5\r\n$7\r\nRS.SNAP\r\n');
-  writeEntry(writer, store, slot);
+/** `RS.SNAP key value expiry version`: the string as it is while the snapshot passes it. Not part of the stream. */
+export function writeSnap(writer: FrameWriter, database: number, store: Store, slot: Slot): void {
+  begin(writer, 'RS.SNAP', 4, database);
+  writeEntry(writer, database, store, slot);
 }
 
-function writeEntry(writer: FrameWriter, store: Store, slot: Slot): void {
+function writeEntry(writer: FrameWriter, database: number, store: Store, slot: Slot): void {
   writer.bulkText(store.keyOf(slot));
   writer.bulkValue(store, slot);
   writer.bulkNumber(store.expiresAt(slot));
   writer.bulkVersion(store.versionHigh(slot), store.versionLow(slot));
+  end(writer, database);
 }
 
-/** `RS.DEL key version` */
-export function writeDelete(writer: FrameWriter, key: string, high: number, low: number): void {
-  writer.text('*3\r\n$6\r\nRS.DEL\r\n');
+/** Room for `writeRestore`. */
+export function restoreFrameBytes(store: Store, slot: Slot, payload: Buffer): number {
+  return FRAME_OVERHEAD_BYTES + store.keyOf(slot).length + payload.length;
+}
+
+/**
+ * `RS.RESTORE key payload expiry version`: the entry is now what the payload of DUMP says. Part of the stream; as `RS.SNAPRESTORE` part of a
+ * snapshot.
+ */
+export function writeRestore(
+  writer: FrameWriter,
+  inSnapshot: boolean,
+  database: number,
+  store: Store,
+  slot: Slot,
+  payload: Buffer,
+): void {
+  begin(writer, inSnapshot ? 'RS.SNAPRESTORE' : 'RS.RESTORE', 4, database);
+  writer.bulkText(store.keyOf(slot));
+  writer.bulkBytes(payload, 0, payload.length);
+  writer.bulkNumber(store.expiresAt(slot));
+  writer.bulkVersion(store.versionHigh(slot), store.versionLow(slot));
+  end(writer, database);
+}
+
+/** Whether the whole value of the entry goes as `RS.RESTORE`, not as `RS.PUT`. */
+export function isRestored(store: Store, slot: Slot): boolean {
+  return store.typeOf(slot) !== STRING;
+}
+
+/** `RS.REMOVE key version` */
+export function writeDelete(writer: FrameWriter, database: number, key: string, version: Version): void {
+  begin(writer, 'RS.REMOVE', 2, database);
   writer.bulkText(key);
-  writer.bulkVersion(high, low);
+  writer.bulkVersion(version.high, version.low);
+  end(writer, database);
 }
 
 /** `RS.PEXPIREAT key expiry`, 0 for never */
-export function writeExpiry(writer: FrameWriter, key: string, atMs: number): void {
-  writer.text('*3\r\n$12\r\nRS.PEXPIREAT\r\n');
+export function writeExpiry(writer: FrameWriter, database: number, key: string, atMs: number): void {
+  begin(writer, 'RS.PEXPIREAT', 2, database);
   writer.bulkText(key);
   writer.bulkNumber(atMs);
+  end(writer, database);
 }
 
 /** `RS.APPEND key suffix version` */
 export function writeAppend(
   writer: FrameWriter,
+  database: number,
   key: string,
   suffix: Buffer,
-  start: number,
-  end: number,
-  version: { high: number; low: number },
+  suffixStart: number,
+  suffixEnd: number,
+  version: Version,
 ): void {
-  writer.text('*4\r\n$9\r\nRS.APPEND\r\n');
+  begin(writer, 'RS.APPEND', 3, database);
   writer.bulkText(key);
-  writer.bulkBytes(suffix, start, end);
+  writer.bulkBytes(suffix, suffixStart, suffixEnd);
   writer.bulkVersion(version.high, version.low);
+  end(writer, database);
 }
 
 /** Room for `writeCall`. */
@@ -66,10 +109,10 @@ export function callFrameBytes(parts: readonly (string | Buffer)[]): number {
 export function writeCall(
   writer: FrameWriter,
   database: number,
-  version: { high: number; low: number },
+  version: Version,
   parts: readonly (string | Buffer)[],
 ): void {
-  writer.text(`*${parts.length + 3}\r\n$7\r\nRS.CALL\r\n`);
+  begin(writer, 'RS.CALL', parts.length + 2, 0);
   writer.bulkNumber(database);
   writer.bulkVersion(version.high, version.low);
   for (const part of parts) {
@@ -78,22 +121,32 @@ export function writeCall(
   }
 }
 
-/** `RS.FLUSHALL version` */
-export function writeFlush(writer: FrameWriter, high: number, low: number): void {
-  writer.text('*2\r\n$11\r\nRS.FLUSHALL\r\n');
-  writer.bulkVersion(high, low);
+/** `RS.FLUSH version`: all keys of the database are gone. */
+export function writeFlush(writer: FrameWriter, database: number, version: Version): void {
+  begin(writer, 'RS.FLUSH', 1, database);
+  writer.bulkVersion(version.high, version.low);
+  end(writer, database);
 }
 
 /** `RS.SNAPEND offset version`: every entry has passed; the stream stands at `offset`. Not part of the stream. */
-export function writeSnapEnd(writer: FrameWriter, offset: number, high: number, low: number): void {
-  writer.text('*3\r\n$10\r\nRS.SNAPEND\r\n');
+export function writeSnapEnd(writer: FrameWriter, offset: number, version: Version): void {
+  begin(writer, 'RS.SNAPEND', 2, 0);
   writer.bulkNumber(offset);
-  writer.bulkVersion(high, low);
+  writer.bulkVersion(version.high, version.low);
 }
 
 /** `RS.LEASE epoch seq`: the leader is alive and asks for its lease. Not part of the stream. */
 export function writeLease(writer: FrameWriter, epoch: number, seq: number): void {
-  writer.text('*3\r\n$8\r\nRS.LEASE\r\n');
+  begin(writer, 'RS.LEASE', 2, 0);
   writer.bulkNumber(epoch);
   writer.bulkNumber(seq);
+}
+
+function begin(writer: FrameWriter, name: string, args: number, database: number): void {
+  writer.arrayHeader(args + (database === 0 ? 1 : 2));
+  writer.bulkText(name);
+}
+
+function end(writer: FrameWriter, database: number): void {
+  if (database !== 0) writer.bulkNumber(database);
 }

@@ -7,7 +7,8 @@ import {
   RespProtocolError,
 } from '../../lib/codec/resp/index.ts';
 import { BackoffPolicy, connectSocket, type TlsMaterial } from '../../lib/net/index.ts';
-import type { Keyspace } from '../keyspace.ts';
+import type { Databases } from '../databases.ts';
+import type { Replayer } from './replayer.ts';
 import { StreamApplier, StreamError } from './stream-applier.ts';
 
 const BACKOFF = { initialMs: 50, maxMs: 1000 };
@@ -28,7 +29,8 @@ export interface LeaderTarget {
 /** What a link to the leader needs. */
 export interface LeaderLinkOptions {
   readonly target: LeaderTarget;
-  readonly keyspace: Keyspace;
+  readonly databases: Databases;
+  readonly replayer: Replayer;
   readonly tls: TlsMaterial | undefined;
   readonly password: string;
   readonly limits: RespLimits;
@@ -85,7 +87,7 @@ export class LeaderLink {
   constructor(options: LeaderLinkOptions) {
     this.#options = options;
     this.#backoff = new BackoffPolicy(BACKOFF, options.random);
-    this.#applier = new StreamApplier(options.keyspace);
+    this.#applier = new StreamApplier(options.databases, options.replayer);
     this.#open();
   }
 
@@ -111,8 +113,8 @@ export class LeaderLink {
   }
 
   #greet(): void {
-    const { target, keyspace, password, hooks, timeoutMs } = this.#options;
-    const { log } = keyspace;
+    const { target, databases, password, hooks, timeoutMs } = this.#options;
+    const { log } = databases.data;
     const complete = hooks.isComplete() && log.active && !this.#mustStartOver;
     this.#greetings = password === '' ? 1 : 2;
     if (password !== '') this.#send('AUTH', password);
@@ -167,7 +169,8 @@ export class LeaderLink {
   }
 
   #accept(line: string): boolean {
-    const { keyspace, log, hooks, target } = this.#options;
+    const { databases, log, hooks, target } = this.#options;
+    const stream = databases.data.log;
     const leader = `${target.host}:${target.port}`;
     if (this.#greetings > 0 && line === '+OK') return true;
     const [word, replId, offset] = line.slice(1).split(' ');
@@ -175,11 +178,12 @@ export class LeaderLink {
       log.info({ leader, offset }, 'full sync begins');
       this.#mustStartOver = false;
       hooks.onFullSync();
-      keyspace.store.clear();
-      keyspace.log.restart(replId, Number(offset));
+      for (const { store } of databases.all()) store.clear();
+      stream.restart(replId, Number(offset));
+      this.#applier.isSyncing = true;
     } else if (line.startsWith('+CONTINUE ')) {
-      log.info({ leader, offset: keyspace.log.end }, 'following on');
-      if (replId !== keyspace.log.replId) keyspace.log.rename(replId);
+      log.info({ leader, offset: stream.end }, 'following on');
+      if (replId !== stream.replId) stream.rename(replId);
       this.#levelAt = Number(offset);
     } else {
       if (line.startsWith('-')) hooks.onRefused(line.slice(1));
@@ -198,28 +202,28 @@ export class LeaderLink {
   }
 
   #applyAll(chunk: Buffer, parser: RequestParser): void {
-    const { keyspace } = this.#options;
+    const stream = this.#options.databases.data.log;
     parser.push(chunk);
     while (parser.next()) {
       const frame = this.#applier.apply(parser);
-      if (frame.kind === 'effect') keyspace.log.append(parser.buffer, parser.frameStart, parser.frameEnd);
+      if (frame.kind === 'effect') stream.append(parser.buffer, parser.frameStart, parser.frameEnd);
       else if (frame.kind === 'lease') this.#grant(frame.epoch, frame.seq);
       else if (frame.kind === 'snapshot end') this.#endSnapshot(frame.offset);
       // A hook may have closed the link.
       if (this.#isClosed) return;
     }
-    if (!this.#isSynced && keyspace.log.end >= this.#levelAt) this.#synced();
-    else if (this.#isSynced && keyspace.log.end !== this.#ackedOffset) this.#acknowledge();
+    if (!this.#isSynced && stream.end >= this.#levelAt) this.#synced();
+    else if (this.#isSynced && stream.end !== this.#ackedOffset) this.#acknowledge();
   }
 
   #endSnapshot(offset: number): void {
-    const { keyspace, log } = this.#options;
-    if (offset !== keyspace.log.end) {
-      throw new StreamError(
-        `the snapshot ends at offset ${offset}, the stream stands at ${keyspace.log.end}`,
-      );
+    const { databases, log } = this.#options;
+    const { end } = databases.data.log;
+    if (offset !== end) {
+      throw new StreamError(`the snapshot ends at offset ${offset}, the stream stands at ${end}`);
     }
-    log.info({ keys: keyspace.store.size, offset }, 'full sync done');
+    this.#applier.isSyncing = false;
+    log.info({ keys: databases.size, offset }, 'full sync done');
     this.#synced();
   }
 
@@ -230,7 +234,7 @@ export class LeaderLink {
   }
 
   #acknowledge(): void {
-    this.#ackedOffset = this.#options.keyspace.log.end;
+    this.#ackedOffset = this.#options.databases.data.log.end;
     this.#send('REPLCONF', 'ACK', this.#ackedOffset);
   }
 

@@ -395,7 +395,7 @@ t.test('a follower is synced, and of the new epoch, once it has caught up with i
   await shard.fleet.synced('n1');
   t.ok(reported().leaderSilentMs >= 0);
 
-  const effect = encodeCommand('RS.SET', 'k', 'v', '0', VERSION);
+  const effect = encodeCommand('RS.PUT', 'k', 'v', '0', VERSION);
   await shard.fleet.shape({ epoch: 2, leader: 'scripted' }, ['n1']);
   const link = await leader.latest();
   link.write(`+CONTINUE two ${100 + effect.length}\r\n`);

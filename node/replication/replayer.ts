@@ -1,0 +1,45 @@
+import { type Args, argsOf } from '../../lib/codec/resp/index.ts';
+import { lookupCommand } from '../../lib/commands/index.ts';
+import type { CommandContext } from '../commands/command.ts';
+import { handlers } from '../commands/index.ts';
+import type { Databases } from '../databases.ts';
+import { Client } from '../server/client.ts';
+import { ReplyWriter } from '../server/reply-writer.ts';
+import type { NodeServices } from '../services.ts';
+
+/** Executes commands of the stream on a follower, on behalf of nobody: no rule of roles, users or memory applies to them. */
+export class Replayer {
+  readonly #context: CommandContext;
+  readonly #reply = new ReplyWriter();
+
+  constructor(databases: Databases, node: NodeServices) {
+    const client = new Client({
+      id: 0,
+      address: 'leader',
+      localAddress: '',
+      nowMs: node.clock.monotonicMs(),
+      authenticated: true,
+    });
+    this.#context = { databases, keyspace: databases.at(0), node, client };
+  }
+
+  /**
+   * Executes the command that begins at argument `first`, in a database that exists. Returns the index of its first key among `args`, 0 for
+   * none; or the text of its error.
+   */
+  call(database: number, args: Args, first: number): number | string {
+    const spec = lookupCommand(args.buffer, args.start(first), args.end(first));
+    const handler = spec && handlers[spec.word];
+    if (!handler) return `unknown command ${args.latin1(first)}`;
+    const parts: Buffer[] = [];
+    for (let i = first; i < args.count; i++) parts.push(args.bytes(i));
+    const { errors } = this.#reply;
+    this.#context.client.database = database;
+    this.#context.keyspace = this.#context.databases.at(database);
+    handler(this.#context, argsOf(...parts), this.#reply);
+    const text = this.#reply.take().latin1Slice();
+    this.#reply.rewind();
+    if (this.#reply.errors !== errors) return `${spec.name} answered ${text.trim()}`;
+    return spec.firstKey === 0 ? 0 : first + spec.firstKey;
+  }
+}
