@@ -239,7 +239,11 @@ export class Keyspace {
   #expire(slot: Slot): void {
     const { data } = this;
     const key = (data.notifyMask & NOTIFY_EXPIRED) !== 0 ? this.store.keyOf(slot) : '';
+    // Not what the command at hand did: whether that one has to go into the stream is still open.
+    const { dirty, logged } = data;
     this.remove(slot);
+    data.dirty = dirty;
+    data.logged = logged;
     this.stats.expired++;
     if (key !== '') data.observer?.event(this.index, NOTIFY_EXPIRED, 'expired', key);
   }
