@@ -14,7 +14,7 @@ import {
   writeSet,
 } from './replication/frames.ts';
 import type { ReplicationLog } from './replication/replication-log.ts';
-import type { Slot, Store } from './store/index.ts';
+import { type Slot, STRING, type Store } from './store/index.ts';
 import { dumpEntry } from './values/serialize.ts';
 import type { VersionClock } from './versions.ts';
 
@@ -88,15 +88,17 @@ export class Keyspace {
     return this.store.insert(buffer, start, end);
   }
 
-  /** Sets value and expiry (0: never). */
+  /** Makes a string the value, whatever it was, and sets its expiry (0: never). */
   setBytes(slot: Slot, value: Buffer, start: number, end: number, expiresAt: number): void {
     this.store.setBytes(slot, value, start, end);
+    if (this.store.typeOf(slot) !== STRING) this.store.setType(slot, STRING);
     this.#changed(slot, expiresAt);
   }
 
   /** As `setBytes`, with the value as a string of one byte a character. */
   setLatin1(slot: Slot, value: string, expiresAt: number): void {
     this.store.setLatin1(slot, value);
+    if (this.store.typeOf(slot) !== STRING) this.store.setType(slot, STRING);
     this.#changed(slot, expiresAt);
   }
 

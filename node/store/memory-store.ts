@@ -4,7 +4,7 @@ import { ExpirySet } from './expiry-set.ts';
 import { HashIndex } from './hash-index.ts';
 import { LruList } from './lru-list.ts';
 import { ROW_SHIFT, SLOT_SHIFT, SlotTable, VERSION_HIGH, VERSION_LOW } from './slot-table.ts';
-import type { Slot, Store } from './store.ts';
+import type { ByteView, Slot, Store } from './store.ts';
 import { STRING, type StoredObject, type ValueType } from './value-type.ts';
 
 /** The row and its share of the index, with what both have in reserve after growing. */
@@ -28,6 +28,7 @@ interface Extra {
   clientFlags: number;
   softExpiresAt: number;
   hasTags: boolean;
+  wasEdited: boolean;
 }
 
 /** The first store: everything off the JavaScript heap, a row of one cache line for each entry and a log of cells for what is longer. */
@@ -164,6 +165,14 @@ export class MemoryStore implements Store {
     copy(bytes.source, bytes.start, bytes.start + bytes.length, target, at);
   }
 
+  view(slot: Slot, into: ByteView): void {
+    const bytes = this.#bytes;
+    bytes.locate(slot);
+    into.buffer = bytes.source;
+    into.start = bytes.start;
+    into.end = bytes.start + bytes.length;
+  }
+
   setBytes(slot: Slot, buffer: Buffer, start: number, end: number): void {
     if (this.#extras.size > 0) this.#dropObject(slot);
     const bytes = this.#bytes;
@@ -185,7 +194,27 @@ export class MemoryStore implements Store {
     const bytes = this.#bytes;
     bytes.extend(slot, before + end - start);
     copy(buffer, start, end, bytes.source, bytes.start + before);
+    this.#extra(slot).wasEdited = true;
     return bytes.length;
+  }
+
+  resize(slot: Slot, length: number): void {
+    const before = this.length(slot);
+    const bytes = this.#bytes;
+    bytes.extend(slot, length);
+    if (length > before) bytes.source.fill(0, bytes.start + before, bytes.start + length);
+    this.#extra(slot).wasEdited = true;
+  }
+
+  writeAt(slot: Slot, at: number, buffer: Buffer, start: number, end: number): void {
+    const bytes = this.#bytes;
+    bytes.locate(slot);
+    copy(buffer, start, end, bytes.source, bytes.start + at);
+    this.#extra(slot).wasEdited = true;
+  }
+
+  wasEdited(slot: Slot): boolean {
+    return this.#extras.get(slot)?.wasEdited ?? false;
   }
 
   expiresAt(slot: Slot): number {
@@ -276,6 +305,7 @@ export class MemoryStore implements Store {
         clientFlags: 0,
         softExpiresAt: 0,
         hasTags: false,
+        wasEdited: false,
       };
       this.#extras.set(slot, extra);
     }
@@ -289,6 +319,7 @@ export class MemoryStore implements Store {
 
   #dropObject(slot: Slot): void {
     const extra = this.#extras.get(slot);
+    if (extra) extra.wasEdited = false;
     if (!extra?.object) return;
     this.#objectBytes -= extra.objectBytes;
     extra.objectBytes = 0;

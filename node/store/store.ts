@@ -7,6 +7,13 @@ import type { StoredObject, ValueType } from './value-type.ts';
  */
 export type Slot = number;
 
+/** A byte range that somebody looks at and does not change. */
+export interface ByteView {
+  buffer: Buffer;
+  start: number;
+  end: number;
+}
+
 /**
  * Holds entries: binary key, string value, expiry and version. Keeps the order of last use and finds what expires; decides nothing:
  * whoever owns it evicts, expires and replicates.
@@ -46,11 +53,19 @@ export interface Store {
   writeValue(slot: Slot, reply: RespWriter): void;
   /** Copies the value to `target` at `at`, which must have room. */
   copyValue(slot: Slot, target: Buffer, at: number): void;
+  /** Where the value is: valid until any entry is mutated. */
+  view(slot: Slot, into: ByteView): void;
   setBytes(slot: Slot, buffer: Buffer, start: number, end: number): void;
   /** Sets a value of characters below 256, one a byte. */
   setLatin1(slot: Slot, value: string): void;
   /** Appends to the value and returns its new length. */
   append(slot: Slot, buffer: Buffer, start: number, end: number): number;
+  /** Cuts the value off at `length` bytes, or lengthens it with zero bytes, with room to grow on: what is there is not copied each time. */
+  resize(slot: Slot, length: number): void;
+  /** Overwrites bytes of the value from `at` on; there must be as many. Takes time for the bytes written, not for the value. */
+  writeAt(slot: Slot, at: number, buffer: Buffer, start: number, end: number): void;
+  /** Whether the value was changed by `append`, `resize` or `writeAt` since it was last set whole. */
+  wasEdited(slot: Slot): boolean;
 
   /** When the entry expires, or 0. */
   expiresAt(slot: Slot): number;
