@@ -206,6 +206,11 @@ export class MemoryStore implements Store {
     this.#extra(slot).wasEdited = true;
   }
 
+  resizePacked(slot: Slot, length: number): Slot {
+    this.#bytes.extend(slot, length);
+    return slot;
+  }
+
   writeAt(slot: Slot, at: number, buffer: Buffer, start: number, end: number): void {
     const bytes = this.#bytes;
     bytes.locate(slot);
@@ -256,12 +261,13 @@ export class MemoryStore implements Store {
     return this.#extras.get(slot)?.object ?? null;
   }
 
-  setObject(slot: Slot, type: ValueType, object: StoredObject): void {
+  setObject(slot: Slot, type: ValueType, object: StoredObject): Slot {
     this.setLatin1(slot, '');
     const extra = this.#extra(slot);
     extra.type = type;
     extra.object = object;
     this.objectChanged(slot);
+    return slot;
   }
 
   objectChanged(slot: Slot): void {

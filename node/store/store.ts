@@ -62,6 +62,11 @@ export interface Store {
   append(slot: Slot, buffer: Buffer, start: number, end: number): number;
   /** Cuts the value off at `length` bytes, or lengthens it with zero bytes, with room to grow on: what is there is not copied each time. */
   resize(slot: Slot, length: number): void;
+  /**
+   * Changes the length of a collection's packed bytes: cut off, or with undefined bytes behind; without room to grow on, which is the
+   * caller's to plan. They may be edited where `view` finds them. Returns the slot of the entry from now on.
+   */
+  resizePacked(slot: Slot, length: number): Slot;
   /** Overwrites bytes of the value from `at` on; there must be as many. Takes time for the bytes written, not for the value. */
   writeAt(slot: Slot, at: number, buffer: Buffer, start: number, end: number): void;
   /** Whether the value was changed by `append`, `resize` or `writeAt` since it was last set whole. */
@@ -85,8 +90,11 @@ export interface Store {
   setType(slot: Slot, type: ValueType): void;
   /** The value when it is an object, else null. */
   objectOf(slot: Slot): StoredObject | null;
-  /** Makes an object the value, in place of the bytes; `setBytes` and `setLatin1` do the opposite. */
-  setObject(slot: Slot, type: ValueType, object: StoredObject): void;
+  /**
+   * Makes an object the value, in place of the bytes; `setBytes` and `setLatin1` do the opposite. Returns the slot of the entry from now
+   * on.
+   */
+  setObject(slot: Slot, type: ValueType, object: StoredObject): Slot;
   /** The object of the entry has changed in size. */
   objectChanged(slot: Slot): void;
 
