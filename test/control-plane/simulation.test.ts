@@ -11,7 +11,7 @@ import {
 import { World } from './simulation/world.ts';
 
 /** `npm run test:long` sets it; by default a sample that takes a few seconds. */
-const SEEDS = Number(process.env.RINGSIDE_LONG_SEEDS ?? 24);
+const SEEDS = Number(process.env.RINGSIDE_LONG_SEEDS ?? (process.env.RINGSIDE_LONG ? 500 : 24));
 
 const TARGET_DOWN_MS = 2000;
 const MAX_DOWN_MS = 3000;
