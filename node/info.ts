@@ -34,16 +34,14 @@ function server({ clock, startedAtMs, runId, settings }: NodeServices): Fields {
   ];
 }
 
-function clients({ clients: registry, settings }: NodeServices): Fields {
-  let blocked = 0;
-  for (const { client } of registry.all()) if (client.waiting) blocked++;
+function clients({ clients: registry, blocked, settings }: NodeServices): Fields {
   return [
     ['connected_clients', registry.size],
     ['cluster_connections', 0],
-    ['maxclients', settings.fixed.get('maxclients') ?? '0'],
-    ['blocked_clients', blocked],
+    ['maxclients', settings.maxClients],
+    ['blocked_clients', blocked.size],
     ['tracking_clients', 0],
-    ['clients_in_timeout_table', 0],
+    ['clients_in_timeout_table', blocked.withTimeout],
   ];
 }
 

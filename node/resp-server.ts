@@ -64,7 +64,9 @@ export class RespServer {
         host: bind,
         port: port === 'auto' ? 0 : Number(port),
         tls,
-        maxConnections: limits.maxConnections,
+        get maxConnections() {
+          return node.settings.maxClients;
+        },
         handshakeTimeoutMs: limits.handshakeTimeoutMs,
         log: node.log,
         metrics,
@@ -93,10 +95,11 @@ export class RespServer {
 
   /** Tells those that wait for followers, outside anybody's turn. */
   #scheduleProgress(): void {
-    if (this.#progressScheduled || this.#host.waiting.size === 0) return;
+    if (this.#progressScheduled) return;
     this.#progressScheduled = true;
     queueMicrotask(() => {
       this.#progressScheduled = false;
+      this.#parts.node.blocked.followersProgressed();
       for (const connection of [...this.#host.waiting]) connection.progressed();
     });
   }
@@ -112,7 +115,7 @@ export class RespServer {
     const nowMs = clock.monotonicMs();
     for (const connection of this.#connections) {
       const { client } = connection;
-      const limitMs = client.link ? followerTimeoutMs : client.waiting ? 0 : settings.idleTimeoutMs;
+      const limitMs = client.link ? followerTimeoutMs : client.blocked ? 0 : settings.idleTimeoutMs;
       if (limitMs > 0 && nowMs - client.lastActiveMs > limitMs) connection.close(`silent for ${limitMs} ms`);
     }
   }

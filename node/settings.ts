@@ -1,7 +1,21 @@
-/** What is evicted when the memory budget is used up. */
-export type EvictionPolicy = 'allkeys-lru' | 'noeviction';
+import type { OutputLimits } from './settings/kinds-of-lists.ts';
 
-/** Settings that CONFIG SET may change while the node runs. */
+/** What is evicted when the memory budget is used up, by Redis's names, in its order. */
+export const evictionPolicies = [
+  'volatile-lru',
+  'volatile-lfu',
+  'volatile-random',
+  'volatile-ttl',
+  'allkeys-lru',
+  'allkeys-lfu',
+  'allkeys-random',
+  'noeviction',
+] as const;
+export type EvictionPolicy = (typeof evictionPolicies)[number];
+
+const MIB = 1 << 20;
+
+/** Settings that CONFIG SET may change while the node runs, as what goes by them wants them. */
 export class Settings {
   /** Bytes; 0 for no limit. */
   maxMemoryBytes: number;
@@ -10,20 +24,48 @@ export class Settings {
   requirePass: string;
   /** Milliseconds after which a silent client is closed; 0 never. */
   idleTimeoutMs: number;
-  /** Settings that cannot be changed, by Redis's name. */
+  maxClients: number;
+  /** Longest argument, and longest string. */
+  maxBulkBytes: number;
+  outputLimits: OutputLimits = {
+    normal: { hardBytes: 0, softBytes: 0, softSeconds: 0 },
+    replica: { hardBytes: 256 * MIB, softBytes: 64 * MIB, softSeconds: 60 },
+    pubsub: { hardBytes: 32 * MIB, softBytes: 8 * MIB, softSeconds: 60 },
+  };
+  /** Keys that client tracking remembers; 0 for no limit. */
+  trackingTableMaxKeys = 1_000_000;
+  /** Microseconds from which on a command is put into the slow log; -1 for none. */
+  slowlogSlowerThanUs = 10_000;
+  slowlogMaxLength = 128;
+  /** Milliseconds from which on the latency monitor takes note; 0 for never. */
+  latencyThresholdMs = 0;
+  /** Whether durations of commands are kept as histograms. */
+  latencyTracking = true;
+  /** What INFO shows of them. */
+  latencyPercentiles: readonly number[] = [50, 99, 99.9];
+  aclLogMaxLength = 128;
+  /** Whether a new user may use all channels of publish and subscribe. */
+  newUsersHaveAllChannels = false;
+  /** Settings given at the start, by Redis's name. */
   readonly fixed: Map<string, string>;
+  /** Settings that are only remembered, by Redis's name; what nobody has set is not in it. */
+  readonly kept = new Map<string, string>();
 
   constructor(fields: {
     maxMemoryBytes: number;
     maxMemoryPolicy: EvictionPolicy;
     requirePass: string;
     idleTimeoutMs: number;
+    maxClients: number;
+    maxBulkBytes: number;
     fixed: Map<string, string>;
   }) {
     this.maxMemoryBytes = fields.maxMemoryBytes;
     this.maxMemoryPolicy = fields.maxMemoryPolicy;
     this.requirePass = fields.requirePass;
     this.idleTimeoutMs = fields.idleTimeoutMs;
+    this.maxClients = fields.maxClients;
+    this.maxBulkBytes = fields.maxBulkBytes;
     this.fixed = fields.fixed;
   }
 }

@@ -1,104 +1,69 @@
-import { sizeInBytes } from '../../lib/base/index.ts';
 import type { Args, RespWriter } from '../../lib/codec/resp/index.ts';
 import { helpReply, lookupCommand } from '../../lib/commands/index.ts';
-import type { EvictionPolicy, Settings } from '../settings.ts';
+import { Invalid } from '../settings/kind.ts';
+import type { Setting, SettingTarget } from '../settings/setting.ts';
+import { settingsByName } from '../settings/table.ts';
 import { type CommandContext, type CommandHandlers, SYNTAX_ERROR } from './command.ts';
 import { matchesGlob } from './glob.ts';
 
-const policies: readonly EvictionPolicy[] = ['allkeys-lru', 'noeviction'];
-
-/** A setting that CONFIG SET may change. `parse` returns what to do, or what is wrong with the text. */
-interface Changeable {
-  readonly read: (settings: Settings) => string;
-  readonly parse: (text: string) => ((settings: Settings) => void) | string;
+function targetOf({ node, databases }: CommandContext): SettingTarget {
+  return { settings: node.settings, data: databases.data };
 }
 
-const changeable: Readonly<Record<string, Changeable>> = {
-  maxmemory: {
-    read: (settings) => String(settings.maxMemoryBytes),
-    parse: (text) => {
-      const bytes = sizeInBytes(text);
-      if (Number.isNaN(bytes)) return 'argument must be a memory value';
-      return (settings) => {
-        settings.maxMemoryBytes = bytes;
-      };
-    },
-  },
-  'maxmemory-policy': {
-    read: (settings) => settings.maxMemoryPolicy,
-    parse: (text) => {
-      const policy = policies.find((candidate) => candidate === text.toLowerCase());
-      if (!policy) return `argument(s) must be one of the following: ${policies.join(', ')}`;
-      return (settings) => {
-        settings.maxMemoryPolicy = policy;
-      };
-    },
-  },
-  requirepass: {
-    read: (settings) => settings.requirePass,
-    parse: (text) => (settings) => {
-      settings.requirePass = text;
-    },
-  },
-  timeout: {
-    read: (settings) => String(Math.floor(settings.idleTimeoutMs / 1000)),
-    parse: (text) => {
-      if (!/^\d{1,9}$/.test(text)) return "argument couldn't be parsed into an integer";
-      return (settings) => {
-        settings.idleTimeoutMs = Number(text) * 1000;
-      };
-    },
-  },
-};
-
-function get({ node: { settings } }: CommandContext, args: Args, reply: RespWriter) {
-  const all = new Map(settings.fixed);
-  for (const [name, { read }] of Object.entries(changeable)) all.set(name, read(settings));
-  const found = new Set<string>();
+function get(context: CommandContext, args: Args, reply: RespWriter) {
+  const found = new Map<string, Setting>();
   for (let i = 2; i < args.count; i++) {
     const pattern = args.latin1(i).toLowerCase();
-    for (const name of all.keys()) if (matchesGlob(pattern, name)) found.add(name);
+    const named = settingsByName.get(pattern);
+    if (named) found.set(pattern, named);
+    else if (/[*?[\\]/.test(pattern)) addMatching(pattern, found);
   }
+  const target = targetOf(context);
   reply.mapHeader(found.size);
-  for (const name of found) {
+  for (const [name, setting] of found) {
     reply.bulkLatin1(name);
-    reply.bulkUtf8(all.get(name)!);
+    reply.bulk(Buffer.from(setting.read(target)));
   }
 }
 
-function set({ node: { settings } }: CommandContext, args: Args, reply: RespWriter) {
-  if (args.count % 2 !== 0) return reply.error(SYNTAX_ERROR);
-  const changes: ((settings: Settings) => void)[] = [];
-  const seen = new Set<string>();
+function addMatching(pattern: string, found: Map<string, Setting>) {
+  for (const [name, setting] of settingsByName) {
+    if (!setting.isHidden && matchesGlob(pattern, name)) found.set(name, setting);
+  }
+}
+
+function failed(name: string, why: string): string {
+  return `ERR CONFIG SET failed (possibly related to argument '${name}') - ${why}`;
+}
+
+/** The settings that the command names, in its order, or the text of an error. */
+function namedSettings(args: Args): Setting[] | string {
+  const found: Setting[] = [];
   for (let i = 2; i < args.count; i += 2) {
-    const name = args.latin1(i).toLowerCase();
-    const change = parseChange(settings, name, args.utf8(i + 1), seen.has(name));
-    if (typeof change === 'string') return reply.error(change);
-    seen.add(name);
+    const name = args.utf8(i);
+    const setting = settingsByName.get(name.toLowerCase());
+    if (!setting) return `ERR Unknown option or number of arguments for CONFIG SET - '${name}'`;
+    if (setting.access !== 'open') return failed(name, `can't set ${setting.access} config`);
+    if (found.includes(setting)) return failed(name, 'duplicate parameter');
+    found.push(setting);
+  }
+  return found;
+}
+
+/** All or nothing: every value is checked before the first one changes. */
+function set(context: CommandContext, args: Args, reply: RespWriter) {
+  if (args.count % 2 !== 0) return reply.error(SYNTAX_ERROR);
+  const named = namedSettings(args);
+  if (typeof named === 'string') return reply.error(named);
+  const target = targetOf(context);
+  const changes: (() => void)[] = [];
+  for (const [i, setting] of named.entries()) {
+    const change = setting.prepare(args.utf8(3 + 2 * i), target);
+    if (change instanceof Invalid) return reply.error(failed(setting.name, change.why));
     changes.push(change);
   }
-  for (const change of changes) change(settings);
+  for (const change of changes) change();
   reply.ok();
-}
-
-function parseChange(
-  settings: Settings,
-  name: string,
-  text: string,
-  isDuplicate: boolean,
-): ((settings: Settings) => void) | string {
-  const failed = (why: string) => `ERR CONFIG SET failed (possibly related to argument '${name}') - ${why}`;
-  if (settings.fixed.has(name)) {
-    // Setting what is already so is no change; tools do it to be sure.
-    if (settings.fixed.get(name) === text) return () => {};
-    return failed("can't set immutable config");
-  }
-  if (!Object.hasOwn(changeable, name)) {
-    return `ERR Unknown option or number of arguments for CONFIG SET - '${name}'`;
-  }
-  if (isDuplicate) return failed('duplicate parameter');
-  const change = changeable[name].parse(text);
-  return typeof change === 'string' ? failed(change) : change;
 }
 
 function resetStatistics({ node, keyspace }: CommandContext, _args: Args, reply: RespWriter) {

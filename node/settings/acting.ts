@@ -1,0 +1,80 @@
+import { evictionPolicies } from '../settings.ts';
+import {
+  anyText,
+  INT_MAX,
+  Invalid,
+  integer,
+  type Kind,
+  LONG_MAX,
+  memory,
+  oneOf,
+  UINT_MAX,
+  ULONG_MAX,
+  yesNo,
+} from './kind.ts';
+import { formatOutputLimits, parseOutputLimits, percentiles } from './kinds-of-lists.ts';
+import { field, limitField, numberField, type Setting, setting } from './setting.ts';
+
+const count = integer({ max: LONG_MAX });
+const allChannels: Kind<boolean> = {
+  parse(text) {
+    const word = oneOf('allchannels', 'resetchannels').parse(text);
+    return word instanceof Invalid ? word : word === 'allchannels';
+  },
+  format: (value) => (value ? 'allchannels' : 'resetchannels'),
+};
+
+const outputLimits: Setting = {
+  ...setting('client-output-buffer-limit', anyText, {
+    get: ({ settings }) => formatOutputLimits(settings.outputLimits),
+    set: () => {},
+  }),
+  prepare(text, { settings }) {
+    const limits = parseOutputLimits(text, settings.outputLimits);
+    if (limits instanceof Invalid) return limits;
+    return () => {
+      settings.outputLimits = limits;
+    };
+  },
+};
+
+/** Settings that something in the node goes by. */
+export const actingSettings: readonly Setting[] = [
+  setting('maxmemory', memory({ max: ULONG_MAX }), numberField('maxMemoryBytes')),
+  setting('maxmemory-policy', oneOf(...evictionPolicies), field('maxMemoryPolicy')),
+  setting('requirepass', anyText, field('requirePass'), { isSensitive: true }),
+  setting('timeout', integer(), numberField('idleTimeoutMs', 1000)),
+  setting('maxclients', integer({ min: 1n, max: UINT_MAX }), numberField('maxClients')),
+  setting('proto-max-bulk-len', memory({ min: 1n << 20n }), numberField('maxBulkBytes')),
+  outputLimits,
+  setting('tracking-table-max-keys', count, numberField('trackingTableMaxKeys')),
+
+  setting('hash-max-listpack-entries', count, limitField('hashEntries'), {
+    alias: 'hash-max-ziplist-entries',
+  }),
+  setting('hash-max-listpack-value', memory(), limitField('hashValueBytes'), {
+    alias: 'hash-max-ziplist-value',
+  }),
+  setting('set-max-intset-entries', count, limitField('setIntegers')),
+  setting('zset-max-listpack-entries', count, limitField('zsetEntries'), {
+    alias: 'zset-max-ziplist-entries',
+  }),
+  setting('zset-max-listpack-value', memory(), limitField('zsetValueBytes'), {
+    alias: 'zset-max-ziplist-value',
+  }),
+  setting('list-max-listpack-size', integer({ min: -INT_MAX - 1n }), limitField('listSize'), {
+    alias: 'list-max-ziplist-size',
+  }),
+
+  setting(
+    'slowlog-log-slower-than',
+    integer({ min: -1n, max: LONG_MAX }),
+    numberField('slowlogSlowerThanUs'),
+  ),
+  setting('slowlog-max-len', count, numberField('slowlogMaxLength')),
+  setting('latency-monitor-threshold', count, numberField('latencyThresholdMs')),
+  setting('latency-tracking', yesNo, field('latencyTracking')),
+  setting('latency-tracking-info-percentiles', percentiles, field('latencyPercentiles')),
+  setting('acllog-max-len', count, numberField('aclLogMaxLength')),
+  setting('acl-pubsub-default', allChannels, field('newUsersHaveAllChannels')),
+];
