@@ -1,5 +1,6 @@
 import type { RespWriter } from '../../lib/codec/resp/index.ts';
 import { copy, EntryBytes } from './entry-bytes.ts';
+import type { EvictionRule } from './eviction-rule.ts';
 import { ExpirySet } from './expiry-set.ts';
 import { HashIndex } from './hash-index.ts';
 import { LruList } from './lru-list.ts';
@@ -40,6 +41,8 @@ export class MemoryStore implements Store {
   readonly #index: HashIndex;
   readonly #extras = new Map<Slot, Extra>();
   #objectBytes = 0;
+  #evicts = true;
+  readonly spaces = 1;
 
   /** `hashSeed` keeps clients from choosing keys that collide. */
   constructor({ hashSeed }: { hashSeed: number }) {
@@ -129,6 +132,18 @@ export class MemoryStore implements Store {
 
   oldest(): Slot {
     return this.#lru.oldest;
+  }
+
+  victim(): Slot {
+    return this.#evicts ? this.oldest() : 0;
+  }
+
+  setEviction(_space: number, { policy }: EvictionRule): void {
+    this.#evicts = policy !== 'none';
+  }
+
+  spaceBytes(): number {
+    return this.usedBytes;
   }
 
   random(random: { int(n: number): number }): Slot {
@@ -299,6 +314,14 @@ export class MemoryStore implements Store {
 
   setHasTags(slot: Slot, has: boolean): void {
     this.#extra(slot).hasTags = has;
+  }
+
+  clearMarks(slot: Slot): void {
+    const extra = this.#extras.get(slot);
+    if (!extra) return;
+    extra.clientFlags = 0;
+    extra.softExpiresAt = 0;
+    extra.hasTags = false;
   }
 
   #extra(slot: Slot): Extra {

@@ -1,4 +1,5 @@
 import type { RespWriter } from '../../lib/codec/resp/index.ts';
+import type { EvictionRule } from './eviction-rule.ts';
 import type { StoredObject, ValueType } from './value-type.ts';
 
 /**
@@ -31,8 +32,11 @@ export interface Store {
   readonly reservedBytes: number;
 
   find(buffer: Buffer, start: number, end: number): Slot;
-  /** Adds an entry with an empty value, without expiry and version, as the most recently used. The key must not be there. */
-  insert(buffer: Buffer, start: number, end: number): Slot;
+  /**
+   * Adds an entry with an empty value, without expiry and version, as the most recently used of its space (0 when left out). The key must
+   * not be there.
+   */
+  insert(buffer: Buffer, start: number, end: number, space?: number): Slot;
   remove(slot: Slot): void;
   clear(): void;
 
@@ -42,6 +46,14 @@ export interface Store {
   touch(slot: Slot): void;
   /** The entry that has not been used for the longest time, or 0. */
   oldest(): Slot;
+  /** The entry that the policy of the space gives up next, or 0 when it gives up none. To be removed at once, or left alone. */
+  victim(space: number): Slot;
+  /** By which rule a space gives up entries; may change while it holds some. */
+  setEviction(space: number, rule: EvictionRule): void;
+  /** Number of spaces; space 0 is there always. */
+  readonly spaces: number;
+  /** What the entries of a space take, counted like the budget that bounds it. */
+  spaceBytes(space: number): number;
   /** Any entry, each as likely; 0 when there is none. */
   random(random: { int(n: number): number }): Slot;
 
@@ -108,6 +120,8 @@ export interface Store {
   /** Whether somebody keeps tags for the entry, and wants to know when it goes. */
   hasTags(slot: Slot): boolean;
   setHasTags(slot: Slot, has: boolean): void;
+  /** Forgets client flags, soft expiry and that there are tags. */
+  clearMarks(slot: Slot): void;
 
   /**
    * Calls `visit` for some entries and returns the cursor to go on from, 0 at the end. What is there from the first call to the last is
