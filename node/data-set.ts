@@ -30,6 +30,12 @@ export interface KeyspaceObserver {
   event(database: number, kind: number, event: string, key: string): void;
 }
 
+/** Hears of keys that have become ready for those who wait for them. */
+export interface Readiness {
+  /** The key is text of one byte a character. */
+  signal(database: number, key: string): void;
+}
+
 /** Classes of keyspace events, as bits. */
 export const NOTIFY_GENERIC = 1;
 export const NOTIFY_STRING = 2;
@@ -60,6 +66,8 @@ export class DataSet {
   isReplaying = false;
   /** Null while nobody watches keys. */
   observer: KeyspaceObserver | null = null;
+  /** Null while no client waits for a key. */
+  readiness: Readiness | null = null;
   /** Bits of the keyspace events that somebody wants. */
   notifyMask = 0;
 

@@ -16,8 +16,9 @@ import { handlers } from './commands/index.ts';
 import type { DataSet } from './data-set.ts';
 import type { Databases } from './databases.ts';
 import { makeRoom } from './memory-limit.ts';
+import type { KeyWait } from './server/blocked.ts';
 import type { Client } from './server/client.ts';
-import type { ReplyWriter } from './server/reply-writer.ts';
+import { ReplyWriter } from './server/reply-writer.ts';
 import type { NodeServices } from './services.ts';
 
 const NOAUTH = errorCatalogue.unauthorized.resp;
@@ -40,6 +41,8 @@ export class Executor {
   readonly #handlers: readonly (CommandHandler | undefined)[];
   #nowMs = 0;
   #mayWrite = false;
+  /** Milliseconds that the reply of the write under way waits for a follower if it changes anything. */
+  #ackTimeoutMs = 0;
   /** The last command was a write of a clustered node: its reply may only go out under the lease. */
   needsLease = false;
   /** The last command changed data whose namespace has `ack: replica`: milliseconds its reply waits for a follower; else 0. */
@@ -80,6 +83,54 @@ export class Executor {
     if (problem !== null) reply.error(problem);
     client.writeOffset = this.#data.log.end;
     if (reply.errors !== errors) this.#node.stats.countError(reply.lastErrorCode);
+    if (this.#node.blocked.hasReady) this.#serveBlocked();
+  }
+
+  /** Serves the clients whose keys have got data, first come first served, and then those whom that has made ready in turn. */
+  #serveBlocked(): void {
+    const { blocked } = this.#node;
+    const { needsLease, followerTimeoutMs } = this;
+    while (blocked.hasReady) {
+      for (const ready of blocked.takeReady()) {
+        const key = Buffer.from(ready.key, 'latin1');
+        for (const client of blocked.waitingFor(ready)) {
+          if (this.#databases.at(ready.database).find(key, 0, key.length) === 0) break;
+          this.#serve(client, client.blocked as KeyWait, key);
+        }
+      }
+    }
+    this.needsLease = needsLease;
+    this.followerTimeoutMs = followerTimeoutMs;
+  }
+
+  /** Tries to serve one blocked client with a key that has data. */
+  #serve(client: Client, wait: KeyWait, key: Buffer): void {
+    const { args, firstKey, lastKey, serve } = wait;
+    const spec = lookupCommand(args.buffer, args.start(0), args.end(0))!;
+    let i = firstKey;
+    while (i < lastKey && !args.bytes(i).equals(key)) i++;
+    const reply = new ReplyWriter();
+    reply.protocol = client.protocol;
+    const before = this.#data.log.end;
+    const { dirty } = this.#data;
+    this.needsLease = false;
+    this.followerTimeoutMs = 0;
+    const refusal = this.#refusalOfWrite(spec, client, args);
+    if (refusal === null) {
+      this.#data.logged = false;
+      this.#context.client = client;
+      this.#context.keyspace = this.#databases.at(client.database);
+      if (!serve(this.#context, args, i, reply)) return;
+      this.#logChange(args, dirty);
+      this.#owe(before);
+    } else reply.error(refusal);
+    const { needsLease, followerTimeoutMs } = this;
+    const { blocked, clients } = this.#node;
+    client.writeOffset = this.#data.log.end;
+    blocked.remove(client);
+    const bytes = reply.take();
+    const debt = { needsLease, followerTimeoutMs, offset: client.writeOffset };
+    clients.get(client.id)?.answer(wait.muted ? bytes.subarray(0, 0) : bytes, debt);
   }
 
   /** Null when the command ran; else why it did not. */
@@ -118,25 +169,41 @@ export class Executor {
     args: Args,
     reply: ReplyWriter,
   ): string | null {
-    const { shard, ackRules, settings, followers } = this.#node;
-    const { log } = this.#data;
+    const refusal = this.#refusalOfWrite(spec, client, args);
+    if (refusal !== null) return refusal;
+    const before = this.#data.log.end;
+    const { dirty } = this.#data;
+    this.#data.logged = false;
+    this.#call(handler, spec, client, args, reply);
+    this.#logChange(args, dirty);
+    this.#owe(before);
+    return null;
+  }
+
+  /** Why the write may not be executed now; null when it may. Sets how long its reply would wait for a follower. */
+  #refusalOfWrite(spec: CommandSpec, client: Client, args: Args): string | null {
+    const { ackRules, settings, followers } = this.#node;
     if (client.shardEpoch >= 0) {
       const stale = this.#staleness(client);
       if (stale !== null) return stale;
     }
     if (!this.#mayWrite) return READONLY;
-    const timeoutMs = ackRules.waits ? ackRules.timeoutOf(spec, args) : 0;
-    if (timeoutMs > 0 && followers.replicatedOffset < 0) return NOREPLICAS;
+    this.#ackTimeoutMs = ackRules.waits ? ackRules.timeoutOf(spec, args) : 0;
+    if (this.#ackTimeoutMs > 0 && followers.replicatedOffset < 0) return NOREPLICAS;
     if (!makeRoom(this.#databases, settings) && spec.deniesOom) return OOM;
-    const before = log.end;
-    const data = this.#data;
-    const { dirty } = data;
-    data.logged = false;
-    this.#call(handler, spec, client, args, reply);
-    if (data.dirty !== dirty && !data.logged) this.#context.keyspace.logCommand(verbatim(args, log.active));
-    this.needsLease = shard.clustered;
-    if (timeoutMs > 0 && log.end !== before) this.followerTimeoutMs = timeoutMs;
     return null;
+  }
+
+  /** Puts the command into the stream if it changed data and did not say how. */
+  #logChange(args: Args, dirtyBefore: number): void {
+    const { dirty, logged, log } = this.#data;
+    if (dirty !== dirtyBefore && !logged) this.#context.keyspace.logCommand(verbatim(args, log.active));
+  }
+
+  /** Notes what the reply of a write owes that began when the stream stood at `before`. */
+  #owe(before: number): void {
+    this.needsLease = this.#node.shard.clustered;
+    this.followerTimeoutMs = this.#data.log.end !== before ? this.#ackTimeoutMs : 0;
   }
 
   #staleness(client: Client): string | null {

@@ -165,6 +165,12 @@ export class Keyspace {
     log.commit();
   }
 
+  /** Tells who waits for the key that it has data: to be called when a list or a sorted set has come into being. */
+  signalReady(buffer: Buffer, start: number, end: number): void {
+    const { readiness } = this.data;
+    if (readiness !== null) readiness.signal(this.index, buffer.latin1Slice(start, end));
+  }
+
   /** Tells who listens of a keyspace event (`NOTIFY_…`); the key as a byte range. */
   notify(kind: number, event: string, buffer: Buffer, start: number, end: number): void {
     const { data } = this;

@@ -14,6 +14,7 @@ import type { Keyspace } from './keyspace.ts';
 import { Followers } from './replication/followers.ts';
 import { ReplicationLog } from './replication/replication-log.ts';
 import { RespServer } from './resp-server.ts';
+import { BlockedClients } from './server/blocked-clients.ts';
 import { ClientRegistry } from './server/client-registry.ts';
 import type { NodeServices } from './services.ts';
 import { Settings } from './settings.ts';
@@ -67,19 +68,29 @@ export function buildNode(config: Config, { clock, random, log }: NodeDeps): Nod
     newStore: () => new MemoryStore({ hashSeed: random.u32() }),
   });
   const keyspace = databases.at(0);
+  const followers = new Followers(replicationLog, clock);
+  const clients = new ClientRegistry();
   const services: NodeServices = {
     clock,
     random,
     log,
     settings: settingsOf(config),
     stats: new NodeStats(),
-    clients: new ClientRegistry(),
+    clients,
+    blocked: new BlockedClients({
+      clock,
+      clients,
+      followersAt: (offset) => followers.countAt(offset),
+      listen: (readiness) => {
+        databases.data.readiness = readiness;
+      },
+    }),
     shard: new ShardState({
       clustered: !node.standalone,
       shard: node.shard ?? STANDALONE_SHARD,
       lease: new Lease(),
     }),
-    followers: new Followers(replicationLog, clock),
+    followers,
     ackRules: new AckRules(config.namespaces, node),
     calls: new Float64Array(commandIdCount),
     maxFollowerOutputBytes: node.replication.maxOutputBytes,

@@ -2,6 +2,7 @@ import type { Clock, Logger, Random } from '../lib/base/index.ts';
 import type { AckRules } from './ack-rules.ts';
 import type { ShardState } from './cluster/shard-state.ts';
 import type { Followers } from './replication/followers.ts';
+import type { BlockedClients } from './server/blocked-clients.ts';
 import type { ClientRegistry } from './server/client-registry.ts';
 import type { Settings } from './settings.ts';
 import type { NodeStats } from './stats.ts';
@@ -14,6 +15,7 @@ export interface NodeServices {
   readonly settings: Settings;
   readonly stats: NodeStats;
   readonly clients: ClientRegistry;
+  readonly blocked: BlockedClients;
   readonly shard: ShardState;
   readonly followers: Followers;
   readonly ackRules: AckRules;

@@ -10,7 +10,7 @@ type ClientType = (typeof types)[number];
 
 /** One line of CLIENT LIST, with Redis's fields; what a node does not have is what an idle client of Redis shows. */
 function describe(
-  { client, inputBytes, outputBytes }: Omit<ConnectedClient, 'kill' | 'becomeLink'>,
+  { client, inputBytes, outputBytes }: Pick<ConnectedClient, 'client' | 'inputBytes' | 'outputBytes'>,
   nowMs: number,
 ): string {
   const seconds = (sinceMs: number) => Math.floor((nowMs - sinceMs) / 1000);
@@ -24,7 +24,7 @@ function describe(
 }
 
 function flagsOf(client: Client): string {
-  const flags = (client.link ? 'S' : '') + (client.waiting ? 'b' : '') + (client.noEvict ? 'e' : '');
+  const flags = (client.link ? 'S' : '') + (client.blocked ? 'b' : '') + (client.noEvict ? 'e' : '');
   return flags || 'N';
 }
 

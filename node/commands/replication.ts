@@ -16,8 +16,14 @@ function wait({ client, node }: CommandContext, args: Args, reply: RespWriter) {
   if (timeoutMs === null) return reply.error('ERR timeout is not an integer or out of range');
   if (timeoutMs < 0) return reply.error('ERR timeout is negative');
   const reached = node.followers.countAt(client.writeOffset);
-  if (reached >= replicas) reply.integer(reached);
-  else client.waiting = { replicas, timeoutMs, offset: client.writeOffset };
+  if (reached >= replicas || !client.mayBlock) return reply.integer(reached);
+  node.blocked.add(client, {
+    kind: 'replicas',
+    replicas,
+    offset: client.writeOffset,
+    deadlineMs: timeoutMs === 0 ? Number.POSITIVE_INFINITY : node.clock.monotonicMs() + timeoutMs,
+    muted: false,
+  });
 }
 
 function epoch({ client }: CommandContext, args: Args, reply: RespWriter) {

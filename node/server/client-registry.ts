@@ -1,6 +1,15 @@
 import type { LinkTransport } from '../replication/follower-link.ts';
 import type { Client } from './client.ts';
 
+/** What a reply owes before it may go out. */
+export interface Debt {
+  /** It acknowledges a write of a clustered node: only under the lease. */
+  readonly needsLease: boolean;
+  /** Milliseconds to wait for a follower that has the stream up to `offset`; 0 for not at all. */
+  readonly followerTimeoutMs: number;
+  readonly offset: number;
+}
+
 /** A client and the connection it came by. */
 export interface ConnectedClient {
   readonly client: Client;
@@ -10,6 +19,8 @@ export interface ConnectedClient {
   readonly outputBytes: number;
   /** Closes the connection: at once, or for the client that runs the command, once its reply is out. */
   kill(): void;
+  /** Sends the reply of a command that had to wait (a whole one, or nothing), out of the client's turn; its next commands run after that. */
+  answer(reply: Buffer, debt: Debt | null): void;
   /** Hands the connection over to replication; `onClose` is called when it is gone. */
   becomeLink(onClose: () => void): LinkTransport;
 }

@@ -1,13 +1,5 @@
 import type { FollowerLink } from '../replication/follower-link.ts';
-
-/** A client that waits for followers (WAIT): nothing more of it is executed until it has its answer. */
-export interface Waiting {
-  readonly replicas: number;
-  /** The offset that followers must have reached. */
-  readonly offset: number;
-  /** Milliseconds; 0 waits for ever. */
-  readonly timeoutMs: number;
-}
+import type { Blocked } from './blocked.ts';
 
 /** What CLIENT REPLY asks for; `skip-next` becomes `skip` with the next command. */
 export type ReplyMode = 'on' | 'off' | 'skip-next' | 'skip';
@@ -35,8 +27,10 @@ export class Client {
   shard = '';
   /** Where the replication stream stood behind its last command; Infinity once that stream is another leader's. */
   writeOffset = 0;
-  /** Set by WAIT until the answer is written. */
-  waiting: Waiting | null = null;
+  /** Commands may let it wait: it has a connection, and is not in the middle of a transaction. */
+  mayBlock = false;
+  /** What it waits for; `BlockedClients` alone changes it. */
+  blocked: Blocked | null = null;
   /** Set once the connection has become a follower's link. */
   link: FollowerLink | null = null;
   /** Called once, when the replies of this turn are on their way. */

@@ -18,6 +18,6 @@ export interface ConnectionHost {
   };
   /** Writes the replies of whoever's turn it is. Replaced when its memory must stay as it is. */
   reply: ReplyWriter;
-  /** Connections that wait for followers. */
+  /** Connections with replies that wait for followers. */
   readonly waiting: Set<Connection>;
 }

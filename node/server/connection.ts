@@ -3,7 +3,7 @@ import { RingsideError } from '../../lib/base/index.ts';
 import { RequestParser, RespProtocolError } from '../../lib/codec/resp/index.ts';
 import type { LinkTransport } from '../replication/follower-link.ts';
 import { Client } from './client.ts';
-import type { ConnectedClient } from './client-registry.ts';
+import type { ConnectedClient, Debt } from './client-registry.ts';
 import type { ConnectionHost } from './connection-host.ts';
 import { type HeldReply, type Output, OutputQueue, withUnknownOutcome } from './output-queue.ts';
 import { ReplyWriter } from './reply-writer.ts';
@@ -16,6 +16,8 @@ const CROWDED_PAUSE_BYTES = 64 * 1024;
 /** What a client may leave unread before no more of its commands are executed, as a part of what closes it. */
 const PAUSE_FRACTION = 1 / 4;
 
+/** What is taken in from a client that waits. */
+const READ_AHEAD_BYTES = 1 << 20;
 /** How long a connection that was ended waits for the client's side to end too. */
 const LINGER_MS = 1000;
 
@@ -44,7 +46,6 @@ export class Connection implements ConnectedClient, LinkTransport {
   #isCrowded = false;
   #isInTurn = false;
   #isTurnScheduled = false;
-  #waitTimer: NodeJS.Timeout | undefined;
   #holdTimer: NodeJS.Timeout | undefined;
   /** What `#holdTimer` is set to. */
   #holdDeadlineMs = 0;
@@ -64,6 +65,7 @@ export class Connection implements ConnectedClient, LinkTransport {
       nowMs: node.clock.monotonicMs(),
       authenticated: node.settings.requirePass === '',
     });
+    this.client.mayBlock = true;
     this.#parser.authenticated = this.client.authenticated;
     node.clients.add(this);
     node.stats.connectionsReceived++;
@@ -82,13 +84,19 @@ export class Connection implements ConnectedClient, LinkTransport {
   #received(chunk: Buffer): void {
     this.#host.node.stats.inputBytes += chunk.length;
     this.#parser.push(chunk);
-    if (this.#isStopped) this.#socket.pause();
-    else this.#run();
+    if (!this.#isStopped) {
+      this.#run();
+      return;
+    }
+    // Who waits is read on for a while, so that it is noticed when the client goes away.
+    const { blocked } = this.client;
+    if (blocked === null || this.#parser.bufferedBytes > READ_AHEAD_BYTES) this.#socket.pause();
+    this.#accountInput();
   }
 
   /** Nothing may be executed for this client now. */
   get #isStopped(): boolean {
-    return this.#isCrowded || this.client.waiting !== null || this.client.closing;
+    return this.#isCrowded || this.client.blocked !== null || this.client.closing;
   }
 
   /** Executes what is there, in turns; lets others have theirs in between when there is much. */
@@ -98,13 +106,18 @@ export class Connection implements ConnectedClient, LinkTransport {
     if (this.outputBytes > this.#crowdedBytes && !this.#onLinkClose) {
       this.#isCrowded = true;
       this.#socket.pause();
-    } else if (more && !this.#isTurnScheduled) {
-      this.#isTurnScheduled = true;
-      setImmediate(() => {
-        this.#isTurnScheduled = false;
-        this.#goOn();
-      });
+    } else if (more) {
+      this.#scheduleTurn();
     }
+  }
+
+  #scheduleTurn(): void {
+    if (this.#isTurnScheduled) return;
+    this.#isTurnScheduled = true;
+    setImmediate(() => {
+      this.#isTurnScheduled = false;
+      this.#goOn();
+    });
   }
 
   /** Executes what is left and takes more, unless something still forbids it. */
@@ -124,7 +137,7 @@ export class Connection implements ConnectedClient, LinkTransport {
     let more = false;
     this.#isInTurn = true;
     try {
-      while (client.waiting === null && !client.closing && this.#parser.next()) {
+      while (client.blocked === null && !client.closing && this.#parser.next()) {
         this.#execute(reply);
         more = reply.length >= TURN_BYTES;
         if (more) break;
@@ -175,6 +188,7 @@ export class Connection implements ConnectedClient, LinkTransport {
     reply.protocol = client.protocol;
     const bytes = muted.take();
     if (mode === 'off' && client.replyMode === 'on') reply.raw(bytes, 0, bytes.length);
+    if (client.blocked) client.blocked.muted = true;
     if (client.replyMode === 'skip-next') client.replyMode = 'on';
   }
 
@@ -189,6 +203,7 @@ export class Connection implements ConnectedClient, LinkTransport {
     const bytes = reply.take();
     const acknowledges = this.#acknowledges;
     this.#acknowledges = false;
+    let isKept = false;
     if (this.#held.length > 0) {
       const deadlineMs = executor.nowMs + this.#holdMs;
       this.#enqueue({ bytes: Buffer.from(bytes), acknowledges, held: this.#held, deadlineMs });
@@ -197,13 +212,13 @@ export class Connection implements ConnectedClient, LinkTransport {
       if (this.#inSocket > 0 || !this.#queue.isEmpty) {
         this.#enqueue({ bytes: Buffer.from(bytes), acknowledges, held: NONE, deadlineMs: 0 });
       } else {
-        this.#send(bytes, acknowledges);
+        isKept = this.#send(bytes, acknowledges);
       }
     }
-    // What the socket has not taken keeps the writer's memory; then `#send` has replaced the writer.
-    reply.rewind();
+    // What the socket has not taken keeps the writer's memory.
+    if (isKept) this.#host.reply = new ReplyWriter();
+    else reply.rewind();
     if (log.active) node.followers.wake();
-    if (this.client.waiting) this.#startWaiting();
     const { afterReply } = this.client;
     if (afterReply) {
       this.client.afterReply = null;
@@ -218,7 +233,8 @@ export class Connection implements ConnectedClient, LinkTransport {
     this.#advance();
   }
 
-  #send(bytes: Buffer, acknowledges: boolean): void {
+  /** Returns whether the socket keeps the bytes for longer than this call. */
+  #send(bytes: Buffer, acknowledges: boolean): boolean {
     const { node } = this.#host;
     if (acknowledges && !node.shard.mayWrite(node.clock.monotonicMs())) {
       node.stats.leaseLossKills++;
@@ -227,15 +243,15 @@ export class Connection implements ConnectedClient, LinkTransport {
         'connection closed: its write was executed, and the lease is over',
       );
       this.#socket.destroy();
-      return;
+      return false;
     }
     node.stats.outputBytes += bytes.length;
     this.#socket.write(bytes);
-    if (this.#socket.writableLength === 0) return;
+    if (this.#socket.writableLength === 0) return false;
     this.#inSocket = this.#socket.writableLength;
-    this.#host.reply = new ReplyWriter();
     this.#accountOutput();
     this.#socket.write(NOTHING, () => this.#drained());
+    return true;
   }
 
   #drained(): void {
@@ -262,7 +278,7 @@ export class Connection implements ConnectedClient, LinkTransport {
     this.#accountOutput();
     const held = this.#queue.first?.held.length ? this.#queue.first : null;
     if (held) this.#setHoldTimer(held.deadlineMs);
-    if (held || this.client.waiting) waiting.add(this);
+    if (held) waiting.add(this);
     else waiting.delete(this);
     this.#finish();
   }
@@ -294,7 +310,7 @@ export class Connection implements ConnectedClient, LinkTransport {
    * stream, so a later WAIT must not find them reached.
    */
   leadershipLost(): void {
-    if (this.client.waiting) this.#endWaiting();
+    this.#host.node.blocked.leadershipLost(this.client);
     this.client.writeOffset = Number.POSITIVE_INFINITY;
     if (this.#queue.isEmpty) return;
     this.#queue.replaceAll((output) => {
@@ -305,27 +321,21 @@ export class Connection implements ConnectedClient, LinkTransport {
     this.#advance();
   }
 
-  #startWaiting(): void {
-    this.#host.waiting.add(this);
-    const { timeoutMs } = this.client.waiting!;
-    if (timeoutMs > 0) this.#waitTimer = setTimeout(() => this.#endWaiting(), timeoutMs);
-  }
-
   /** Followers have made progress. Not to be called in anybody's turn. */
   progressed(): void {
-    const { waiting } = this.client;
-    if (waiting && this.#host.node.followers.countAt(waiting.offset) >= waiting.replicas) this.#endWaiting();
     this.#advance();
   }
 
-  #endWaiting(): void {
-    const { node, reply } = this.#host;
-    const { offset } = this.client.waiting!;
-    this.client.waiting = null;
-    clearTimeout(this.#waitTimer);
-    reply.integer(node.followers.countAt(offset));
-    this.#flush();
-    this.#goOn();
+  answer(bytes: Buffer, debt: Debt | null): void {
+    const { node } = this.#host;
+    if (debt && debt.followerTimeoutMs > 0) {
+      const held = [{ start: 0, end: bytes.length, offset: debt.offset }];
+      const deadlineMs = node.clock.monotonicMs() + debt.followerTimeoutMs;
+      this.#enqueue({ bytes, acknowledges: false, held, deadlineMs });
+    } else {
+      this.#enqueue({ bytes, acknowledges: debt?.needsLease ?? false, held: NONE, deadlineMs: 0 });
+    }
+    this.#scheduleTurn();
   }
 
   /** Unread replies beyond this stop the client. */
@@ -402,10 +412,10 @@ export class Connection implements ConnectedClient, LinkTransport {
 
   #closed(): void {
     const { node, waiting } = this.#host;
-    clearTimeout(this.#waitTimer);
     clearTimeout(this.#holdTimer);
     waiting.delete(this);
     node.clients.remove(this);
+    node.blocked.remove(this.client);
     node.clients.outputBytes -= this.#reportedOutput;
     node.clients.inputBytes -= this.#reportedInput;
     this.#reportedOutput = 0;
