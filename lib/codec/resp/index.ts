@@ -1,6 +1,7 @@
 export type { Args } from './args.ts';
 export { argsOf, commandFrame, copyArgs } from './args-of.ts';
 export { decodeReply, RespAttributed, RespError, RespPush, type RespValue, RespVerbatim } from './decode.ts';
+export { formatDouble, formatFixed } from './double-text.ts';
 export { type CommandPart, encodeCommand, writeCommand } from './encode.ts';
 export { parseDouble, parseInt64, parseSafeInteger } from './numbers.ts';
 export { RespProtocolError } from './protocol-error.ts';

@@ -1,4 +1,5 @@
 import { NO_BYTES } from './byte-feed.ts';
+import { formatDouble } from './double-text.ts';
 
 const CR = 0x0d;
 const LF = 0x0a;
@@ -138,15 +139,9 @@ export class RespWriter {
     this.number(0x7c, pairs);
   }
 
-  /** A floating-point number; in RESP2 a bulk string. */
+  /** A floating-point number, with 17 significant digits as Redis 7.0 prints it; in RESP2 a bulk string. */
   double(value: number): void {
-    const text = Number.isFinite(value)
-      ? String(value)
-      : Number.isNaN(value)
-        ? 'nan'
-        : value > 0
-          ? 'inf'
-          : '-inf';
+    const text = formatDouble(value);
     if (this.protocol === 3) this.line(0x2c, text);
     else this.bulkLatin1(text);
   }
