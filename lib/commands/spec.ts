@@ -6,6 +6,7 @@ export type CommandFlag =
   | 'admin'
   | 'noscript'
   | 'blocking'
+  | 'movablekeys'
   | 'loading'
   | 'stale'
   | 'fast'
@@ -25,10 +26,29 @@ export type CommandFlag =
 export type Routing = 'key' | 'multi' | 'pairs' | 'one-shard' | 'all' | 'local' | 'node';
 
 /** Redis's groups of commands, and Ringside's own. */
-export type CommandGroup = 'string' | 'generic' | 'connection' | 'server' | 'ringside';
+export type CommandGroup =
+  | 'string'
+  | 'list'
+  | 'hash'
+  | 'set'
+  | 'generic'
+  | 'connection'
+  | 'server'
+  | 'ringside';
 
-/** Which arguments are keys: the first one, all of them, or every other one (keys and values). */
-export type KeyPattern = 'none' | 'first' | 'all' | 'pairs';
+/**
+ * Which arguments are keys: the first one, the first two, all of them, all but the last one, every other one (keys and values), or as many
+ * as the first or the second argument says, right behind it.
+ */
+export type KeyPattern =
+  | 'none'
+  | 'first'
+  | 'two'
+  | 'all'
+  | 'all-but-last'
+  | 'pairs'
+  | 'counted'
+  | 'counted-second';
 
 /** One row of the table, as it is written down. Lists are words with spaces between. */
 export interface CommandRow {

@@ -1,15 +1,22 @@
 import { connectionRows } from './rows/connection.ts';
 import { genericRows } from './rows/generic.ts';
+import { hashRows } from './rows/hash.ts';
+import { listRows } from './rows/list.ts';
 import { ringsideRows } from './rows/ringside.ts';
 import { serverRows } from './rows/server.ts';
+import { setRows } from './rows/set.ts';
 import { stringRows } from './rows/string.ts';
 import type { CommandFlag, CommandGroup, CommandRow, CommandSpec, KeyPattern } from './spec.ts';
 
 const KEY_RANGES: Record<KeyPattern, readonly [first: number, last: number, step: number]> = {
   none: [0, 0, 0],
   first: [1, 1, 1],
+  two: [1, 2, 1],
   all: [1, -1, 1],
+  'all-but-last': [1, -2, 1],
   pairs: [1, -1, 2],
+  counted: [0, 0, 0],
+  'counted-second': [0, 0, 0],
 };
 
 /** In the order in which Redis lists them. */
@@ -17,15 +24,34 @@ const ACL_CATEGORIES = [
   'keyspace',
   'read',
   'write',
+  'set',
+  'sortedset',
+  'list',
+  'hash',
   'string',
+  'bitmap',
+  'hyperloglog',
+  'geo',
+  'stream',
+  'pubsub',
   'admin',
   'fast',
   'slow',
   'blocking',
   'dangerous',
   'connection',
+  'transaction',
   'scripting',
 ];
+
+/** Groups whose commands all belong to one category. */
+const GROUP_CATEGORIES: Partial<Record<CommandGroup, string>> = {
+  string: 'string',
+  list: 'list',
+  hash: 'hash',
+  set: 'set',
+  connection: 'connection',
+};
 
 const NO_ROWS: readonly CommandRow[] = [];
 
@@ -40,8 +66,8 @@ function aclCategories(row: CommandRow, group: CommandGroup, flags: readonly str
   if (flags.includes('admin')) has.add('admin').add('dangerous');
   if (flags.includes('blocking')) has.add('blocking');
   has.add(flags.includes('fast') ? 'fast' : 'slow');
-  if (group === 'string') has.add('string');
-  if (group === 'connection') has.add('connection');
+  const ofGroup = GROUP_CATEGORIES[group];
+  if (ofGroup !== undefined) has.add(ofGroup);
   return ACL_CATEGORIES.filter((category) => has.has(category)).map((category) => `@${category}`);
 }
 
@@ -95,6 +121,9 @@ class Compiler {
 
 const groups: readonly [CommandGroup, readonly CommandRow[]][] = [
   ['string', stringRows],
+  ['list', listRows],
+  ['hash', hashRows],
+  ['set', setRows],
   ['generic', genericRows],
   ['connection', connectionRows],
   ['server', serverRows],
