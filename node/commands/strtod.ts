@@ -1,0 +1,93 @@
+import { type Args, parseSafeInteger } from '../../lib/codec/resp/index.ts';
+
+const DECIMAL = /^[+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?/i;
+const HEXADECIMAL = /^([+-]?)0x([\da-f]*)\.?([\da-f]*)(?:p([+-]?\d+))?/i;
+const INFINITE = /^[+-]?inf(?:inity)?/i;
+const LEADING_SPACE = /^[ \t\n\v\f\r]*/;
+/** A mantissa with a digit that is not zero. */
+const NOT_ZERO = /^[^1-9e]*[1-9]/i;
+const MANTISSA_BITS = 53;
+const MIN_EXPONENT = -1022;
+/** Any exponent beyond it makes infinity or zero of what fits a request. */
+const MAX_POWER = 1e11;
+
+/** What was read from the start of a text. */
+interface Reading {
+  readonly value: number;
+  /** Characters read; 0 when there is no number. */
+  readonly length: number;
+  /** Too small: what is not zero has become zero. */
+  readonly isUnderflow: boolean;
+}
+
+const NOTHING: Reading = { value: 0, length: 0, isUnderflow: false };
+
+export const NOT_A_FLOAT = 'ERR value is not a valid float';
+
+/**
+ * Argument `i` as a double, as Redis reads scores, weights and coordinates: all that C's strtod knows (hexadecimal, `inf`, exponents)
+ * without spaces; null when it is none, not a number, or beyond the range of a double.
+ */
+export function parseScore(args: Args, i: number): number | null {
+  const small = parseSafeInteger(args.buffer, args.start(i), args.end(i));
+  if (small !== null) return small;
+  const text = args.latin1(i);
+  const { value, length, isUnderflow } = read(text);
+  if (length === 0 || length !== text.length || isUnderflow) return null;
+  return Number.isFinite(value) || INFINITE.test(text) ? value : null;
+}
+
+/**
+ * The end of a range of scores in the bytes, as Redis reads it: as `parseScore`, but up to the first zero byte, spaces may lead, nothing
+ * is zero, and what is out of range becomes infinite or zero. Null when it is none.
+ */
+export function parseBound(buffer: Buffer, start: number, end: number): number | null {
+  const small = parseSafeInteger(buffer, start, end);
+  if (small !== null) return small;
+  const [text] = buffer.latin1Slice(start, end).split('\0', 1);
+  if (text === '') return 0;
+  const number = text.replace(LEADING_SPACE, '');
+  const { value, length } = read(number);
+  return length > 0 && length === number.length ? value : null;
+}
+
+function read(text: string): Reading {
+  const hexadecimal = HEXADECIMAL.exec(text);
+  if (hexadecimal && (hexadecimal[2] || hexadecimal[3])) return readHexadecimal(hexadecimal);
+  const decimal = DECIMAL.exec(text);
+  if (decimal) {
+    const value = Number(decimal[0]);
+    return { value, length: decimal[0].length, isUnderflow: value === 0 && NOT_ZERO.test(decimal[0]) };
+  }
+  const infinite = INFINITE.exec(text);
+  if (!infinite) return NOTHING;
+  return { value: text[0] === '-' ? -Infinity : Infinity, length: infinite[0].length, isUnderflow: false };
+}
+
+function readHexadecimal([all, sign, whole, fraction, power = '0']: RegExpExecArray): Reading {
+  const mantissa = BigInt(`0x${whole}${fraction}`);
+  const exponent = Math.min(Math.max(Number(power), -MAX_POWER), MAX_POWER) - 4 * fraction.length;
+  const magnitude = scale(mantissa, exponent);
+  return {
+    value: sign === '-' ? -magnitude : magnitude,
+    length: all.length,
+    isUnderflow: magnitude === 0 && mantissa !== 0n,
+  };
+}
+
+/** mantissa x 2^exponent to the nearest double, ties to even. */
+function scale(mantissa: bigint, exponent: number): number {
+  if (mantissa === 0n) return 0;
+  const bits = mantissa.toString(2).length;
+  const top = bits - 1 + exponent;
+  // Below the smallest normal number there are fewer bits.
+  const kept = Math.min(MANTISSA_BITS, MANTISSA_BITS + top - MIN_EXPONENT);
+  const cut = bits - kept;
+  if (cut <= 0) return Number(mantissa) * 2 ** exponent;
+  if (cut > bits + 1) return 0;
+  const quotient = mantissa >> BigInt(cut);
+  const rest = mantissa - (quotient << BigInt(cut));
+  const half = 1n << BigInt(cut - 1);
+  const roundsUp = rest > half || (rest === half && (quotient & 1n) === 1n);
+  return Number(roundsUp ? quotient + 1n : quotient) * 2 ** (exponent + cut);
+}
