@@ -1,42 +1,68 @@
-import { encodeCommand, RequestParser } from '../../lib/codec/resp/index.ts';
+import {
+  integerOf,
+  isSealed,
+  ListpackWriter,
+  NODE_PACKED,
+  NODE_PLAIN,
+  PayloadReader,
+  RDB_HASH,
+  RDB_HASH_LISTPACK,
+  RDB_LIST_QUICKLIST_2,
+  RDB_SET,
+  RDB_SET_INTSET,
+  RDB_STRING,
+  RDB_ZSET_2,
+  RDB_ZSET_LISTPACK,
+  RdbFormatError,
+  RdbWriter,
+  sealPayload,
+  writeIntset,
+} from '../../lib/codec/rdb/index.ts';
 import type { Keyspace } from '../keyspace.ts';
-import { HASH, LIST, SET, type Slot, STRING, typeNames, ZSET } from '../store/index.ts';
+import { HASH, LIST, SET, type Slot, STRING, type ValueType, ZSET } from '../store/index.ts';
+import { Found } from './bytes.ts';
+import { EntryBuilder } from './entry-builder.ts';
 import { HashValue } from './hash.ts';
 import { ListValue } from './list.ts';
 import { SetValue } from './set.ts';
 import { ZsetValue } from './zset.ts';
 
-const MAX = 0x7fffffff;
-const UNLIMITED = { maxBulkBytes: MAX, maxArrayLength: MAX, maxInlineBytes: MAX, maxBufferedBytes: MAX };
+/** Redis's longest string. */
+const MAX_STRING_BYTES = 512 * 1024 * 1024;
+/** Elements share a node of a list up to this size, as in Redis by default. */
+const NODE_BYTES = 8 * 1024;
+/** Larger elements are a node as they are. */
+const PLAIN_BYTES = 1024 * 1024;
 
-/** The whole value of an entry, to be given to `restoreEntry`. */
-export function dumpEntry(keyspace: Keyspace, slot: Slot): Buffer {
-  const { store } = keyspace;
-  const type = store.typeOf(slot);
-  const parts: (string | Buffer)[] = [typeNames[type]];
-  const copy = (buffer: Buffer, start: number, end: number) =>
-    parts.push(Buffer.from(buffer.subarray(start, end)));
-  if (type === STRING) parts.push(Buffer.from(store.latin1(slot), 'latin1'));
-  if (type === HASH) {
-    HashValue.open(keyspace, slot).forEach((fb, fs, fe, vb, vs, ve) => {
-      copy(fb, fs, fe);
-      copy(vb, vs, ve);
-    });
-  }
-  if (type === SET) SetValue.open(keyspace, slot).forEach(copy);
-  if (type === LIST) {
-    ListValue.open(keyspace, slot).walk(0, false, (b, s, e) => copy(b, s, e) > 0);
-  }
-  if (type === ZSET) {
-    ZsetValue.open(keyspace, slot).walk(0, false, (b, s, e, score) => {
-      copy(b, s, e);
-      return parts.push(String(score)) > 0;
-    });
-  }
-  return encodeCommand(...parts);
+const payloads = new PayloadReader({ maxStringBytes: MAX_STRING_BYTES });
+
+/** The whole value of an entry as DUMP gives it: one that Redis 7.0 restores. */
+export function dumpEntry(keyspace: Keyspace, slot: Slot, { compresses = false } = {}): Buffer {
+  const writer = new RdbWriter({ compresses });
+  dumpers[keyspace.store.typeOf(slot)](writer, keyspace, slot);
+  return sealPayload(writer);
 }
 
-/** Adds an entry with a dumped value for a key that is not there. */
+/** Whether a payload is whole, and of a version that can be read. */
+export function isIntact(payload: Buffer): boolean {
+  return isSealed(payload);
+}
+
+/** Whether an intact payload has a value that can be restored. Takes time and memory for the value. */
+export function isRestorable(payload: Buffer): boolean {
+  try {
+    payloads.check(payload);
+    return true;
+  } catch (error) {
+    if (error instanceof RdbFormatError) return false;
+    throw error;
+  }
+}
+
+/**
+ * Adds an entry with the value of an intact payload, without expiry, for a key that is not there. Throws RdbFormatError when it has no
+ * sound value, and leaves nothing behind then.
+ */
 export function restoreEntry(
   keyspace: Keyspace,
   key: Buffer,
@@ -44,36 +70,132 @@ export function restoreEntry(
   end: number,
   payload: Buffer,
 ): Slot {
-  const parser = new RequestParser(UNLIMITED);
-  parser.push(payload);
-  parser.next();
-  const args = parser;
-  const type = typeNames.indexOf(args.latin1(0));
-  if (type === STRING) {
-    const slot = keyspace.insert(key, start, end);
-    keyspace.store.setBytes(slot, args.buffer, args.start(1), args.end(1));
-    return slot;
+  const builder = new EntryBuilder(keyspace, key, start, end);
+  try {
+    payloads.read(payload, builder);
+  } catch (error) {
+    const slot = keyspace.store.find(key, start, end);
+    if (slot !== 0) keyspace.store.remove(slot);
+    throw error;
   }
-  if (type === HASH) {
-    const hash = HashValue.create(keyspace, key, start, end);
-    for (let i = 1; i < args.count; i += 2) {
-      hash.set(args.buffer, args.start(i), args.end(i), args.buffer, args.start(i + 1), args.end(i + 1));
-    }
-    return hash.slot;
-  }
-  if (type === SET) {
-    const set = SetValue.create(keyspace, key, start, end);
-    for (let i = 1; i < args.count; i++) set.add(args.buffer, args.start(i), args.end(i));
-    return set.slot;
-  }
-  if (type === LIST) {
-    const list = ListValue.create(keyspace, key, start, end);
-    for (let i = 1; i < args.count; i++) list.push(false, args.buffer, args.start(i), args.end(i));
-    return list.slot;
-  }
-  const zset = ZsetValue.create(keyspace, key, start, end);
-  for (let i = 1; i < args.count; i += 2) {
-    zset.set(Number(args.latin1(i + 1)), args.buffer, args.start(i), args.end(i));
-  }
-  return zset.slot;
+  return builder.slot;
 }
+
+type Dump = (writer: RdbWriter, keyspace: Keyspace, slot: Slot) => void;
+
+function dumpString(writer: RdbWriter, { store }: Keyspace, slot: Slot): void {
+  writer.byte(RDB_STRING);
+  const value = new Found();
+  store.view(slot, value);
+  writer.string(value.buffer, value.start, value.end);
+}
+
+function dumpHash(writer: RdbWriter, keyspace: Keyspace, slot: Slot): void {
+  const hash = HashValue.open(keyspace, slot);
+  if (hash.encoding === 'listpack') {
+    const packed = new ListpackWriter();
+    hash.forEach((fieldBuffer, fieldStart, fieldEnd, buffer, start, end) => {
+      packed.add(fieldBuffer, fieldStart, fieldEnd);
+      packed.add(buffer, start, end);
+    });
+    writePacked(writer, RDB_HASH_LISTPACK, packed.finish());
+    return;
+  }
+  writer.byte(RDB_HASH);
+  writer.count(hash.size);
+  hash.forEach((fieldBuffer, fieldStart, fieldEnd, buffer, start, end) => {
+    writer.string(fieldBuffer, fieldStart, fieldEnd);
+    writer.string(buffer, start, end);
+  });
+}
+
+function writePacked(writer: RdbWriter, type: number, packed: Buffer): void {
+  writer.byte(type);
+  writer.string(packed, 0, packed.length);
+}
+
+function dumpSet(writer: RdbWriter, keyspace: Keyspace, slot: Slot): void {
+  const set = SetValue.open(keyspace, slot);
+  if (set.encoding === 'intset') {
+    const members: (number | bigint)[] = [];
+    set.forEach((buffer, start, end) => {
+      members.push(integerOf(buffer, start, end)!);
+    });
+    writePacked(writer, RDB_SET_INTSET, writeIntset(members));
+    return;
+  }
+  writer.byte(RDB_SET);
+  writer.count(set.size);
+  set.forEach((buffer, start, end) => {
+    writer.string(buffer, start, end);
+  });
+}
+
+function dumpZset(writer: RdbWriter, keyspace: Keyspace, slot: Slot): void {
+  const zset = ZsetValue.open(keyspace, slot);
+  if (zset.encoding === 'listpack') {
+    const packed = new ListpackWriter();
+    zset.walk(0, false, (buffer, start, end, score) => {
+      packed.add(buffer, start, end);
+      addScore(packed, score);
+      return true;
+    });
+    writePacked(writer, RDB_ZSET_LISTPACK, packed.finish());
+    return;
+  }
+  writer.byte(RDB_ZSET_2);
+  writer.count(zset.size);
+  // From the highest down: whoever inserts in this order always inserts at the front.
+  zset.walk(zset.size - 1, true, (buffer, start, end, score) => {
+    writer.string(buffer, start, end);
+    writer.double(score);
+    return true;
+  });
+}
+
+function addScore(packed: ListpackWriter, score: number): void {
+  if (Number.isSafeInteger(score) && !Object.is(score, -0)) {
+    packed.addInteger(score);
+    return;
+  }
+  const infinite = score > 0 ? 'inf' : '-inf';
+  const text = Number.isFinite(score) ? (Object.is(score, -0) ? '-0' : String(score)) : infinite;
+  packed.add(Buffer.from(text, 'latin1'), 0, text.length);
+}
+
+/** A node of a list: its kind, and its bytes. */
+interface Node {
+  readonly container: number;
+  readonly bytes: Buffer;
+}
+
+function dumpList(writer: RdbWriter, keyspace: Keyspace, slot: Slot): void {
+  const nodes: Node[] = [];
+  const packed = new ListpackWriter();
+  const endNode = () => {
+    if (packed.count > 0) nodes.push({ container: NODE_PACKED, bytes: Buffer.from(packed.finish()) });
+    packed.clear();
+  };
+  ListValue.open(keyspace, slot).walk(0, false, (buffer, start, end) => {
+    const isPlain = end - start > PLAIN_BYTES;
+    if (isPlain || packed.length + end - start > NODE_BYTES) endNode();
+    if (isPlain) nodes.push({ container: NODE_PLAIN, bytes: Buffer.from(buffer.subarray(start, end)) });
+    else packed.add(buffer, start, end);
+    return true;
+  });
+  endNode();
+  writer.byte(RDB_LIST_QUICKLIST_2);
+  writer.count(nodes.length);
+  for (const { container, bytes } of nodes) {
+    writer.count(container);
+    writer.string(bytes, 0, bytes.length);
+  }
+}
+
+const dumpers: Readonly<Record<ValueType, Dump>> = {
+  [STRING]: dumpString,
+  [LIST]: dumpList,
+  [SET]: dumpSet,
+  [ZSET]: dumpZset,
+  [HASH]: dumpHash,
+};

@@ -1,0 +1,11 @@
+export { Crc64 } from './crc64.ts';
+export { RdbFormatError } from './format-error.ts';
+export { integerOf } from './integers.ts';
+export { readIntset, writeIntset } from './intset.ts';
+export { ListpackWriter, readListpack } from './listpack.ts';
+export { lzfCompress, lzfExpand } from './lzf.ts';
+export { isSealed, PayloadReader, sealPayload } from './payload.ts';
+export { type RdbKind, type RdbSink, readRdbValue } from './read-value.ts';
+export { type RdbLimits, RdbReader } from './reader.ts';
+export * from './types.ts';
+export { RdbWriter } from './writer.ts';

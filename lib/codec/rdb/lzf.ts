@@ -1,0 +1,105 @@
+import { RdbFormatError } from './format-error.ts';
+
+/* LibLZF's format (Marc Lehmann): a byte below 32 begins that many literals and one; any other a copy of what lies `distance` back. */
+
+const MAX_LITERALS = 32;
+const MIN_MATCH = 3;
+const MAX_MATCH = 264;
+const MAX_DISTANCE = 8192;
+const HASH_BITS = 14;
+const HASH_FACTOR = 0x9e3779b1;
+/** A copy of three bytes gives at most so many: what claims more is refused before memory is taken for it. */
+const MAX_GAIN = MAX_MATCH / 3;
+
+const lastSeen = new Int32Array(1 << HASH_BITS);
+
+/** Expands the bytes to exactly `length` ones. Throws RdbFormatError when they do not give that. */
+export function lzfExpand(source: Uint8Array, start: number, end: number, length: number): Buffer {
+  if (length > (end - start) * MAX_GAIN) throw new RdbFormatError('a compressed string claims too much');
+  const target = Buffer.allocUnsafeSlow(length);
+  let from = start;
+  let to = 0;
+  while (from < end) {
+    const control = source[from++];
+    if (control < MAX_LITERALS) {
+      const next = from + control + 1;
+      if (next > end || to + control + 1 > length) throw new RdbFormatError('a compressed string is broken');
+      while (from < next) target[to++] = source[from++];
+      continue;
+    }
+    let count = (control >> 5) + 2;
+    if (count === 9) count += source[from++];
+    if (from >= end) throw new RdbFormatError('a compressed string is cut off');
+    let back = to - ((control & 31) << 8) - source[from++] - 1;
+    if (back < 0 || to + count > length) throw new RdbFormatError('a compressed string is broken');
+    for (; count > 0; count--) target[to++] = target[back++];
+  }
+  if (to !== length) throw new RdbFormatError('a compressed string is too short');
+  return target;
+}
+
+/** Writes the bytes compressed to `target` and returns how many that took; 0 when they do not fit into `room` bytes. */
+export function lzfCompress(
+  source: Uint8Array,
+  start: number,
+  end: number,
+  target: Uint8Array,
+  room: number,
+): number {
+  lastSeen.fill(-1);
+  let at = 0;
+  let literals = start;
+  let from = start;
+  while (from + MIN_MATCH <= end) {
+    const hash =
+      Math.imul(source[from] | (source[from + 1] << 8) | (source[from + 2] << 16), HASH_FACTOR) >>>
+      (32 - HASH_BITS);
+    const match = lastSeen[hash];
+    lastSeen[hash] = from;
+    const count = match >= 0 && from - match <= MAX_DISTANCE ? matching(source, match, from, end) : 0;
+    if (count < MIN_MATCH) {
+      from++;
+      continue;
+    }
+    at = writeLiterals(source, literals, from, target, at, room);
+    if (at < 0 || at + 3 > room) return 0;
+    at = writeCopy(target, at, from - match - 1, count - 2);
+    from += count;
+    literals = from;
+  }
+  at = writeLiterals(source, literals, end, target, at, room);
+  return Math.max(at, 0);
+}
+
+function matching(source: Uint8Array, a: number, b: number, end: number): number {
+  const most = Math.min(MAX_MATCH, end - b);
+  let count = 0;
+  while (count < most && source[a + count] === source[b + count]) count++;
+  return count;
+}
+
+function writeCopy(target: Uint8Array, at: number, distance: number, count: number): number {
+  target[at++] = (Math.min(count, 7) << 5) | (distance >> 8);
+  if (count >= 7) target[at++] = count - 7;
+  target[at++] = distance & 255;
+  return at;
+}
+
+/** Where the next byte goes; -1 when there is no room. */
+function writeLiterals(
+  source: Uint8Array,
+  start: number,
+  end: number,
+  target: Uint8Array,
+  at: number,
+  room: number,
+): number {
+  let to = at;
+  for (let from = start; from < end; ) {
+    const count = Math.min(MAX_LITERALS, end - from);
+    if (to < 0 || to + count + 1 > room) return -1;
+    target[to++] = count - 1;
+    for (const next = from + count; from < next; ) target[to++] = source[from++];
+  }
+  return to;
+}
