@@ -39,6 +39,8 @@ export class Executor {
   readonly #databases: Databases;
   readonly #data: DataSet;
   readonly #handlers: readonly (CommandHandler | undefined)[];
+  /** The command under way; undefined when it is unknown. */
+  #spec: CommandSpec | undefined;
   #nowMs = 0;
   #mayWrite = false;
   /** Milliseconds that the reply of the write under way waits for a follower if it changes anything. */
@@ -66,6 +68,12 @@ export class Executor {
     this.#data.nowMs = this.#node.clock.wallMs();
     this.#nowMs = this.#node.clock.monotonicMs();
     this.#mayWrite = this.#node.shard.mayWrite(this.#nowMs);
+    this.#node.watch.beginTurn(this.#nowMs);
+  }
+
+  /** To be called behind the last command of a chunk. */
+  endTurn(): void {
+    this.#node.watch.endTurn();
   }
 
   /** Monotonic milliseconds of the turn. */
@@ -80,7 +88,10 @@ export class Executor {
     this.#node.stats.commands++;
     const { errors } = reply;
     const problem = this.#run(client, args, reply);
-    if (problem !== null) reply.error(problem);
+    if (problem !== null) {
+      reply.error(problem);
+      if (this.#spec !== undefined) this.#node.watch.stats.rejected[this.#spec.id]++;
+    }
     client.writeOffset = this.#data.log.end;
     if (reply.errors !== errors) this.#node.stats.countError(reply.lastErrorCode);
     if (this.#node.blocked.hasReady) this.#serveBlocked();
@@ -136,11 +147,13 @@ export class Executor {
   /** Null when the command ran; else why it did not. */
   #run(client: Client, args: Args, reply: ReplyWriter): string | null {
     let spec = lookupCommand(args.buffer, args.start(0), args.end(0));
+    this.#spec = spec;
     if (spec === undefined) return unknownCommandText(args);
     if (!arityFits(spec, args.count)) return wrongArityText(spec);
     if (spec.subcommands.length > 0 && args.count > 1 && this.#handlers[spec.id] === undefined) {
       const sub = lookupSubcommand(spec, args.buffer, args.start(1), args.end(1));
       if (sub === undefined || this.#handlers[sub.id] === undefined) return unknownSubcommandText(spec, args);
+      this.#spec = sub;
       if (!arityFits(sub, args.count)) return wrongArityText(sub);
       spec = sub;
     }
@@ -155,11 +168,14 @@ export class Executor {
   }
 
   #call(handler: CommandHandler, spec: CommandSpec, client: Client, args: Args, reply: ReplyWriter): void {
-    this.#node.calls[spec.id]++;
+    const { watch } = this.#node;
     client.lastCommand = spec.name;
     this.#context.client = client;
     this.#context.keyspace = this.#databases.at(client.database);
+    const { errors, length } = reply;
+    const started = watch.begins(spec, args);
     handler(this.#context, args, reply);
+    watch.ended(spec, client, args, started, reply.length - length, reply.errors !== errors);
   }
 
   #write(

@@ -152,7 +152,11 @@ function cpu(): Fields {
   ];
 }
 
-function commandStatistics({ calls }: NodeServices): Fields {
+function commandStatistics({
+  watch: {
+    stats: { calls },
+  },
+}: NodeServices): Fields {
   return [...commands, ...commands.flatMap(({ subcommands }) => subcommands)]
     .filter(({ id }) => calls[id] > 0)
     .map(({ id, name }) => [`cmdstat_${name}`, `calls=${calls[id]}`]);

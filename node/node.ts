@@ -1,6 +1,5 @@
 import type { Clock, Logger, Random } from '../lib/base/index.ts';
 import type { RespLimits } from '../lib/codec/resp/index.ts';
-import { commandIdCount } from '../lib/commands/index.ts';
 import type { Config } from '../lib/config/index.ts';
 import { createMetrics, type Metrics } from '../lib/metrics/index.ts';
 import { loadTls, type TlsMaterial } from '../lib/net/index.ts';
@@ -11,6 +10,10 @@ import { DataSet } from './data-set.ts';
 import { Databases } from './databases.ts';
 import { Executor } from './executor.ts';
 import type { Keyspace } from './keyspace.ts';
+import { CommandWatch } from './operations/command-watch.ts';
+import { HotKeys } from './operations/hot-keys.ts';
+import { LatencyMonitor } from './operations/latency-monitor.ts';
+import { SlowLog } from './operations/slow-log.ts';
 import { Followers } from './replication/followers.ts';
 import { ReplicationLog } from './replication/replication-log.ts';
 import { RespServer } from './resp-server.ts';
@@ -70,11 +73,12 @@ export function buildNode(config: Config, { clock, random, log }: NodeDeps): Nod
   const keyspace = databases.at(0);
   const followers = new Followers(replicationLog, clock);
   const clients = new ClientRegistry();
+  const settings = settingsOf(config);
   const services: NodeServices = {
     clock,
     random,
     log,
-    settings: settingsOf(config),
+    settings,
     stats: new NodeStats(),
     clients,
     blocked: new BlockedClients({
@@ -92,7 +96,13 @@ export function buildNode(config: Config, { clock, random, log }: NodeDeps): Nod
     }),
     followers,
     ackRules: new AckRules(config.namespaces, node),
-    calls: new Float64Array(commandIdCount),
+    watch: new CommandWatch({
+      clock,
+      settings,
+      slowLog: new SlowLog(),
+      latency: new LatencyMonitor(),
+      hotKeys: new HotKeys(random),
+    }),
     maxFollowerOutputBytes: node.replication.maxOutputBytes,
     runId: random.hex(20),
     startedAtMs: clock.monotonicMs(),

@@ -1,6 +1,7 @@
 import type { Clock, Logger, Random } from '../lib/base/index.ts';
 import type { AckRules } from './ack-rules.ts';
 import type { ShardState } from './cluster/shard-state.ts';
+import type { CommandWatch } from './operations/command-watch.ts';
 import type { Followers } from './replication/followers.ts';
 import type { BlockedClients } from './server/blocked-clients.ts';
 import type { ClientRegistry } from './server/client-registry.ts';
@@ -19,8 +20,8 @@ export interface NodeServices {
   readonly shard: ShardState;
   readonly followers: Followers;
   readonly ackRules: AckRules;
-  /** Calls by command id. */
-  readonly calls: Float64Array;
+  /** Takes note of every command. */
+  readonly watch: CommandWatch;
   /** Bytes of the stream that may wait for one follower. */
   readonly maxFollowerOutputBytes: number;
   /** Random identity of this process, 40 hexadecimal digits. */

@@ -147,6 +147,7 @@ export class Connection implements ConnectedClient, LinkTransport {
     } finally {
       this.#isInTurn = false;
     }
+    executor.endTurn();
     this.#flush();
     return more;
   }

@@ -1,0 +1,35 @@
+import type { Args } from '../../lib/codec/resp/index.ts';
+import type { Client } from '../server/client.ts';
+import { REDACTED } from './slow-log.ts';
+
+const HEX = /[^ -~]/g;
+const named: Readonly<Record<string, string>> = {
+  '\n': '\\n',
+  '\r': '\\r',
+  '\t': '\\t',
+  '\x07': '\\a',
+  '\b': '\\b',
+};
+
+/** Bytes in quotes, those that cannot be printed escaped, as Redis shows them. */
+export function quoted(bytes: Buffer): string {
+  const text = bytes
+    .latin1Slice()
+    .replace(/["\\]/g, '\\$&')
+    .replace(HEX, (byte) => named[byte] ?? `\\x${byte.charCodeAt(0).toString(16).padStart(2, '0')}`);
+  return `"${text}"`;
+}
+
+/** The line by which MONITOR tells of a command; `atMs` is unix time in milliseconds. */
+export function monitorLine(
+  client: Client,
+  args: Args,
+  isSecret: (i: number) => boolean,
+  atMs: number,
+): string {
+  const seconds = Math.floor(atMs / 1000);
+  const micros = String(Math.floor((atMs % 1000) * 1000)).padStart(6, '0');
+  const words: string[] = [];
+  for (let i = 0; i < args.count; i++) words.push(quoted(isSecret(i) ? REDACTED : args.bytes(i)));
+  return `${seconds}.${micros} [${client.database} ${client.address}] ${words.join(' ')}`;
+}

@@ -1,0 +1,64 @@
+import type { Args } from '../../lib/codec/resp/index.ts';
+
+/** Arguments and bytes of one argument that an entry keeps, as Redis does. */
+const MAX_ARGUMENTS = 32;
+const MAX_ARGUMENT_BYTES = 128;
+
+/** One command that took long. */
+export interface SlowLogEntry {
+  readonly id: number;
+  /** Unix seconds at which it had ended. */
+  readonly atS: number;
+  readonly durationUs: number;
+  /** Shortened where they are many or long. */
+  readonly args: readonly Buffer[];
+  readonly address: string;
+  readonly name: string;
+}
+
+/** The last commands that took long, newest first. */
+export class SlowLog {
+  readonly #entries: SlowLogEntry[] = [];
+  #nextId = 0;
+
+  get length(): number {
+    return this.#entries.length;
+  }
+
+  /** Adds an entry, and forgets the oldest beyond `maxLength`. */
+  add(entry: Omit<SlowLogEntry, 'id'>, maxLength: number): void {
+    this.#entries.unshift({ id: this.#nextId++, ...entry });
+    if (this.#entries.length > maxLength) this.#entries.length = maxLength;
+  }
+
+  /** The newest `count`, newest first. */
+  newest(count: number): readonly SlowLogEntry[] {
+    return this.#entries.slice(0, count);
+  }
+
+  reset(): void {
+    this.#entries.length = 0;
+  }
+}
+
+/** A copy of the arguments that an entry may keep. `isSecret` says of which nothing may be kept. */
+export function abridged(args: Args, isSecret: (i: number) => boolean): Buffer[] {
+  const kept = Math.min(args.count, MAX_ARGUMENTS);
+  const parts: Buffer[] = [];
+  for (let i = 0; i < kept; i++) {
+    if (kept < args.count && i === kept - 1)
+      parts.push(Buffer.from(`... (${args.count - kept + 1} more arguments)`));
+    else parts.push(isSecret(i) ? REDACTED : abridgedArgument(args, i));
+  }
+  return parts;
+}
+
+/** What stands in the place of a secret. */
+export const REDACTED = Buffer.from('(redacted)');
+
+function abridgedArgument(args: Args, i: number): Buffer {
+  const more = args.length(i) - MAX_ARGUMENT_BYTES;
+  if (more <= 0) return args.copy(i);
+  const head = args.bytes(i).subarray(0, MAX_ARGUMENT_BYTES);
+  return Buffer.concat([head, Buffer.from(`... (${more} more bytes)`)]);
+}
