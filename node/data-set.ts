@@ -54,6 +54,8 @@ export class DataSet {
   readonly versions = new VersionClock();
   readonly stats: KeyspaceStats = { hits: 0, misses: 0, expired: 0, evicted: 0 };
   readonly limits = new ValueLimits();
+  /** Keeps clients from choosing members that collide. */
+  hashSeed = 0;
   /** The time this turn runs at, unix milliseconds. */
   nowMs = 0;
   /** A leader removes what has expired and says so in the stream; a follower only hides it until the leader does. */

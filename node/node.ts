@@ -65,9 +65,11 @@ export function buildNode(config: Config, { clock, random, log }: NodeDeps): Nod
     backlogBytes: node.replication.backlogBytes,
     replId: random.hex(20),
   });
+  const data = new DataSet(replicationLog);
+  data.hashSeed = random.u32();
   const databases = new Databases({
     count: DATABASES,
-    data: new DataSet(replicationLog),
+    data,
     newStore: () => new MemoryStore({ hashSeed: random.u32() }),
   });
   const keyspace = databases.at(0);

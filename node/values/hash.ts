@@ -1,10 +1,23 @@
 import type { Keyspace } from '../keyspace.ts';
 import { HASH, type Slot, type StoredObject } from '../store/index.ts';
-import { type Dice, Found } from './bytes.ts';
+import { copyBytes, type Dice, Found, sameBytes } from './bytes.ts';
+import { lengthAt, lengthSize, MAX_PACKED_LENGTH, writeLength } from './lengths.ts';
+import { MemberTable } from './member-table.ts';
+import { MAX_PACKED_BYTES, packed } from './packed.ts';
 
-interface HashObject extends StoredObject {
-  readonly fields: Map<string, string>;
-  bytes: number;
+/** A hash too large for the bytes of its entry. */
+class HashObject implements StoredObject {
+  readonly table: MemberTable;
+  /** Whether it is still small by Redis's limits, which can be set above ours. */
+  isListpack = true;
+
+  constructor(seed: number) {
+    this.table = new MemberTable('bytes', seed);
+  }
+
+  get bytes(): number {
+    return this.table.reservedBytes;
+  }
 }
 
 /** Visits a field and its value; both ranges are valid during the call. */
@@ -17,11 +30,59 @@ export type VisitField = (
   valueEnd: number,
 ) => void;
 
-const FIELD_BYTES = 64;
+/** Flag of packed hashes: beyond Redis's limits once. */
+const IS_HASHTABLE = 1;
+/** The header of what is packed has no room for more. */
+const MAX_ENTRIES = 0xffff;
+
+/** Where `seek` found the field, among the packed elements: `[length of field][length of value][field][value]`. */
+let foundAt = 0;
+let foundValue = 0;
+let foundEnd = 0;
+
+/** Finds a field in what `packed` looks at. */
+function seek(buffer: Buffer, start: number, end: number): boolean {
+  const { bytes } = packed;
+  const limit = packed.end;
+  const length = end - start;
+  let at = packed.start;
+  while (at < limit) {
+    const fieldLength = lengthAt(bytes, at);
+    const next = at + lengthSize(fieldLength);
+    const valueLength = lengthAt(bytes, next);
+    const field = next + lengthSize(valueLength);
+    const value = field + fieldLength;
+    if (fieldLength === length && sameBytes(bytes, field, buffer, start, length)) {
+      foundAt = at;
+      foundValue = value;
+      foundEnd = value + valueLength;
+      return true;
+    }
+    at = value + valueLength;
+  }
+  return false;
+}
+
+/** Visits what `packed` looks at; nothing may look at anything else meanwhile. */
+function walkPacked(visit: VisitField): void {
+  const { bytes, end } = packed;
+  let at = packed.start;
+  while (at < end) {
+    const fieldLength = lengthAt(bytes, at);
+    const next = at + lengthSize(fieldLength);
+    const valueLength = lengthAt(bytes, next);
+    const field = next + lengthSize(valueLength);
+    const value = field + fieldLength;
+    at = value + valueLength;
+    visit(bytes, field, value, bytes, value, at);
+  }
+}
 
 /**
  * A hash under a key: fields with values. Opened for one command; a mutation of any other entry makes it stale. Whoever mutates it calls
  * `keyspace.modified(hash.slot)` behind that, or removes the entry when `size` has become 0.
+ *
+ * A small one is packed in the bytes of its entry, in the order in which the fields came; a larger one is a table.
  */
 export class HashValue {
   /** The entry; kept right through this value's own mutations. */
@@ -30,44 +91,59 @@ export class HashValue {
   readonly value = new Found();
   /** The field that `random` chose. */
   readonly field = new Found();
-  readonly #object: HashObject;
+  readonly #keyspace: Keyspace;
+  #object: HashObject | null;
 
-  private constructor(slot: Slot, object: HashObject) {
+  private constructor(keyspace: Keyspace, slot: Slot, object: HashObject | null) {
+    this.#keyspace = keyspace;
     this.slot = slot;
     this.#object = object;
   }
 
   /** Opens the hash of an entry of type HASH. */
   static open(keyspace: Keyspace, slot: Slot): HashValue {
-    return new HashValue(slot, keyspace.store.objectOf(slot) as HashObject);
+    return new HashValue(keyspace, slot, keyspace.store.objectOf(slot) as HashObject | null);
   }
 
   /** Adds an entry with an empty hash for a key that is not there. */
   static create(keyspace: Keyspace, buffer: Buffer, start: number, end: number): HashValue {
     const slot = keyspace.insert(buffer, start, end);
-    keyspace.store.setObject(slot, HASH, { fields: new Map(), bytes: FIELD_BYTES } as HashObject);
-    return HashValue.open(keyspace, slot);
+    return new HashValue(keyspace, packed.create(keyspace.store, slot, HASH, 0), null);
   }
 
   /** Number of fields. */
   get size(): number {
-    return this.#object.fields.size;
+    if (this.#object !== null) return this.#object.table.size;
+    this.#look();
+    return packed.count;
   }
 
   /** Redis's name of how it is kept. */
   get encoding(): 'listpack' | 'hashtable' {
-    return 'hashtable';
+    if (this.#object !== null) return this.#object.isListpack ? 'listpack' : 'hashtable';
+    this.#look();
+    return (packed.flags & IS_HASHTABLE) === 0 ? 'listpack' : 'hashtable';
+  }
+
+  #look(): void {
+    packed.look(this.#keyspace.store, this.slot);
   }
 
   /** Whether the field is there; its value is then in `value`. */
   find(buffer: Buffer, start: number, end: number): boolean {
-    const text = this.#object.fields.get(buffer.latin1Slice(start, end));
-    if (text === undefined) return false;
-    this.value.set(Buffer.from(text, 'latin1'), 0, text.length);
+    if (this.#object !== null) {
+      const { table } = this.#object;
+      if (table.find(buffer, start, end) === 0) return false;
+      this.value.set(table.bytes, table.keyEnd, table.payloadEnd);
+      return true;
+    }
+    this.#look();
+    if (!seek(buffer, start, end)) return false;
+    this.value.set(packed.bytes, foundValue, foundEnd);
     return true;
   }
 
-  /** Sets a field; returns whether it is new. */
+  /** Sets a field; returns whether it is new. The bytes must not be this hash's own. */
   set(
     fieldBuffer: Buffer,
     fieldStart: number,
@@ -76,36 +152,136 @@ export class HashValue {
     start: number,
     end: number,
   ): boolean {
-    const { fields } = this.#object;
-    const { size } = fields;
-    fields.set(fieldBuffer.latin1Slice(fieldStart, fieldEnd), buffer.latin1Slice(start, end));
-    return fields.size !== size;
+    const isNew =
+      this.#object === null
+        ? this.#setPacked(fieldBuffer, fieldStart, fieldEnd, buffer, start, end)
+        : setInTable(this.#object.table, fieldBuffer, fieldStart, fieldEnd, buffer, start, end);
+    this.#checkLimits(fieldEnd - fieldStart, end - start);
+    return isNew;
+  }
+
+  #setPacked(
+    fieldBuffer: Buffer,
+    fieldStart: number,
+    fieldEnd: number,
+    buffer: Buffer,
+    start: number,
+    end: number,
+  ): boolean {
+    this.#look();
+    const found = seek(fieldBuffer, fieldStart, fieldEnd);
+    const length = end - start;
+    if (found && foundEnd - foundValue === length) {
+      copyBytes(buffer, start, end, packed.bytes, foundValue);
+      return false;
+    }
+    const fieldLength = fieldEnd - fieldStart;
+    const size = lengthSize(fieldLength) + lengthSize(length) + fieldLength + length;
+    if (packed.used + size > MAX_PACKED_BYTES || packed.count === MAX_ENTRIES || isLong(fieldLength, length)) {
+      this.#leavePacked();
+      return setInTable(this.#object!.table, fieldBuffer, fieldStart, fieldEnd, buffer, start, end);
+    }
+    const offset = found ? foundAt - packed.start : packed.used;
+    packed.splice(offset, found ? foundEnd - foundAt : 0, size, found ? 0 : 1);
+    this.slot = packed.slot;
+    const { bytes } = packed;
+    const at = writeLength(bytes, writeLength(bytes, packed.start + offset, fieldLength), length);
+    copyBytes(fieldBuffer, fieldStart, fieldEnd, bytes, at);
+    copyBytes(buffer, start, end, bytes, at + fieldLength);
+    return !found;
+  }
+
+  /** Puts what is packed into a table. */
+  #leavePacked(): void {
+    const { store, data } = this.#keyspace;
+    const object = new HashObject(data.hashSeed);
+    object.isListpack = (packed.flags & IS_HASHTABLE) === 0;
+    walkPacked((fb, fs, fe, vb, vs, ve) => setInTable(object.table, fb, fs, fe, vb, vs, ve));
+    this.slot = store.setObject(this.slot, HASH, object);
+    this.#object = object;
+  }
+
+  /** Once beyond Redis's limits, a hash is called a hash table for good. */
+  #checkLimits(fieldLength: number, valueLength: number): void {
+    const { hashEntries, hashValueBytes } = this.#keyspace.data.limits;
+    const object = this.#object;
+    const size = object === null ? packed.count : object.table.size;
+    if (size <= hashEntries && fieldLength <= hashValueBytes && valueLength <= hashValueBytes) return;
+    if (object === null) packed.flags |= IS_HASHTABLE;
+    else object.isListpack = false;
   }
 
   /** Whether the field was there. */
   delete(buffer: Buffer, start: number, end: number): boolean {
-    return this.#object.fields.delete(buffer.latin1Slice(start, end));
+    if (this.#object !== null) {
+      const { table } = this.#object;
+      const ref = table.find(buffer, start, end);
+      if (ref === 0) return false;
+      table.remove(ref);
+      table.tidy();
+      return true;
+    }
+    this.#look();
+    if (!seek(buffer, start, end)) return false;
+    packed.splice(foundAt - packed.start, foundEnd - foundAt, 0, -1);
+    this.slot = packed.slot;
+    return true;
   }
 
   /** Visits all fields; nothing may be mutated meanwhile. */
   forEach(visit: VisitField): void {
-    for (const [field, value] of this.#object.fields) {
-      const fieldBytes = Buffer.from(field, 'latin1');
-      const valueBytes = Buffer.from(value, 'latin1');
-      visit(fieldBytes, 0, fieldBytes.length, valueBytes, 0, valueBytes.length);
-    }
+    this.scan(0, Number.POSITIVE_INFINITY, visit);
   }
 
   /** Visits about `count` fields from a cursor on; returns the next cursor, 0 at the end. A field that stays is visited. */
-  scan(_cursor: number, _count: number, visit: VisitField): number {
-    this.forEach(visit);
-    return 0;
+  scan(cursor: number, count: number, visit: VisitField): number {
+    if (this.#object === null) {
+      this.#look();
+      walkPacked(visit);
+      return 0;
+    }
+    const { table } = this.#object;
+    return table.scan(cursor, count, () =>
+      visit(table.bytes, table.keyStart, table.keyEnd, table.bytes, table.keyEnd, table.payloadEnd),
+    );
   }
 
   /** Chooses any field, each as likely, into `field` and `value`. */
   random(dice: Dice): void {
-    const [field, value] = [...this.#object.fields][dice.int(this.size)];
-    this.field.set(Buffer.from(field, 'latin1'), 0, field.length);
-    this.value.set(Buffer.from(value, 'latin1'), 0, value.length);
+    if (this.#object !== null) {
+      const { table } = this.#object;
+      table.random(dice);
+      this.field.set(table.bytes, table.keyStart, table.keyEnd);
+      this.value.set(table.bytes, table.keyEnd, table.payloadEnd);
+      return;
+    }
+    this.#look();
+    let left = dice.int(packed.count);
+    walkPacked((fieldBuffer, fieldStart, fieldEnd, valueBuffer, valueStart, valueEnd) => {
+      if (left-- !== 0) return;
+      this.field.set(fieldBuffer, fieldStart, fieldEnd);
+      this.value.set(valueBuffer, valueStart, valueEnd);
+    });
   }
+}
+
+function isLong(fieldLength: number, valueLength: number): boolean {
+  return fieldLength > MAX_PACKED_LENGTH || valueLength > MAX_PACKED_LENGTH;
+}
+
+function setInTable(
+  table: MemberTable,
+  fieldBuffer: Buffer,
+  fieldStart: number,
+  fieldEnd: number,
+  buffer: Buffer,
+  start: number,
+  end: number,
+): boolean {
+  const ref = table.find(fieldBuffer, fieldStart, fieldEnd);
+  if (ref === 0) table.insert(fieldBuffer, fieldStart, fieldEnd, end - start);
+  else if (table.payloadEnd - table.keyEnd !== end - start) table.replace(ref, end - start);
+  copyBytes(buffer, start, end, table.bytes, table.keyEnd);
+  table.tidy();
+  return ref === 0;
 }

@@ -1,0 +1,120 @@
+import type { ByteView, Slot, Store, ValueType } from '../store/index.ts';
+
+/** Flags, number of elements, and bytes of the elements, in front of these. */
+const COUNT_AT = 1;
+const USED_AT = 3;
+export const HEADER_BYTES = 5;
+/** A collection above this has an object: edits in the middle move what is behind them. */
+export const MAX_PACKED_BYTES = 8192;
+/** Smaller ones have no room to grow on. */
+const EXACT_BYTES = 64;
+const SPARE_SHIFT = 3;
+
+/**
+ * A small collection in the bytes of its store entry: a header, the elements one behind the other, and some room to grow on. What is known
+ * about it is read anew by `look`, and is true until any entry changes.
+ *
+ * One of these serves all values, one after the other.
+ */
+export class Packed {
+  readonly #view: ByteView = { buffer: Buffer.alloc(0), start: 0, end: 0 };
+  #store: Store | null = null;
+  /** The entry. Its slot can change with `splice`. */
+  slot: Slot = 0;
+  /** Holds the elements, from `start` to `end`. */
+  bytes: Buffer = this.#view.buffer;
+  start = 0;
+  end = 0;
+  count = 0;
+
+  /** Makes an empty collection of a new entry's value; returns the entry's slot from then on. */
+  create(store: Store, slot: Slot, type: ValueType, flags: number): Slot {
+    store.setType(slot, type);
+    const placed = store.resizePacked(slot, HEADER_BYTES);
+    const view = this.#view;
+    store.view(placed, view);
+    view.buffer[view.start] = flags;
+    view.buffer.fill(0, view.start + COUNT_AT, view.start + HEADER_BYTES);
+    return placed;
+  }
+
+  /** Turns to the value of an entry. */
+  look(store: Store, slot: Slot): void {
+    const view = this.#view;
+    store.view(slot, view);
+    const { buffer, start } = view;
+    this.#store = store;
+    this.slot = slot;
+    this.bytes = buffer;
+    this.start = start + HEADER_BYTES;
+    this.count = buffer[start + COUNT_AT] | (buffer[start + COUNT_AT + 1] << 8);
+    this.end = this.start + (buffer[start + USED_AT] | (buffer[start + USED_AT + 1] << 8));
+  }
+
+  /** Bits that the kind of value gives a meaning to. */
+  get flags(): number {
+    return this.bytes[this.start - HEADER_BYTES];
+  }
+
+  set flags(flags: number) {
+    this.bytes[this.start - HEADER_BYTES] = flags;
+  }
+
+  /** Bytes of all elements. */
+  get used(): number {
+    return this.end - this.start;
+  }
+
+  /**
+   * At `offset` from the start of the elements, makes room for `added` bytes (undefined ones) in place of `removed`, and adds
+   * `elements` to the count. Everything may have moved behind it: `start`, `slot`.
+   */
+  splice(offset: number, removed: number, added: number, elements: number): void {
+    const { used } = this;
+    const after = used + added - removed;
+    const count = this.count + elements;
+    if (added >= removed) {
+      this.#fit(after);
+      this.#close(offset + removed, offset + added, used);
+      this.#write(after, count);
+      return;
+    }
+    this.#close(offset + removed, offset + added, used);
+    this.#write(after, count);
+    this.#fit(after);
+  }
+
+  /** Moves the bytes from `from` up to `used` to `to`. */
+  #close(from: number, to: number, used: number): void {
+    const { bytes, start } = this;
+    if (from !== to && from !== used) bytes.copyWithin(start + to, start + from, start + used);
+  }
+
+  #write(used: number, count: number): void {
+    const { bytes } = this;
+    const header = this.start - HEADER_BYTES;
+    bytes[header + COUNT_AT] = count & 255;
+    bytes[header + COUNT_AT + 1] = count >> 8;
+    bytes[header + USED_AT] = used & 255;
+    bytes[header + USED_AT + 1] = used >> 8;
+    this.count = count;
+    this.end = this.start + used;
+  }
+
+  /** Resizes the value when `used` bytes do not fit, or leave much idle. */
+  #fit(used: number): void {
+    const view = this.#view;
+    const room = view.end - view.start;
+    const needed = used + HEADER_BYTES;
+    if (needed <= room && needed > room - (room >> 2) - EXACT_BYTES) return;
+    const length = needed <= EXACT_BYTES ? needed : needed + (needed >> SPARE_SHIFT);
+    const store = this.#store!;
+    const slot = store.resizePacked(this.slot, length);
+    const { count } = this;
+    this.look(store, slot);
+    this.count = count;
+  }
+}
+
+/** The one that all values share: no two of them look at their bytes at the same time. */
+export const packed = new Packed();
