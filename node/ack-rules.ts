@@ -1,5 +1,5 @@
 import type { Args } from '../lib/codec/resp/index.ts';
-import type { CommandSpec } from '../lib/commands/index.ts';
+import { type CommandSpec, keysOf } from '../lib/commands/index.ts';
 
 /** When a write is acknowledged: once the leader has it, or once a listed follower has it too. */
 export type Ack = 'leader' | 'replica';
@@ -41,16 +41,14 @@ export class AckRules {
 
   /**
    * Milliseconds that this write waits for a follower; 0 for one that does not wait. Several keys: the longest of their waits. A write
-   * without keys (FLUSHALL) waits as long as any namespace would.
+   * without keys (FLUSHALL), or whose keys cannot be told, waits as long as any namespace would.
    */
   timeoutOf(spec: CommandSpec, args: Args): number {
     if (!this.waits) return 0;
-    if (spec.firstKey === 0) return Math.max(...this.#rules.map(({ timeoutMs }) => timeoutMs));
-    const last = spec.lastKey < 0 ? args.count + spec.lastKey : spec.lastKey;
+    const keys = spec.keySpecs.length === 0 ? null : keysOf(spec, args);
+    if (keys === null) return Math.max(...this.#rules.map(({ timeoutMs }) => timeoutMs));
     let timeoutMs = 0;
-    for (let i = spec.firstKey; i <= last; i += spec.keyStep) {
-      timeoutMs = Math.max(timeoutMs, this.#timeoutOfKey(args, i));
-    }
+    for (const { index } of keys) timeoutMs = Math.max(timeoutMs, this.#timeoutOfKey(args, index));
     return timeoutMs;
   }
 

@@ -1,5 +1,7 @@
+import type { KeySpec } from './key-specs.ts';
+import { type KeyReference, keysOf } from './keys-of.ts';
 import { lookupCommand, lookupSubcommand } from './lookup.ts';
-import { arityFits, type CommandSpec, lastKeyIndex } from './spec.ts';
+import { arityFits, type CommandSpec } from './spec.ts';
 import { type ArgumentDoc, parseSyntax } from './syntax.ts';
 import { commands } from './table.ts';
 import { type CommandArgs, unknownSubcommandText, wrongArityText } from './texts.ts';
@@ -44,13 +46,10 @@ const handlers: Record<string, Handler> = {
   DOCS: docsReply,
   GETKEYS: (args, sink, supports) => keysReply(args, sink, supports, (key) => sink.bulk(key)),
   GETKEYSANDFLAGS: (args, sink, supports) =>
-    keysReply(args, sink, supports, (key, spec) => {
+    keysReply(args, sink, supports, (key, { flags }) => {
       sink.arrayHeader(2);
       sink.bulk(key);
-      writeSet(
-        sink,
-        spec.keyFlags.filter((flag) => flag !== 'variable_flags'),
-      );
+      writeSet(sink, flags);
     }),
   HELP: (args, sink, supports) => helpReply(named(args, 0)!, sink, supports),
 };
@@ -128,37 +127,45 @@ function writeInfo(spec: CommandSpec, sink: ReplySink, supports: Supports): void
   writeSet(sink, spec.aclCategories);
   sink.setHeader(spec.tips.length);
   for (const tip of spec.tips) sink.bulkLatin1(tip);
-  sink.setHeader(spec.firstKey === 0 ? 0 : 1);
-  if (spec.firstKey !== 0) writeKeySpec(spec, sink);
+  sink.setHeader(spec.keySpecs.length);
+  for (const keySpec of spec.keySpecs) writeKeySpec(keySpec, sink);
   const subcommands = spec.subcommands.filter(supports);
   if (subcommands.length === 0) sink.setHeader(0);
   else sink.arrayHeader(subcommands.length);
   for (const sub of subcommands) writeInfo(sub, sink, supports);
 }
 
-function writeKeySpec(spec: CommandSpec, sink: ReplySink): void {
-  const isAbsolute = spec.lastKey >= 0;
+function writeKeySpec({ flags, start, find }: KeySpec, sink: ReplySink): void {
   sink.mapHeader(3);
   sink.bulkLatin1('flags');
-  writeSet(sink, spec.keyFlags);
-  writeSearch(sink, 'begin_search', 'index', [['index', spec.firstKey]]);
-  writeSearch(sink, 'find_keys', 'range', [
-    ['lastkey', isAbsolute ? spec.lastKey - spec.firstKey : spec.lastKey],
-    ['keystep', spec.keyStep],
-    ['limit', 0],
-  ]);
+  writeSet(sink, flags);
+  const { type, ...where } = start;
+  const from = 'from' in where ? { keyword: where.keyword, startfrom: where.from } : where;
+  writeSearch(sink, 'begin_search', type, from);
+  if (find.type === 'range') {
+    writeSearch(sink, 'find_keys', 'range', { lastkey: find.last, keystep: find.step, limit: 0 });
+  } else if (find.type === 'keynum') {
+    writeSearch(sink, 'find_keys', 'keynum', { keynumidx: 0, firstkey: 1, keystep: 1 });
+  } else writeSearch(sink, 'find_keys', 'unknown', {});
 }
 
-function writeSearch(sink: ReplySink, name: string, type: string, spec: [string, number][]): void {
+function writeSearch(
+  sink: ReplySink,
+  name: string,
+  type: string,
+  spec: Record<string, string | number>,
+): void {
   sink.bulkLatin1(name);
   sink.mapHeader(2);
   sink.bulkLatin1('type');
   sink.bulkLatin1(type);
   sink.bulkLatin1('spec');
-  sink.mapHeader(spec.length);
-  for (const [key, value] of spec) {
+  const fields = Object.entries(spec);
+  sink.mapHeader(fields.length);
+  for (const [key, value] of fields) {
     sink.bulkLatin1(key);
-    sink.integer(value);
+    if (typeof value === 'string') sink.bulkLatin1(value);
+    else sink.integer(value);
   }
 }
 
@@ -226,21 +233,32 @@ function keysReply(
   args: CommandArgs,
   sink: ReplySink,
   supports: Supports,
-  write: (key: Buffer, spec: CommandSpec) => void,
+  write: (key: Buffer, reference: KeyReference) => void,
 ): void {
-  const spec = lookupCommand(args.buffer, args.start(2), args.end(2));
+  const spec = commandAt(args, 2);
   const count = args.count - 2;
   if (spec === undefined || !supports(spec)) {
     sink.error('ERR Invalid command specified');
-  } else if (spec.firstKey === 0) {
+  } else if (spec.keySpecs.length === 0) {
     sink.error('ERR The command has no key arguments');
   } else if (!arityFits(spec, count)) {
     sink.error('ERR Invalid number of arguments specified for command');
   } else {
-    const last = lastKeyIndex(spec, count);
-    sink.arrayHeader(Math.floor((last - spec.firstKey) / spec.keyStep) + 1);
-    for (let i = spec.firstKey; i <= last; i += spec.keyStep) write(args.bytes(i + 2), spec);
+    const keys = keysOf(spec, args, 2);
+    if (keys === null) {
+      sink.error('ERR Invalid arguments specified for command');
+      return;
+    }
+    sink.arrayHeader(keys.length);
+    for (const key of keys) write(args.bytes(key.index), key);
   }
+}
+
+/** The command, or its subcommand, that begins at argument `i`. */
+function commandAt(args: CommandArgs, i: number): CommandSpec | undefined {
+  const spec = lookupCommand(args.buffer, args.start(i), args.end(i));
+  if (spec === undefined || spec.subcommands.length === 0 || i + 1 >= args.count) return spec;
+  return lookupSubcommand(spec, args.buffer, args.start(i + 1), args.end(i + 1));
 }
 
 /** The command, or subcommand as `container|name`, that argument `i` names. */

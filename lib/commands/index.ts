@@ -1,4 +1,6 @@
 export { commandReply, helpReply, type ReplySink } from './command-reply.ts';
+export type { KeySpec } from './key-specs.ts';
+export { type KeyReference, keysOf } from './keys-of.ts';
 export { lookupCommand, lookupSubcommand } from './lookup.ts';
 export {
   arityFits,

@@ -1,3 +1,5 @@
+import type { KeySpec } from './key-specs.ts';
+
 /** Redis's own command flags, as `COMMAND INFO` names them. */
 export type CommandFlag =
   | 'write'
@@ -37,18 +39,33 @@ export type CommandGroup =
   | 'ringside';
 
 /**
- * Which arguments are keys: the first one, the first two, all of them, all but the last one, every other one (keys and values), or as many
- * as the first or the second argument says, right behind it.
+ * Which arguments are keys:
+ * - `first`, `second`: that one;
+ * - `two`: the first two, with different things done to them; `pair`: with the same;
+ * - `all`, `all-but-last`: from the first on; `pairs`: every other one (keys and values);
+ * - `target-and-all`: the first, and differently all others; `second-and-all`: the same from the second on;
+ * - `counted`, `counted-second`: as many as the first or second argument says, right behind it;
+ * - `target-and-counted`: the first, and as many as the second says;
+ * - `sort`, `sort-ro`, `radius-store`, `radius-member-store`: those of SORT and GEORADIUS, which depend on options.
  */
 export type KeyPattern =
   | 'none'
   | 'first'
+  | 'second'
   | 'two'
+  | 'pair'
   | 'all'
   | 'all-but-last'
   | 'pairs'
+  | 'target-and-all'
+  | 'second-and-all'
   | 'counted'
-  | 'counted-second';
+  | 'counted-second'
+  | 'target-and-counted'
+  | 'sort'
+  | 'sort-ro'
+  | 'radius-store'
+  | 'radius-member-store';
 
 /** One row of the table, as it is written down. Lists are words with spaces between. */
 export interface CommandRow {
@@ -57,7 +74,7 @@ export interface CommandRow {
   arity: number;
   flags?: string;
   keys?: KeyPattern;
-  /** What the command does to its keys, in the words of Redis's key specifications. */
+  /** What the command does to its keys, in the words of Redis's key specifications; one list for each rule of the pattern, with `|` between. */
   keyFlags?: string;
   /** ACL categories beyond those that follow from flags and group. */
   acl?: string;
@@ -88,7 +105,10 @@ export interface CommandSpec {
   /** Index of the last key; negative: counted from the end. */
   readonly lastKey: number;
   readonly keyStep: number;
+  /** What is done to the keys of the first rule. */
   readonly keyFlags: readonly string[];
+  /** Where keys are and what is done to them. */
+  readonly keySpecs: readonly KeySpec[];
   readonly aclCategories: readonly string[];
   readonly tips: readonly string[];
   readonly group: CommandGroup;

@@ -1,3 +1,4 @@
+import { type KeySpec, keyPatterns } from './key-specs.ts';
 import { connectionRows } from './rows/connection.ts';
 import { genericRows } from './rows/generic.ts';
 import { hashRows } from './rows/hash.ts';
@@ -6,18 +7,7 @@ import { ringsideRows } from './rows/ringside.ts';
 import { serverRows } from './rows/server.ts';
 import { setRows } from './rows/set.ts';
 import { stringRows } from './rows/string.ts';
-import type { CommandFlag, CommandGroup, CommandRow, CommandSpec, KeyPattern } from './spec.ts';
-
-const KEY_RANGES: Record<KeyPattern, readonly [first: number, last: number, step: number]> = {
-  none: [0, 0, 0],
-  first: [1, 1, 1],
-  two: [1, 2, 1],
-  all: [1, -1, 1],
-  'all-but-last': [1, -2, 1],
-  pairs: [1, -1, 2],
-  counted: [0, 0, 0],
-  'counted-second': [0, 0, 0],
-};
+import type { CommandFlag, CommandGroup, CommandRow, CommandSpec } from './spec.ts';
 
 /** In the order in which Redis lists them. */
 const ACL_CATEGORIES = [
@@ -71,6 +61,13 @@ function aclCategories(row: CommandRow, group: CommandGroup, flags: readonly str
   return ACL_CATEGORIES.filter((category) => has.has(category)).map((category) => `@${category}`);
 }
 
+/** The rules of the row's pattern, each with the flags the row gives it. */
+function keySpecsOf(row: CommandRow): readonly KeySpec[] {
+  const flags = (row.keyFlags ?? '').split('|').map((list) => Object.freeze(words(list.trim())));
+  const { searches } = keyPatterns[row.keys ?? 'none'];
+  return Object.freeze(searches.map((search, i) => Object.freeze({ ...search, flags: flags[i] ?? [] })));
+}
+
 /** Gives every command a number, then every subcommand. */
 class Compiler {
   readonly specs: CommandSpec[] = [];
@@ -86,7 +83,8 @@ class Compiler {
 
   #compile(row: CommandRow, group: CommandGroup, id: number, name: string): CommandSpec {
     const flags = words(row.flags) as CommandFlag[];
-    const [firstKey, lastKey, keyStep] = KEY_RANGES[row.keys ?? 'none'];
+    const [firstKey, lastKey, keyStep] = keyPatterns[row.keys ?? 'none'].range;
+    const keySpecs = keySpecsOf(row);
     const subcommands = (row.subcommands ?? NO_ROWS).map((sub) =>
       this.#compile(sub, group, this.#nextSubcommandId++, `${name}|${sub.name}`),
     );
@@ -99,7 +97,8 @@ class Compiler {
       firstKey,
       lastKey,
       keyStep,
-      keyFlags: Object.freeze(words(row.keyFlags)),
+      keyFlags: keySpecs[0]?.flags ?? Object.freeze([]),
+      keySpecs,
       aclCategories: Object.freeze(aclCategories(row, group, flags)),
       tips: Object.freeze(words(row.tips)),
       group,

@@ -25,6 +25,11 @@ const redis: Record<
   { arity: number; flags: string[]; keys: number[]; acl: string[]; tips: string[]; keyFlags: string[] }
 > = JSON.parse(readFileSync(new URL('vectors/redis-7.0.15-commands.json', import.meta.url), 'utf8'));
 
+/** The key specifications of all its commands, without its notes. */
+const redisKeySpecs: Record<string, unknown[]> = JSON.parse(
+  readFileSync(new URL('vectors/redis-7.0.15-key-specs.json', import.meta.url), 'utf8'),
+);
+
 const everySpec: CommandSpec[] = commands.flatMap((spec) => [spec, ...spec.subcommands]);
 const look = (name: string) => lookupCommand(Buffer.from(name, 'latin1'), 0, name.length);
 
@@ -41,6 +46,10 @@ function command(line: string, supports?: (spec: CommandSpec) => boolean, protoc
   writer.protocol = protocol;
   commandReply(argsOf(...line.split(' ')), writer, supports);
   return plain(decodeReply(writer.take()));
+}
+
+function infoOf(name: string): unknown[] {
+  return (command(`COMMAND INFO ${name}`) as unknown[][])[0];
 }
 
 t.test('the table', async (t) => {
@@ -62,6 +71,14 @@ t.test('the table', async (t) => {
       // Redis forgot to put CLIENT itself among the commands about connections.
       const acl = spec.name === 'client' ? ['@connection', ...theirs.acl] : theirs.acl;
       t.strictSame(ours, { ...theirs, acl: [...acl].sort() }, spec.name);
+    }
+  });
+
+  t.test('finds keys where Redis 7.0 does', async (t) => {
+    for (const spec of everySpec.filter(({ name }) => name in redis)) {
+      const ours = infoOf(spec.name)[8] as { flags: Set<string> }[];
+      const sorted = [...ours].map((one) => ({ ...one, flags: [...one.flags].sort() }));
+      t.strictSame(sorted, redisKeySpecs[spec.name] ?? [], spec.name);
     }
   });
 
@@ -234,6 +251,22 @@ t.test('COMMAND', async (t) => {
     t.strictSame(command('COMMAND GETKEYS MSET a b c d'), ['a', 'c']);
     t.strictSame(command('COMMAND GETKEYS DEL a b c'), ['a', 'b', 'c']);
     t.strictSame(command('COMMAND GETKEYSANDFLAGS get a'), [['a', new Set(['RO', 'access'])]]);
+    const flagged = (line: string) =>
+      (command(`COMMAND GETKEYSANDFLAGS ${line}`) as [string, Set<string>][]).map(([key, flags]) =>
+        [key, ...flags].join(' '),
+      );
+    t.strictSame(flagged('SET k v EX 1 get'), ['k RW access update']);
+    t.strictSame(flagged('SET k v EX 1'), ['k OW update']);
+    t.strictSame(flagged('SMOVE a b m'), ['a RW access delete', 'b RW insert']);
+    t.strictSame(flagged('SINTERSTORE d a b'), ['d RW update', 'a RO access', 'b RO access']);
+    t.strictSame(flagged('LMPOP 2 a b LEFT'), ['a RW access delete', 'b RW access delete']);
+    t.strictSame(flagged('BLPOP a b 0'), ['a RW access delete', 'b RW access delete']);
+    for (const count of ['10', 'x', '0', '-1', '']) {
+      t.equal(
+        command(`COMMAND GETKEYS SINTERCARD ${count} a`),
+        '-ERR Invalid arguments specified for command',
+      );
+    }
     t.equal(command('COMMAND GETKEYS nosuch a'), '-ERR Invalid command specified');
     t.equal(command('COMMAND GETKEYS echo a'), '-ERR The command has no key arguments');
     t.equal(command('COMMAND GETKEYS get a b'), '-ERR Invalid number of arguments specified for command');

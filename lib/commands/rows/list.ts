@@ -49,7 +49,7 @@ function move(name: string, flags: string, since: string, extra: Extra): Command
     name,
     flags: `write denyoom${flags}`,
     keys: 'two',
-    keyFlags: TAKES,
+    keyFlags: `${TAKES} | RW insert`,
     since,
     routing: 'one-shard',
     ...extra,

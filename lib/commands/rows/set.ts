@@ -36,8 +36,8 @@ function store(name: string, keyFlags: string, complexity: string, summary: stri
     name,
     arity: -3,
     flags: 'write denyoom',
-    keys: 'all',
-    keyFlags,
+    keys: 'target-and-all',
+    keyFlags: `${keyFlags} | RO access`,
     since: '1.0.0',
     complexity,
     summary,
@@ -99,7 +99,7 @@ export const setRows: readonly CommandRow[] = [
     summary: 'Returns some members at random.',
     syntax: 'key [count]',
   }),
-  onSet('smove', 'write fast', 'RW access delete', '1.0.0', {
+  onSet('smove', 'write fast', 'RW access delete | RW insert', '1.0.0', {
     arity: 4,
     keys: 'two',
     routing: 'one-shard',
