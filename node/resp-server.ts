@@ -7,7 +7,7 @@ import type { Executor } from './executor.ts';
 import type { ReplicationLog } from './replication/replication-log.ts';
 import { Connection } from './server/connection.ts';
 import type { ConnectionHost } from './server/connection-host.ts';
-import { ReplyWriter } from './server/reply-writer.ts';
+import { Departures } from './server/departures.ts';
 import type { NodeServices } from './services.ts';
 
 /** Room for one largest argument and the rest of its command. */
@@ -47,7 +47,7 @@ export class RespServer {
         maxOutputBytes: limits.maxOutputBytes,
         maxInputBytes: 2 * limits.maxBulkBytes,
       },
-      reply: new ReplyWriter(),
+      departures: new Departures(),
       waiting: new Set(),
     };
     parts.node.followers.onProgress = () => this.#scheduleProgress();

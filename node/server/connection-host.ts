@@ -3,7 +3,7 @@ import type { Executor } from '../executor.ts';
 import type { ReplicationLog } from '../replication/replication-log.ts';
 import type { NodeServices } from '../services.ts';
 import type { Connection } from './connection.ts';
-import type { ReplyWriter } from './reply-writer.ts';
+import type { Departures } from './departures.ts';
 
 /** What the connections of a node share. */
 export interface ConnectionHost {
@@ -16,8 +16,7 @@ export interface ConnectionHost {
     /** Bytes of unfinished commands that all clients together may make the node hold. */
     readonly maxInputBytes: number;
   };
-  /** Writes the replies of whoever's turn it is. Replaced when its memory must stay as it is. */
-  reply: ReplyWriter;
+  readonly departures: Departures;
   /** Connections with replies that wait for followers. */
   readonly waiting: Set<Connection>;
 }

@@ -5,6 +5,7 @@ import type { LinkTransport } from '../replication/follower-link.ts';
 import { Client } from './client.ts';
 import type { ConnectedClient, Debt } from './client-registry.ts';
 import type { ConnectionHost } from './connection-host.ts';
+import type { Departing } from './departures.ts';
 import { type HeldReply, type Output, OutputQueue, withUnknownOutcome } from './output-queue.ts';
 import { ReplyWriter } from './reply-writer.ts';
 
@@ -32,7 +33,7 @@ const LOST_LEADERSHIP = errorLine('this node stopped leading before a follower a
  * Replies leave in the order of their commands. A reply that acknowledges a write leaves only under the lease, and never waits inside
  * the socket's own buffer, where nobody could hold it back any more: what the socket does not take at once queues here.
  */
-export class Connection implements ConnectedClient, LinkTransport {
+export class Connection implements ConnectedClient, Departing, LinkTransport {
   readonly client: Client;
   readonly #host: ConnectionHost;
   readonly #socket: Socket;
@@ -53,6 +54,9 @@ export class Connection implements ConnectedClient, LinkTransport {
   #held: HeldReply[] = [];
   #holdMs = 0;
   #acknowledges = false;
+  /** Replies in the writer's memory that leave at the end of the turn of the event loop. */
+  #departing: Buffer | null = null;
+  #departingAcknowledges = false;
 
   constructor(host: ConnectionHost, socket: Socket, addresses: { address: string; localAddress: string }) {
     const { node, limits } = host;
@@ -129,7 +133,8 @@ export class Connection implements ConnectedClient, LinkTransport {
 
   /** One turn. Returns whether commands were left because of the size of the replies. */
   #turn(): boolean {
-    const { executor, reply } = this.#host;
+    const { executor } = this.#host;
+    const { reply } = this.#host.departures;
     const { client } = this;
     executor.beginTurn();
     client.lastActiveMs = executor.nowMs;
@@ -200,35 +205,59 @@ export class Connection implements ConnectedClient, LinkTransport {
 
   /** Sends the replies of the turn, or lets them wait in order. */
   #flush(): void {
-    const { reply, node, log, executor } = this.#host;
-    const bytes = reply.take();
+    const { departures, node, log, executor } = this.#host;
+    const bytes = departures.reply.take();
     const acknowledges = this.#acknowledges;
     this.#acknowledges = false;
-    let isKept = false;
     if (this.#held.length > 0) {
       const deadlineMs = executor.nowMs + this.#holdMs;
       this.#enqueue({ bytes: Buffer.from(bytes), acknowledges, held: this.#held, deadlineMs });
       this.#held = [];
     } else if (bytes.length > 0) {
-      if (this.#inSocket > 0 || !this.#queue.isEmpty) {
+      if (this.#isAhead) {
         this.#enqueue({ bytes: Buffer.from(bytes), acknowledges, held: NONE, deadlineMs: 0 });
       } else {
-        isKept = this.#send(bytes, acknowledges);
+        this.#departing = bytes;
+        this.#departingAcknowledges = acknowledges;
+        departures.add(this);
       }
     }
-    // What the socket has not taken keeps the writer's memory.
-    if (isKept) this.#host.reply = new ReplyWriter();
-    else reply.rewind();
     if (log.active) node.followers.wake();
     const { afterReply } = this.client;
     if (afterReply) {
+      this.#queueDeparting();
+      this.#advance();
       this.client.afterReply = null;
       afterReply();
     }
     this.#finish();
   }
 
+  /** Something is on its way, and has to go before what comes now. */
+  get #isAhead(): boolean {
+    return this.#inSocket > 0 || this.#departing !== null || !this.#queue.isEmpty;
+  }
+
+  depart(): boolean {
+    const bytes = this.#departing;
+    if (bytes === null) return false;
+    this.#departing = null;
+    if (this.#socket.destroyed) return false;
+    const isKept = this.#send(bytes, this.#departingAcknowledges);
+    this.#finish();
+    return isKept;
+  }
+
+  /** What would leave at the end of the turn goes before what comes now. */
+  #queueDeparting(): void {
+    if (this.#departing === null) return;
+    const output = { bytes: Buffer.from(this.#departing), held: NONE, deadlineMs: 0 };
+    this.#departing = null;
+    this.#queue.push({ ...output, acknowledges: this.#departingAcknowledges });
+  }
+
   #enqueue(output: Output): void {
+    this.#queueDeparting();
     this.#queue.push(output);
     this.#accountOutput();
     this.#advance();
@@ -367,14 +396,15 @@ export class Connection implements ConnectedClient, LinkTransport {
     this.#reportedInput = bytes;
     if (!grew || node.clients.inputBytes <= limits.maxInputBytes) return;
     const message = 'unfinished commands of all clients exceed 2 x node.limits.maxBulkBytes';
-    this.#host.reply.error(new RingsideError('overloaded', message).toResp());
+    this.#host.departures.reply.error(new RingsideError('overloaded', message).toResp());
     this.client.closing = true;
     this.#flush();
   }
 
   /** Ends the connection when its client is done and everything has left. */
   #finish(): void {
-    if (!this.client.closing || !this.#queue.isEmpty || this.#socket.destroyed) return;
+    if (!this.client.closing || this.#departing !== null) return;
+    if (!this.#queue.isEmpty || this.#socket.destroyed) return;
     if (this.#socket.writableEnded) return;
     this.#socket.end();
     // What still comes is thrown away, so that the client can read its last reply; but not for ever.
@@ -399,7 +429,7 @@ export class Connection implements ConnectedClient, LinkTransport {
   }
 
   write(bytes: Buffer): void {
-    if (this.#inSocket > 0 || !this.#queue.isEmpty) {
+    if (this.#isAhead) {
       this.#enqueue({ bytes, acknowledges: false, held: NONE, deadlineMs: 0 });
     } else {
       this.#send(bytes, false);
