@@ -157,6 +157,12 @@ export class MemoryStore implements Store {
     return slot;
   }
 
+  bytesOf(slot: Slot): number {
+    const timed = this.expiresAt(slot) === 0 ? 0 : EXPIRY_BYTES;
+    const object = this.#extras.get(slot)?.objectBytes ?? 0;
+    return ENTRY_BYTES + timed + this.keyOf(slot).length + this.length(slot) + object;
+  }
+
   length(slot: Slot): number {
     this.#bytes.locate(slot);
     return this.#bytes.length;

@@ -57,6 +57,8 @@ export interface Store {
   /** Any entry, each as likely; 0 when there is none. */
   random(random: { int(n: number): number }): Slot;
 
+  /** Bytes the entry takes, with what it costs to keep it: its share of `usedBytes`. */
+  bytesOf(slot: Slot): number;
   /** Bytes of the value. */
   length(slot: Slot): number;
   /** The value, one character a byte. */
