@@ -1,81 +1,231 @@
 import type { Keyspace } from '../keyspace.ts';
 import { SET, type Slot, type StoredObject } from '../store/index.ts';
-import { type Dice, Found, type VisitBytes } from './bytes.ts';
+import { copyBytes, type Dice, Found, sameBytes, type VisitBytes } from './bytes.ts';
+import { compareIntegers, isInteger } from './integers.ts';
+import { lengthAt, lengthSize, MAX_PACKED_LENGTH, writeLength } from './lengths.ts';
+import { MemberTable } from './member-table.ts';
+import { MAX_PACKED_BYTES, packed } from './packed.ts';
 
-interface SetObject extends StoredObject {
-  readonly members: Set<string>;
+/** A set too large for the bytes of its entry. */
+class SetObject implements StoredObject {
+  readonly table: MemberTable;
+
+  constructor(seed: number) {
+    this.table = new MemberTable('nothing', seed);
+  }
+
+  get bytes(): number {
+    return this.table.reservedBytes;
+  }
 }
 
-const SET_BYTES = 64;
+/** Flag of packed sets: members are whole numbers, and in ascending order. */
+const IS_INTSET = 1;
+/** Integers may take more than other packed members: they have no table as long as their number is within the limit. */
+const MAX_INTSET_BYTES = 60_000;
+const MAX_MEMBERS = 0xffff;
+
+/** Where `seek` stopped among the packed elements, `[length][member]`: at the member, or where it belongs. */
+let foundAt = 0;
+let foundEnd = 0;
+
+/** Finds a member in what `packed` looks at. */
+function seek(buffer: Buffer, start: number, end: number): boolean {
+  const { bytes } = packed;
+  const limit = packed.end;
+  const length = end - start;
+  let at = packed.start;
+  while (at < limit) {
+    const memberLength = lengthAt(bytes, at);
+    const member = at + lengthSize(memberLength);
+    if (memberLength === length && sameBytes(bytes, member, buffer, start, length)) {
+      foundAt = at;
+      foundEnd = member + length;
+      return true;
+    }
+    at = member + memberLength;
+  }
+  foundAt = limit;
+  return false;
+}
+
+/** As `seek`, for an integer among integers. */
+function seekInteger(buffer: Buffer, start: number, end: number): boolean {
+  const { bytes } = packed;
+  const limit = packed.end;
+  let at = packed.start;
+  while (at < limit) {
+    const next = at + 1 + bytes[at];
+    const order = compareIntegers(bytes, at + 1, next, buffer, start, end);
+    if (order >= 0) {
+      foundAt = at;
+      foundEnd = next;
+      return order === 0;
+    }
+    at = next;
+  }
+  foundAt = limit;
+  return false;
+}
+
+/** Visits what `packed` looks at; nothing may look at anything else meanwhile. */
+function walkPacked(visit: VisitBytes): void {
+  const { bytes, end } = packed;
+  let at = packed.start;
+  while (at < end) {
+    const length = lengthAt(bytes, at);
+    const member = at + lengthSize(length);
+    at = member + length;
+    visit(bytes, member, at);
+  }
+}
 
 /**
  * A set under a key. Opened for one command; a mutation of any other entry makes it stale. Whoever mutates it calls
  * `keyspace.modified(set.slot)` behind that, or removes the entry when `size` has become 0.
+ *
+ * A small one is packed in the bytes of its entry; a larger one is a table.
  */
 export class SetValue {
   /** The entry; kept right through this value's own mutations. */
   slot: Slot;
   /** The member that `random` chose. */
   readonly member = new Found();
-  readonly #object: SetObject;
+  readonly #keyspace: Keyspace;
+  #object: SetObject | null;
 
-  private constructor(slot: Slot, object: SetObject) {
+  private constructor(keyspace: Keyspace, slot: Slot, object: SetObject | null) {
+    this.#keyspace = keyspace;
     this.slot = slot;
     this.#object = object;
   }
 
   /** Opens the set of an entry of type SET. */
   static open(keyspace: Keyspace, slot: Slot): SetValue {
-    return new SetValue(slot, keyspace.store.objectOf(slot) as SetObject);
+    return new SetValue(keyspace, slot, keyspace.store.objectOf(slot) as SetObject | null);
   }
 
   /** Adds an entry with an empty set for a key that is not there. */
   static create(keyspace: Keyspace, buffer: Buffer, start: number, end: number): SetValue {
     const slot = keyspace.insert(buffer, start, end);
-    keyspace.store.setObject(slot, SET, { members: new Set(), bytes: SET_BYTES } as SetObject);
-    return SetValue.open(keyspace, slot);
+    return new SetValue(keyspace, packed.create(keyspace.store, slot, SET, IS_INTSET), null);
   }
 
   /** Number of members. */
   get size(): number {
-    return this.#object.members.size;
+    if (this.#object !== null) return this.#object.table.size;
+    this.#look();
+    return packed.count;
   }
 
   /** Redis's name of how it is kept. */
   get encoding(): 'intset' | 'hashtable' {
-    return 'hashtable';
+    if (this.#object !== null) return 'hashtable';
+    this.#look();
+    return isIntset() ? 'intset' : 'hashtable';
+  }
+
+  #look(): void {
+    packed.look(this.#keyspace.store, this.slot);
   }
 
   has(buffer: Buffer, start: number, end: number): boolean {
-    return this.#object.members.has(buffer.latin1Slice(start, end));
+    if (this.#object !== null) return this.#object.table.find(buffer, start, end) !== 0;
+    this.#look();
+    return seek(buffer, start, end);
   }
 
-  /** Whether the member is new. */
+  /** Whether the member is new. The bytes must not be this set's own. */
   add(buffer: Buffer, start: number, end: number): boolean {
-    const { members } = this.#object;
-    const { size } = members;
-    return members.add(buffer.latin1Slice(start, end)).size !== size;
+    if (this.#object !== null) return addToTable(this.#object.table, buffer, start, end);
+    this.#look();
+    const integers = isIntset();
+    const isOrdered = integers && isInteger(buffer, start, end);
+    if (isOrdered ? seekInteger(buffer, start, end) : seek(buffer, start, end)) return false;
+    const length = end - start;
+    const size = lengthSize(length) + length;
+    const { count } = packed;
+    const fits = packed.used + size <= (isOrdered ? MAX_INTSET_BYTES : MAX_PACKED_BYTES);
+    if (!fits || count === MAX_MEMBERS || length > MAX_PACKED_LENGTH) {
+      return addToTable(this.#leavePacked(), buffer, start, end);
+    }
+    const offset = foundAt - packed.start;
+    packed.splice(offset, 0, size, 1);
+    this.slot = packed.slot;
+    const at = packed.start + offset;
+    copyBytes(buffer, start, end, packed.bytes, writeLength(packed.bytes, at, length));
+    const isTooLarge = count + 1 > this.#keyspace.data.limits.setIntegers;
+    if (integers && (!isOrdered || isTooLarge)) packed.flags &= ~IS_INTSET;
+    if (packed.used > MAX_PACKED_BYTES && !isIntset()) this.#leavePacked();
+    return true;
+  }
+
+  /** Puts what is packed into a table. */
+  #leavePacked(): MemberTable {
+    const { store, data } = this.#keyspace;
+    const object = new SetObject(data.hashSeed);
+    walkPacked((bytes, start, end) => addToTable(object.table, bytes, start, end));
+    this.slot = store.setObject(this.slot, SET, object);
+    this.#object = object;
+    return object.table;
   }
 
   /** Whether the member was there. */
   delete(buffer: Buffer, start: number, end: number): boolean {
-    return this.#object.members.delete(buffer.latin1Slice(start, end));
+    if (this.#object !== null) {
+      const { table } = this.#object;
+      const ref = table.find(buffer, start, end);
+      if (ref === 0) return false;
+      table.remove(ref);
+      table.tidy();
+      return true;
+    }
+    this.#look();
+    if (!seek(buffer, start, end)) return false;
+    packed.splice(foundAt - packed.start, foundEnd - foundAt, 0, -1);
+    this.slot = packed.slot;
+    return true;
   }
 
   /** Visits all members (integers in ascending order while the encoding is `intset`); nothing may be mutated meanwhile. */
   forEach(visit: VisitBytes): void {
-    for (const member of this.#object.members) visit(Buffer.from(member, 'latin1'), 0, member.length);
+    this.scan(0, Number.POSITIVE_INFINITY, visit);
   }
 
   /** Visits about `count` members from a cursor on; returns the next cursor, 0 at the end. A member that stays is visited. */
-  scan(_cursor: number, _count: number, visit: VisitBytes): number {
-    this.forEach(visit);
-    return 0;
+  scan(cursor: number, count: number, visit: VisitBytes): number {
+    if (this.#object === null) {
+      this.#look();
+      walkPacked(visit);
+      return 0;
+    }
+    const { table } = this.#object;
+    return table.scan(cursor, count, () => visit(table.bytes, table.keyStart, table.keyEnd));
   }
 
   /** Chooses any member, each as likely, into `member`. */
   random(dice: Dice): void {
-    const member = [...this.#object.members][dice.int(this.size)];
-    this.member.set(Buffer.from(member, 'latin1'), 0, member.length);
+    if (this.#object !== null) {
+      const { table } = this.#object;
+      table.random(dice);
+      this.member.set(table.bytes, table.keyStart, table.keyEnd);
+      return;
+    }
+    this.#look();
+    let left = dice.int(packed.count);
+    walkPacked((bytes, start, end) => {
+      if (left-- === 0) this.member.set(bytes, start, end);
+    });
   }
+}
+
+function isIntset(): boolean {
+  return (packed.flags & IS_INTSET) !== 0;
+}
+
+function addToTable(table: MemberTable, buffer: Buffer, start: number, end: number): boolean {
+  if (table.find(buffer, start, end) !== 0) return false;
+  table.insert(buffer, start, end, 0);
+  table.tidy();
+  return true;
 }
