@@ -124,7 +124,7 @@ export function buildNode(config: Config, { clock, random, log }: NodeDeps): Nod
 function settingsOf({ node }: Config): Settings {
   return new Settings({
     maxMemoryBytes: node.maxMemoryBytes,
-    maxMemoryPolicy: 'allkeys-lru',
+    maxMemoryPolicy: node.maxMemoryPolicy,
     requirePass: node.requirePass ?? '',
     idleTimeoutMs: node.limits.idleTimeoutMs,
     maxClients: node.limits.maxConnections,

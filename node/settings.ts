@@ -1,17 +1,5 @@
+import type { MemoryPolicy } from './eviction.ts';
 import type { OutputLimits } from './settings/kinds-of-lists.ts';
-
-/** What is evicted when the memory budget is used up, by Redis's names, in its order. */
-export const evictionPolicies = [
-  'volatile-lru',
-  'volatile-lfu',
-  'volatile-random',
-  'volatile-ttl',
-  'allkeys-lru',
-  'allkeys-lfu',
-  'allkeys-random',
-  'noeviction',
-] as const;
-export type EvictionPolicy = (typeof evictionPolicies)[number];
 
 const MIB = 1 << 20;
 
@@ -19,7 +7,7 @@ const MIB = 1 << 20;
 export class Settings {
   /** Bytes; 0 for no limit. */
   maxMemoryBytes: number;
-  maxMemoryPolicy: EvictionPolicy;
+  maxMemoryPolicy: MemoryPolicy;
   /** Empty: no password. */
   requirePass: string;
   /** Milliseconds after which a silent client is closed; 0 never. */
@@ -53,7 +41,7 @@ export class Settings {
 
   constructor(fields: {
     maxMemoryBytes: number;
-    maxMemoryPolicy: EvictionPolicy;
+    maxMemoryPolicy: MemoryPolicy;
     requirePass: string;
     idleTimeoutMs: number;
     maxClients: number;

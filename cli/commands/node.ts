@@ -1,4 +1,4 @@
-import { type Command, Option } from 'commander';
+import type { Command } from 'commander';
 import { type FlagSetting, loadConfig } from '../configuration.ts';
 import { UsageError } from '../errors.ts';
 import type { CommonOptions } from '../options.ts';
@@ -7,7 +7,6 @@ import { roles } from '../roles.ts';
 interface NodeOptions extends CommonOptions {
   readonly port?: string;
   readonly adminPort?: string;
-  readonly maxmemoryPolicy?: string;
   readonly appendonly?: string;
   readonly appendfsync?: string;
   readonly save?: string;
@@ -27,6 +26,12 @@ const SETTINGS = [
   ['--bind', 'bind', '<address>', 'address to listen on'],
   ['--dir', 'dir', '<dir>', 'folder for what must survive a restart'],
   ['--maxmemory', 'maxMemoryBytes', '<size>', 'budget for keys and values, e.g. 1gb'],
+  [
+    '--maxmemory-policy',
+    'maxMemoryPolicy',
+    '<policy>',
+    'what is evicted when that is used up, e.g. allkeys-lru',
+  ],
   ['--requirepass', 'requirePass', '<password>', 'password that clients give with AUTH'],
   ['--replicaof', 'replicaof', '<"host port">', 'with --standalone: follow this node'],
   ['--enable-debug-command', 'enableDebugCommand', '<yes|local|no>', 'who may use DEBUG: later; only `no`'],
@@ -56,12 +61,6 @@ export function registerNode(program: Command): void {
     .option('--standalone', 'a plain RESP server: no control plane, no shard, no lease');
   for (const [flag, , placeholder, description] of SETTINGS)
     command.option(`${flag} ${placeholder}`, description);
-  command.addOption(
-    new Option(
-      '--maxmemory-policy <policy>',
-      'what is evicted when --maxmemory is used up; only allkeys-lru so far',
-    ),
-  );
   for (const [name, placeholder, , description] of LATER)
     command.option(`--${name} ${placeholder}`, description);
   command.action(run);
@@ -105,11 +104,5 @@ function refuseLater(options: NodeOptions): void {
       const accepted = off === null ? 'leave it out' : `so far only \`--${name} ${off || '""'}\` is accepted`;
       throw new UsageError(`--${name} ${value} comes in a later release, with data on disk: ${accepted}`);
     }
-  }
-  const policy = options.maxmemoryPolicy;
-  if (policy !== undefined && policy !== 'allkeys-lru') {
-    throw new UsageError(
-      `--maxmemory-policy ${policy} comes in a later release: so far only allkeys-lru is accepted`,
-    );
   }
 }

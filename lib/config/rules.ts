@@ -113,11 +113,8 @@ function checkNamespaces({ namespaces }: Config, report: Report): void {
   unique(namespaces, 'name', ['namespaces'], report);
   unique(namespaces, 'prefix', ['namespaces'], report);
   for (const [i, namespace] of namespaces.entries()) {
-    if (namespace.policy !== 'lru') later(['namespaces', i, 'policy'], report);
     if (namespace.stalenessMs > 0) later(['namespaces', i, 'stalenessMs'], report);
-    for (const key of ['maxBytes', 'maxValueBytes', 'defaultTtlSeconds', 'origin'] as const) {
-      if (namespace[key] !== null) later(['namespaces', i, key], report);
-    }
+    if (namespace.origin !== null) later(['namespaces', i, 'origin'], report);
   }
 }
 

@@ -46,6 +46,31 @@ const limits = group(
       default: 10_000,
       description: 'How long a TLS handshake may take before the connection is closed.',
     }),
+    maxFences: whole({
+      minimum: 1,
+      maximum: 10_000_000,
+      unit: 'names',
+      default: 100_000,
+      formula: 'memory <= maxFences x (140 bytes + the name)',
+      description:
+        'Names of fences (`FENCE name token`) whose highest token the node keeps, for ever. One more is refused: dropping one would let an old holder write again.',
+    }),
+    maxLeases: whole({
+      minimum: 1,
+      maximum: 10_000_000,
+      unit: 'leases',
+      default: 100_000,
+      description:
+        'Leases to fill a missing or stale value held at once. While there are so many, no further one is handed out, and a miss is filled by whoever sees it.',
+    }),
+    maxTagBytes: size({
+      minimum: '64kb',
+      maximum: '64gb',
+      default: '256mb',
+      formula: 'a tagged key takes about 150 bytes + the key + 60 bytes for each tag',
+      description:
+        'Memory for the index from tags to keys, a part of `node.maxMemoryBytes`. Beyond it writes with tags are refused.',
+    }),
     idleTimeoutMs: milliseconds({
       minimum: 0,
       maximum: 86_400_000,
@@ -161,8 +186,26 @@ export const nodeSchema = group(
       default: '256mb',
       formula: 'resident memory <= maxMemoryBytes + replication.backlogBytes + output buffers + 64 MB',
       description:
-        'Budget for keys and values with their overhead. Beyond it the least recently used keys are evicted.',
+        'Budget for keys and values with their overhead. Beyond it keys are evicted as `maxMemoryPolicy` says.',
     }),
+    maxMemoryPolicy: oneOf(
+      [
+        'volatile-lru',
+        'volatile-lfu',
+        'volatile-random',
+        'volatile-ttl',
+        'allkeys-lru',
+        'allkeys-lfu',
+        'allkeys-random',
+        'noeviction',
+        'allkeys-s3-fifo',
+      ],
+      {
+        default: 'allkeys-s3-fifo',
+        description:
+          "What is evicted when `maxMemoryBytes` is used up, by Redis's names: `volatile` evicts only keys that expire, `noeviction` refuses writes that need memory. `allkeys-s3-fifo` is Ringside's own: keys that were asked for once make room before those that came back.",
+      },
+    ),
     requirePass: text({
       default: null,
       unit: 'secret',

@@ -55,25 +55,29 @@ const namespace = group(
       minimum: '1mb',
       maximum: '1024gb',
       default: null,
-      description: "Memory budget of the namespace's keys on each node.",
+      formula: 'sum of maxBytes <= node.maxMemoryBytes, or the larger budgets are never used up',
+      description:
+        "Memory budget of the namespace's keys on each node, with their overhead. Beyond it keys of this namespace are evicted and no others. Left out: only `node.maxMemoryBytes` counts.",
     }),
-    policy: oneOf(['lru', 'lfu', 'ttl', 'none'], {
-      default: 'lru',
-      description: 'What is evicted when the budget is used up.',
+    policy: oneOf(['lru', 'lfu', 'ttl', 's3-fifo', 'noeviction'], {
+      default: 's3-fifo',
+      description:
+        'What is evicted when `maxBytes` is used up: the least recently used key (`lru`), the least often used (`lfu`), the one that expires next (`ttl`; one that never expires stays), what was asked for only once in a while (`s3-fifo`, the best on most real workloads), or nothing, and writes that need memory are refused (`noeviction`).',
     }),
     defaultTtlSeconds: whole({
       minimum: 1,
       maximum: 315_360_000,
       unit: 's',
       default: null,
-      description: 'Time to live of values written without one.',
+      description:
+        'Time to live of values written without one (SET, and whatever makes a new key). PERSIST still takes it away.',
     }),
     maxValueBytes: size({
       minimum: '1',
       maximum: '512mb',
       default: null,
       description:
-        'Largest value accepted; a larger one is refused and nothing changes. Left out: only `limits.maxBulkBytes` counts.',
+        'Largest string accepted, and largest element of a collection; a larger one is refused and nothing changes. Left out: only `limits.maxBulkBytes` counts.',
     }),
     ack: oneOf(['leader', 'replica'], {
       default: null,

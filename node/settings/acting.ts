@@ -1,4 +1,4 @@
-import { evictionPolicies } from '../settings.ts';
+import { evictionPolicies } from '../eviction.ts';
 import {
   anyText,
   INT_MAX,

@@ -45,7 +45,11 @@ t.test('exit codes and errors', async (t) => {
     ],
     [['node', '--standalone', '--save', '900 1'], 2, /--save 900 1 comes in a later release/],
     [['node', '--standalone', '--appendfsync', 'always'], 2, /--appendfsync always comes in a later release/],
-    [['node', '--standalone', '--maxmemory-policy', 'noeviction'], 2, /--maxmemory-policy noeviction comes/],
+    [
+      ['node', '--standalone', '--maxmemory-policy', 'newest'],
+      2,
+      /--maxmemory-policy: `node\.maxMemoryPolicy` must be one of/,
+    ],
     [
       ['node', '--standalone', '--maxmemory', 'much'],
       2,

@@ -289,7 +289,7 @@ t.test('rules between options', async (t) => {
       /`namespaces.1.name` is "a", as `namespaces.0.name`/,
     ],
     ['namespaces: [{name: a, prefix: x}, {name: b, prefix: x}]', /`namespaces.1.prefix` is "x"/],
-    ...['maxBytes: 1gb', 'policy: lfu', 'defaultTtlSeconds: 5', 'stalenessMs: 5', 'origin: "http://x"'].map(
+    ...['stalenessMs: 5', 'origin: "http://x"'].map(
       (option): [string, RegExp] => [
         `namespaces: [{name: a, prefix: a, ${option}}]`,
         /comes in a later release/,

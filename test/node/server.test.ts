@@ -88,7 +88,7 @@ t.test('client libraries', async (t) => {
       t.ok((await client.ttl('k')) > 90);
       t.equal(await client.clientGetName(), 'tester');
       t.equal(await client.incrBy(`n${RESP}`, 5), 5);
-      t.same(await client.configGet('maxmemory-policy'), { 'maxmemory-policy': 'allkeys-lru' });
+      t.same(await client.configGet('maxmemory-policy'), { 'maxmemory-policy': 'allkeys-s3-fifo' });
       await client.close();
     }
   });
