@@ -4,6 +4,7 @@ import { commands } from './table.ts';
 /** A power of two, many times the number of commands, so that nearly every name is found at once. */
 const SLOTS = 1024;
 const FREE = -1;
+const BAR = 0x7c;
 
 const longestName = Math.max(...commands.map((spec) => spec.word.length));
 
@@ -66,4 +67,12 @@ export function lookupSubcommand(
 ): CommandSpec | undefined {
   const word = Buffer.from(buffer.subarray(start, end)).latin1Slice().toUpperCase();
   return container.subcommands.find((sub) => sub.word === word);
+}
+
+/** The command named, in any case, by these bytes, or the subcommand as `container|name`; undefined when there is none. */
+export function lookupCommandPath(buffer: Uint8Array, start: number, end: number): CommandSpec | undefined {
+  const bar = buffer.subarray(start, end).indexOf(BAR);
+  if (bar < 0) return lookupCommand(buffer, start, end);
+  const container = lookupCommand(buffer, start, start + bar);
+  return container && lookupSubcommand(container, buffer, start + bar + 1, end);
 }
