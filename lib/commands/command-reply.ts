@@ -1,6 +1,6 @@
 import type { KeySpec } from './key-specs.ts';
 import { type KeyReference, keysOf } from './keys-of.ts';
-import { lookupCommand, lookupSubcommand } from './lookup.ts';
+import { lookupCommand, lookupCommandPath, lookupSubcommand } from './lookup.ts';
 import { arityFits, type CommandSpec } from './spec.ts';
 import { type ArgumentDoc, parseSyntax } from './syntax.ts';
 import { commands } from './table.ts';
@@ -263,12 +263,7 @@ function commandAt(args: CommandArgs, i: number): CommandSpec | undefined {
 
 /** The command, or subcommand as `container|name`, that argument `i` names. */
 function named(args: CommandArgs, i: number): CommandSpec | undefined {
-  const start = args.start(i);
-  const end = args.end(i);
-  const bar = args.buffer.subarray(start, end).indexOf('|');
-  if (bar < 0) return lookupCommand(args.buffer, start, end);
-  const container = lookupCommand(args.buffer, start, start + bar);
-  return container && lookupSubcommand(container, args.buffer, start + bar + 1, end);
+  return lookupCommandPath(args.buffer, args.start(i), args.end(i));
 }
 
 function upper(args: CommandArgs, i: number): string {

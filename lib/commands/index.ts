@@ -1,7 +1,7 @@
 export { commandReply, helpReply, type ReplySink } from './command-reply.ts';
 export type { KeySpec } from './key-specs.ts';
 export { type KeyReference, keysOf } from './keys-of.ts';
-export { lookupCommand, lookupSubcommand } from './lookup.ts';
+export { lookupCommand, lookupCommandPath, lookupSubcommand } from './lookup.ts';
 export {
   arityFits,
   type CommandFlag,

@@ -3,6 +3,7 @@ import { connectionRows } from './rows/connection.ts';
 import { genericRows } from './rows/generic.ts';
 import { hashRows } from './rows/hash.ts';
 import { listRows } from './rows/list.ts';
+import { operationsRows } from './rows/operations.ts';
 import { ringsideRows } from './rows/ringside.ts';
 import { serverRows } from './rows/server.ts';
 import { setRows } from './rows/set.ts';
@@ -126,6 +127,7 @@ const groups: readonly [CommandGroup, readonly CommandRow[]][] = [
   ['generic', genericRows],
   ['connection', connectionRows],
   ['server', serverRows],
+  ['server', operationsRows],
   ['ringside', ringsideRows],
 ];
 

@@ -24,3 +24,8 @@ export type CommandHandlers = Readonly<Record<string, CommandHandler>>;
 export const SYNTAX_ERROR = 'ERR syntax error';
 export const WRONG_TYPE = 'WRONGTYPE Operation against a key holding the wrong kind of value';
 export const NOT_AN_INTEGER = 'ERR value is not an integer or out of range';
+
+/** What a container says of a subcommand that got arguments it does not take. */
+export function subcommandSyntax(args: Args): string {
+  return `ERR unknown subcommand or wrong number of arguments for '${args.utf8(1)}'. Try ${args.upper(0)} HELP.`;
+}
