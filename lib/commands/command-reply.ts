@@ -65,7 +65,7 @@ export function helpReply(container: CommandSpec, sink: ReplySink, supports: Sup
 }
 
 function listReply(args: CommandArgs, sink: ReplySink, supports: Supports): void {
-  let names = commands.filter(supports);
+  let names = commands.flatMap((spec) => [spec, ...spec.subcommands]).filter(supports);
   if (args.count > 2) {
     const filter =
       args.count === 5 && upper(args, 2) === 'FILTERBY' ? filterBy(upper(args, 3), args.latin1(4)) : null;

@@ -12,9 +12,22 @@ function on(row: Words): CommandRow {
   return { complexity: 'O(1)', routing: 'node', ...row };
 }
 
-function container(name: string, since: string, about: string, subcommands: readonly CommandRow[]): CommandRow {
+function container(
+  name: string,
+  since: string,
+  about: string,
+  subcommands: readonly CommandRow[],
+): CommandRow {
   const summary = `Commands about ${about}.`;
-  return { name, arity: -2, since, complexity: 'Depends on subcommand.', summary, routing: 'node', subcommands };
+  return {
+    name,
+    arity: -2,
+    since,
+    complexity: 'Depends on subcommand.',
+    summary,
+    routing: 'node',
+    subcommands,
+  };
 }
 
 function help(since: string): CommandRow {
@@ -87,7 +100,12 @@ function memory(name: string, since: string, summary: string, tips = LOOK_AT_SHA
 const memoryRows: readonly CommandRow[] = [
   memory('doctor', '4.0.0', 'Says what is wrong with the memory.'),
   memory('malloc-stats', '4.0.0', 'Describes where the memory of the process goes.'),
-  memory('purge', '4.0.0', 'Asks the allocator to give memory back.', 'request_policy:all_shards response_policy:all_succeeded'),
+  memory(
+    'purge',
+    '4.0.0',
+    'Asks the allocator to give memory back.',
+    'request_policy:all_shards response_policy:all_succeeded',
+  ),
   memory('stats', '4.0.0', 'Returns how memory is used.'),
   on({
     name: 'usage',
