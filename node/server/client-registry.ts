@@ -19,6 +19,11 @@ export interface ConnectedClient {
   readonly outputBytes: number;
   /** Closes the connection: at once, or for the client that runs the command, once its reply is out. */
   kill(): void;
+  /**
+   * Sends a whole message that answers no command (pub/sub, invalidation, MONITOR), between replies and in order with them; in the client's own
+   * turn behind what has been written of it. Nobody may change the bytes any more. Counts as unread output.
+   */
+  push(bytes: Buffer): void;
   /** Sends the reply of a command that had to wait (a whole one, or nothing), out of the client's turn; its next commands run after that. */
   answer(reply: Buffer, debt: Debt | null): void;
   /** Hands the connection over to replication; `onClose` is called when it is gone. */

@@ -17,6 +17,8 @@ const CROWDED_PAUSE_BYTES = 64 * 1024;
 /** What a client may leave unread before no more of its commands are executed, as a part of what closes it. */
 const PAUSE_FRACTION = 1 / 4;
 
+/** What has queued is sent in pieces of about this size. */
+const SEND_BYTES = 64 * 1024;
 /** What is taken in from a client that waits. */
 const READ_AHEAD_BYTES = 1 << 20;
 /** How long a connection that was ended waits for the client's side to end too. */
@@ -57,6 +59,7 @@ export class Connection implements ConnectedClient, Departing, LinkTransport {
   /** Replies in the writer's memory that leave at the end of the turn of the event loop. */
   #departing: Buffer | null = null;
   #departingAcknowledges = false;
+  #isToDepart = false;
 
   constructor(host: ConnectionHost, socket: Socket, addresses: { address: string; localAddress: string }) {
     const { node, limits } = host;
@@ -219,7 +222,7 @@ export class Connection implements ConnectedClient, Departing, LinkTransport {
       } else {
         this.#departing = bytes;
         this.#departingAcknowledges = acknowledges;
-        departures.add(this);
+        this.#departLater();
       }
     }
     if (log.active) node.followers.wake();
@@ -240,12 +243,31 @@ export class Connection implements ConnectedClient, Departing, LinkTransport {
 
   depart(): boolean {
     const bytes = this.#departing;
-    if (bytes === null) return false;
     this.#departing = null;
+    this.#isToDepart = false;
     if (this.#socket.destroyed) return false;
-    const isKept = this.#send(bytes, this.#departingAcknowledges);
-    this.#finish();
+    const isKept = bytes !== null && this.#send(bytes, this.#departingAcknowledges);
+    if (this.#queue.isEmpty) this.#finish();
+    else this.#advance();
     return isKept;
+  }
+
+  #departLater(): void {
+    if (this.#isToDepart) return;
+    this.#isToDepart = true;
+    this.#host.departures.add(this);
+  }
+
+  push(bytes: Buffer): void {
+    if (this.#isInTurn) {
+      this.#host.departures.reply.raw(bytes, 0, bytes.length);
+      return;
+    }
+    if (this.#socket.destroyed || this.client.closing) return;
+    this.#queueDeparting();
+    this.#queue.push({ bytes, acknowledges: false, held: NONE, deadlineMs: 0 });
+    this.#accountOutput();
+    this.#departLater();
   }
 
   /** What would leave at the end of the turn goes before what comes now. */
@@ -300,7 +322,12 @@ export class Connection implements ConnectedClient, Departing, LinkTransport {
     for (;;) {
       const output = this.#queue.first;
       if (!output || this.#inSocket > 0) break;
-      const ready = output.held.length === 0 ? output : this.#judge(output);
+      if (output.held.length === 0) {
+        const { bytes, acknowledges } = this.#queue.shiftFree(SEND_BYTES);
+        this.#send(bytes, acknowledges);
+        continue;
+      }
+      const ready = this.#judge(output);
       if (!ready) break;
       this.#queue.shift();
       this.#send(ready.bytes, ready.acknowledges);

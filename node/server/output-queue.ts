@@ -45,6 +45,21 @@ export class OutputQueue {
     this.#head = 0;
   }
 
+  /** Takes out the oldest and those behind it that wait for no follower either, as one, until it has `enoughBytes`. */
+  shiftFree(enoughBytes: number): { readonly bytes: Buffer; readonly acknowledges: boolean } {
+    const parts: Buffer[] = [];
+    let bytes = 0;
+    let acknowledges = false;
+    for (let next = this.first; next !== undefined && next.held.length === 0; next = this.first) {
+      if (parts.length > 0 && bytes + next.bytes.length > enoughBytes) break;
+      parts.push(next.bytes);
+      bytes += next.bytes.length;
+      acknowledges ||= next.acknowledges;
+      this.shift();
+    }
+    return { bytes: parts.length === 1 ? parts[0] : Buffer.concat(parts, bytes), acknowledges };
+  }
+
   /** Calls `change` with each and puts what it returns in its place. */
   replaceAll(change: (output: Output) => Output): void {
     this.#items = this.#items.slice(this.#head).map(change);
