@@ -30,9 +30,13 @@ export type Routing = 'key' | 'multi' | 'pairs' | 'one-shard' | 'all' | 'local' 
 /** Redis's groups of commands, and Ringside's own. */
 export type CommandGroup =
   | 'string'
+  | 'bitmap'
   | 'list'
   | 'hash'
   | 'set'
+  | 'sorted-set'
+  | 'geo'
+  | 'hyperloglog'
   | 'generic'
   | 'connection'
   | 'server'

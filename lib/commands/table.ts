@@ -1,12 +1,16 @@
 import { type KeySpec, keyPatterns } from './key-specs.ts';
+import { bitmapRows } from './rows/bitmap.ts';
 import { connectionRows } from './rows/connection.ts';
 import { genericRows } from './rows/generic.ts';
+import { geoRows } from './rows/geo.ts';
 import { hashRows } from './rows/hash.ts';
+import { hyperloglogRows } from './rows/hyperloglog.ts';
 import { listRows } from './rows/list.ts';
 import { operationsRows } from './rows/operations.ts';
 import { ringsideRows } from './rows/ringside.ts';
 import { serverRows } from './rows/server.ts';
 import { setRows } from './rows/set.ts';
+import { sortedSetRows } from './rows/sorted-set.ts';
 import { stringRows } from './rows/string.ts';
 import type { CommandFlag, CommandGroup, CommandRow, CommandSpec } from './spec.ts';
 
@@ -38,9 +42,13 @@ const ACL_CATEGORIES = [
 /** Groups whose commands all belong to one category. */
 const GROUP_CATEGORIES: Partial<Record<CommandGroup, string>> = {
   string: 'string',
+  bitmap: 'bitmap',
   list: 'list',
   hash: 'hash',
   set: 'set',
+  'sorted-set': 'sortedset',
+  geo: 'geo',
+  hyperloglog: 'hyperloglog',
   connection: 'connection',
 };
 
@@ -121,9 +129,13 @@ class Compiler {
 
 const groups: readonly [CommandGroup, readonly CommandRow[]][] = [
   ['string', stringRows],
+  ['bitmap', bitmapRows],
   ['list', listRows],
   ['hash', hashRows],
   ['set', setRows],
+  ['sorted-set', sortedSetRows],
+  ['geo', geoRows],
+  ['hyperloglog', hyperloglogRows],
   ['generic', genericRows],
   ['connection', connectionRows],
   ['server', serverRows],

@@ -1,4 +1,5 @@
 import type { Args, RespWriter } from '../../lib/codec/resp/index.ts';
+import { NOTIFY_GENERIC } from '../data-set.ts';
 import { type CommandContext, type CommandHandler, type CommandHandlers, NOT_AN_INTEGER } from './command.ts';
 import { absoluteTime, EX, EXAT, invalidExpiry, PX, PXAT, type TimeUnit } from './expiry-time.ts';
 
@@ -46,8 +47,10 @@ function expire(unit: TimeUnit, command: string): CommandHandler {
     const slot = keyspace.write(args.buffer, args.start(1), args.end(1));
     if (slot === 0) return reply.integer(0);
     if (condition && !allows(condition, keyspace.store.expiresAt(slot), at)) return reply.integer(0);
-    if (at <= keyspace.nowMs) keyspace.remove(slot);
+    const isOver = at <= keyspace.nowMs;
+    if (isOver) keyspace.remove(slot);
     else keyspace.setExpiry(slot, at);
+    keyspace.notify(NOTIFY_GENERIC, isOver ? 'del' : 'expire', args.buffer, args.start(1), args.end(1));
     reply.integer(1);
   };
 }
@@ -56,6 +59,7 @@ function persist({ keyspace }: CommandContext, args: Args, reply: RespWriter) {
   const slot = keyspace.write(args.buffer, args.start(1), args.end(1));
   if (slot === 0 || keyspace.store.expiresAt(slot) === 0) return reply.integer(0);
   keyspace.setExpiry(slot, 0);
+  keyspace.notify(NOTIFY_GENERIC, 'persist', args.buffer, args.start(1), args.end(1));
   reply.integer(1);
 }
 

@@ -1,27 +1,30 @@
 import { type Args, parseInt64, type RespWriter } from '../../lib/codec/resp/index.ts';
-import type { Slot } from '../store/index.ts';
-import { type CommandContext, type CommandHandlers, NOT_AN_INTEGER } from './command.ts';
+import { NOTIFY_STRING } from '../data-set.ts';
+import { type Slot, STRING } from '../store/index.ts';
+import { type CommandContext, type CommandHandlers, NOT_AN_INTEGER, WRONG_TYPE } from './command.ts';
 import { addLongDoubles } from './long-double.ts';
 
 const INT64_MAX = 2n ** 63n - 1n;
 const INT64_MIN = -(2n ** 63n);
 const OVERFLOW = 'ERR increment or decrement would overflow';
 
-function store(context: CommandContext, args: Args, slot: Slot, value: string): void {
+function store(context: CommandContext, args: Args, slot: Slot, value: string, event: string): void {
   const { keyspace } = context;
   const expiresAt = slot === 0 ? 0 : keyspace.store.expiresAt(slot);
   const target = slot || keyspace.insert(args.buffer, args.start(1), args.end(1));
   keyspace.setLatin1(target, value, expiresAt);
+  keyspace.notify(NOTIFY_STRING, event, args.buffer, args.start(1), args.end(1));
 }
 
 /** Adds to the number at the key. Small numbers take the way without allocation of a bigint. */
 function add(context: CommandContext, args: Args, reply: RespWriter, by: bigint | number) {
   const { keyspace } = context;
   const slot = keyspace.write(args.buffer, args.start(1), args.end(1));
+  if (slot !== 0 && keyspace.store.typeOf(slot) !== STRING) return reply.error(WRONG_TYPE);
   const text = slot === 0 ? '0' : keyspace.store.latin1(slot);
   const old = Number(text);
   if (typeof by === 'number' && Number.isSafeInteger(old + by) && String(old) === text) {
-    store(context, args, slot, String(old + by));
+    store(context, args, slot, String(old + by), 'incrby');
     return reply.integer(old + by);
   }
   const bytes = Buffer.from(text, 'latin1');
@@ -29,7 +32,7 @@ function add(context: CommandContext, args: Args, reply: RespWriter, by: bigint 
   if (exact === null) return reply.error(NOT_AN_INTEGER);
   const sum = exact + BigInt(by);
   if (sum > INT64_MAX || sum < INT64_MIN) return reply.error(OVERFLOW);
-  store(context, args, slot, sum.toString());
+  store(context, args, slot, sum.toString(), 'incrby');
   reply.integer(sum);
 }
 
@@ -47,6 +50,7 @@ function addArgument(sign: 1 | -1) {
 function incrByFloat(context: CommandContext, args: Args, reply: RespWriter) {
   const { keyspace } = context;
   const slot = keyspace.write(args.buffer, args.start(1), args.end(1));
+  if (slot !== 0 && keyspace.store.typeOf(slot) !== STRING) return reply.error(WRONG_TYPE);
   const sum = addLongDoubles(slot === 0 ? '0' : keyspace.store.latin1(slot), args.latin1(2));
   if ('error' in sum) {
     return reply.error(
@@ -55,7 +59,7 @@ function incrByFloat(context: CommandContext, args: Args, reply: RespWriter) {
         : 'ERR value is not a valid float',
     );
   }
-  store(context, args, slot, sum.text);
+  store(context, args, slot, sum.text, 'incrbyfloat');
   reply.bulkLatin1(sum.text);
 }
 

@@ -1,11 +1,9 @@
 import type { Args, RespWriter } from '../../lib/codec/resp/index.ts';
+import { NOTIFY_GENERIC, NOTIFY_STRING } from '../data-set.ts';
 import type { Keyspace } from '../keyspace.ts';
-import type { Slot } from '../store/index.ts';
-import { type CommandContext, type CommandHandlers, SYNTAX_ERROR } from './command.ts';
+import { type Slot, STRING } from '../store/index.ts';
+import { type CommandContext, type CommandHandlers, SYNTAX_ERROR, WRONG_TYPE } from './command.ts';
 import { EX, EXAT, PX, PXAT, positiveTime, type TimeUnit } from './expiry-time.ts';
-
-/** Longest string, as Redis's proto-max-bulk-len. */
-const MAX_STRING_BYTES = 512 * 1024 * 1024;
 
 const units: readonly (readonly [string, TimeUnit])[] = [
   ['EX', EX],
@@ -35,6 +33,11 @@ function write(
   const { buffer } = args;
   const target = slot === 0 ? keyspace.insert(buffer, args.start(1), args.end(1)) : slot;
   keyspace.setBytes(target, buffer, args.start(valueAt), args.end(valueAt), expiresAt);
+  notifyKey(keyspace, NOTIFY_STRING, 'set', args, 1);
+}
+
+function notifyKey(keyspace: Keyspace, kind: number, event: string, args: Args, i: number): void {
+  keyspace.notify(kind, event, args.buffer, args.start(i), args.end(i));
 }
 
 function lookupKey(keyspace: Keyspace, args: Args, i: number): Slot {
@@ -45,9 +48,16 @@ function readKey(keyspace: Keyspace, args: Args, i: number): Slot {
   return keyspace.read(args.buffer, args.start(i), args.end(i));
 }
 
-function replyValue(keyspace: Keyspace, slot: Slot, reply: RespWriter) {
-  if (slot === 0) reply.nullBulk();
-  else keyspace.store.writeValue(slot, reply);
+/** Replies the string or nothing; false when there is neither, and the reply is an error. */
+function replyValue(keyspace: Keyspace, slot: Slot, reply: RespWriter): boolean {
+  if (slot === 0) {
+    reply.nullBulk();
+    return true;
+  }
+  const isString = keyspace.store.typeOf(slot) === STRING;
+  if (isString) keyspace.store.writeValue(slot, reply);
+  else reply.error(WRONG_TYPE);
+  return isString;
 }
 
 function get({ keyspace }: CommandContext, args: Args, reply: RespWriter) {
@@ -74,13 +84,14 @@ function setWithOptions(context: CommandContext, args: Args, reply: RespWriter) 
     expiresAt = at;
   }
   const slot = options.get ? readKey(keyspace, args, 1) : lookupKey(keyspace, args, 1);
-  if (options.get) replyValue(keyspace, slot, reply);
+  if (options.get && !replyValue(keyspace, slot, reply)) return;
   if ((options.nx && slot !== 0) || (options.xx && slot === 0)) {
     if (!options.get) reply.nullBulk();
     return;
   }
   if (options.keepTtl && slot !== 0) expiresAt = keyspace.store.expiresAt(slot);
   write(context, args, slot, 2, expiresAt);
+  if (options.unit) notifyKey(keyspace, NOTIFY_GENERIC, 'expire', args, 1);
   if (!options.get) reply.ok();
 }
 
@@ -135,20 +146,21 @@ function setWithTtl(unit: TimeUnit, command: string) {
     const at = positiveTime(args, 2, unit, context.keyspace.nowMs, command);
     if (typeof at === 'string') return reply.error(at);
     write(context, args, lookupKey(context.keyspace, args, 1), 3, at);
+    notifyKey(context.keyspace, NOTIFY_GENERIC, 'expire', args, 1);
     reply.ok();
   };
 }
 
 function getSet(context: CommandContext, args: Args, reply: RespWriter) {
   const slot = readKey(context.keyspace, args, 1);
-  replyValue(context.keyspace, slot, reply);
-  write(context, args, slot, 2, 0);
+  if (replyValue(context.keyspace, slot, reply)) write(context, args, slot, 2, 0);
 }
 
 function getDel({ keyspace }: CommandContext, args: Args, reply: RespWriter) {
   const slot = readKey(keyspace, args, 1);
-  replyValue(keyspace, slot, reply);
-  if (slot !== 0) keyspace.remove(slot);
+  if (!replyValue(keyspace, slot, reply) || slot === 0) return;
+  keyspace.remove(slot);
+  notifyKey(keyspace, NOTIFY_GENERIC, 'del', args, 1);
 }
 
 function getEx({ keyspace }: CommandContext, args: Args, reply: RespWriter) {
@@ -156,20 +168,37 @@ function getEx({ keyspace }: CommandContext, args: Args, reply: RespWriter) {
   if (options === null) return reply.error(SYNTAX_ERROR);
   const slot = readKey(keyspace, args, 1);
   if (slot === 0) return reply.nullBulk();
-  let at: number | string = 0;
+  if (keyspace.store.typeOf(slot) !== STRING) return reply.error(WRONG_TYPE);
+  let at = 0;
   if (options.unit) {
-    at = positiveTime(args, options.timeAt, options.unit, keyspace.nowMs, 'getex');
-    if (typeof at === 'string') return reply.error(at);
+    const time = positiveTime(args, options.timeAt, options.unit, keyspace.nowMs, 'getex');
+    if (typeof time === 'string') return reply.error(time);
+    at = time;
   }
   replyValue(keyspace, slot, reply);
-  if (options.unit && at <= keyspace.nowMs) keyspace.remove(slot);
-  else if (options.unit) keyspace.setExpiry(slot, at);
-  else if (options.persist && keyspace.store.expiresAt(slot) !== 0) keyspace.setExpiry(slot, 0);
+  if (options.unit) {
+    applyExpiry(keyspace, args, slot, at);
+  } else if (options.persist && keyspace.store.expiresAt(slot) !== 0) {
+    keyspace.setExpiry(slot, 0);
+    notifyKey(keyspace, NOTIFY_GENERIC, 'persist', args, 1);
+  }
+}
+
+/** Sets when the key of argument 1 expires, or removes it when that is over. */
+function applyExpiry(keyspace: Keyspace, args: Args, slot: Slot, at: number): void {
+  const isOver = at <= keyspace.nowMs;
+  if (isOver) keyspace.remove(slot);
+  else keyspace.setExpiry(slot, at);
+  notifyKey(keyspace, NOTIFY_GENERIC, isOver ? 'del' : 'expire', args, 1);
 }
 
 function mget({ keyspace }: CommandContext, args: Args, reply: RespWriter) {
   reply.arrayHeader(args.count - 1);
-  for (let i = 1; i < args.count; i++) replyValue(keyspace, readKey(keyspace, args, i), reply);
+  for (let i = 1; i < args.count; i++) {
+    const slot = readKey(keyspace, args, i);
+    if (slot === 0 || keyspace.store.typeOf(slot) !== STRING) reply.nullBulk();
+    else keyspace.store.writeValue(slot, reply);
+  }
 }
 
 function wrongMset(command: string): string {
@@ -181,6 +210,7 @@ function writePairs(keyspace: Keyspace, args: Args): void {
   for (let i = 1; i < args.count; i += 2) {
     const slot = lookupKey(keyspace, args, i) || keyspace.insert(buffer, args.start(i), args.end(i));
     keyspace.setBytes(slot, buffer, args.start(i + 1), args.end(i + 1), 0);
+    notifyKey(keyspace, NOTIFY_STRING, 'set', args, i);
   }
 }
 
@@ -199,24 +229,6 @@ function msetNx({ keyspace }: CommandContext, args: Args, reply: RespWriter) {
   reply.integer(1);
 }
 
-function strlen({ keyspace }: CommandContext, args: Args, reply: RespWriter) {
-  const slot = readKey(keyspace, args, 1);
-  reply.integer(slot === 0 ? 0 : keyspace.store.length(slot));
-}
-
-function append(context: CommandContext, args: Args, reply: RespWriter) {
-  const { keyspace } = context;
-  const slot = lookupKey(keyspace, args, 1);
-  if (slot === 0) {
-    write(context, args, 0, 2, 0);
-    return reply.integer(args.length(2));
-  }
-  if (keyspace.store.length(slot) + args.length(2) > MAX_STRING_BYTES) {
-    return reply.error('ERR string exceeds maximum allowed size (proto-max-bulk-len)');
-  }
-  reply.integer(keyspace.append(slot, args.buffer, args.start(2), args.end(2)));
-}
-
 /** Commands on one string, or on several. */
 export const stringCommands: CommandHandlers = {
   GET: get,
@@ -230,6 +242,4 @@ export const stringCommands: CommandHandlers = {
   MGET: mget,
   MSET: mset,
   MSETNX: msetNx,
-  STRLEN: strlen,
-  APPEND: append,
 };

@@ -18,6 +18,21 @@ function counter(name: string, by: 'increment' | 'decrement' | null, summary: st
   };
 }
 
+function part(name: string, since: string): CommandRow {
+  return {
+    name,
+    arity: 4,
+    flags: 'readonly',
+    keys: 'first',
+    keyFlags: 'RO access',
+    since,
+    complexity: 'O(N) where N is the length of the part',
+    summary: 'Returns a part of the value of a key.',
+    syntax: 'key start end',
+    routing: 'key',
+  };
+}
+
 /** Commands on strings. */
 export const stringRows: readonly CommandRow[] = [
   {
@@ -190,5 +205,31 @@ export const stringRows: readonly CommandRow[] = [
     summary: 'Returns the length of a value in bytes.',
     syntax: 'key',
     routing: 'key',
+  },
+  {
+    name: 'setrange',
+    arity: 4,
+    flags: 'write denyoom',
+    keys: 'first',
+    keyFlags: 'RW update',
+    since: '2.2.0',
+    complexity: 'O(N) where N is the length of the part, and of the zero bytes before it',
+    summary: 'Overwrites a part of the value of a key.',
+    syntax: 'key offset value',
+    routing: 'key',
+  },
+  part('getrange', '2.4.0'),
+  { ...part('substr', '1.0.0'), deprecated: { since: '2.0.0', replacedBy: '`GETRANGE`' } },
+  {
+    name: 'lcs',
+    arity: -3,
+    flags: 'readonly',
+    keys: 'pair',
+    keyFlags: 'RO access',
+    since: '7.0.0',
+    complexity: 'O(N*M) where N and M are the lengths of the two strings',
+    summary: 'Finds the longest common subsequence of two strings.',
+    syntax: 'key1 key2 [LEN] [IDX] [MINMATCHLEN len] [WITHMATCHLEN]',
+    routing: 'one-shard',
   },
 ];
