@@ -63,7 +63,7 @@ function seek(buffer: Buffer, start: number, end: number): boolean {
   return false;
 }
 
-/** Visits what `packed` looks at; nothing may look at anything else meanwhile. */
+/** Visits what `packed` looks at; it may look at other values meanwhile. */
 function walkPacked(visit: VisitField): void {
   const { bytes, end } = packed;
   let at = packed.start;

@@ -1,5 +1,5 @@
 import { murmur3x86_32 } from '../../lib/ring/index.ts';
-import { copyBytes, type Dice, sameBytes } from './bytes.ts';
+import { compareBytes, copyBytes, type Dice, sameBytes } from './bytes.ts';
 import { HashPartition } from './hash-partition.ts';
 import { RecordLog, type RecordOwner, type Ref } from './record-log.ts';
 
@@ -135,6 +135,12 @@ export class MemberTable implements RecordOwner {
     this.keyStart = at;
     this.keyEnd = at + keyLength;
     this.payloadEnd = at + keyLength + payload;
+  }
+
+  /** Order of a record's key and other bytes: negative when the key comes before, 0 when they are equal. The record is then located. */
+  compareKey(ref: Ref, buffer: Buffer, start: number, end: number): number {
+    this.locate(ref);
+    return compareBytes(this.bytes, this.keyStart, this.keyEnd, buffer, start, end);
   }
 
   /** The located record's score. */

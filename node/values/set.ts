@@ -68,7 +68,7 @@ function seekInteger(buffer: Buffer, start: number, end: number): boolean {
   return false;
 }
 
-/** Visits what `packed` looks at; nothing may look at anything else meanwhile. */
+/** Visits what `packed` looks at; it may look at other values meanwhile. */
 function walkPacked(visit: VisitBytes): void {
   const { bytes, end } = packed;
   let at = packed.start;

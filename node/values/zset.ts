@@ -1,21 +1,90 @@
 import type { Keyspace } from '../keyspace.ts';
-import { type Slot, type StoredObject, ZSET } from '../store/index.ts';
-import { type Dice, Found } from './bytes.ts';
+import { type Slot, ZSET } from '../store/index.ts';
+import { compareBytes, copyBytes, type Dice, Found, sameBytes } from './bytes.ts';
+import { lengthAt, lengthSize, MAX_PACKED_LENGTH, writeLength } from './lengths.ts';
+import { OrderedTable, type VisitMember } from './ordered-table.ts';
+import { MAX_PACKED_BYTES, packed } from './packed.ts';
 
-interface ZsetObject extends StoredObject {
-  /** In order. */
-  readonly members: { score: number; member: string }[];
+export type { VisitMember };
+
+/** Flag of packed sorted sets: beyond Redis's limits once. */
+const IS_SKIPLIST = 1;
+const SCORE_BYTES = 8;
+const MAX_MEMBERS = 0xffff;
+
+/** The element that `seek` looked at last, among the packed ones: `[length of member][score][member]`, in order. */
+let at = 0;
+let memberAt = 0;
+let memberEnd = 0;
+let rank = 0;
+
+/** Turns to the first element of what `packed` looks at; false when there is none. */
+function first(): boolean {
+  at = packed.start;
+  rank = 0;
+  return parse();
 }
 
-const ZSET_BYTES = 64;
+/** Turns to the next element; false at the end. */
+function next(): boolean {
+  at = memberEnd;
+  rank++;
+  return parse();
+}
 
-/** Gets a member's byte range, valid during the call, and its score; false ends the walk. */
-export type VisitMember = (buffer: Buffer, start: number, end: number, score: number) => boolean;
+function parse(): boolean {
+  if (at >= packed.end) return false;
+  const length = lengthAt(packed.bytes, at);
+  memberAt = at + lengthSize(length) + SCORE_BYTES;
+  memberEnd = memberAt + length;
+  return true;
+}
+
+/** Score of the element. */
+function scoreHere(): number {
+  return packed.bytes.readDoubleLE(memberAt - SCORE_BYTES);
+}
+
+/** Turns to a member; false when it is not there. */
+function seekMember(buffer: Buffer, start: number, end: number): boolean {
+  const length = end - start;
+  for (let more = first(); more; more = next()) {
+    if (memberEnd - memberAt === length && sameBytes(packed.bytes, memberAt, buffer, start, length)) {
+      return true;
+    }
+  }
+  return false;
+}
+
+/** Turns to the first element that does not come before this score and member. */
+function seekPlace(score: number, buffer: Buffer, start: number, end: number): void {
+  for (let more = first(); more; more = next()) {
+    const other = scoreHere();
+    if (other > score) return;
+    if (other < score) continue;
+    if (compareBytes(packed.bytes, memberAt, memberEnd, buffer, start, end) >= 0) return;
+  }
+}
+
+/** Turns to the element of a rank, which must be there. */
+function seekRank(wanted: number): void {
+  first();
+  while (rank < wanted) next();
+}
+
+/** Where each element begins, in order. */
+function offsets(): number[] {
+  const found: number[] = [];
+  for (let more = first(); more; more = next()) found.push(at);
+  return found;
+}
 
 /**
  * A sorted set under a key: members ordered by score, and by their bytes where scores are equal. Ranks count from 0 at the lowest. Opened
  * for one command; a mutation of any other entry makes it stale. Whoever mutates it calls `keyspace.modified(zset.slot)` behind
  * that, or removes the entry when `size` has become 0.
+ *
+ * A small one is packed in the bytes of its entry, in order; a larger one is a table with a tree.
  */
 export class ZsetValue {
   /** The entry; kept right through this value's own mutations. */
@@ -23,109 +92,213 @@ export class ZsetValue {
   /** The member that `random` or `at` chose; its score is in `score`. */
   readonly member = new Found();
   score = 0;
-  readonly #object: ZsetObject;
+  readonly #keyspace: Keyspace;
+  #object: OrderedTable | null;
 
-  private constructor(slot: Slot, object: ZsetObject) {
+  private constructor(keyspace: Keyspace, slot: Slot, object: OrderedTable | null) {
+    this.#keyspace = keyspace;
     this.slot = slot;
     this.#object = object;
   }
 
   /** Opens the sorted set of an entry of type ZSET. */
   static open(keyspace: Keyspace, slot: Slot): ZsetValue {
-    return new ZsetValue(slot, keyspace.store.objectOf(slot) as ZsetObject);
+    return new ZsetValue(keyspace, slot, keyspace.store.objectOf(slot) as OrderedTable | null);
   }
 
   /** Adds an entry with an empty sorted set for a key that is not there. */
   static create(keyspace: Keyspace, buffer: Buffer, start: number, end: number): ZsetValue {
     const slot = keyspace.insert(buffer, start, end);
-    keyspace.store.setObject(slot, ZSET, { members: [], bytes: ZSET_BYTES } as ZsetObject);
-    return ZsetValue.open(keyspace, slot);
+    return new ZsetValue(keyspace, packed.create(keyspace.store, slot, ZSET, 0), null);
   }
 
   /** Number of members. */
   get size(): number {
-    return this.#object.members.length;
+    if (this.#object !== null) return this.#object.size;
+    this.#look();
+    return packed.count;
   }
 
   /** Redis's name of how it is kept. */
   get encoding(): 'listpack' | 'skiplist' {
-    return 'skiplist';
+    if (this.#object !== null) return this.#object.isListpack ? 'listpack' : 'skiplist';
+    this.#look();
+    return (packed.flags & IS_SKIPLIST) === 0 ? 'listpack' : 'skiplist';
+  }
+
+  #look(): void {
+    packed.look(this.#keyspace.store, this.slot);
   }
 
   /** The member's score; undefined when it is not there. */
   scoreOf(buffer: Buffer, start: number, end: number): number | undefined {
-    return this.#object.members[this.rankOf(buffer, start, end)]?.score;
+    if (this.#object !== null) return this.#object.scoreOf(buffer, start, end);
+    this.#look();
+    return seekMember(buffer, start, end) ? scoreHere() : undefined;
   }
 
-  /** Gives a member its score (no NaN); returns whether the member is new. */
+  /** Gives a member its score (no NaN); returns whether the member is new. The bytes must not be this sorted set's own. */
   set(score: number, buffer: Buffer, start: number, end: number): boolean {
-    const isNew = !this.delete(buffer, start, end);
-    const member = buffer.latin1Slice(start, end);
-    const { members } = this.#object;
-    let at = 0;
-    while (at < members.length && isBefore(members[at], score, member)) at++;
-    members.splice(at, 0, { score, member });
+    const isNew =
+      this.#object === null
+        ? this.#setPacked(score, buffer, start, end)
+        : this.#object.set(score, buffer, start, end);
+    if (isNew) this.#checkLimits(end - start);
     return isNew;
+  }
+
+  #setPacked(score: number, buffer: Buffer, start: number, end: number): boolean {
+    this.#look();
+    const isNew = !seekMember(buffer, start, end);
+    if (!isNew && scoreHere() === score) return false;
+    const length = end - start;
+    const size = lengthSize(length) + SCORE_BYTES + length;
+    const fits = packed.used + size <= MAX_PACKED_BYTES && packed.count < MAX_MEMBERS;
+    if (isNew && (!fits || length > MAX_PACKED_LENGTH)) {
+      return this.#leavePacked().set(score, buffer, start, end);
+    }
+    if (!isNew) this.#splice(at, memberEnd, 0, -1);
+    seekPlace(score, buffer, start, end);
+    const offset = at - packed.start;
+    this.#splice(at, at, size, 1);
+    const { bytes } = packed;
+    const scoreAt = writeLength(bytes, packed.start + offset, length);
+    // As in Redis, a small sorted set forgets the sign of zero.
+    bytes.writeDoubleLE(score === 0 ? 0 : score, scoreAt);
+    copyBytes(buffer, start, end, bytes, scoreAt + SCORE_BYTES);
+    return isNew;
+  }
+
+  #splice(from: number, to: number, added: number, elements: number): void {
+    packed.splice(from - packed.start, to - from, added, elements);
+    this.slot = packed.slot;
+  }
+
+  /** Puts what is packed into a table. */
+  #leavePacked(): OrderedTable {
+    const { store, data } = this.#keyspace;
+    const object = new OrderedTable(data.hashSeed);
+    object.isListpack = (packed.flags & IS_SKIPLIST) === 0;
+    for (let more = first(); more; more = next()) object.set(scoreHere(), packed.bytes, memberAt, memberEnd);
+    this.slot = store.setObject(this.slot, ZSET, object);
+    this.#object = object;
+    return object;
+  }
+
+  /** Once beyond Redis's limits, a sorted set is called a skip list for good. */
+  #checkLimits(length: number): void {
+    const { zsetEntries, zsetValueBytes } = this.#keyspace.data.limits;
+    const object = this.#object;
+    const size = object === null ? packed.count : object.size;
+    if (size <= zsetEntries && length <= zsetValueBytes) return;
+    if (object === null) packed.flags |= IS_SKIPLIST;
+    else object.isListpack = false;
   }
 
   /** Whether the member was there. */
   delete(buffer: Buffer, start: number, end: number): boolean {
-    const rank = this.rankOf(buffer, start, end);
-    if (rank >= 0) this.#object.members.splice(rank, 1);
-    return rank >= 0;
+    if (this.#object !== null) return this.#object.delete(buffer, start, end);
+    this.#look();
+    if (!seekMember(buffer, start, end)) return false;
+    this.#splice(at, memberEnd, 0, -1);
+    return true;
   }
 
   /** The member's rank, or -1. */
   rankOf(buffer: Buffer, start: number, end: number): number {
-    const text = buffer.latin1Slice(start, end);
-    return this.#object.members.findIndex(({ member }) => member === text);
+    if (this.#object !== null) return this.#object.rankOf(buffer, start, end);
+    this.#look();
+    return seekMember(buffer, start, end) ? rank : -1;
   }
 
   /** How many members have a score below `score`; with `inclusive` also those that have it. O(log n). */
   countBelow(score: number, inclusive: boolean): number {
-    return this.#object.members.filter((m) => m.score < score || (inclusive && m.score === score)).length;
+    if (this.#object !== null) return this.#object.countBelow(score, inclusive);
+    this.#look();
+    for (let more = first(); more; more = next()) {
+      const other = scoreHere();
+      if (inclusive ? other > score : other >= score) break;
+    }
+    return rank;
   }
 
   /** How many members come before the bytes in byte order (all scores being equal); with `inclusive` also that very one. O(log n). */
   countBefore(buffer: Buffer, start: number, end: number, inclusive: boolean): number {
-    const text = buffer.latin1Slice(start, end);
-    return this.#object.members.filter(({ member }) => member < text || (inclusive && member === text))
-      .length;
+    if (this.#object !== null) return this.#object.countBefore(buffer, start, end, inclusive);
+    this.#look();
+    for (let more = first(); more; more = next()) {
+      const order = compareBytes(packed.bytes, memberAt, memberEnd, buffer, start, end);
+      if (inclusive ? order > 0 : order >= 0) break;
+    }
+    return rank;
   }
 
   /** Finds the member of a rank from 0 to below `size`, into `member` and `score`. */
-  at(rank: number): void {
-    const { member, score } = this.#object.members[rank];
-    this.member.set(Buffer.from(member, 'latin1'), 0, member.length);
-    this.score = score;
+  at(wanted: number): void {
+    if (this.#object !== null) {
+      this.score = this.#object.at(wanted);
+      this.#chooseFromTable();
+      return;
+    }
+    this.#look();
+    seekRank(wanted);
+    this.score = scoreHere();
+    this.member.set(packed.bytes, memberAt, memberEnd);
   }
 
-  /** Visits members from `rank` on upwards, or downwards with `backwards`, until `visit` returns false; nothing may be mutated meanwhile. */
-  walk(rank: number, backwards: boolean, visit: VisitMember): void {
-    const { members } = this.#object;
-    for (let i = rank; i >= 0 && i < members.length; i += backwards ? -1 : 1) {
-      const { member, score } = members[i];
-      if (!visit(Buffer.from(member, 'latin1'), 0, member.length, score)) return;
+  #chooseFromTable(): void {
+    const { table } = this.#object!;
+    this.member.set(table.bytes, table.keyStart, table.keyEnd);
+  }
+
+  /** Visits members from `wanted`, a rank, on upwards, or downwards with `backwards`, until `visit` returns false; nothing may be mutated meanwhile. */
+  walk(wanted: number, backwards: boolean, visit: VisitMember): void {
+    if (this.#object !== null) {
+      this.#object.walk(wanted, backwards, visit);
+      return;
+    }
+    this.#look();
+    const places = offsets();
+    const { bytes } = packed;
+    for (let i = wanted; i >= 0 && i < places.length; i += backwards ? -1 : 1) {
+      const length = lengthAt(bytes, places[i]);
+      const scoreAt = places[i] + lengthSize(length);
+      const start = scoreAt + SCORE_BYTES;
+      if (!visit(bytes, start, start + length, bytes.readDoubleLE(scoreAt))) return;
     }
   }
 
-  /** Removes `count` members from `rank` on. */
-  remove(rank: number, count: number): void {
-    this.#object.members.splice(rank, count);
+  /** Removes `count` members from `wanted`, a rank, on. */
+  remove(wanted: number, count: number): void {
+    if (count === 0) return;
+    if (this.#object !== null) {
+      this.#object.remove(wanted, count);
+      return;
+    }
+    this.#look();
+    seekRank(wanted);
+    const from = at;
+    while (rank < wanted + count - 1) next();
+    this.#splice(from, memberEnd, 0, -count);
   }
 
   /** Visits about `count` members from a cursor on; returns the next cursor, 0 at the end. A member that stays is visited. */
-  scan(_cursor: number, _count: number, visit: VisitMember): number {
-    this.walk(0, false, visit);
+  scan(cursor: number, count: number, visit: VisitMember): number {
+    if (this.#object !== null) return this.#object.scan(cursor, count, visit);
+    this.walk(0, false, (buffer, start, end, score) => {
+      visit(buffer, start, end, score);
+      return true;
+    });
     return 0;
   }
 
   /** Chooses any member, each as likely, into `member` and `score`. */
   random(dice: Dice): void {
-    this.at(dice.int(this.size));
+    if (this.#object === null) {
+      this.at(dice.int(this.size));
+      return;
+    }
+    this.score = this.#object.random(dice);
+    this.#chooseFromTable();
   }
-}
-
-function isBefore(a: { score: number; member: string }, score: number, member: string): boolean {
-  return a.score < score || (a.score === score && a.member < member);
 }

@@ -1,0 +1,253 @@
+import { MAX_BRANCH, MAX_LEAF, OrderNode, skipped } from './order-node.ts';
+import type { Ref } from './record-log.ts';
+
+/** Below this a node is joined with a neighbour if both fit into one with some room left. */
+const MIN_LEAF = MAX_LEAF >> 2;
+const MIN_BRANCH = MAX_BRANCH >> 2;
+
+/** Compares the key of a record with the key looked for: negative when the record's comes before, 0 when they are equal. */
+export interface KeyOrder {
+  compareKey(ref: Ref): number;
+}
+
+/** Gets an entry; false ends the walk. */
+export type VisitEntry = (ref: Ref, score: number) => boolean;
+
+/**
+ * References ordered by score, and where scores are equal by the keys of their records: a counted B+ tree (Bayer and McCreight, 1972;
+ * Comer, "The ubiquitous B-tree", 1979, with sizes of subtrees) whose nodes keep scores and references in typed arrays. What is looked for is a score and the
+ * key that `order` compares with.
+ */
+export class OrderTree {
+  readonly #order: KeyOrder;
+  #root = new OrderNode(true);
+  /** Bytes of the nodes. */
+  bytes = this.#root.bytes;
+  size = 0;
+  /** The entry that `at` found. */
+  ref: Ref = 0;
+  score = 0;
+
+  constructor(order: KeyOrder) {
+    this.#order = order;
+  }
+
+  /** First place in a node whose entry (or first entry below the child) is not before what is looked for. */
+  #search(node: OrderNode, score: number): number {
+    const { scores, refs } = node;
+    let low = 0;
+    let high = node.count;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      const other = scores[middle];
+      if (other < score || (other === score && this.#order.compareKey(refs[middle]) < 0)) low = middle + 1;
+      else high = middle;
+    }
+    return low;
+  }
+
+  /** The child that what is looked for is in, or belongs to. */
+  #childOf(branch: OrderNode, score: number): number {
+    const at = this.#search(branch, score);
+    if (at === 0) return 0;
+    const isFirst =
+      at < branch.count && branch.scores[at] === score && this.#order.compareKey(branch.refs[at]) === 0;
+    return isFirst ? at : at - 1;
+  }
+
+  /** How many entries are before what is looked for. */
+  rank(score: number): number {
+    let node = this.#root;
+    let rank = 0;
+    while (node.children !== null) {
+      const at = this.#childOf(node, score);
+      rank += node.sizeBefore(at);
+      node = node.children[at];
+    }
+    return rank + this.#search(node, score);
+  }
+
+  /** How many entries have a score below this one, with `inclusive` also those that have it. */
+  countBelow(score: number, inclusive: boolean): number {
+    let node = this.#root;
+    let rank = 0;
+    for (;;) {
+      const at = firstBeyond(node, score, inclusive);
+      if (node.children === null) return rank + at;
+      const child = Math.max(0, at - 1);
+      rank += node.sizeBefore(child);
+      node = node.children[child];
+    }
+  }
+
+  /** Adds an entry for what is looked for, which must not be there. */
+  insert(score: number, ref: Ref): void {
+    this.#insert(this.#root, score, ref);
+    this.size++;
+    if (!this.#root.isFull) return;
+    const root = new OrderNode(false);
+    this.bytes += root.bytes;
+    root.adopt(0, this.#root);
+    this.#root = root;
+    this.#split(root, 0, root.children![0].count >> 1);
+  }
+
+  #insert(node: OrderNode, score: number, ref: Ref): void {
+    if (node.children === null) {
+      const at = this.#search(node, score);
+      const before = node.bytes;
+      node.open(at);
+      this.bytes += node.bytes - before;
+      node.scores[at] = score;
+      node.refs[at] = ref;
+      return;
+    }
+    const at = this.#childOf(node, score);
+    const child = node.children[at];
+    this.#insert(child, score, ref);
+    node.scores[at] = child.scores[0];
+    node.refs[at] = child.refs[0];
+    node.sizes[at]++;
+    if (!child.isFull) return;
+    // What arrives in order leaves full nodes behind.
+    const isAppended = child.next === null && child.refs[child.count - 1] === ref;
+    this.#split(node, at, isAppended ? child.count - 1 : child.count >> 1);
+  }
+
+  #split(branch: OrderNode, at: number, place: number): void {
+    const child = branch.children![at];
+    const before = child.bytes;
+    const right = child.split(place);
+    this.bytes += child.bytes - before + right.bytes;
+    branch.refresh(at);
+    branch.adopt(at + 1, right);
+  }
+
+  /** Removes what is looked for, which must be there. */
+  remove(score: number): void {
+    this.#removeRun(this.#root, this.rank(score), 1);
+  }
+
+  /** Removes `count` entries from `rank` on; each is first passed to `visit`. */
+  removeRange(rank: number, count: number, visit: (ref: Ref) => void): void {
+    for (let left = count; left > 0; ) {
+      this.at(rank);
+      const run = Math.min(left, foundLeaf!.count - foundPlace);
+      for (let i = 0; i < run; i++) visit(foundLeaf!.refs[foundPlace + i]);
+      left -= this.#removeRun(this.#root, rank, run);
+    }
+    foundLeaf = null;
+  }
+
+  /** Removes entries of one leaf. */
+  #removeRun(root: OrderNode, rank: number, count: number): number {
+    this.#cut(root, rank, count);
+    this.size -= count;
+    while (this.#root.children !== null && this.#root.count === 1) {
+      this.bytes -= this.#root.bytes;
+      this.#root = this.#root.children[0];
+    }
+    return count;
+  }
+
+  #cut(node: OrderNode, rank: number, count: number): void {
+    if (node.children === null) {
+      node.close(rank, count);
+      return;
+    }
+    const at = node.childAt(rank);
+    const child = node.children[at];
+    this.#cut(child, rank - skipped, count);
+    node.sizes[at] -= count;
+    node.scores[at] = child.scores[0];
+    node.refs[at] = child.refs[0];
+    if (child.count < (child.children === null ? MIN_LEAF : MIN_BRANCH)) this.#shrink(node, at);
+  }
+
+  /** Joins a small child with a neighbour, if both fit into one node. */
+  #shrink(branch: OrderNode, at: number): void {
+    const children = branch.children!;
+    if (children[at].count === 0) {
+      this.#drop(branch, at);
+      return;
+    }
+    const max = children[at].children === null ? MAX_LEAF : MAX_BRANCH;
+    for (const left of [at - 1, at]) {
+      if (left < 0 || left + 1 >= branch.count) continue;
+      const [first, second] = [children[left], children[left + 1]];
+      if (first.count + second.count > max - (max >> 2)) continue;
+      const before = first.bytes;
+      first.take(second, 0, second.count);
+      this.bytes += first.bytes - before;
+      this.#drop(branch, left + 1);
+      branch.refresh(left);
+      return;
+    }
+  }
+
+  #drop(branch: OrderNode, at: number): void {
+    const child = branch.children![at];
+    this.bytes -= child.bytes;
+    if (child.children === null) child.unlink();
+    branch.close(at, 1);
+  }
+
+  /** Finds the entry of a rank from 0 to below `size`, into `ref` and `score`. */
+  at(rank: number): void {
+    let node = this.#root;
+    let left = rank;
+    while (node.children !== null) {
+      const child = node.childAt(left);
+      left -= skipped;
+      node = node.children[child];
+    }
+    foundLeaf = node;
+    foundPlace = left;
+    this.ref = node.refs[left];
+    this.score = node.scores[left];
+  }
+
+  /** Visits entries from `rank` on upwards, or downwards with `backwards`, until `visit` returns false. */
+  walk(rank: number, backwards: boolean, visit: VisitEntry): void {
+    if (rank < 0 || rank >= this.size) return;
+    this.at(rank);
+    let leaf = foundLeaf;
+    let place = foundPlace;
+    foundLeaf = null;
+    const step = backwards ? -1 : 1;
+    while (leaf !== null) {
+      const { refs, scores, count } = leaf;
+      for (; place >= 0 && place < count; place += step) if (!visit(refs[place], scores[place])) return;
+      leaf = backwards ? leaf.previous : leaf.next;
+      place = backwards && leaf !== null ? leaf.count - 1 : 0;
+    }
+  }
+
+  /** The record of what is looked for has a new name. */
+  rename(score: number, to: Ref): void {
+    let node = this.#root;
+    while (node.children !== null) {
+      const at = this.#childOf(node, score);
+      if (node.scores[at] === score && this.#order.compareKey(node.refs[at]) === 0) node.refs[at] = to;
+      node = node.children[at];
+    }
+    node.refs[this.#search(node, score)] = to;
+  }
+}
+
+/** Where `at` found its entry. */
+let foundLeaf: OrderNode | null = null;
+let foundPlace = 0;
+
+/** First place in a node whose score is not below `score`, or with `inclusive` above it. */
+function firstBeyond(node: OrderNode, score: number, inclusive: boolean): number {
+  const { scores } = node;
+  let low = 0;
+  let high = node.count;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if (scores[middle] < score || (inclusive && scores[middle] === score)) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}
