@@ -5,11 +5,14 @@ import type { CommandHandlers } from './command.ts';
 import { configCommands } from './config.ts';
 import { connectionCommands } from './connection.ts';
 import { expiryCommands } from './expiry.ts';
+import { hashCommands } from './hashes/index.ts';
 import { keyCommands } from './keys.ts';
 import { lcsCommands } from './lcs.ts';
+import { listCommands } from './lists/index.ts';
 import { numberCommands } from './numbers.ts';
 import { replicationCommands } from './replication.ts';
 import { serverCommands } from './server.ts';
+import { setCommands } from './sets/index.ts';
 import { stringRangeCommands } from './string-ranges.ts';
 import { stringCommands } from './strings.ts';
 
@@ -21,6 +24,9 @@ export const handlers: CommandHandlers = Object.freeze({
   ...lcsCommands,
   ...bitmapCommands,
   ...bitFieldCommands,
+  ...listCommands,
+  ...hashCommands,
+  ...setCommands,
   ...keyCommands,
   ...expiryCommands,
   ...connectionCommands,

@@ -1,4 +1,5 @@
 import type { Args, RespWriter } from '../../lib/codec/resp/index.ts';
+import { NOTIFY_GENERIC } from '../data-set.ts';
 import type { Keyspace } from '../keyspace.ts';
 import type { Slot, ValueType } from '../store/index.ts';
 import { type CommandContext, WRONG_TYPE } from './command.ts';
@@ -67,6 +68,26 @@ export function openOrCreate<Value>(
   if (keyspace.store.typeOf(slot) === type) return values.open(keyspace, slot);
   reply.error(WRONG_TYPE);
   return null;
+}
+
+/**
+ * To be called when something was taken out of a collection, whose key is argument `keyAt`: an empty one goes. Tells who listens, of the
+ * event and of the end. Returns whether the key is gone.
+ */
+export function shrunk(
+  keyspace: Keyspace,
+  value: { readonly size: number; readonly slot: Slot },
+  kind: number,
+  event: string,
+  args: Args,
+  keyAt = 1,
+): boolean {
+  const isGone = value.size === 0;
+  if (isGone) keyspace.remove(value.slot);
+  else keyspace.modified(value.slot);
+  notify(keyspace, kind, event, args, keyAt);
+  if (isGone) notify(keyspace, NOTIFY_GENERIC, 'del', args, keyAt);
+  return isGone;
 }
 
 /** Tells who listens that the key in argument `i` had this event. */

@@ -184,6 +184,19 @@ export class RespWriter {
     this.at = at + bytes;
   }
 
+  /**
+   * Puts what `write` writes before everything written since `length` was `offset`: for the header of a reply whose size shows at its end.
+   * To be called in the same turn, without a `take` between.
+   */
+  insertAt(offset: number, write: () => void): void {
+    const body = this.length - offset;
+    write();
+    const start = this.taken + offset;
+    const inserted = Uint8Array.from(this.slab.subarray(start + body, this.at));
+    this.slab.copyWithin(start + inserted.length, start, start + body);
+    this.slab.set(inserted, start);
+  }
+
   /** Hands out everything written since the last `take` as one view of the slab. It stays true until `rewind`. */
   take(): Buffer {
     const bytes = this.slab.subarray(this.taken, this.at);
