@@ -239,7 +239,7 @@ function keysReply(
   const count = args.count - 2;
   if (spec === undefined || !supports(spec)) {
     sink.error('ERR Invalid command specified');
-  } else if (spec.keySpecs.length === 0) {
+  } else if (spec.keySpecs.every(({ flags }) => flags.includes('not_key'))) {
     sink.error('ERR The command has no key arguments');
   } else if (!arityFits(spec, count)) {
     sink.error('ERR Invalid number of arguments specified for command');

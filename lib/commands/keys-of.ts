@@ -31,7 +31,8 @@ const special: Readonly<Record<string, (args: CommandArgs, first: number) => Key
 };
 
 /**
- * The keys of a whole command, the name of which is argument `first`; null when its arguments are such that nobody can tell. Rules of
+ * The keys of a whole command, the name of which is argument `first`; null when its arguments are such that nobody can tell. Shard
+ * channels, which clients of a cluster route like keys, are none. Rules of
  * Redis's key specifications: https://redis.io/docs/latest/develop/reference/key-specs/
  */
 export function keysOf(spec: CommandSpec, args: CommandArgs, first = 0): KeyReference[] | null {
@@ -39,6 +40,7 @@ export function keysOf(spec: CommandSpec, args: CommandArgs, first = 0): KeyRefe
   if (find !== undefined) return find(args, first);
   const found: KeyReference[] = [];
   for (const { start, find, flags } of spec.keySpecs) {
+    if (flags.includes('not_key')) continue;
     const [from, to, step] = extent({ start, find }, args, first);
     if (from === 0) continue;
     if (to < from || to >= args.count) return null;

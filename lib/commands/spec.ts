@@ -7,12 +7,14 @@ export type CommandFlag =
   | 'denyoom'
   | 'admin'
   | 'noscript'
+  | 'pubsub'
   | 'blocking'
   | 'movablekeys'
   | 'loading'
   | 'stale'
   | 'fast'
   | 'no_auth'
+  | 'skip_slowlog'
   | 'allow_busy';
 
 /**
@@ -39,6 +41,8 @@ export type CommandGroup =
   | 'hyperloglog'
   | 'generic'
   | 'connection'
+  | 'transactions'
+  | 'pubsub'
   | 'server'
   | 'ringside';
 

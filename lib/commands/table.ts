@@ -7,11 +7,13 @@ import { hashRows } from './rows/hash.ts';
 import { hyperloglogRows } from './rows/hyperloglog.ts';
 import { listRows } from './rows/list.ts';
 import { operationsRows } from './rows/operations.ts';
+import { pubsubRows } from './rows/pubsub.ts';
 import { ringsideRows } from './rows/ringside.ts';
 import { serverRows } from './rows/server.ts';
 import { setRows } from './rows/set.ts';
 import { sortedSetRows } from './rows/sorted-set.ts';
 import { stringRows } from './rows/string.ts';
+import { transactionRows } from './rows/transactions.ts';
 import type { CommandFlag, CommandGroup, CommandRow, CommandSpec } from './spec.ts';
 
 /** In the order in which Redis lists them. */
@@ -50,6 +52,7 @@ const GROUP_CATEGORIES: Partial<Record<CommandGroup, string>> = {
   geo: 'geo',
   hyperloglog: 'hyperloglog',
   connection: 'connection',
+  transactions: 'transaction',
 };
 
 const NO_ROWS: readonly CommandRow[] = [];
@@ -64,6 +67,7 @@ function aclCategories(row: CommandRow, group: CommandGroup, flags: readonly str
   if (flags.includes('readonly')) has.add('read');
   if (flags.includes('admin')) has.add('admin').add('dangerous');
   if (flags.includes('blocking')) has.add('blocking');
+  if (flags.includes('pubsub')) has.add('pubsub');
   has.add(flags.includes('fast') ? 'fast' : 'slow');
   const ofGroup = GROUP_CATEGORIES[group];
   if (ofGroup !== undefined) has.add(ofGroup);
@@ -138,6 +142,8 @@ const groups: readonly [CommandGroup, readonly CommandRow[]][] = [
   ['hyperloglog', hyperloglogRows],
   ['generic', genericRows],
   ['connection', connectionRows],
+  ['transactions', transactionRows],
+  ['pubsub', pubsubRows],
   ['server', serverRows],
   ['server', operationsRows],
   ['ringside', ringsideRows],

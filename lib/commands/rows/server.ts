@@ -153,6 +153,17 @@ export const serverRows: readonly CommandRow[] = [
   flush('flushall', 'all databases'),
   flush('flushdb', 'the current database'),
   {
+    name: 'swapdb',
+    arity: 3,
+    flags: 'write fast',
+    acl: 'keyspace dangerous',
+    since: '4.0.0',
+    complexity: 'O(N) where N is the number of clients that watch or wait for keys of the databases',
+    summary: 'Swaps the content of two databases.',
+    syntax: 'index1 index2',
+    routing: 'node',
+  },
+  {
     name: 'info',
     arity: -1,
     flags: 'loading stale',
