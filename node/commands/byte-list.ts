@@ -41,7 +41,9 @@ export class ByteList {
   /** Views of the bytes; nothing may be added as long as they are in use. */
   views(): Buffer[] {
     const views: Buffer[] = [];
-    this.forEach((buffer, start, end) => views.push(buffer.subarray(start, end)));
+    this.forEach((buffer, start, end) => {
+      views.push(buffer.subarray(start, end));
+    });
     return views;
   }
 }

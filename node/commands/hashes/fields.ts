@@ -48,9 +48,9 @@ function setNew(context: CommandContext, args: Args, reply: RespWriter) {
 }
 
 function replyField(hash: HashValue, args: Args, i: number, reply: RespWriter): void {
-  if (!hash.find(args.buffer, args.start(i), args.end(i))) return reply.nullBulk();
-  const { buffer, start, end } = hash.value;
-  reply.bulk(buffer, start, end);
+  const { value } = hash;
+  if (hash.find(args.buffer, args.start(i), args.end(i))) reply.bulk(value.buffer, value.start, value.end);
+  else reply.nullBulk();
 }
 
 function get(context: CommandContext, args: Args, reply: RespWriter) {
@@ -108,12 +108,16 @@ const all = reading(emptyMap, (hash, _args, reply) => {
 
 const fields = reading(emptyArray, (hash, _args, reply) => {
   reply.arrayHeader(hash.size);
-  hash.forEach((field, start, end) => reply.bulk(field, start, end));
+  hash.forEach((field, start, end) => {
+    reply.bulk(field, start, end);
+  });
 });
 
 const values = reading(emptyArray, (hash, _args, reply) => {
   reply.arrayHeader(hash.size);
-  hash.forEach((_field, _fieldStart, _fieldEnd, value, start, end) => reply.bulk(value, start, end));
+  hash.forEach((_field, _fieldStart, _fieldEnd, value, start, end) => {
+    reply.bulk(value, start, end);
+  });
 });
 
 /** Commands on the fields of a hash. */

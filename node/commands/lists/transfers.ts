@@ -110,14 +110,14 @@ function tryMove(context: CommandContext, args: Args, ends: Ends, reply: RespWri
   return true;
 }
 
-function moveNow(context: CommandContext, args: Args, ends: Ends, reply: RespWriter): void {
+function moveNow(context: CommandContext, args: Args, ends: Ends, reply: RespWriter) {
   if (!tryMove(context, args, ends, reply)) reply.nullBulk();
 }
 
 const serve: Serve = (context, args, _key, reply) =>
   holdsList(context, args, 1) === true && tryMove(context, args, endsOf(args), reply);
 
-function moveOrWait(context: CommandContext, args: Args, ends: Ends, reply: RespWriter): void {
+function moveOrWait(context: CommandContext, args: Args, ends: Ends, reply: RespWriter) {
   const timeoutMs = parseTimeout(args, args.count - 1);
   if (typeof timeoutMs === 'string') return reply.error(timeoutMs);
   if (tryMove(context, args, ends, reply)) return;

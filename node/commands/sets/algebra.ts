@@ -124,7 +124,9 @@ function replaceKey(keyspace: Keyspace, args: Args, members: ByteList): boolean 
     return false;
   }
   const set = SetValue.create(keyspace, buffer, start, end);
-  members.forEach((member, from, to) => set.add(member, from, to));
+  members.forEach((member, from, to) => {
+    set.add(member, from, to);
+  });
   keyspace.modified(set.slot);
   keyspace.logValue(set.slot);
   return true;

@@ -52,7 +52,9 @@ function members(context: CommandContext, args: Args, reply: RespWriter) {
   if (slot === 0) return;
   const set = SetValue.open(context.keyspace, slot);
   reply.setHeader(set.size);
-  set.forEach((buffer, start, end) => reply.bulk(buffer, start, end));
+  set.forEach((buffer, start, end) => {
+    reply.bulk(buffer, start, end);
+  });
 }
 
 function size(context: CommandContext, args: Args, reply: RespWriter) {

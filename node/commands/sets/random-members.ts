@@ -63,7 +63,9 @@ function pop(context: CommandContext, args: Args, reply: RespWriter) {
   const set = SetValue.open(keyspace, slot);
   const popped = new ByteList();
   takeOne(set, context.node.random, popped);
-  popped.forEach((buffer, start, end) => reply.bulk(buffer, start, end));
+  popped.forEach((buffer, start, end) => {
+    reply.bulk(buffer, start, end);
+  });
   afterPop(keyspace, set, popped, args);
 }
 
@@ -77,7 +79,9 @@ function popMany(context: CommandContext, args: Args, reply: RespWriter) {
   const set = SetValue.open(keyspace, slot);
   if (count >= set.size) {
     reply.setHeader(set.size);
-    set.forEach((buffer, start, end) => reply.bulk(buffer, start, end));
+    set.forEach((buffer, start, end) => {
+      reply.bulk(buffer, start, end);
+    });
     keyspace.remove(set.slot);
     notify(keyspace, NOTIFY_SET, 'spop', args);
     notify(keyspace, NOTIFY_GENERIC, 'del', args);
@@ -90,7 +94,9 @@ function popMany(context: CommandContext, args: Args, reply: RespWriter) {
     takeSelection(set, count, node.random, popped);
   }
   reply.setHeader(count);
-  popped.forEach((buffer, start, end) => reply.bulk(buffer, start, end));
+  popped.forEach((buffer, start, end) => {
+    reply.bulk(buffer, start, end);
+  });
   afterPop(keyspace, set, popped, args);
 }
 
@@ -108,7 +114,9 @@ function takeSelection(set: SetValue, count: number, dice: Dice, into: ByteList)
   set.forEach((buffer, start, end) => {
     if (selection.next()) into.add(buffer, start, end);
   });
-  into.forEach((buffer, start, end) => set.delete(buffer, start, end));
+  into.forEach((buffer, start, end) => {
+    set.delete(buffer, start, end);
+  });
 }
 
 /** What follows when members were taken: on a follower, the same ones go. */
