@@ -8,6 +8,7 @@ import { addNodeMetrics } from './metrics.ts';
 import { buildNode, type NodeDeps, type NodeParts } from './node.ts';
 import { LeaderLink } from './replication/leader-link.ts';
 import { Replayer } from './replication/replayer.ts';
+import type { RateSample } from './stats.ts';
 
 const SECOND_MS = 1000;
 /** What a closing node gives its clients to read their last replies. */
@@ -174,20 +175,24 @@ async function attach(
 
 function startTimers({ config, services, databases, resp }: NodeParts): NodeJS.Timeout[] {
   const { pingMs, timeoutMs } = config.node.replication;
-  const { followers, clock, stats } = services;
-  let commands = 0;
+  const { followers, clock, stats, watch } = services;
+  let counted: RateSample = { commands: 0, inputBytes: 0, outputBytes: 0 };
   return [
     setInterval(() => {
+      const startedMs = clock.monotonicMs();
       let removed = 0;
       for (const keyspace of databases.all()) removed += runExpiryCycle(keyspace, clock);
+      const tookMs = clock.monotonicMs() - startedMs;
+      stats.expireCycleMs += tookMs;
+      watch.spike('expire-cycle', tookMs);
       if (removed > 0) followers.wake();
     }, EXPIRY_CYCLE_MS),
     setInterval(() => followers.askForLease(), pingMs),
     setInterval(() => {
       resp.closeIdle(timeoutMs);
-      stats.commandsPerSecond = Math.max(0, stats.commands - commands);
+      counted = stats.sampleRates(counted);
       stats.usedBytesPeak = Math.max(stats.usedBytesPeak, databases.usedBytes);
-      commands = stats.commands;
+      watch.hotKeys.fade();
     }, SECOND_MS),
   ];
 }

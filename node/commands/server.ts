@@ -1,6 +1,6 @@
 import type { Args, RespWriter } from '../../lib/codec/resp/index.ts';
 import { type CommandSpec, commandReply } from '../../lib/commands/index.ts';
-import { infoText } from '../info.ts';
+import { infoText } from '../info/index.ts';
 import type { CommandContext, CommandHandler, CommandHandlers } from './command.ts';
 import { handlers } from './index.ts';
 
@@ -10,10 +10,10 @@ function supports(spec: CommandSpec): boolean {
   return name in handlers || name.startsWith('COMMAND|') || spec.subcommands.some(supports);
 }
 
-function info({ node, keyspace }: CommandContext, args: Args, reply: RespWriter) {
+function info({ node, databases }: CommandContext, args: Args, reply: RespWriter) {
   const sections: string[] = [];
   for (let i = 1; i < args.count; i++) sections.push(args.latin1(i).toLowerCase());
-  reply.verbatim('txt', infoText(sections, node, keyspace));
+  reply.verbatim('txt', infoText(sections, { node, databases }));
 }
 
 function time({ node: { clock } }: CommandContext, _args: Args, reply: RespWriter) {

@@ -1,0 +1,11 @@
+import type { CommandHandlers } from '../command.ts';
+import { latencyCommands } from './latency.ts';
+import { memoryCommands } from './memory.ts';
+import { slowLogCommands } from './slow-log.ts';
+
+/** Commands by which people look after a node. */
+export const operationsCommands: CommandHandlers = {
+  ...slowLogCommands,
+  ...latencyCommands,
+  ...memoryCommands,
+};

@@ -1,0 +1,46 @@
+import type { Fields, InfoSource } from './section.ts';
+
+/** Whose data this is, and who follows. */
+export function replication({ node, databases }: InfoSource): Fields {
+  const { shard, followers, clock, settings } = node;
+  const { log } = databases.data;
+  const nowMs = clock.monotonicMs();
+  const links = [...followers.links].map((link, i): readonly [string, string] => {
+    const colon = link.address.lastIndexOf(':');
+    const state = link.isStreaming ? 'online' : 'send_bulk';
+    const lag = Math.floor(link.lagMs(nowMs) / 1000);
+    return [
+      `slave${i}`,
+      `ip=${link.address.slice(0, colon)},port=${link.address.slice(colon + 1)},state=${state},offset=${Math.max(0, link.ackOffset)},lag=${lag},id=${link.id}`,
+    ];
+  });
+  const leader: Fields = shard.leader
+    ? [
+        ['master_host', shard.leader.host],
+        ['master_port', shard.leader.port],
+        ['master_link_status', shard.linkUp ? 'up' : 'down'],
+        ['master_sync_in_progress', shard.complete ? 0 : 1],
+        ['slave_read_repl_offset', log.end],
+        ['slave_repl_offset', log.end],
+        ['slave_read_only', 1],
+      ]
+    : [];
+  return [
+    ['role', shard.leader ? 'slave' : 'master'],
+    ...leader,
+    ['connected_slaves', links.length],
+    ...links,
+    ['master_failover_state', 'no-failover'],
+    ['master_replid', log.replId],
+    ['master_replid2', log.formerReplId || '0'.repeat(40)],
+    ['master_repl_offset', log.end],
+    ['second_repl_offset', log.formerReplId ? log.formerEnd : -1],
+    ['repl_backlog_active', log.active ? 1 : 0],
+    ['repl_backlog_size', settings.fixed.get('repl-backlog-size') ?? 0],
+    ['repl_backlog_first_byte_offset', log.start],
+    ['repl_backlog_histlen', log.end - log.start],
+    ['shard', shard.shard],
+    ['shard_epoch', shard.epoch],
+    ['may_write', shard.mayWrite(nowMs) ? 1 : 0],
+  ];
+}
