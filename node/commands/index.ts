@@ -10,9 +10,11 @@ import { keyCommands } from './keys.ts';
 import { lcsCommands } from './lcs.ts';
 import { listCommands } from './lists/index.ts';
 import { numberCommands } from './numbers.ts';
+import { operationsCommands } from './operations/index.ts';
 import { replicationCommands } from './replication.ts';
 import { serverCommands } from './server.ts';
 import { setCommands } from './sets/index.ts';
+import { sortedSetCommands } from './sorted-sets/index.ts';
 import { stringRangeCommands } from './string-ranges.ts';
 import { stringCommands } from './strings.ts';
 
@@ -27,11 +29,13 @@ export const handlers: CommandHandlers = Object.freeze({
   ...listCommands,
   ...hashCommands,
   ...setCommands,
+  ...sortedSetCommands,
   ...keyCommands,
   ...expiryCommands,
   ...connectionCommands,
   ...clientCommands,
   ...configCommands,
   ...serverCommands,
+  ...operationsCommands,
   ...replicationCommands,
 });

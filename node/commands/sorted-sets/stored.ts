@@ -1,0 +1,50 @@
+import type { Args, RespWriter } from '../../../lib/codec/resp/index.ts';
+import { NOTIFY_GENERIC, NOTIFY_ZSET } from '../../data-set.ts';
+import type { Keyspace } from '../../keyspace.ts';
+import { ZsetValue } from '../../values/index.ts';
+
+/** A member and its score; the member as text of one byte a character. */
+export interface Scored {
+  readonly member: string;
+  readonly score: number;
+}
+
+/** The order of a sorted set. */
+export function compareScored(a: Scored, b: Scored): number {
+  if (a.score !== b.score) return a.score < b.score ? -1 : 1;
+  return a.member < b.member ? -1 : a.member > b.member ? 1 : 0;
+}
+
+/**
+ * Puts a sorted set of these members, each once, in the place of whatever is at argument `keyAt`, or nothing when there are none, and
+ * replies with how many there are.
+ */
+export function storeMembers(
+  keyspace: Keyspace,
+  args: Args,
+  keyAt: number,
+  members: readonly Scored[],
+  event: string,
+  reply: RespWriter,
+): void {
+  const { buffer } = args;
+  const start = args.start(keyAt);
+  const end = args.end(keyAt);
+  const old = keyspace.write(buffer, start, end);
+  if (old !== 0) keyspace.remove(old);
+  if (members.length === 0) {
+    if (old !== 0) keyspace.notify(NOTIFY_GENERIC, 'del', buffer, start, end);
+    reply.integer(0);
+    return;
+  }
+  const zset = ZsetValue.create(keyspace, buffer, start, end);
+  for (const { member, score } of members) {
+    const bytes = Buffer.from(member, 'latin1');
+    zset.set(score, bytes, 0, bytes.length);
+  }
+  keyspace.modified(zset.slot);
+  keyspace.logValue(zset.slot);
+  keyspace.signalReady(buffer, start, end);
+  keyspace.notify(NOTIFY_ZSET, event, buffer, start, end);
+  reply.integer(members.length);
+}
