@@ -177,7 +177,11 @@ export class HashValue {
     }
     const fieldLength = fieldEnd - fieldStart;
     const size = lengthSize(fieldLength) + lengthSize(length) + fieldLength + length;
-    if (packed.used + size > MAX_PACKED_BYTES || packed.count === MAX_ENTRIES || isLong(fieldLength, length)) {
+    if (
+      packed.used + size > MAX_PACKED_BYTES ||
+      packed.count === MAX_ENTRIES ||
+      isLong(fieldLength, length)
+    ) {
       this.#leavePacked();
       return setInTable(this.#object!.table, fieldBuffer, fieldStart, fieldEnd, buffer, start, end);
     }

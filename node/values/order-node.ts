@@ -159,4 +159,3 @@ export class OrderNode {
 
 /** Second result of `childAt`. */
 export let skipped = 0;
-

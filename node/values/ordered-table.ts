@@ -134,9 +134,7 @@ export class OrderedTable implements StoredObject, KeyOrder {
 
   scan(cursor: number, count: number, visit: VisitMember): number {
     const { table } = this;
-    return table.scan(cursor, count, () =>
-      visit(table.bytes, table.keyStart, table.keyEnd, table.score),
-    );
+    return table.scan(cursor, count, () => visit(table.bytes, table.keyStart, table.keyEnd, table.score));
   }
 
   /** Locates any member in the table, each as likely; returns its score. */

@@ -1,0 +1,156 @@
+import { copyBytes } from './bytes.ts';
+import { elementSize, MAX_ELEMENT_BYTES, nextElement, seekElement, writeElement } from './elements.ts';
+
+/** Bytes of elements a chunk holds at most, unless it is one large element. */
+export const CHUNK_BYTES = 8192;
+const FIRST_BYTES = 256;
+/** What the objects of a chunk cost beside its bytes. */
+const CHUNK_OVERHEAD_BYTES = 260;
+
+/**
+ * A run of list elements in memory of its own, with idle room at both ends. Or one large element, as it is: then `isPlain`. Chunks are
+ * linked in the order of the list.
+ */
+export class ListChunk {
+  bytes: Buffer;
+  start: number;
+  end: number;
+  count = 0;
+  next: ListChunk | null = null;
+  previous: ListChunk | null = null;
+  readonly isPlain: boolean;
+
+  /** `atHead`: elements will come before the others rather than behind them. */
+  constructor(capacity: number, atHead: boolean, isPlain = false) {
+    this.bytes = Buffer.allocUnsafeSlow(capacity);
+    this.start = atHead ? capacity : 0;
+    this.end = this.start;
+    this.isPlain = isPlain;
+  }
+
+  /** A chunk of one large element. */
+  static plain(buffer: Buffer, start: number, end: number): ListChunk {
+    const chunk = new ListChunk(end - start, false, true);
+    copyBytes(buffer, start, end, chunk.bytes, 0);
+    chunk.end = end - start;
+    chunk.count = 1;
+    return chunk;
+  }
+
+  /** Bytes it takes from the system. */
+  get reservedBytes(): number {
+    return this.bytes.length + CHUNK_OVERHEAD_BYTES;
+  }
+
+  get used(): number {
+    return this.end - this.start;
+  }
+
+  /** Whether an element of `length` bytes may come to the others. */
+  hasRoom(length: number): boolean {
+    return !this.isPlain && length <= MAX_ELEMENT_BYTES && this.used + elementSize(length) <= CHUNK_BYTES;
+  }
+
+  /** Where element `index` begins; `end` for `count`. */
+  seek(index: number): number {
+    return seekElement(this.bytes, this.start, this.end, this.count, index);
+  }
+
+  /** Adds an element at an end; `hasRoom` must have said so. */
+  push(atHead: boolean, buffer: Buffer, start: number, end: number): void {
+    const size = elementSize(end - start);
+    if (atHead) {
+      if (this.start < size) this.#grow(size, true);
+      this.start -= size;
+      writeElement(this.bytes, this.start, buffer, start, end);
+    } else {
+      if (this.bytes.length - this.end < size) this.#grow(size, false);
+      writeElement(this.bytes, this.end, buffer, start, end);
+      this.end += size;
+    }
+    this.count++;
+  }
+
+  /** Makes room for `size` bytes at one end: by moving the elements to the other when they are few, else in larger memory. */
+  #grow(size: number, atHead: boolean): void {
+    const { used } = this;
+    const needed = used + size;
+    const former = this.bytes;
+    const capacity = Math.min(2 * CHUNK_BYTES, Math.max(needed, FIRST_BYTES, needed + (needed >> 1)));
+    if (capacity > former.length) this.bytes = Buffer.allocUnsafeSlow(capacity);
+    const at = atHead ? this.bytes.length - used : 0;
+    former.copy(this.bytes, at, this.start, this.end);
+    this.start = at;
+    this.end = at + used;
+    if (former !== this.bytes) giveBack(former);
+  }
+
+  /** Puts `added` undefined bytes in place of `removed` ones at `at`, with the number of elements changed; returns where they are. */
+  splice(at: number, removed: number, added: number, elements: number): number {
+    const offset = at - this.start;
+    const more = added - removed;
+    if (more > this.bytes.length - this.end) this.#grow(more, false);
+    const place = this.start + offset;
+    if (more !== 0) this.bytes.copyWithin(place + added, place + removed, this.end);
+    this.end += more;
+    this.count += elements;
+    return place;
+  }
+
+  /** Takes away `count` elements from `index` on, but not all there are. */
+  drop(index: number, count: number): void {
+    const from = this.seek(index);
+    if (index === 0) this.start = this.seek(count);
+    else if (index + count === this.count) this.end = from;
+    else {
+      let to = from;
+      for (let i = 0; i < count; i++) to = nextElement(this.bytes, to);
+      this.bytes.copyWithin(from, to, this.end);
+      this.end -= to - from;
+    }
+    this.count -= count;
+  }
+
+  /** Gives idle memory back when most of it is. */
+  shrink(): void {
+    const { used, bytes, isPlain } = this;
+    if (isPlain || used === 0 || bytes.length <= FIRST_BYTES || used > bytes.length >> 2) return;
+    this.bytes = Buffer.allocUnsafeSlow(Math.max(FIRST_BYTES, used << 1));
+    const at = (this.bytes.length - used) >> 1;
+    bytes.copy(this.bytes, at, this.start, this.end);
+    this.start = at;
+    this.end = at + used;
+    giveBack(bytes);
+  }
+
+  /** Moves the elements from `index` on to a new chunk, which is returned. */
+  split(index: number): ListChunk {
+    const at = this.seek(index);
+    const size = this.end - at;
+    const right = new ListChunk(Math.max(FIRST_BYTES, size + (size >> 1)), false);
+    this.bytes.copy(right.bytes, 0, at, this.end);
+    right.end = size;
+    right.count = this.count - index;
+    this.end = at;
+    this.count = index;
+    return right;
+  }
+
+  /** Appends the elements of another chunk; both together must not be too large. */
+  join(other: ListChunk): void {
+    const { used } = other;
+    if (this.bytes.length - this.end < used) this.#grow(used, false);
+    other.bytes.copy(this.bytes, this.end, other.start, other.end);
+    this.end += used;
+    this.count += other.count;
+  }
+
+  /** Gives the memory back to the system at once; the chunk is of no use then. */
+  free(): void {
+    giveBack(this.bytes);
+  }
+}
+
+function giveBack(bytes: Buffer): void {
+  (bytes.buffer as ArrayBuffer).transfer(0);
+}
