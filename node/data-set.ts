@@ -1,3 +1,5 @@
+import { type CacheState, emptyCacheState, type LeaseTable } from './cache/index.ts';
+import type { Namespaces } from './namespaces.ts';
 import type { ReplicationLog } from './replication/replication-log.ts';
 import { VersionClock } from './versions.ts';
 
@@ -73,8 +75,20 @@ export class DataSet {
   /** Bits of the keyspace events that somebody wants. */
   notifyMask = 0;
 
-  constructor(log: ReplicationLog) {
+  readonly cache: CacheState;
+  readonly namespaces: Namespaces;
+  readonly leases: LeaseTable;
+
+  constructor(log: ReplicationLog, cache: CacheState = emptyCacheState()) {
     this.log = log;
+    this.cache = cache;
+    this.namespaces = cache.namespaces;
+    this.leases = cache.leases;
+  }
+
+  /** Whether somebody wants to know of every change of a key. */
+  get isWatched(): boolean {
+    return this.observer !== null || this.leases.held > 0;
   }
 
   /** Whether what changes goes into the stream. */

@@ -41,9 +41,18 @@ export class Databases {
   swap(a: number, b: number): void {
     const first = this.at(a);
     const second = this.at(b);
-    const { store } = first;
+    const { store, marks } = first;
     first.store = second.store;
+    first.marks = second.marks;
     second.store = store;
+    second.marks = marks;
+    this.data.leases.voidAll(a);
+    this.data.leases.voidAll(b);
+  }
+
+  /** Forgets all entries, for a data set that begins anew. */
+  reset(): void {
+    for (const keyspace of this.all()) keyspace.reset();
   }
 
   /** Bytes that all entries take. */

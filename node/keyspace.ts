@@ -1,4 +1,11 @@
-import { type DataSet, type KeyspaceStats, NOTIFY_EVICTED, NOTIFY_EXPIRED } from './data-set.ts';
+import { EntryMarks, type Marks, type Version } from './cache/index.ts';
+import {
+  type DataSet,
+  type KeyspaceStats,
+  NOTIFY_EVICTED,
+  NOTIFY_EXPIRED,
+  NOTIFY_GENERIC,
+} from './data-set.ts';
 import { FRAME_OVERHEAD_BYTES } from './replication/frame-writer.ts';
 import {
   callFrameBytes,
@@ -33,9 +40,14 @@ export class Keyspace {
   readonly stats: KeyspaceStats;
   /** Replaced when databases are swapped. */
   store: Store;
+  /** Goes with the store. */
+  marks: EntryMarks;
+  /** Expiry that a new key got from its namespace, until the stream knows it. */
+  #unlogged: { readonly key: string; readonly atMs: number } | null = null;
 
   constructor(store: Store, data: DataSet, index = 0) {
     this.store = store;
+    this.marks = new EntryMarks(data.cache.tagBudget);
     this.data = data;
     this.log = data.log;
     this.versions = data.versions;
@@ -71,31 +83,55 @@ export class Keyspace {
   find(buffer: Buffer, start: number, end: number): Slot {
     const slot = this.store.find(buffer, start, end);
     if (slot === 0) return 0;
+    if (this.marks.purges.pending > 0 && this.#isPurged(slot)) {
+      if (this.data.removesExpired) this.#purge(slot);
+      return 0;
+    }
     const expiresAt = this.store.expiresAt(slot);
     if (expiresAt === 0 || expiresAt > this.data.nowMs) return slot;
     if (this.data.removesExpired) this.#expire(slot);
     return 0;
   }
 
-  /** Whether the entry has outlived its time but is still there. */
+  /** Whether the entry has outlived its time, or has been purged, but is still there. */
   isExpired(slot: Slot): boolean {
+    if (this.marks.purges.pending > 0 && this.#isPurged(slot)) return true;
     const expiresAt = this.store.expiresAt(slot);
     return expiresAt !== 0 && expiresAt <= this.data.nowMs;
   }
 
   /** Adds an entry for a key that is not there; a set must follow. */
   insert(buffer: Buffer, start: number, end: number): Slot {
-    return this.store.insert(buffer, start, end);
+    const { store, data } = this;
+    const { namespaces } = data;
+    if (namespaces.count === 1) return store.insert(buffer, start, end);
+    const namespace = namespaces.numberOf(buffer, start, end);
+    const slot = store.insert(buffer, start, end, namespace);
+    const ttlMs = namespaces.ttlMs(namespace);
+    if (ttlMs === 0 || data.isReplaying) return slot;
+    const atMs = data.nowMs + ttlMs;
+    store.setExpiry(slot, atMs);
+    if (data.records) this.#unlogged = { key: buffer.latin1Slice(start, end), atMs };
+    return slot;
   }
 
-  /** Makes a string the value, whatever it was, and sets its expiry (0: never). */
+  /** Expiry of a value that is written without one, by the rule of its namespace; 0 for none. */
+  #defaultExpiry(slot: Slot): number {
+    const key = Buffer.from(this.store.keyOf(slot), 'latin1');
+    const { namespaces, nowMs } = this.data;
+    const ttlMs = namespaces.ttlMs(namespaces.numberOf(key, 0, key.length));
+    return ttlMs === 0 ? 0 : nowMs + ttlMs;
+  }
+
+  /** Makes a string the value, whatever it was, sets its expiry (0: as the namespace says, else never), and clears its marks. */
   setBytes(slot: Slot, value: Buffer, start: number, end: number, expiresAt: number): void {
+    if (this.marks.isUsed) this.#clearMarks(slot);
     this.store.setBytes(slot, value, start, end);
     if (this.store.typeOf(slot) !== STRING) this.store.setType(slot, STRING);
     this.#changed(slot, expiresAt);
   }
 
-  /** As `setBytes`, with the value as a string of one byte a character. */
+  /** As `setBytes`, with the value as a string of one byte a character, and marks stay. */
   setLatin1(slot: Slot, value: string, expiresAt: number): void {
     this.store.setLatin1(slot, value);
     if (this.store.typeOf(slot) !== STRING) this.store.setType(slot, STRING);
@@ -104,19 +140,46 @@ export class Keyspace {
 
   #changed(slot: Slot, expiresAt: number): void {
     const { store, versions, log, data } = this;
-    store.setExpiry(slot, expiresAt);
+    const isTimeless = expiresAt === 0 && data.namespaces.givesTtl && !data.isReplaying;
+    store.setExpiry(slot, isTimeless ? this.#defaultExpiry(slot) : expiresAt);
     versions.next();
     store.setVersion(slot, versions.high, versions.low);
     data.dirty++;
     data.logged = true;
-    if (data.observer !== null) this.#touched(slot);
+    if (data.isWatched) this.#written(slot);
+    if (this.#unlogged !== null) this.#unlogged = null;
     if (!data.records) return;
     writeSet(log.begin(entryFrameBytes(store, slot)), this.index, store, slot);
     log.commit();
   }
 
-  #touched(slot: Slot): void {
-    this.data.observer?.touched(this.index, this.store.keyOf(slot));
+  /** A command has written the key: a fill that is under way comes too late. */
+  #written(slot: Slot): void {
+    const key = this.store.keyOf(slot);
+    this.data.leases.void(this.index, key);
+    this.data.observer?.touched(this.index, key);
+  }
+
+  #clearMarks(slot: Slot): void {
+    const { store, marks } = this;
+    if (marks.tags.size > 0 && store.hasTags(slot)) marks.tags.remove(store.keyOf(slot));
+    store.clearMarks(slot);
+  }
+
+  /** Gives the entry these marks. Value, version and expiry stay. */
+  mark(slot: Slot, { clientFlags, softExpiresAt, tags }: Marks): void {
+    const { store, marks, data } = this;
+    marks.isUsed = true;
+    if (clientFlags !== undefined) store.setClientFlags(slot, clientFlags);
+    if (softExpiresAt !== undefined) store.setSoftExpiry(slot, softExpiresAt);
+    if (tags !== undefined) {
+      const key = store.keyOf(slot);
+      if (store.hasTags(slot)) marks.tags.remove(key);
+      if (tags.length > 0) marks.tags.add(key, tags);
+      store.setHasTags(slot, tags.length > 0);
+    }
+    data.dirty++;
+    if (data.isWatched) this.#written(slot);
   }
 
   /**
@@ -129,7 +192,7 @@ export class Keyspace {
     versions.next();
     store.setVersion(slot, versions.high, versions.low);
     data.dirty++;
-    if (data.observer !== null) this.#touched(slot);
+    if (data.isWatched) this.#written(slot);
   }
 
   /**
@@ -142,12 +205,20 @@ export class Keyspace {
     if (!data.records) return;
     writeCall(log.begin(callFrameBytes(parts)), this.index, versions, parts);
     log.commit();
+    if (this.#unlogged !== null) this.#logDefaultExpiry(this.#unlogged);
+  }
+
+  #logDefaultExpiry({ key, atMs }: { readonly key: string; readonly atMs: number }): void {
+    this.#unlogged = null;
+    writeExpiry(this.log.begin(FRAME_OVERHEAD_BYTES + key.length), this.index, key, atMs);
+    this.log.commit();
   }
 
   /** Puts the whole value of an entry into the stream, for a value that was built at once. */
   logValue(slot: Slot): void {
     const { log, store, data } = this;
     data.logged = true;
+    this.#unlogged = null;
     if (!data.records) return;
     if (isRestored(store, slot)) {
       const payload = dumpEntry(this, slot);
@@ -187,7 +258,7 @@ export class Keyspace {
     store.setVersion(slot, versions.high, versions.low);
     data.dirty++;
     data.logged = true;
-    if (data.observer !== null) this.#touched(slot);
+    if (data.isWatched) this.#written(slot);
     if (data.records) {
       const key = store.keyOf(slot);
       writeAppend(
@@ -210,7 +281,7 @@ export class Keyspace {
     store.setExpiry(slot, atMs);
     data.dirty++;
     data.logged = true;
-    if (data.observer !== null) this.#touched(slot);
+    if (data.isWatched) this.#written(slot);
     if (!data.records) return;
     const key = store.keyOf(slot);
     writeExpiry(log.begin(FRAME_OVERHEAD_BYTES + key.length), this.index, key, atMs);
@@ -218,11 +289,18 @@ export class Keyspace {
   }
 
   remove(slot: Slot): void {
-    const { store, versions, log, data } = this;
+    if (this.data.leases.held > 0) this.data.leases.void(this.index, this.store.keyOf(slot));
+    this.#drop(slot);
+  }
+
+  /** Removes the entry; a fill that is under way for the key remains welcome. */
+  #drop(slot: Slot): void {
+    const { store, versions, log, data, marks } = this;
     versions.next();
     data.dirty++;
     data.logged = true;
-    if (data.observer !== null) this.#touched(slot);
+    data.observer?.touched(this.index, store.keyOf(slot));
+    if (marks.tags.size > 0 && store.hasTags(slot)) marks.tags.remove(store.keyOf(slot));
     if (data.records) {
       const key = store.keyOf(slot);
       writeDelete(log.begin(FRAME_OVERHEAD_BYTES + key.length), this.index, key, versions);
@@ -237,23 +315,50 @@ export class Keyspace {
     data.dirty++;
     data.logged = true;
     data.observer?.flushed(this.index);
+    data.leases.voidAll(this.index);
     if (data.records) {
       writeFlush(log.begin(FRAME_OVERHEAD_BYTES), this.index, versions);
       log.commit();
     }
+    this.reset();
+  }
+
+  /** Forgets all entries, without a trace in the stream. */
+  reset(): void {
     this.store.clear();
+    this.marks.clear();
   }
 
   #expire(slot: Slot): void {
+    this.#dropAside(slot, NOTIFY_EXPIRED, 'expired');
+    this.stats.expired++;
+  }
+
+  #purge(slot: Slot): void {
+    this.#dropAside(slot, NOTIFY_GENERIC, 'del');
+  }
+
+  /** Removes an entry that was due to go anyway. */
+  #dropAside(slot: Slot, kind: number, event: string): void {
     const { data } = this;
-    const key = (data.notifyMask & NOTIFY_EXPIRED) !== 0 ? this.store.keyOf(slot) : '';
+    const key = (data.notifyMask & kind) !== 0 ? this.store.keyOf(slot) : null;
     // Not what the command at hand did: whether that one has to go into the stream is still open.
     const { dirty, logged } = data;
-    this.remove(slot);
+    this.#drop(slot);
     data.dirty = dirty;
     data.logged = logged;
-    this.stats.expired++;
-    if (key !== '') data.observer?.event(this.index, NOTIFY_EXPIRED, 'expired', key);
+    if (key !== null) data.observer?.event(this.index, kind, event, key);
+  }
+
+  #isPurged(slot: Slot): boolean {
+    const { store } = this;
+    return this.marks.purges.covers(store.keyOf(slot), store.versionHigh(slot), store.versionLow(slot));
+  }
+
+  /** All keys of a purge are gone. */
+  endPurge(version: Version): void {
+    this.marks.purges.end(version);
+    this.logCommand(['RS.PURGED', String(version.high), String(version.low)]);
   }
 
   /**
@@ -273,15 +378,12 @@ export class Keyspace {
     return expired;
   }
 
-  /** Removes the least recently used entry; false when there is none. */
-  evictOne(): boolean {
-    const slot = this.store.oldest();
+  /** Removes the entry of a namespace that its policy gives up next; false when it gives up none. */
+  evictOne(namespace = 0): boolean {
+    const slot = this.store.victim(namespace);
     if (slot === 0) return false;
-    const { data } = this;
-    const key = (data.notifyMask & NOTIFY_EVICTED) !== 0 ? this.store.keyOf(slot) : '';
-    this.remove(slot);
+    this.#dropAside(slot, NOTIFY_EVICTED, 'evicted');
     this.stats.evicted++;
-    if (key !== '') data.observer?.event(this.index, NOTIFY_EVICTED, 'evicted', key);
     return true;
   }
 }

@@ -198,7 +198,7 @@ export class Controller {
   #startEmpty(): void {
     const { databases, keyspace } = this.#parts;
     const { log } = keyspace;
-    for (const { store } of databases.all()) store.clear();
+    databases.reset();
     if (!this.#ownsStream) log.restart(this.#parts.random.hex(20), log.end);
   }
 

@@ -178,7 +178,7 @@ export class LeaderLink {
       log.info({ leader, offset }, 'full sync begins');
       this.#mustStartOver = false;
       hooks.onFullSync();
-      for (const { store } of databases.all()) store.clear();
+      databases.reset();
       stream.restart(replId, Number(offset));
       this.#applier.isSyncing = true;
     } else if (line.startsWith('+CONTINUE ')) {

@@ -1,0 +1,7 @@
+export { type CacheState, createCacheState, emptyCacheState } from './cache-state.ts';
+export { FenceFile } from './fence-file.ts';
+export { Fences, MAX_FENCE_NAME_BYTES } from './fences.ts';
+export { DEFAULT_LEASE_MS, LeaseTable, MAX_LEASE_MS } from './leases.ts';
+export { EntryMarks, type Marks } from './marks.ts';
+export type { Version } from './purges.ts';
+export { SWEEP_MS, sweepPurges } from './sweep.ts';

@@ -1,0 +1,31 @@
+import { Purges } from './purges.ts';
+import { type TagBudget, TagIndex } from './tag-index.ts';
+
+/** What an entry carries beside value, version and expiry; what is left out stays as it is. */
+export interface Marks {
+  /** Opaque 32 bits. */
+  readonly clientFlags?: number;
+  /** Unix milliseconds from which on the value is stale, 0 for never. */
+  readonly softExpiresAt?: number;
+  /** Text of one byte a character, each once. */
+  readonly tags?: readonly string[];
+}
+
+/** What a database keeps of its entries' marks beside its store; goes where the store goes. */
+export class EntryMarks {
+  readonly tags: TagIndex;
+  readonly purges = new Purges();
+  /** Whether any entry may have marks: until then, nothing has to be cleared. */
+  isUsed = false;
+
+  constructor(budget: TagBudget) {
+    this.tags = new TagIndex(budget);
+  }
+
+  /** All entries are gone. */
+  clear(): void {
+    this.tags.clear();
+    this.purges.clear();
+    this.isUsed = false;
+  }
+}

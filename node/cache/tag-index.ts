@@ -1,0 +1,87 @@
+/** What a tagged key costs beside its bytes and its tags, and what each of its tags does: measured, maps and strings together. */
+const KEY_BYTES = 150;
+const TAG_BYTES = 60;
+
+/** Memory that the tag indexes of all databases share. */
+export class TagBudget {
+  readonly maxBytes: number;
+  usedBytes = 0;
+
+  constructor(maxBytes: number) {
+    this.maxBytes = maxBytes;
+  }
+}
+
+/** Which keys of a database have which tags. Keys and tags are text of one byte a character. */
+export class TagIndex {
+  readonly #budget: TagBudget;
+  readonly #tagsByKey = new Map<string, readonly string[]>();
+  readonly #keysByTag = new Map<string, Set<string>>();
+  #bytes = 0;
+
+  constructor(budget: TagBudget) {
+    this.#budget = budget;
+  }
+
+  /** Number of keys with tags. */
+  get size(): number {
+    return this.#tagsByKey.size;
+  }
+
+  /** The tags of a key. */
+  tagsOf(key: string): readonly string[] {
+    return this.#tagsByKey.get(key) ?? [];
+  }
+
+  /** Whether there is memory for a key with these tags. */
+  hasRoomFor(key: string, tags: readonly string[]): boolean {
+    return this.#budget.usedBytes + bytesOf(key, tags) <= this.#budget.maxBytes;
+  }
+
+  /** Gives a key without tags these, which are distinct and at least one. */
+  add(key: string, tags: readonly string[]): void {
+    this.#tagsByKey.set(key, tags);
+    this.#account(bytesOf(key, tags));
+    for (const tag of tags) {
+      const keys = this.#keysByTag.get(tag);
+      if (keys === undefined) this.#keysByTag.set(tag, new Set([key]));
+      else keys.add(key);
+    }
+  }
+
+  /** The key is gone or has no tags any more. */
+  remove(key: string): void {
+    const tags = this.#tagsByKey.get(key);
+    if (tags === undefined) return;
+    this.#tagsByKey.delete(key);
+    this.#account(-bytesOf(key, tags));
+    for (const tag of tags) {
+      const keys = this.#keysByTag.get(tag);
+      if (keys?.delete(key) && keys.size === 0) this.#keysByTag.delete(tag);
+    }
+  }
+
+  /** Takes a tag out of the index and hands over the keys that had it; null when there is none. The keys keep their other tags. */
+  takeTag(tag: string): Set<string> | null {
+    const keys = this.#keysByTag.get(tag) ?? null;
+    this.#keysByTag.delete(tag);
+    return keys;
+  }
+
+  clear(): void {
+    this.#account(-this.#bytes);
+    this.#tagsByKey.clear();
+    this.#keysByTag.clear();
+  }
+
+  #account(bytes: number): void {
+    this.#bytes += bytes;
+    this.#budget.usedBytes += bytes;
+  }
+}
+
+function bytesOf(key: string, tags: readonly string[]): number {
+  let bytes = KEY_BYTES + key.length + tags.length * TAG_BYTES;
+  for (const tag of tags) bytes += tag.length;
+  return bytes;
+}
