@@ -10,7 +10,8 @@ import {
   SYNTAX_ERROR,
   WRONG_TYPE,
 } from './command.ts';
-import { lengthened, maxStringBytes, wideInteger } from './string-edits.ts';
+import { longOf } from './lookup.ts';
+import { lengthened, maxStringBytes } from './string-edits.ts';
 
 export const BAD_OFFSET = 'ERR bit offset is not an integer or out of range';
 const BAD_BIT = 'ERR bit is not an integer or out of range';
@@ -83,8 +84,8 @@ function bitCount({ keyspace }: CommandContext, args: Args, reply: RespWriter) {
   if (slot === 0) return reply.integer(0);
   if (keyspace.store.typeOf(slot) !== STRING) return reply.error(WRONG_TYPE);
   if (args.count === 3 || args.count > 5) return reply.error(SYNTAX_ERROR);
-  const from = args.count > 2 ? wideInteger(args, 2) : 0;
-  const to = args.count > 2 ? wideInteger(args, 3) : -1;
+  const from = args.count > 2 ? longOf(args, 2) : 0;
+  const to = args.count > 2 ? longOf(args, 3) : -1;
   if (from === null || to === null) return reply.error(NOT_AN_INTEGER);
   if (from < 0 && to < 0 && from > to) return reply.integer(0);
   const inBits = countsBits(args, 4);
@@ -102,11 +103,11 @@ function bitPos({ keyspace }: CommandContext, args: Args, reply: RespWriter) {
   if (slot === 0) return reply.integer(bit === 1 ? -1 : 0);
   if (keyspace.store.typeOf(slot) !== STRING) return reply.error(WRONG_TYPE);
   if (args.count > 6) return reply.error(SYNTAX_ERROR);
-  const from = args.count > 3 ? wideInteger(args, 3) : 0;
+  const from = args.count > 3 ? longOf(args, 3) : 0;
   if (from === null) return reply.error(NOT_AN_INTEGER);
   const inBits = countsBits(args, 5);
   if (inBits === null) return reply.error(SYNTAX_ERROR);
-  const to = args.count > 4 ? wideInteger(args, 4) : -1;
+  const to = args.count > 4 ? longOf(args, 4) : -1;
   if (to === null) return reply.error(NOT_AN_INTEGER);
   keyspace.store.view(slot, value);
   const { first, last } = bitRange(from, to, inBits);

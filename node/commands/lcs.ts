@@ -1,7 +1,8 @@
 import type { Args, RespWriter } from '../../lib/codec/resp/index.ts';
 import { STRING } from '../store/index.ts';
 import { type CommandContext, type CommandHandlers, NOT_AN_INTEGER, SYNTAX_ERROR } from './command.ts';
-import { maxStringBytes, wideInteger } from './string-edits.ts';
+import { longOf } from './lookup.ts';
+import { maxStringBytes } from './string-edits.ts';
 
 interface LcsOptions {
   idx: boolean;
@@ -24,7 +25,7 @@ function parseOptions(args: Args): LcsOptions | string {
     else if (args.equalsIgnoreCase(i, 'LEN')) options.len = true;
     else if (args.equalsIgnoreCase(i, 'WITHMATCHLEN')) options.withMatchLen = true;
     else if (args.equalsIgnoreCase(i, 'MINMATCHLEN') && i + 1 < args.count) {
-      const length = wideInteger(args, ++i);
+      const length = longOf(args, ++i);
       if (length === null) return NOT_AN_INTEGER;
       options.minMatchLength = length;
     } else return SYNTAX_ERROR;

@@ -21,11 +21,3 @@ export function lengthened(keyspace: Keyspace, args: Args, slot: Slot, length: n
   store.resize(slot || keyspace.insert(buffer, args.start(1), args.end(1)), length);
   return store.find(buffer, args.start(1), args.end(1));
 }
-
-/** Argument `i` as a whole number of 64 bits, rounded beyond 2^53 (good enough for what is then brought into a range); null when it is none. */
-export function wideInteger(args: Args, i: number): number | null {
-  const value = args.integer(i);
-  if (value !== null) return value;
-  const wide = args.bigint(i);
-  return wide === null ? null : Number(wide);
-}

@@ -3,7 +3,8 @@ import { NOTIFY_STRING } from '../data-set.ts';
 import { STRING } from '../store/index.ts';
 import { Found } from '../values/index.ts';
 import { type CommandContext, type CommandHandlers, NOT_AN_INTEGER, WRONG_TYPE } from './command.ts';
-import { lengthened, maxStringBytes, TOO_LONG, wideInteger } from './string-edits.ts';
+import { longOf } from './lookup.ts';
+import { lengthened, maxStringBytes, TOO_LONG } from './string-edits.ts';
 
 const value = new Found();
 
@@ -33,7 +34,7 @@ function append(context: CommandContext, args: Args, reply: RespWriter) {
 function setRange(context: CommandContext, args: Args, reply: RespWriter) {
   const { keyspace } = context;
   const { buffer } = args;
-  const offset = wideInteger(args, 2);
+  const offset = longOf(args, 2);
   if (offset === null) return reply.error(NOT_AN_INTEGER);
   if (offset < 0) return reply.error('ERR offset is out of range');
   const found = keyspace.write(buffer, args.start(1), args.end(1));
@@ -49,8 +50,8 @@ function setRange(context: CommandContext, args: Args, reply: RespWriter) {
 }
 
 function getRange({ keyspace }: CommandContext, args: Args, reply: RespWriter) {
-  const from = wideInteger(args, 2);
-  const to = wideInteger(args, 3);
+  const from = longOf(args, 2);
+  const to = longOf(args, 3);
   if (from === null || to === null) return reply.error(NOT_AN_INTEGER);
   const slot = keyspace.read(args.buffer, args.start(1), args.end(1));
   if (slot === 0) return reply.bulkLatin1('');

@@ -4,6 +4,7 @@ import type { Keyspace } from '../keyspace.ts';
 import { type Slot, STRING } from '../store/index.ts';
 import { type CommandContext, type CommandHandlers, SYNTAX_ERROR, WRONG_TYPE } from './command.ts';
 import { EX, EXAT, PX, PXAT, positiveTime, type TimeUnit } from './expiry-time.ts';
+import { notify } from './lookup.ts';
 
 const units: readonly (readonly [string, TimeUnit])[] = [
   ['EX', EX],
@@ -33,11 +34,7 @@ function write(
   const { buffer } = args;
   const target = slot === 0 ? keyspace.insert(buffer, args.start(1), args.end(1)) : slot;
   keyspace.setBytes(target, buffer, args.start(valueAt), args.end(valueAt), expiresAt);
-  notifyKey(keyspace, NOTIFY_STRING, 'set', args, 1);
-}
-
-function notifyKey(keyspace: Keyspace, kind: number, event: string, args: Args, i: number): void {
-  keyspace.notify(kind, event, args.buffer, args.start(i), args.end(i));
+  notify(keyspace, NOTIFY_STRING, 'set', args, 1);
 }
 
 function lookupKey(keyspace: Keyspace, args: Args, i: number): Slot {
@@ -91,7 +88,7 @@ function setWithOptions(context: CommandContext, args: Args, reply: RespWriter) 
   }
   if (options.keepTtl && slot !== 0) expiresAt = keyspace.store.expiresAt(slot);
   write(context, args, slot, 2, expiresAt);
-  if (options.unit) notifyKey(keyspace, NOTIFY_GENERIC, 'expire', args, 1);
+  if (options.unit) notify(keyspace, NOTIFY_GENERIC, 'expire', args, 1);
   if (!options.get) reply.ok();
 }
 
@@ -146,7 +143,7 @@ function setWithTtl(unit: TimeUnit, command: string) {
     const at = positiveTime(args, 2, unit, context.keyspace.nowMs, command);
     if (typeof at === 'string') return reply.error(at);
     write(context, args, lookupKey(context.keyspace, args, 1), 3, at);
-    notifyKey(context.keyspace, NOTIFY_GENERIC, 'expire', args, 1);
+    notify(context.keyspace, NOTIFY_GENERIC, 'expire', args, 1);
     reply.ok();
   };
 }
@@ -160,7 +157,7 @@ function getDel({ keyspace }: CommandContext, args: Args, reply: RespWriter) {
   const slot = readKey(keyspace, args, 1);
   if (!replyValue(keyspace, slot, reply) || slot === 0) return;
   keyspace.remove(slot);
-  notifyKey(keyspace, NOTIFY_GENERIC, 'del', args, 1);
+  notify(keyspace, NOTIFY_GENERIC, 'del', args, 1);
 }
 
 function getEx({ keyspace }: CommandContext, args: Args, reply: RespWriter) {
@@ -180,7 +177,7 @@ function getEx({ keyspace }: CommandContext, args: Args, reply: RespWriter) {
     applyExpiry(keyspace, args, slot, at);
   } else if (options.persist && keyspace.store.expiresAt(slot) !== 0) {
     keyspace.setExpiry(slot, 0);
-    notifyKey(keyspace, NOTIFY_GENERIC, 'persist', args, 1);
+    notify(keyspace, NOTIFY_GENERIC, 'persist', args, 1);
   }
 }
 
@@ -189,7 +186,7 @@ function applyExpiry(keyspace: Keyspace, args: Args, slot: Slot, at: number): vo
   const isOver = at <= keyspace.nowMs;
   if (isOver) keyspace.remove(slot);
   else keyspace.setExpiry(slot, at);
-  notifyKey(keyspace, NOTIFY_GENERIC, isOver ? 'del' : 'expire', args, 1);
+  notify(keyspace, NOTIFY_GENERIC, isOver ? 'del' : 'expire', args, 1);
 }
 
 function mget({ keyspace }: CommandContext, args: Args, reply: RespWriter) {
@@ -210,7 +207,7 @@ function writePairs(keyspace: Keyspace, args: Args): void {
   for (let i = 1; i < args.count; i += 2) {
     const slot = lookupKey(keyspace, args, i) || keyspace.insert(buffer, args.start(i), args.end(i));
     keyspace.setBytes(slot, buffer, args.start(i + 1), args.end(i + 1), 0);
-    notifyKey(keyspace, NOTIFY_STRING, 'set', args, i);
+    notify(keyspace, NOTIFY_STRING, 'set', args, i);
   }
 }
 

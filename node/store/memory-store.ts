@@ -146,6 +146,16 @@ export class MemoryStore implements Store {
     return this.usedBytes;
   }
 
+  /** No policy here notes it. */
+  idleSeconds(): number {
+    return 0;
+  }
+
+  /** No policy here counts. */
+  frequencyOf(): number {
+    return 0;
+  }
+
   random(random: { int(n: number): number }): Slot {
     if (this.size === 0) return 0;
     const slots = this.#slots;

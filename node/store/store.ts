@@ -54,6 +54,10 @@ export interface Store {
   readonly spaces: number;
   /** What the entries of a space take, counted like the budget that bounds it. */
   spaceBytes(space: number): number;
+  /** Seconds since the last use, where the policy of its space notes that; else 0. */
+  idleSeconds(slot: Slot): number;
+  /** How often it was used, as the policy of its space counts (up to 255, decaying); 0 where it does not count. */
+  frequencyOf(slot: Slot): number;
   /** Any entry, each as likely; 0 when there is none. */
   random(random: { int(n: number): number }): Slot;
 
