@@ -14,7 +14,9 @@ import {
 import { CHUNK_BYTES, ListChunk } from './list-chunk.ts';
 
 const LIST_BYTES = 160;
+/** Chunks begin with this much while the list is short. */
 const NEW_CHUNK_BYTES = 1024;
+const SHORT = 256;
 
 /** Gets an element's byte range, valid during the call; false ends the walk. */
 export type VisitElement = (buffer: Buffer, start: number, end: number, index: number) => boolean;
@@ -49,7 +51,7 @@ export class ChunkList implements StoredObject {
   /** A new chunk at an end: for a large element with it, else empty. */
   #addChunk(atHead: boolean, buffer: Buffer, start: number, end: number): ListChunk {
     const isLarge = end - start > MAX_ELEMENT_BYTES;
-    const capacity = this.size === 0 ? NEW_CHUNK_BYTES : CHUNK_BYTES;
+    const capacity = this.size < SHORT ? NEW_CHUNK_BYTES : CHUNK_BYTES;
     const room = Math.max(elementSize(end - start), capacity);
     const chunk = isLarge ? ListChunk.plain(buffer, start, end) : new ListChunk(room, atHead);
     this.#link(chunk, atHead ? null : this.#tail);

@@ -89,7 +89,7 @@ export class OrderTree {
     this.bytes += root.bytes;
     root.adopt(0, this.#root);
     this.#root = root;
-    this.#split(root, 0, root.children![0].count >> 1);
+    this.#split(root, 0, splitPlace(root.children![0], ref));
   }
 
   #insert(node: OrderNode, score: number, ref: Ref): void {
@@ -109,9 +109,7 @@ export class OrderTree {
     node.refs[at] = child.refs[0];
     node.sizes[at]++;
     if (!child.isFull) return;
-    // What arrives in order leaves full nodes behind.
-    const isAppended = child.next === null && child.refs[child.count - 1] === ref;
-    this.#split(node, at, isAppended ? child.count - 1 : child.count >> 1);
+    this.#split(node, at, splitPlace(child, ref));
   }
 
   #split(branch: OrderNode, at: number, place: number): void {
@@ -250,4 +248,12 @@ function firstBeyond(node: OrderNode, score: number, inclusive: boolean): number
     else high = middle;
   }
   return low;
+}
+
+/** Where to split a full node: in the middle, but what arrives in order, from either end, leaves full nodes behind. */
+function splitPlace(node: OrderNode, added: Ref): number {
+  const last = node.count - 1;
+  if (node.next === null && node.refs[last] === added) return last;
+  if (node.previous === null && node.refs[0] === added) return 1;
+  return node.count >> 1;
 }
