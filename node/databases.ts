@@ -1,5 +1,7 @@
 import type { DataSet } from './data-set.ts';
+import { evictionRule, type MemoryPolicy, namespaceRule } from './eviction.ts';
 import { Keyspace } from './keyspace.ts';
+import { DEFAULT_NAMESPACE } from './namespaces.ts';
 import type { Store } from './store/index.ts';
 
 /** The numbered databases of a node, each made when it is first asked for. */
@@ -8,6 +10,8 @@ export class Databases {
   readonly data: DataSet;
   readonly #newStore: () => Store;
   readonly #keyspaces: (Keyspace | undefined)[];
+  /** What goes where no namespace says otherwise. */
+  #policy: MemoryPolicy = 'noeviction';
 
   constructor({ count, data, newStore }: { count: number; data: DataSet; newStore: () => Store }) {
     this.count = count;
@@ -24,7 +28,18 @@ export class Databases {
   #make(index: number): Keyspace {
     const keyspace = new Keyspace(this.#newStore(), this.data, index);
     this.#keyspaces[index] = keyspace;
+    const { store } = keyspace;
+    store.setEviction(DEFAULT_NAMESPACE, evictionRule(this.#policy));
+    for (const [i, rule] of this.data.namespaces.rules.entries())
+      if (rule !== null) store.setEviction(i, namespaceRule(rule.policy));
     return keyspace;
+  }
+
+  /** Says what is evicted of keys that are in no namespace. */
+  setPolicy(policy: MemoryPolicy): void {
+    if (policy === this.#policy) return;
+    this.#policy = policy;
+    for (const { store } of this.all()) store.setEviction(DEFAULT_NAMESPACE, evictionRule(policy));
   }
 
   /** The database of this number if it has been asked for. */
@@ -55,9 +70,9 @@ export class Databases {
     for (const keyspace of this.all()) keyspace.reset();
   }
 
-  /** Bytes that all entries take. */
+  /** Bytes that all entries take, with what is kept beside them. */
   get usedBytes(): number {
-    let bytes = 0;
+    let bytes = this.data.cache.tagBudget.usedBytes;
     for (const keyspace of this.#keyspaces) if (keyspace) bytes += keyspace.store.usedBytes;
     return bytes;
   }

@@ -1,24 +1,98 @@
+import { errorCatalogue } from '../lib/base/index.ts';
+import type { Args } from '../lib/codec/resp/index.ts';
+import { type CommandSpec, lastKeyIndex } from '../lib/commands/index.ts';
 import type { Databases } from './databases.ts';
 import type { Keyspace } from './keyspace.ts';
+import { DEFAULT_NAMESPACE } from './namespaces.ts';
 import type { Settings } from './settings.ts';
+import { tooLargeValue } from './value-limit.ts';
 
-/** Evicts until the entries are within the budget; false when they are not and nothing may be evicted. */
-export function makeRoom(databases: Databases, settings: Settings): boolean {
-  while (isOver(databases, settings)) {
-    if (settings.maxMemoryPolicy === 'noeviction' || !largest(databases)?.evictOne()) return false;
+const OOM = errorCatalogue.out_of_memory.resp;
+/** Entries that may go before one command runs: about a millisecond. What is missing then goes before the next one. */
+const MAX_EVICTIONS = 1000;
+
+/**
+ * Why a write must not run, for the memory it would take or the size of its values; null when it may. Evicts first, from the budgets of the
+ * node and of the namespaces that it writes to.
+ */
+export function memoryRefusal(
+  databases: Databases,
+  settings: Settings,
+  keyspace: Keyspace,
+  spec: CommandSpec,
+  args: Args,
+): string | null {
+  const hasRoom = makeRoom(databases, settings);
+  if (!spec.deniesOom) return null;
+  if (!hasRoom) return OOM;
+  const { namespaces } = databases.data;
+  if (!namespaces.boundsBytes && !namespaces.boundsValues) return null;
+  const last = lastKeyIndex(spec, args.count);
+  for (let i = spec.firstKey; i <= last; i += spec.keyStep) {
+    const number = namespaces.numberOf(args.buffer, args.start(i), args.end(i));
+    const rule = namespaces.rules[number];
+    if (rule === null) continue;
+    const { maxValueBytes, maxBytes } = rule;
+    if (maxValueBytes !== null) {
+      const refusal = tooLargeValue(spec, args, i, keyspace, rule.name, maxValueBytes);
+      if (refusal !== null) return refusal;
+    }
+    if (maxBytes !== null && !makeRoomIn(databases, number, maxBytes)) return OOM;
+  }
+  return null;
+}
+
+/** Evicts until all entries are within the node's budget; false when they are not and nothing may be evicted. */
+export function makeRoom(
+  databases: Databases,
+  settings: Pick<Settings, 'maxMemoryBytes' | 'maxMemoryPolicy'>,
+): boolean {
+  const { maxMemoryBytes, maxMemoryPolicy } = settings;
+  databases.setPolicy(maxMemoryPolicy);
+  if (maxMemoryBytes === 0) return true;
+  for (let i = 0; i < MAX_EVICTIONS && databases.usedBytes > maxMemoryBytes; i++) {
+    if (!evictFromLargest(databases)) return false;
   }
   return true;
 }
 
-function isOver(databases: Databases, { maxMemoryBytes }: Settings): boolean {
-  return maxMemoryBytes > 0 && databases.usedBytes > maxMemoryBytes;
+/** Evicts from whichever namespace of whichever database takes most and has something to give. */
+function evictFromLargest(databases: Databases): boolean {
+  for (let below = Infinity; ; ) {
+    let bytes = 0;
+    let largest: Keyspace | null = null;
+    let namespace = DEFAULT_NAMESPACE;
+    for (const keyspace of databases.all()) {
+      const { store } = keyspace;
+      for (let i = 0; i < store.spaces && store.size > 0; i++) {
+        const held = store.spaceBytes(i);
+        if (held <= bytes || held >= below) continue;
+        bytes = held;
+        largest = keyspace;
+        namespace = i;
+      }
+    }
+    if (largest === null) return false;
+    if (largest.evictOne(namespace)) return true;
+    below = bytes;
+  }
 }
 
-/** The database that takes most. */
-function largest(databases: Databases): Keyspace | undefined {
-  let found: Keyspace | undefined;
-  for (const keyspace of databases.all()) {
-    if (!found || keyspace.store.usedBytes > found.store.usedBytes) found = keyspace;
+/** Evicts until a namespace is within its own budget, in all databases together; false as for `makeRoom`. */
+function makeRoomIn(databases: Databases, namespace: number, maxBytes: number): boolean {
+  for (let i = 0; i < MAX_EVICTIONS; i++) {
+    let total = 0;
+    let bytes = 0;
+    let largest: Keyspace | null = null;
+    for (const keyspace of databases.all()) {
+      const held = keyspace.store.spaceBytes(namespace);
+      total += held;
+      if (held <= bytes) continue;
+      bytes = held;
+      largest = keyspace;
+    }
+    if (total <= maxBytes) return true;
+    if (largest === null || !largest.evictOne(namespace)) return false;
   }
-  return found;
+  return true;
 }
