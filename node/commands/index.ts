@@ -4,19 +4,23 @@ import { clientCommands } from './client.ts';
 import type { CommandHandlers } from './command.ts';
 import { configCommands } from './config.ts';
 import { connectionCommands } from './connection.ts';
+import { dumpCommands } from './dump.ts';
 import { expiryCommands } from './expiry.ts';
 import { hashCommands } from './hashes/index.ts';
 import { keyCommands } from './keys.ts';
 import { lcsCommands } from './lcs.ts';
 import { listCommands } from './lists/index.ts';
 import { numberCommands } from './numbers.ts';
+import { objectCommands } from './object.ts';
 import { operationsCommands } from './operations/index.ts';
 import { replicationCommands } from './replication.ts';
 import { serverCommands } from './server.ts';
 import { setCommands } from './sets/index.ts';
+import { sortCommands } from './sort.ts';
 import { sortedSetCommands } from './sorted-sets/index.ts';
 import { stringRangeCommands } from './string-ranges.ts';
 import { stringCommands } from './strings.ts';
+import { transferCommands } from './transfers.ts';
 
 /** All commands this node answers, by upper-case name (`CLIENT|ID` for a subcommand). */
 export const handlers: CommandHandlers = Object.freeze({
@@ -31,6 +35,10 @@ export const handlers: CommandHandlers = Object.freeze({
   ...setCommands,
   ...sortedSetCommands,
   ...keyCommands,
+  ...transferCommands,
+  ...objectCommands,
+  ...dumpCommands,
+  ...sortCommands,
   ...expiryCommands,
   ...connectionCommands,
   ...clientCommands,

@@ -1,7 +1,9 @@
 import type { Args, RespWriter } from '../../lib/codec/resp/index.ts';
-import type { Slot } from '../store/index.ts';
+import { NOTIFY_GENERIC } from '../data-set.ts';
+import { type Slot, typeNames } from '../store/index.ts';
 import { type CommandContext, type CommandHandlers, NOT_AN_INTEGER, SYNTAX_ERROR } from './command.ts';
 import { matchesGlob } from './glob.ts';
+import { notify } from './lookup.ts';
 
 /** Buckets a SCAN looks at per key asked for: bounds the time in a sparse table. */
 const BUCKETS_PER_KEY = 10;
@@ -16,6 +18,7 @@ function remove({ keyspace }: CommandContext, args: Args, reply: RespWriter) {
     const slot = keyspace.find(args.buffer, args.start(i), args.end(i));
     if (slot === 0) continue;
     keyspace.remove(slot);
+    notify(keyspace, NOTIFY_GENERIC, 'del', args, i);
     removed++;
   }
   reply.integer(removed);
@@ -38,18 +41,26 @@ function touch({ keyspace }: CommandContext, args: Args, reply: RespWriter) {
 }
 
 function type({ keyspace }: CommandContext, args: Args, reply: RespWriter) {
-  reply.simple(keyspace.find(args.buffer, args.start(1), args.end(1)) === 0 ? 'none' : 'string');
+  const slot = keyspace.find(args.buffer, args.start(1), args.end(1));
+  reply.simple(slot === 0 ? 'none' : typeNames[keyspace.store.typeOf(slot)]);
 }
 
-function flush({ keyspace }: CommandContext, args: Args, reply: RespWriter) {
-  const plain = args.count === 1;
-  if (
-    !plain &&
-    (args.count > 2 || !(args.equalsIgnoreCase(1, 'SYNC') || args.equalsIgnoreCase(1, 'ASYNC')))
-  ) {
-    return reply.error(SYNTAX_ERROR);
-  }
+/** Whether the arguments of a flush are as they should be; writes the error when they are not. */
+function mayFlush(args: Args, reply: RespWriter): boolean {
+  const isKnown = args.count === 2 && (args.equalsIgnoreCase(1, 'SYNC') || args.equalsIgnoreCase(1, 'ASYNC'));
+  if (args.count > 1 && !isKnown) reply.error(SYNTAX_ERROR);
+  return args.count === 1 || isKnown;
+}
+
+function flushDatabase({ keyspace }: CommandContext, args: Args, reply: RespWriter) {
+  if (!mayFlush(args, reply)) return;
   keyspace.clear();
+  reply.ok();
+}
+
+function flushAll({ databases }: CommandContext, args: Args, reply: RespWriter) {
+  if (!mayFlush(args, reply)) return;
+  for (const keyspace of databases.all()) keyspace.clear();
   reply.ok();
 }
 
@@ -83,8 +94,7 @@ function keys({ keyspace }: CommandContext, args: Args, reply: RespWriter) {
   let cursor = 0;
   do cursor = store.scan(cursor, visit);
   while (cursor !== 0);
-  // While the index is being resized, a bucket may come up twice.
-  writeKeys(store.isResizing ? [...new Set(found)] : found, reply);
+  writeKeys(found, reply);
 }
 
 interface ScanOptions {
@@ -104,7 +114,7 @@ function scan({ keyspace }: CommandContext, args: Args, reply: RespWriter) {
   let seen = 0;
   const visit = (slot: Slot) => {
     seen++;
-    if (keyspace.isExpired(slot) || (type !== null && type !== 'string')) return;
+    if (keyspace.isExpired(slot) || (type !== null && typeNames[store.typeOf(slot)] !== type)) return;
     const key = store.keyOf(slot);
     if (pattern === null || matchesGlob(pattern, key)) found.push(key);
   };
@@ -154,8 +164,8 @@ export const keyCommands: CommandHandlers = {
   EXISTS: exists,
   TOUCH: touch,
   TYPE: type,
-  FLUSHALL: flush,
-  FLUSHDB: flush,
+  FLUSHALL: flushAll,
+  FLUSHDB: flushDatabase,
   RANDOMKEY: randomKey,
   KEYS: keys,
   SCAN: scan,

@@ -52,6 +52,55 @@ function ask(name: string, keyFlags: string, since: string, summary: string, tip
   };
 }
 
+function rename(name: string, flags: string, keyFlags: string, summary: string): CommandRow {
+  return {
+    name,
+    arity: 3,
+    flags,
+    keys: 'two',
+    keyFlags,
+    acl: 'keyspace',
+    since: '1.0.0',
+    complexity: 'O(1), and what it takes to delete the key that is overwritten',
+    summary,
+    syntax: 'key newkey',
+    routing: 'one-shard',
+  };
+}
+
+function object(name: string, since: string, summary: string): CommandRow {
+  return {
+    name,
+    arity: 3,
+    flags: 'readonly',
+    keys: 'second',
+    keyFlags: 'RO',
+    acl: 'keyspace',
+    tips: 'nondeterministic_output',
+    since,
+    complexity: 'O(1)',
+    summary,
+    syntax: 'key',
+    routing: 'key',
+  };
+}
+
+function sort(name: string, store: string): CommandRow {
+  return {
+    name,
+    arity: -2,
+    flags: store === '' ? 'readonly movablekeys' : 'write denyoom movablekeys',
+    keys: store === '' ? 'sort-ro' : 'sort',
+    keyFlags: store === '' ? 'RO access | RO access' : 'RO access | RO access | OW update',
+    acl: 'set sortedset list dangerous',
+    since: store === '' ? '7.0.0' : '1.0.0',
+    complexity: 'O(N+M*log(M)) where N is the number of elements and M the number of those returned',
+    summary: `Sorts a list, a set or a sorted set${store === '' ? '; never stores the result' : ''}.`,
+    syntax: `key [BY pattern] [LIMIT offset count] [GET pattern [GET pattern ...]] [ASC|DESC] [ALPHA]${store}`,
+    routing: 'key',
+  };
+}
+
 /** Commands on keys of any type, and on the whole key space. */
 export const genericRows: readonly CommandRow[] = [
   perKey('del', 'write', 'RM delete', '1.0.0', 'Deletes keys.'),
@@ -150,4 +199,95 @@ export const genericRows: readonly CommandRow[] = [
     syntax: 'numreplicas timeout',
     routing: 'local',
   },
+  rename(
+    'rename',
+    'write',
+    'RW access delete | OW update',
+    'Gives a value another key, whether or not that holds something.',
+  ),
+  rename(
+    'renamenx',
+    'write fast',
+    'RW access delete | OW insert',
+    'Gives a value another key, unless that holds something.',
+  ),
+  {
+    name: 'move',
+    arity: 3,
+    flags: 'write fast',
+    keys: 'first',
+    keyFlags: 'RW access update',
+    acl: 'keyspace',
+    since: '1.0.0',
+    complexity: 'O(1)',
+    summary: 'Moves a key to another database.',
+    syntax: 'key db',
+    routing: 'key',
+  },
+  {
+    name: 'copy',
+    arity: -3,
+    flags: 'write denyoom',
+    keys: 'two',
+    keyFlags: 'RO access | OW update',
+    acl: 'keyspace',
+    since: '6.2.0',
+    complexity: 'O(N) where N is the number of elements of the value',
+    summary: 'Copies a value to another key.',
+    syntax: 'source destination [DB destination-db] [REPLACE]',
+    routing: 'one-shard',
+  },
+  {
+    name: 'object',
+    arity: -2,
+    since: '2.2.3',
+    complexity: 'Depends on the subcommand',
+    summary: 'Groups the commands that tell how values are kept.',
+    routing: 'node',
+    subcommands: [
+      object('encoding', '2.2.3', 'Returns how a value is kept.'),
+      object('freq', '4.0.0', 'Returns how often a key is used, on a logarithmic scale.'),
+      object('idletime', '2.2.3', 'Returns for how many seconds a key has not been used.'),
+      object('refcount', '2.2.3', 'Returns how many references a value has.'),
+      {
+        name: 'help',
+        arity: 2,
+        flags: 'loading stale',
+        acl: 'keyspace',
+        since: '6.2.0',
+        complexity: 'O(1)',
+        summary: 'Lists the subcommands.',
+        routing: 'local',
+      },
+    ],
+  },
+  {
+    name: 'dump',
+    arity: 2,
+    flags: 'readonly',
+    keys: 'first',
+    keyFlags: 'RO access',
+    acl: 'keyspace',
+    tips: 'nondeterministic_output',
+    since: '2.6.0',
+    complexity: 'O(N) where N is the size of the value',
+    summary: 'Returns a value as bytes that RESTORE understands.',
+    syntax: 'key',
+    routing: 'key',
+  },
+  {
+    name: 'restore',
+    arity: -4,
+    flags: 'write denyoom',
+    keys: 'first',
+    keyFlags: 'OW update',
+    acl: 'keyspace dangerous',
+    since: '2.6.0',
+    complexity: 'O(N) where N is the size of the value; O(N*log(N)) for sorted sets',
+    summary: 'Makes a key of what DUMP returned.',
+    syntax: 'key ttl serialized-value [REPLACE] [ABSTTL] [IDLETIME seconds] [FREQ frequency]',
+    routing: 'key',
+  },
+  sort('sort', ' [STORE destination]'),
+  sort('sort_ro', ''),
 ];
