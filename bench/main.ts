@@ -1,11 +1,13 @@
 import { parseArgs } from 'node:util';
 import { type Comparison, type Figures, nodeAgainstRedis, proxyAgainstPeers } from './suites/throughput.ts';
+import { typesAgainstRedis } from './suites/types.ts';
 import { isInstalled } from './support/peers.ts';
 
-const usage = `usage: npm run bench -- [node] [proxy] [--alternations N] [--seconds S]
+const usage = `usage: npm run bench -- [node] [types] [proxy] [--alternations N] [--seconds S]
                         [--value-bytes N] [--json]
 
   node    ringside node beside redis-server
+  types   the same on lists, hashes, sets and sorted sets, one big and many tiny
   proxy   ringside proxy beside nutcracker and Envoy, all in front of one redis-server
   --alternations N   turns of each target (default 5)
   --seconds S        length of one turn (default 2)
@@ -13,7 +15,7 @@ const usage = `usage: npm run bench -- [node] [proxy] [--alternations N] [--seco
   --json             one line of JSON for each comparison instead of the table
 `;
 
-const suites = { node: nodeAgainstRedis, proxy: proxyAgainstPeers };
+const suites = { node: nodeAgainstRedis, types: typesAgainstRedis, proxy: proxyAgainstPeers };
 
 function thousands(rate: number): string {
   return `${(rate / 1000).toFixed(1)}k`;
@@ -27,7 +29,7 @@ function spread({ median, min, max }: Figures): string {
 function row({ what, command, pipeline, peer, ours, theirs, ratio }: Comparison): string {
   return [
     `${what} / ${peer}`.padEnd(19),
-    command,
+    command.padStart(6),
     `${pipeline}`.padStart(5),
     thousands(ours.median).padStart(7),
     `±${spread(ours)}`.padStart(4),
@@ -69,7 +71,9 @@ async function main(): Promise<number> {
     process.stdout.write(
       `commands/s by redis-benchmark, 50 connections, ${valueBytes} B values;\nmedians of ${alternations} turns of ${seconds} s, spread; CPU of the measured process (ours : peer)\n\n`,
     );
-    process.stdout.write('ours / peer         cmd depth    ours         peer        ratio  cpu us/command\n');
+    process.stdout.write(
+      'ours / peer            cmd depth    ours         peer        ratio  cpu us/command\n',
+    );
   }
   for (const name of chosen as (keyof typeof suites)[]) {
     for (const comparison of await suites[name]({ alternations, seconds, valueBytes, progress })) {

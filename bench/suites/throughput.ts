@@ -56,9 +56,16 @@ const figures = (sample: Sample): Figures => ({
   cpuMicros: Number(median(sample.cpuMicros).toFixed(2)),
 });
 
-async function compare(what: string, ours: Server, peers: Server[], effort: Effort): Promise<Comparison[]> {
+/** Measures our server and its peers under each load. */
+export async function compare(
+  what: string,
+  ours: Server,
+  peers: Server[],
+  loads: readonly Load[],
+  effort: Effort,
+): Promise<Comparison[]> {
   const rows: Comparison[] = [];
-  for (const load of loadsWith(effort.valueBytes)) {
+  for (const load of loads) {
     const [mine, ...theirs] = await alternate([ours, ...peers], load, effort);
     for (const sample of theirs) {
       const [a, b] = [figures(mine), figures(sample)];
@@ -78,7 +85,8 @@ async function compare(what: string, ours: Server, peers: Server[], effort: Effo
   return rows;
 }
 
-async function withServers<T>(
+/** Starts servers with `keep`, and stops them when `use` is done. */
+export async function withServers<T>(
   use: (keep: (server: Promise<Server>) => Promise<Server>) => Promise<T>,
 ): Promise<T> {
   const started: Server[] = [];
@@ -98,7 +106,7 @@ export async function nodeAgainstRedis(effort: Effort): Promise<Comparison[]> {
   return withServers(async (keep) => {
     const peer = await keep(startRedis());
     const ours = await keep(startNodeRole());
-    return compare('node', ours, [peer], effort);
+    return compare('node', ours, [peer], loadsWith(effort.valueBytes), effort);
   });
 }
 
@@ -113,6 +121,6 @@ export async function proxyAgainstPeers(effort: Effort): Promise<Comparison[]> {
     const envoy = findEnvoy();
     if (envoy) peers.push(await keep(startEnvoy(envoy, [upstream])));
     else effort.progress('skipped: envoy not installed');
-    return compare('proxy', ours, peers, effort);
+    return compare('proxy', ours, peers, loadsWith(effort.valueBytes), effort);
   });
 }

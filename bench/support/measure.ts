@@ -3,7 +3,12 @@ import { readFileSync } from 'node:fs';
 
 /** What one redis-benchmark run is asked to do. */
 export interface Load {
-  readonly command: 'GET' | 'SET';
+  /** How it is called in the report; a test of redis-benchmark when there are no `words`. */
+  readonly command: string;
+  /** The command itself; `__rand_int__` stands for a random number below `keys`. */
+  readonly words?: readonly string[];
+  /** A command that is sent as often before each turn, so that there is something to take away. */
+  readonly fill?: readonly string[];
   readonly pipeline: number;
   readonly connections: number;
   readonly valueBytes: number;
@@ -37,8 +42,8 @@ export function median(values: readonly number[]): number {
 export async function redisBenchmark(port: number, load: Load, requests: number): Promise<number> {
   const args = [
     ...['-h', '127.0.0.1', '-p', `${port}`, '-c', `${load.connections}`, '-P', `${load.pipeline}`],
-    ...['-n', `${requests}`, '-d', `${load.valueBytes}`, '-r', `${load.keys}`],
-    ...['-t', load.command.toLowerCase(), '--csv'],
+    ...['-n', `${requests}`, '-d', `${load.valueBytes}`, '-r', `${load.keys}`, '--csv'],
+    ...(load.words ?? ['-t', load.command.toLowerCase()]),
   ];
   const child = spawn('redis-benchmark', args, { stdio: ['ignore', 'pipe', 'pipe'] });
   let out = '';
@@ -46,7 +51,7 @@ export async function redisBenchmark(port: number, load: Load, requests: number)
   child.stdout.on('data', (data) => (out += data));
   child.stderr.on('data', (data) => (err += data));
   const code = await new Promise<number | null>((done) => child.once('close', done));
-  const rate = Number(new RegExp(`^"${load.command}","([0-9.]+)"`, 'm').exec(out)?.[1]);
+  const rate = Number(/^"[^"]*","([0-9.]+)"/m.exec(out)?.[1]);
   if (code !== 0 || !Number.isFinite(rate)) {
     throw new Error(`redis-benchmark on port ${port} failed (exit ${code}): ${err || out}`);
   }
@@ -77,6 +82,7 @@ export async function alternate(
     for (let turn = 0; turn < targets.length; turn++) {
       const i = (round + turn) % targets.length;
       const { port, pid } = targets[i];
+      if (load.fill) await redisBenchmark(port, { ...load, words: load.fill, pipeline: 64 }, requests[i]);
       const before = cpuTimeMicros(pid);
       samples[i].rates.push(await redisBenchmark(port, load, requests[i]));
       samples[i].cpuMicros.push((cpuTimeMicros(pid) - before) / requests[i]);

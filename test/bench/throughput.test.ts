@@ -36,6 +36,18 @@ t.test('node beside redis-server', redis, async (t) => {
   t.ok(found.every(({ ratio }) => ratio > 0));
 });
 
+t.test('types beside redis-server', redis, async (t) => {
+  const found = await rows('types');
+  const commands = ['LPUSH', 'RPOP', 'HSET', 'HGET', 'SADD', 'ZADD', 'ZRANGE'];
+  const both = (depth: number) => commands.map((command) => `${command} ${depth} redis-server`);
+  t.strictSame(
+    found.map(({ command, pipeline, peer }) => `${command} ${pipeline} ${peer}`),
+    [1, 2].flatMap(() => [...both(1), ...both(16)]),
+    'one big key, then many tiny ones',
+  );
+  t.ok(found.every(({ ratio }) => ratio > 0));
+});
+
 t.test('proxy beside nutcracker and Envoy', redis, async (t) => {
   const found = await rows('proxy');
   const peers = new Set(found.map(({ peer }) => peer));
