@@ -18,8 +18,9 @@ function present(sets: readonly (SetValue | null)[]): SetValue[] {
 }
 
 const intersect: Combine = (sets, visit) => {
-  const [smallest, ...others] = present(sets).sort((a, b) => a.size - b.size);
-  if (others.length + 1 < sets.length) return;
+  const all = present(sets);
+  if (all.length < sets.length) return;
+  const [smallest, ...others] = all.sort((a, b) => a.size - b.size);
   smallest.forEach((buffer, start, end) => {
     for (const other of others) if (!other.has(buffer, start, end)) return;
     visit(buffer, start, end);
