@@ -17,7 +17,17 @@ export const show = (command: Command) =>
 
 const TIMES = new Set(['TTL', 'PTTL', 'EXPIRETIME', 'PEXPIRETIME']);
 /** Replies whose elements have no order. */
-const UNORDERED = new Set(['KEYS', 'SMEMBERS', 'SINTER', 'SUNION', 'SDIFF', 'HKEYS', 'HVALS']);
+const UNORDERED = new Set([
+  'KEYS',
+  'SMEMBERS',
+  'SINTER',
+  'SUNION',
+  'SDIFF',
+  'SPOP',
+  'SRANDMEMBER',
+  'HKEYS',
+  'HVALS',
+]);
 /** Replies of a cursor and elements without order, and how many elements belong together. */
 const SCANS = new Map([
   ['SCAN', 1],
@@ -41,11 +51,14 @@ const BY_KIND = new Set([
 const UNPREDICTABLE =
   /^(SPOP|SRANDMEMBER|HRANDFIELD|ZRANDMEMBER|B[LRZ].*|P?S?SUBSCRIBE|SUBSCRIBE|MONITOR|QUIT|RESET|SHUTDOWN|WAITAOF)$/;
 
+/** Counts that leave a random command no choice. */
+const NO_CHOICE = new Set(['0', 'x', '100000', '-9223372036854775808']);
+
 /** Whether both servers must do the same with it, and at once. */
 export function isPredictable(command: Command): boolean {
   const name = nameOf(command);
   if (name === 'HELLO') return !(command.length === 2 && /^[23]$/.test(String(command[1])));
-  return !UNPREDICTABLE.test(name);
+  return !UNPREDICTABLE.test(name) || (NO_CHOICE.has(String(command[2])) && !name.startsWith('B'));
 }
 
 /** Whether two replies to the command are the same thing said. */
@@ -60,12 +73,13 @@ export function isSame(command: Command, ours: Buffer, theirs: Buffer): boolean 
     );
   }
   if (ours[0] !== theirs[0] || ours[0] === MINUS) return false;
-  if (UNORDERED.has(name)) return sorted(ours, 1) === sorted(theirs, 1);
-  if (name === 'HGETALL') return sorted(ours, 2) === sorted(theirs, 2);
+  if (UNORDERED.has(name)) return sorted(decodeReply(ours), 1) === sorted(decodeReply(theirs), 1);
+  if (name === 'HGETALL') return sorted(decodeReply(ours), 2) === sorted(decodeReply(theirs), 2);
   const together = SCANS.get(name);
   if (together)
     return (
-      String(command[name === 'SCAN' ? 1 : 2]) !== '0' || sorted(ours, together) === sorted(theirs, together)
+      String(command[name === 'SCAN' ? 1 : 2]) !== '0' ||
+      sorted(decodeReply(ours), together) === sorted(decodeReply(theirs), together)
     );
   return BY_KIND.has(name) || isOfKind(name, command);
 }
@@ -78,9 +92,8 @@ function isOfKind(name: string, command: Command): boolean {
   return name === 'CLIENT' && /^(id|list|info)$/i.test(String(command[1]));
 }
 
-/** The elements of a reply in an order of their own, `together` at a time; of a scan without its cursor. */
-function sorted(reply: Buffer, together: number): string {
-  const value = decodeReply(reply, 0, reply.length);
+/** The elements of a decoded reply in an order of their own, `together` at a time; of a scan without its cursor. */
+export function sorted(value: unknown, together: number): string {
   const flat = flatten(value);
   const groups: string[] = [];
   for (let i = flat.length % together; i < flat.length; i += together) {
