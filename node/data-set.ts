@@ -62,6 +62,8 @@ export class DataSet {
   nowMs = 0;
   /** A leader removes what has expired and says so in the stream; a follower only hides it until the leader does. */
   removesExpired = true;
+  /** Whether what has expired goes before anybody asks for it; tests may want it to stay. */
+  expiresActively = true;
   /** Grows with every change of data. */
   dirty = 0;
   /** What the command changed so far is in the stream; when it is not, whoever runs commands puts the command itself there. */

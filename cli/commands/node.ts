@@ -34,7 +34,7 @@ const SETTINGS = [
   ],
   ['--requirepass', 'requirePass', '<password>', 'password that clients give with AUTH'],
   ['--replicaof', 'replicaof', '<"host port">', 'with --standalone: follow this node'],
-  ['--enable-debug-command', 'enableDebugCommand', '<yes|local|no>', 'who may use DEBUG: later; only `no`'],
+  ['--enable-debug-command', 'enableDebugCommand', '<yes|local|no>', 'who may use DEBUG: nobody by default'],
   ['--ack', 'ack', '<leader|replica>', 'when a write is acknowledged'],
   ['--id', 'id', '<id>', 'name in the fleet, the same after a restart'],
   ['--shard', 'shard', '<shard>', 'shard whose data this node holds'],

@@ -1,6 +1,7 @@
 import { type KeySpec, keyPatterns } from './key-specs.ts';
 import { bitmapRows } from './rows/bitmap.ts';
 import { connectionRows } from './rows/connection.ts';
+import { debugRows } from './rows/debug.ts';
 import { genericRows } from './rows/generic.ts';
 import { geoRows } from './rows/geo.ts';
 import { hashRows } from './rows/hash.ts';
@@ -146,6 +147,7 @@ const groups: readonly [CommandGroup, readonly CommandRow[]][] = [
   ['pubsub', pubsubRows],
   ['server', serverRows],
   ['server', operationsRows],
+  ['server', debugRows],
   ['ringside', ringsideRows],
 ];
 

@@ -21,7 +21,6 @@ function later(path: Path, report: Report): void {
 }
 
 function checkNode({ node }: Config, isRole: boolean, report: Report): void {
-  if (node.enableDebugCommand !== 'no') later(['node', 'enableDebugCommand'], report);
   if (node.replicaof !== null && !node.standalone) {
     report(
       ['node', 'replicaof'],

@@ -34,9 +34,9 @@ t.test('exit codes and errors', async (t) => {
     [['proxy', '--set', 'proxy.prot=1'], 2, /--set proxy\.prot: unknown key `proxy\.prot`; did you mean/],
     [['node', '--standalone', '--appendonly', 'yes'], 2, /--appendonly yes comes in a later release/],
     [
-      ['node', '--standalone', '--enable-debug-command', 'yes'],
+      ['node', '--standalone', '--enable-debug-command', 'perhaps'],
       2,
-      /--enable-debug-command: .* comes in a later release/,
+      /--enable-debug-command: `node\.enableDebugCommand` must be one of `no`, `local`, `yes`/,
     ],
     [
       ['ctl', 'status', '--cacert', '/none/ca.crt', '--cert', 'c', '--key', 'k'],

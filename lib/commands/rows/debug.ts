@@ -1,0 +1,15 @@
+import type { CommandRow } from '../spec.ts';
+
+/** For tests. */
+export const debugRows: readonly CommandRow[] = [
+  {
+    name: 'debug',
+    arity: -2,
+    flags: 'admin noscript loading stale',
+    since: '1.0.0',
+    complexity: 'Depends on the subcommand',
+    summary: 'Looks into a node, and makes it do what only tests want.',
+    syntax: 'subcommand [arg [arg ...]]',
+    routing: 'node',
+  },
+];
