@@ -3,5 +3,5 @@ export { FenceFile } from './fence-file.ts';
 export { Fences, MAX_FENCE_NAME_BYTES } from './fences.ts';
 export { DEFAULT_LEASE_MS, LeaseTable, MAX_LEASE_MS } from './leases.ts';
 export { EntryMarks, type Marks } from './marks.ts';
-export type { Version } from './purges.ts';
+export { MAX_PREFIX_PURGES, type Version } from './purges.ts';
 export { SWEEP_MS, sweepPurges } from './sweep.ts';

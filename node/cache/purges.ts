@@ -31,11 +31,14 @@ export class Purges {
     this.#begin({ version, keys, prefix: '', cursor: 0 });
   }
 
-  /** Begins a purge by prefix; false when there are too many. */
-  beginPrefix(prefix: string, version: Version): boolean {
-    if (this.#pending.filter(({ keys }) => keys === null).length >= MAX_PREFIX_PURGES) return false;
+  /** Whether one more purge by prefix may begin. */
+  get hasRoom(): boolean {
+    return this.#pending.filter(({ keys }) => keys === null).length < MAX_PREFIX_PURGES;
+  }
+
+  /** Begins a purge by prefix. */
+  beginPrefix(prefix: string, version: Version): void {
     this.#begin({ version, keys: null, prefix, cursor: 0 });
-    return true;
   }
 
   #begin(purge: Purge): void {

@@ -16,7 +16,10 @@ function remove({ keyspace }: CommandContext, args: Args, reply: RespWriter) {
   let removed = 0;
   for (let i = 1; i < args.count; i++) {
     const slot = keyspace.find(args.buffer, args.start(i), args.end(i));
-    if (slot === 0) continue;
+    if (slot === 0) {
+      keyspace.voidLease(args.buffer, args.start(i), args.end(i));
+      continue;
+    }
     keyspace.remove(slot);
     notify(keyspace, NOTIFY_GENERIC, 'del', args, i);
     removed++;

@@ -27,8 +27,69 @@ function effect(name: string, arity: number, summary: string, syntax: string): C
   };
 }
 
-/** Ringside's own commands. They appear in no client's way: all are for links inside the fleet. */
+/** What a cache does beyond Redis, for the proxies and for whoever speaks to a node itself. */
+function cache(
+  name: string,
+  arity: number,
+  flags: string,
+  keyFlags: string,
+  summary: string,
+  syntax: string,
+): CommandRow {
+  const keys = keyFlags === '' ? 'none' : 'first';
+  const complexity = name === 'rs.purge' ? 'O(N), N keys purged; most of it behind the reply' : 'O(1)';
+  return { name, arity, flags, keys, keyFlags, since: SINCE, complexity, summary, syntax, routing: 'node' };
+}
+
+const EXPIRY = '[EX seconds|PX milliseconds|EXAT unix-time-seconds|PXAT unix-time-milliseconds|KEEPTTL]';
+const MARKS =
+  '[SOFTPX milliseconds|SOFTPXAT unix-time-milliseconds] [FLAGS number] [TAGS numtags tag [tag ...]]';
+
+/** Ringside's own commands. They appear in no client's way. */
 export const ringsideRows: readonly CommandRow[] = [
+  cache(
+    'rs.get',
+    -2,
+    'readonly fast',
+    'RO access',
+    'A string with its version, flags, times to live and state; hands out leases.',
+    'key [LEASE [milliseconds]] [NOVALUE]',
+  ),
+  cache(
+    'rs.set',
+    -3,
+    'write denyoom',
+    'OW update',
+    'Sets a string with what a cache wants to know of it, under conditions; returns its version.',
+    `key value ${EXPIRY} ${MARKS} [NX|XX|IFVERSION version] [LEASE token] [FENCE name token]`,
+  ),
+  cache(
+    'rs.del',
+    -2,
+    'write fast',
+    'RM delete',
+    'Deletes a key, under conditions.',
+    'key [IFVERSION version] [FENCE name token]',
+  ),
+  cache(
+    'rs.mark',
+    -3,
+    'write denyoom fast',
+    'RW update',
+    'Changes flags, soft expiry or tags of a key, and nothing else.',
+    `key ${MARKS}`,
+  ),
+  cache('rs.fence', 3, 'write fast', '', 'Raises the floor of a fence.', 'name token'),
+  cache(
+    'rs.purge',
+    -3,
+    'write',
+    '',
+    'Deletes all keys with a tag or a prefix.',
+    '<TAG tag [tag ...] | PREFIX prefix>',
+  ),
+  effect('rs.purging', 5, 'A purge has begun.', 'version-high version-low <TAG tag | PREFIX prefix>'),
+  effect('rs.purged', 3, 'All keys of a purge are gone.', 'version-high version-low'),
   control(
     'rs.epoch',
     3,

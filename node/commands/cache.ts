@@ -1,0 +1,212 @@
+import { errorCatalogue, RingsideError } from '../../lib/base/index.ts';
+import type { Args, RespWriter } from '../../lib/codec/resp/index.ts';
+import { DEFAULT_LEASE_MS, MAX_LEASE_MS } from '../cache/index.ts';
+import { NOTIFY_GENERIC, NOTIFY_STRING } from '../data-set.ts';
+import type { Keyspace } from '../keyspace.ts';
+import { type Slot, STRING } from '../store/index.ts';
+import { type CacheOptions, parseCacheOptions, parseFence } from './cache-options.ts';
+import { type CommandContext, type CommandHandlers, SYNTAX_ERROR, WRONG_TYPE } from './command.ts';
+
+const LEASE_VOID = errorCatalogue.lease_void.resp;
+const NO_TAGS: readonly string[] = [];
+/** Versions up to 2^53 are numbers. */
+const EXACT_HIGH = 2 ** 21;
+const NO_EXPIRY = -1;
+const NO_KEY = -2;
+
+/** What RS.GET says of the entry. */
+type Freshness = 'hit' | 'stale' | 'miss';
+
+function versionText(high: number, low: number): string {
+  if (high < EXACT_HIGH) return String(high * 2 ** 32 + low);
+  return ((BigInt(high) << 32n) | BigInt(low)).toString();
+}
+
+function versionOf({ store }: Keyspace, slot: Slot): string {
+  return slot === 0 ? '0' : versionText(store.versionHigh(slot), store.versionLow(slot));
+}
+
+/** RS.GET key [LEASE [milliseconds]] [NOVALUE] */
+function get(context: CommandContext, args: Args, reply: RespWriter) {
+  const { keyspace } = context;
+  const { store } = keyspace;
+  let leaseMs = 0;
+  let withValue = true;
+  for (let i = 2; i < args.count; i++) {
+    if (args.equalsIgnoreCase(i, 'LEASE') && leaseMs === 0) {
+      const given = i + 1 < args.count ? args.integer(i + 1) : null;
+      leaseMs = given ?? DEFAULT_LEASE_MS;
+      if (given !== null) i++;
+      if (leaseMs < 1 || leaseMs > MAX_LEASE_MS)
+        return reply.error(`ERR a lease runs 1 to ${MAX_LEASE_MS} ms`);
+    } else if (args.equalsIgnoreCase(i, 'NOVALUE')) withValue = false;
+    else return reply.error(SYNTAX_ERROR);
+  }
+  const slot = keyspace.read(args.buffer, args.start(1), args.end(1));
+  if (slot !== 0 && store.typeOf(slot) !== STRING) return reply.error(WRONG_TYPE);
+  const softAt = slot === 0 ? 0 : store.softExpiresAt(slot);
+  const freshness: Freshness =
+    slot === 0 ? 'miss' : softAt !== 0 && softAt <= keyspace.nowMs ? 'stale' : 'hit';
+  reply.arrayHeader(8);
+  if (slot === 0 || !withValue) reply.nullBulk();
+  else store.writeValue(slot, reply);
+  reply.bulkLatin1(versionOf(keyspace, slot));
+  reply.integer(slot === 0 ? 0 : store.clientFlags(slot));
+  reply.integer(slot === 0 ? NO_KEY : timeLeft(store.expiresAt(slot), keyspace.nowMs));
+  reply.integer(slot === 0 ? NO_KEY : timeLeft(softAt, keyspace.nowMs));
+  reply.bulkLatin1(freshness);
+  writeLease(context, args, leaseMs, freshness, reply);
+}
+
+function timeLeft(atMs: number, nowMs: number): number {
+  return atMs === 0 ? NO_EXPIRY : Math.max(0, atMs - nowMs);
+}
+
+/** Token and milliseconds: of the caller's own lease, or none and how long somebody else's still runs. */
+function writeLease(
+  { keyspace, node }: CommandContext,
+  args: Args,
+  leaseMs: number,
+  freshness: Freshness,
+  reply: RespWriter,
+) {
+  const { leases } = keyspace.data;
+  if (freshness === 'hit' || !node.shard.leads || (leaseMs === 0 && leases.held === 0)) {
+    reply.nullBulk();
+    return reply.integer(0);
+  }
+  const key = args.latin1(1);
+  const nowMs = node.clock.monotonicMs();
+  const token = leaseMs === 0 ? null : leases.grant(keyspace.index, key, leaseMs, nowMs);
+  if (token !== null) {
+    reply.bulkLatin1(token);
+    return reply.integer(leaseMs);
+  }
+  reply.nullBulk();
+  reply.integer(Math.ceil(leases.remainingMs(keyspace.index, key, nowMs)));
+}
+
+/** RS.SET key value [options]: replies with the new version. */
+function set(context: CommandContext, args: Args, reply: RespWriter) {
+  const { keyspace } = context;
+  const options = parseCacheOptions(args, 3, keyspace.nowMs);
+  if (typeof options === 'string') return reply.error(options);
+  const slot = keyspace.write(args.buffer, args.start(1), args.end(1));
+  const refusal = refusalOf(context, args, slot, options) ?? raiseFence(keyspace, options);
+  if (refusal !== null) return reply.error(refusal);
+  writeEntry(keyspace, args, slot, options);
+  keyspace.notify(NOTIFY_STRING, 'set', args.buffer, args.start(1), args.end(1));
+  reply.bulkLatin1(versionText(keyspace.versions.high, keyspace.versions.low));
+}
+
+/** Why a write may not happen; null when it may. Looks only. */
+function refusalOf(context: CommandContext, args: Args, slot: Slot, options: CacheOptions): string | null {
+  const { keyspace, node } = context;
+  const { leases, cache } = keyspace.data;
+  const { fence, lease, tags = NO_TAGS, ifVersion, mustExist } = options;
+  if (fence !== null) {
+    const refusal = cache.fences.refusal(fence.name, fence.token);
+    if (refusal !== null) return refusal;
+  }
+  const isVoid =
+    lease !== null && !leases.holds(keyspace.index, args.latin1(1), lease, tags, node.clock.monotonicMs());
+  if (isVoid) return LEASE_VOID;
+  const version = versionOf(keyspace, slot);
+  if ((mustExist && slot === 0) || (ifVersion !== null && version !== String(ifVersion)))
+    return new RingsideError('precondition_failed', `the key has version ${version}`).toResp();
+  if (tags.length > 0 && !keyspace.marks.tags.hasRoomFor(args.latin1(1), tags)) return NO_ROOM_FOR_TAGS;
+  return null;
+}
+
+const NO_ROOM_FOR_TAGS = new RingsideError(
+  'overloaded',
+  'the index of tags takes as much as node.limits.maxTagBytes allows',
+).toResp();
+
+/** The last thing before a fenced write happens. Returns the text of an error. */
+function raiseFence(keyspace: Keyspace, { fence }: CacheOptions): string | null {
+  if (fence === null) return null;
+  const problem = keyspace.data.cache.fences.raise(fence.name, fence.token);
+  if (problem === null) keyspace.logCommand(['RS.FENCE', fence.name, String(fence.token)]);
+  return problem;
+}
+
+function writeEntry(keyspace: Keyspace, args: Args, slot: Slot, options: CacheOptions): void {
+  const { buffer } = args;
+  const { softExpiresAt, clientFlags, tags } = options;
+  const expiresAt = options.keepTtl && slot !== 0 ? keyspace.store.expiresAt(slot) : options.expiresAt;
+  const target = slot === 0 ? keyspace.insert(buffer, args.start(1), args.end(1)) : slot;
+  keyspace.setBytes(target, buffer, args.start(2), args.end(2), expiresAt);
+  if (softExpiresAt === undefined && clientFlags === undefined && tags === undefined) return;
+  keyspace.mark(keyspace.store.find(buffer, args.start(1), args.end(1)), {
+    softExpiresAt,
+    clientFlags,
+    tags,
+  });
+  logMarks(keyspace, args.latin1(1), options);
+}
+
+function logMarks(keyspace: Keyspace, key: string, options: CacheOptions): void {
+  const { softExpiresAt, clientFlags, tags } = options;
+  const parts = ['RS.MARK', key];
+  if (clientFlags !== undefined) parts.push('FLAGS', String(clientFlags));
+  if (softExpiresAt !== undefined) parts.push('SOFTPXAT', String(softExpiresAt));
+  if (tags !== undefined) parts.push('TAGS', String(tags.length), ...tags);
+  keyspace.logCommand(parts);
+}
+
+/** RS.DEL key [IFVERSION version] [FENCE name token] */
+function remove(context: CommandContext, args: Args, reply: RespWriter) {
+  const { keyspace } = context;
+  const { buffer } = args;
+  const options = parseCacheOptions(args, 2, keyspace.nowMs, ['IFVERSION', 'FENCE']);
+  if (typeof options === 'string') return reply.error(options);
+  const slot = keyspace.write(buffer, args.start(1), args.end(1));
+  const refusal = refusalOf(context, args, slot, options) ?? raiseFence(keyspace, options);
+  if (refusal !== null) return reply.error(refusal);
+  if (slot === 0) {
+    keyspace.voidLease(buffer, args.start(1), args.end(1));
+    return reply.integer(0);
+  }
+  keyspace.remove(slot);
+  keyspace.notify(NOTIFY_GENERIC, 'del', buffer, args.start(1), args.end(1));
+  reply.integer(1);
+}
+
+/** RS.MARK key [FLAGS n] [SOFTPX ms | SOFTPXAT at] [TAGS n tag …] */
+function mark({ keyspace }: CommandContext, args: Args, reply: RespWriter) {
+  const allowed = ['FLAGS', 'SOFTPX', 'SOFTPXAT', 'TAGS'];
+  const options = parseCacheOptions(args, 2, keyspace.nowMs, allowed);
+  if (typeof options === 'string') return reply.error(options);
+  const slot = keyspace.write(args.buffer, args.start(1), args.end(1));
+  if (slot === 0) return reply.integer(0);
+  const key = args.latin1(1);
+  const { tags = NO_TAGS } = options;
+  const isRefused = tags.length > 0 && !keyspace.marks.tags.hasRoomFor(key, tags);
+  if (isRefused && !keyspace.data.isReplaying) return reply.error(NO_ROOM_FOR_TAGS);
+  keyspace.mark(slot, options);
+  logMarks(keyspace, key, options);
+  reply.integer(1);
+}
+
+/** RS.FENCE name token: raises a floor without a write. */
+function fence({ keyspace }: CommandContext, args: Args, reply: RespWriter) {
+  const found = parseFence(args, 1);
+  if (typeof found === 'string') return reply.error(found);
+  const { fences } = keyspace.data.cache;
+  // A floor that the leader has kept is kept here, whatever the limit.
+  const refusal = keyspace.data.isReplaying ? null : fences.refusal(found.name, found.token);
+  const problem = refusal ?? fences.raise(found.name, found.token);
+  if (problem !== null) return reply.error(problem);
+  keyspace.data.dirty++;
+  reply.ok();
+}
+
+/** Commands of a cache beyond Redis's: versions, leases, soft expiry, fences, tags. */
+export const cacheCommands: CommandHandlers = {
+  'RS.GET': get,
+  'RS.SET': set,
+  'RS.DEL': remove,
+  'RS.MARK': mark,
+  'RS.FENCE': fence,
+};
