@@ -141,7 +141,11 @@ export class RespWriter {
 
   /** A floating-point number, with 17 significant digits as Redis 7.0 prints it; in RESP2 a bulk string. */
   double(value: number): void {
-    const text = formatDouble(value);
+    this.decimal(formatDouble(value));
+  }
+
+  /** A floating-point number as it is written out already; in RESP2 a bulk string. */
+  decimal(text: string): void {
     if (this.protocol === 3) this.line(0x2c, text);
     else this.bulkLatin1(text);
   }
