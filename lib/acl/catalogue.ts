@@ -11,9 +11,14 @@ export interface AclCommand {
   readonly noAuth: boolean;
 }
 
-/** The arguments of a command, of which texts have one character a byte. */
+/** The arguments of a command, as ranges of a buffer. */
 export interface AclArgs {
   readonly count: number;
+  readonly buffer: Buffer;
+  start(i: number): number;
+  end(i: number): number;
+  bytes(i: number): Buffer;
+  /** One character a byte. */
   latin1(i: number): string;
 }
 

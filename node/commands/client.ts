@@ -1,3 +1,4 @@
+import type { Users } from '../../lib/acl/index.ts';
 import type { Args, RespWriter } from '../../lib/codec/resp/index.ts';
 import { helpReply, lookupCommand } from '../../lib/commands/index.ts';
 import type { Client } from '../server/client.ts';
@@ -9,7 +10,7 @@ const types = ['normal', 'master', 'replica', 'pubsub'] as const;
 type ClientType = (typeof types)[number];
 
 /** One line of CLIENT LIST, with Redis's fields; what a node does not have is what an idle client of Redis shows. */
-function describe(
+export function describeClient(
   { client, inputBytes, outputBytes }: Pick<ConnectedClient, 'client' | 'inputBytes' | 'outputBytes'>,
   nowMs: number,
 ): string {
@@ -17,9 +18,9 @@ function describe(
   return [
     `id=${client.id} addr=${client.address} laddr=${client.localAddress} fd=-1 name=${client.name}`,
     `age=${seconds(client.connectedAtMs)} idle=${seconds(client.lastActiveMs)} flags=${flagsOf(client)}`,
-    `db=0 sub=0 psub=0 ssub=0 multi=-1 qbuf=${inputBytes} qbuf-free=0 argv-mem=0 multi-mem=0 rbs=0 rbp=0`,
+    `db=${client.database} sub=0 psub=0 ssub=0 multi=-1 qbuf=${inputBytes} qbuf-free=0 argv-mem=0 multi-mem=0 rbs=0 rbp=0`,
     `obl=${outputBytes} oll=0 omem=${outputBytes} tot-mem=${inputBytes + outputBytes} events=r`,
-    `cmd=${client.lastCommand || 'NULL'} user=default redir=-1 resp=${client.protocol}`,
+    `cmd=${client.lastCommand || 'NULL'} user=${client.user?.name ?? '(superuser)'} redir=-1 resp=${client.protocol}`,
   ].join(' ');
 }
 
@@ -44,7 +45,7 @@ function unknownType(args: Args, i: number): string {
 
 function info({ client, node }: CommandContext, _args: Args, reply: RespWriter) {
   const connected = node.clients.get(client.id) ?? { client, inputBytes: 0, outputBytes: 0 };
-  reply.verbatim('txt', `${describe(connected, node.clock.monotonicMs())}\n`);
+  reply.verbatim('txt', `${describeClient(connected, node.clock.monotonicMs())}\n`);
 }
 
 function list(context: CommandContext, args: Args, reply: RespWriter) {
@@ -66,7 +67,7 @@ function list(context: CommandContext, args: Args, reply: RespWriter) {
     return reply.error(SYNTAX_ERROR);
   }
   const nowMs = clock.monotonicMs();
-  reply.verbatim('txt', chosen.map((connected) => `${describe(connected, nowMs)}\n`).join(''));
+  reply.verbatim('txt', chosen.map((connected) => `${describeClient(connected, nowMs)}\n`).join(''));
 }
 
 interface KillFilter {
@@ -79,7 +80,7 @@ interface KillFilter {
 }
 
 /** The filter from argument 2 on, or the text of an error. */
-function parseKill(args: Args): KillFilter | string {
+function parseKill(args: Args, users: Users): KillFilter | string {
   const filter: KillFilter = {
     id: null,
     address: null,
@@ -90,13 +91,13 @@ function parseKill(args: Args): KillFilter | string {
   };
   for (let i = 2; i < args.count; i += 2) {
     if (i + 1 >= args.count) return SYNTAX_ERROR;
-    const error = parseKillOption(args, i, filter);
+    const error = parseKillOption(args, i, filter, users);
     if (error !== null) return error;
   }
   return filter;
 }
 
-function parseKillOption(args: Args, i: number, filter: KillFilter): string | null {
+function parseKillOption(args: Args, i: number, filter: KillFilter, users: Users): string | null {
   const value = args.utf8(i + 1);
   if (args.equalsIgnoreCase(i, 'ID')) {
     const id = args.integer(i + 1);
@@ -108,8 +109,9 @@ function parseKillOption(args: Args, i: number, filter: KillFilter): string | nu
   } else if (args.equalsIgnoreCase(i, 'ADDR')) filter.address = value;
   else if (args.equalsIgnoreCase(i, 'LADDR')) filter.localAddress = value;
   else if (args.equalsIgnoreCase(i, 'USER')) {
-    if (value !== 'default') return `ERR No such user '${value}'`;
-    filter.user = value;
+    const user = users.get(args.latin1(i + 1));
+    if (!user) return `ERR No such user '${value}'`;
+    filter.user = user.name;
   } else if (args.equalsIgnoreCase(i, 'SKIPME') && /^(yes|no)$/i.test(value)) {
     filter.skipMe = value.toLowerCase() === 'yes';
   } else {
@@ -119,7 +121,7 @@ function parseKillOption(args: Args, i: number, filter: KillFilter): string | nu
 }
 
 function kill(context: CommandContext, args: Args, reply: RespWriter) {
-  const { clients } = context.node;
+  const { clients, access } = context.node;
   if (args.count === 3) {
     const address = args.utf8(2);
     const found = [...clients.all()].find(({ client }) => client.address === address);
@@ -128,7 +130,7 @@ function kill(context: CommandContext, args: Args, reply: RespWriter) {
     found.kill();
     return;
   }
-  const filter = parseKill(args);
+  const filter = parseKill(args, access.users);
   if (typeof filter === 'string') return reply.error(filter);
   const matching = [...clients.all()].filter(
     ({ client }) =>
@@ -136,7 +138,7 @@ function kill(context: CommandContext, args: Args, reply: RespWriter) {
       (filter.address === null || client.address === filter.address) &&
       (filter.localAddress === null || client.localAddress === filter.localAddress) &&
       (filter.type === null || typeOf(client) === filter.type) &&
-      (filter.user === null || client.authenticated) &&
+      (filter.user === null || client.user?.name === filter.user) &&
       !(filter.skipMe && client === context.client),
   );
   reply.integer(matching.length);

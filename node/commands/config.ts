@@ -7,7 +7,7 @@ import { type CommandContext, type CommandHandlers, SYNTAX_ERROR } from './comma
 import { matchesGlob } from './glob.ts';
 
 function targetOf({ node, databases }: CommandContext): SettingTarget {
-  return { settings: node.settings, data: databases.data };
+  return { settings: node.settings, data: databases.data, users: node.access.users };
 }
 
 function get(context: CommandContext, args: Args, reply: RespWriter) {

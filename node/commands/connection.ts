@@ -1,4 +1,3 @@
-import { createHash, timingSafeEqual } from 'node:crypto';
 import type { Args, RespWriter } from '../../lib/codec/resp/index.ts';
 import type { Client } from '../server/client.ts';
 import { type CommandContext, type CommandHandlers, NOT_AN_INTEGER, SYNTAX_ERROR } from './command.ts';
@@ -19,34 +18,26 @@ function ping(_context: CommandContext, args: Args, reply: RespWriter) {
   else reply.simple('PONG');
 }
 
-function equalSecrets(a: string, b: string): boolean {
-  const hash = (text: string) => createHash('sha256').update(text).digest();
-  return timingSafeEqual(hash(a), hash(b));
-}
-
-/** Whether the user (there is only `default`) has this password. Without a password set, any is right. */
-function isRightPassword({ node }: CommandContext, user: string, password: string): boolean {
-  const { requirePass } = node.settings;
-  return user === 'default' && (requirePass === '' || equalSecrets(password, requirePass));
-}
-
 function auth(context: CommandContext, args: Args, reply: RespWriter) {
+  const { client, node } = context;
   if (args.count > 3) return reply.error(SYNTAX_ERROR);
-  if (args.count === 2 && context.node.settings.requirePass === '') return reply.error(NO_PASSWORD_SET);
-  const user = args.count === 3 ? args.utf8(1) : 'default';
-  if (!isRightPassword(context, user, args.utf8(args.count - 1))) return reply.error(WRONG_PASSWORD);
-  context.client.authenticated = true;
+  if (args.count === 2 && node.access.users.default.needsNoPassword) return reply.error(NO_PASSWORD_SET);
+  const user = args.count === 3 ? args.latin1(1) : 'default';
+  if (!node.access.logIn(client, user, args.latin1(args.count - 1), args.latin1(0))) {
+    return reply.error(WRONG_PASSWORD);
+  }
   reply.ok();
 }
 
 /** Does what the options from argument 2 on say, in their order; the text of an error ends that, as in Redis. */
 function applyHelloOptions(context: CommandContext, args: Args): string | null {
-  const { client } = context;
+  const { client, node } = context;
   for (let i = 2; i < args.count; i++) {
     const more = args.count - 1 - i;
     if (args.equalsIgnoreCase(i, 'AUTH') && more >= 2) {
-      if (!isRightPassword(context, args.utf8(i + 1), args.utf8(i + 2))) return WRONG_PASSWORD;
-      client.authenticated = true;
+      if (!node.access.logIn(client, args.latin1(i + 1), args.latin1(i + 2), args.latin1(0))) {
+        return WRONG_PASSWORD;
+      }
       i += 2;
     } else if (args.equalsIgnoreCase(i, 'SETNAME') && more >= 1) {
       const name = args.utf8(++i);
@@ -70,7 +61,7 @@ function hello(context: CommandContext, args: Args, reply: RespWriter) {
   }
   const error = applyHelloOptions(context, args);
   if (error !== null) return reply.error(error);
-  if (!client.authenticated) return reply.error(HELLO_NEEDS_AUTH);
+  if (!client.authenticated && context.node.access.users.requireLogin) return reply.error(HELLO_NEEDS_AUTH);
   client.protocol = protocol === 3 ? 3 : 2;
   reply.protocol = client.protocol;
   writeGreeting(context, reply);
@@ -95,7 +86,8 @@ function writeGreeting({ client, node }: CommandContext, reply: RespWriter) {
 }
 
 function reset({ client, node }: CommandContext, _args: Args, reply: RespWriter) {
-  client.reset(node.settings.requirePass === '');
+  client.reset(!node.access.users.requireLogin);
+  client.user = node.access.users.default;
   reply.protocol = 2;
   reply.simple('RESET');
 }

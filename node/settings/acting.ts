@@ -13,7 +13,7 @@ import {
   yesNo,
 } from './kind.ts';
 import { formatOutputLimits, parseOutputLimits, percentiles } from './kinds-of-lists.ts';
-import { field, limitField, numberField, type Setting, setting } from './setting.ts';
+import { field, limitField, numberField, type Place, type Setting, setting } from './setting.ts';
 
 const count = integer({ max: LONG_MAX });
 const allChannels: Kind<boolean> = {
@@ -38,11 +38,20 @@ const outputLimits: Setting = {
   },
 };
 
+/** The password of the default user, as it was last set here. */
+const requirePass: Place<string> = {
+  get: ({ settings }) => settings.requirePass,
+  set({ settings, users }, password) {
+    settings.requirePass = password;
+    users.setDefaultPassword(Buffer.from(password).latin1Slice());
+  },
+};
+
 /** Settings that something in the node goes by. */
 export const actingSettings: readonly Setting[] = [
   setting('maxmemory', memory({ max: ULONG_MAX }), numberField('maxMemoryBytes')),
   setting('maxmemory-policy', oneOf(...evictionPolicies), field('maxMemoryPolicy')),
-  setting('requirepass', anyText, field('requirePass'), { isSensitive: true }),
+  setting('requirepass', anyText, requirePass, { isSensitive: true }),
   setting('timeout', integer(), numberField('idleTimeoutMs', 1000)),
   setting('maxclients', integer({ min: 1n, max: UINT_MAX }), numberField('maxClients')),
   setting('proto-max-bulk-len', memory({ min: 1n << 20n }), numberField('maxBulkBytes')),

@@ -1,3 +1,4 @@
+import type { Users } from '../../lib/acl/index.ts';
 import type { DataSet, ValueLimits } from '../data-set.ts';
 import type { Settings } from '../settings.ts';
 import { Invalid, type Kind } from './kind.ts';
@@ -6,6 +7,7 @@ import { Invalid, type Kind } from './kind.ts';
 export interface SettingTarget {
   readonly settings: Settings;
   readonly data: DataSet;
+  readonly users: Users;
 }
 
 /** One setting by Redis's name. */

@@ -1,4 +1,5 @@
 import type { CommandHandlers } from '../command.ts';
+import { aclCommands } from './acl.ts';
 import { latencyCommands } from './latency.ts';
 import { memoryCommands } from './memory.ts';
 import { slowLogCommands } from './slow-log.ts';
@@ -8,4 +9,5 @@ export const operationsCommands: CommandHandlers = {
   ...slowLogCommands,
   ...latencyCommands,
   ...memoryCommands,
+  ...aclCommands,
 };
