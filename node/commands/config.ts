@@ -7,7 +7,8 @@ import { type CommandContext, type CommandHandlers, SYNTAX_ERROR } from './comma
 import { matchesGlob } from './glob.ts';
 
 function targetOf({ node, databases }: CommandContext): SettingTarget {
-  return { settings: node.settings, data: databases.data, users: node.access.users };
+  const { settings, access, observers } = node;
+  return { settings, data: databases.data, users: access.users, observers };
 }
 
 function get(context: CommandContext, args: Args, reply: RespWriter) {

@@ -88,6 +88,7 @@ function writeGreeting({ client, node }: CommandContext, reply: RespWriter) {
 function reset({ client, node }: CommandContext, _args: Args, reply: RespWriter) {
   client.reset(!node.access.users.requireLogin);
   client.user = node.access.users.default;
+  node.watch.monitors.delete(client);
   reply.protocol = 2;
   reply.simple('RESET');
 }

@@ -43,7 +43,7 @@ export function server({ node: { clock, startedAtMs, runId, settings } }: InfoSo
 }
 
 /** Who is connected. */
-export function clients({ node: { clients: registry, settings } }: InfoSource): Fields {
+export function clients({ node: { clients: registry, settings, observers } }: InfoSource): Fields {
   let blocked = 0;
   let links = 0;
   let mostInput = 0;
@@ -61,7 +61,7 @@ export function clients({ node: { clients: registry, settings } }: InfoSource): 
     ['client_recent_max_input_buffer', mostInput],
     ['client_recent_max_output_buffer', mostOutput],
     ['blocked_clients', blocked],
-    ['tracking_clients', 0],
+    ['tracking_clients', observers.tracking.size],
     ['clients_in_timeout_table', 0],
   ];
 }

@@ -8,7 +8,8 @@ import type { Fields, InfoSource } from './section.ts';
 const TTL_SAMPLES = 64;
 
 /** Counters since the start or CONFIG RESETSTAT. */
-export function statistics({ node: { stats }, databases }: InfoSource): Fields {
+export function statistics({ node: { stats, observers }, databases }: InfoSource): Fields {
+  const { pubsub, tracking } = observers;
   const { hits, misses, expired, evicted } = databases.data.stats;
   let errors = 0;
   for (const count of stats.errors.values()) errors += count;
@@ -38,9 +39,9 @@ export function statistics({ node: { stats }, databases }: InfoSource): Fields {
     ['current_eviction_exceeded_time', 0],
     ['keyspace_hits', hits],
     ['keyspace_misses', misses],
-    ['pubsub_channels', 0],
-    ['pubsub_patterns', 0],
-    ['pubsubshard_channels', 0],
+    ['pubsub_channels', pubsub.count('channels')],
+    ['pubsub_patterns', pubsub.count('patterns')],
+    ['pubsubshard_channels', pubsub.count('shardChannels')],
     ['latest_fork_usec', 0],
     ['total_forks', 0],
     ['migrate_cached_sockets', 0],
@@ -51,9 +52,9 @@ export function statistics({ node: { stats }, databases }: InfoSource): Fields {
     ['active_defrag_key_misses', 0],
     ['total_active_defrag_time', 0],
     ['current_active_defrag_time', 0],
-    ['tracking_total_keys', 0],
-    ['tracking_total_items', 0],
-    ['tracking_total_prefixes', 0],
+    ['tracking_total_keys', tracking.keys],
+    ['tracking_total_items', tracking.items],
+    ['tracking_total_prefixes', tracking.prefixes],
     ['unexpected_error_replies', 0],
     ['total_error_replies', errors],
     ['dump_payload_sanitizations', 0],

@@ -1,4 +1,5 @@
 import { evictionPolicies } from '../eviction.ts';
+import { formatEventClasses, parseEventClasses } from '../pubsub/event-classes.ts';
 import {
   anyText,
   INT_MAX,
@@ -47,6 +48,12 @@ const requirePass: Place<string> = {
   },
 };
 
+const eventClasses: Kind<number> = {
+  parse: (text) =>
+    parseEventClasses(text) ?? new Invalid("Invalid event class character. Use 'Ag$lshzxeKEtmdn'."),
+  format: formatEventClasses,
+};
+
 /** Settings that something in the node goes by. */
 export const actingSettings: readonly Setting[] = [
   setting('maxmemory', memory({ max: ULONG_MAX }), numberField('maxMemoryBytes')),
@@ -58,6 +65,12 @@ export const actingSettings: readonly Setting[] = [
   outputLimits,
   setting('tracking-table-max-keys', count, numberField('trackingTableMaxKeys')),
 
+  setting('notify-keyspace-events', eventClasses, {
+    get: ({ observers }) => observers.eventClasses,
+    set({ observers }, mask) {
+      observers.eventClasses = mask;
+    },
+  }),
   setting('hash-max-listpack-entries', count, limitField('hashEntries'), {
     alias: 'hash-max-ziplist-entries',
   }),

@@ -112,7 +112,6 @@ const ofNetwork: readonly Setting[] = [
   kept('enable-module-command', oneOf('no', 'yes', 'local'), 'no', IMMUTABLE),
   bytes('client-query-buffer-limit', 2 ** 30, { min: 1n << 20n }),
   kept('aclfile', anyText, '', IMMUTABLE),
-  kept('notify-keyspace-events', anyText, ''),
 ];
 
 /** Of files. */

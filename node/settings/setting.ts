@@ -1,5 +1,6 @@
 import type { Users } from '../../lib/acl/index.ts';
 import type { DataSet, ValueLimits } from '../data-set.ts';
+import type { Observers } from '../observers.ts';
 import type { Settings } from '../settings.ts';
 import { Invalid, type Kind } from './kind.ts';
 
@@ -8,6 +9,7 @@ export interface SettingTarget {
   readonly settings: Settings;
   readonly data: DataSet;
   readonly users: Users;
+  readonly observers: Observers;
 }
 
 /** One setting by Redis's name. */

@@ -159,4 +159,13 @@ export const operationsRows: readonly CommandRow[] = [
     since: '1.0.0',
     summary: 'Shows every command from now on.',
   }),
+  on({
+    name: 'rs.hotkeys',
+    arity: -1,
+    flags: 'admin loading stale',
+    since: '7.0.0',
+    complexity: 'O(N log N) where N is the number of keys kept track of, at most 256',
+    summary: 'Returns the keys with most commands of late, with an estimate of how many.',
+    syntax: '[COUNT count]',
+  }),
 ];

@@ -2,6 +2,7 @@ import type { CommandHandlers } from '../command.ts';
 import { aclCommands } from './acl.ts';
 import { latencyCommands } from './latency.ts';
 import { memoryCommands } from './memory.ts';
+import { monitorCommands } from './monitor.ts';
 import { slowLogCommands } from './slow-log.ts';
 
 /** Commands by which people look after a node. */
@@ -10,4 +11,5 @@ export const operationsCommands: CommandHandlers = {
   ...latencyCommands,
   ...memoryCommands,
   ...aclCommands,
+  ...monitorCommands,
 };
