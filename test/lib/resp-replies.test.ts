@@ -357,6 +357,28 @@ t.test('writing', async (t) => {
     );
   });
 
+  t.test('a header put before what is written already', async (t) => {
+    for (const size of [0, 1, 5, 30, 5000]) {
+      for (const before of ['', 'taken', 'waiting']) {
+        const writer = new RespWriter(16);
+        if (before !== '') writer.simple(before);
+        if (before === 'taken') writer.take();
+        const offset = writer.length;
+        for (let i = 0; i < size; i++) writer.integer(i);
+        writer.insertAt(offset, () => {
+          writer.arrayHeader(2);
+          writer.bulkLatin1('cursor'.repeat(20));
+          writer.setHeader(size);
+        });
+        writer.ok();
+        const body = Array.from({ length: size }, (_, i) => `:${i}\r\n`).join('');
+        const head = `*2\r\n$120\r\n${'cursor'.repeat(20)}\r\n*${size}\r\n`;
+        const first = before === 'waiting' ? '+waiting\r\n' : '';
+        t.equal(writer.take().latin1Slice(), `${first}${head}${body}+OK\r\n`, `${size} behind ${before}`);
+      }
+    }
+  });
+
   t.test('taken bytes stay true without a rewind', async (t) => {
     const writer = new RespWriter(64);
     const taken: Buffer[] = [];
