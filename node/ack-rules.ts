@@ -1,5 +1,6 @@
 import type { Args } from '../lib/codec/resp/index.ts';
 import { type CommandSpec, keysOf } from '../lib/commands/index.ts';
+import { isFenced } from './commands/cache-options.ts';
 
 /** When a write is acknowledged: once the leader has it, or once a listed follower has it too. */
 export type Ack = 'leader' | 'replica';
@@ -25,10 +26,14 @@ interface CompiledRule {
 export class AckRules {
   readonly #rules: readonly CompiledRule[];
   readonly #longest: number;
-  /** Whether any write waits for a follower. */
-  readonly waits: boolean;
+  /** Whether any write waits for a follower, whatever it carries. */
+  readonly #waits: boolean;
+  /** What a fenced write waits at least. */
+  readonly #fencedTimeoutMs: number;
 
-  constructor(rules: readonly AckRule[], fallback: { ack: Ack; ackTimeoutMs: number }) {
+  /** `standalone`: there is nobody to wait for but what a rule names, so fenced writes are on disk only. */
+  constructor(rules: readonly AckRule[], fallback: { ack: Ack; ackTimeoutMs: number; standalone?: boolean }) {
+    this.#fencedTimeoutMs = fallback.standalone === false ? fallback.ackTimeoutMs : 0;
     this.#rules = [...rules, { prefix: '', ...fallback }]
       .map(({ prefix, ack, ackTimeoutMs }) => ({
         prefix: Buffer.from(prefix),
@@ -36,15 +41,20 @@ export class AckRules {
       }))
       .sort((a, b) => b.prefix.length - a.prefix.length);
     this.#longest = this.#rules[0].prefix.length;
-    this.waits = this.#rules.some(({ timeoutMs }) => timeoutMs > 0);
+    this.#waits = this.#rules.some(({ timeoutMs }) => timeoutMs > 0);
   }
 
   /**
    * Milliseconds that this write waits for a follower; 0 for one that does not wait. Several keys: the longest of their waits. A write
-   * without keys (FLUSHALL), or whose keys cannot be told, waits as long as any namespace would.
+   * without keys (FLUSHALL), or whose keys cannot be told, waits as long as any namespace would. A fenced write of a fleet's node waits as
+   * under `ack: replica` always: its floor must not be lost with one node.
    */
   timeoutOf(spec: CommandSpec, args: Args): number {
-    if (!this.waits) return 0;
+    const fencedMs = this.#fencedTimeoutMs > 0 && isFenced(spec, args) ? this.#fencedTimeoutMs : 0;
+    return this.#waits ? Math.max(fencedMs, this.#timeoutByKeys(spec, args)) : fencedMs;
+  }
+
+  #timeoutByKeys(spec: CommandSpec, args: Args): number {
     const keys = spec.keySpecs.length === 0 ? null : keysOf(spec, args);
     if (keys === null) return Math.max(...this.#rules.map(({ timeoutMs }) => timeoutMs));
     let timeoutMs = 0;

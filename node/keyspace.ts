@@ -83,7 +83,7 @@ export class Keyspace {
   find(buffer: Buffer, start: number, end: number): Slot {
     const slot = this.store.find(buffer, start, end);
     if (slot === 0) return 0;
-    if (this.marks.purges.pending > 0 && this.#isPurged(slot)) {
+    if (this.isPurged(slot)) {
       if (this.data.removesExpired) this.#purge(slot);
       return 0;
     }
@@ -95,7 +95,7 @@ export class Keyspace {
 
   /** Whether the entry has outlived its time, or has been purged, but is still there. */
   isExpired(slot: Slot): boolean {
-    if (this.marks.purges.pending > 0 && this.#isPurged(slot)) return true;
+    if (this.isPurged(slot)) return true;
     const expiresAt = this.store.expiresAt(slot);
     return expiresAt !== 0 && expiresAt <= this.data.nowMs;
   }
@@ -350,9 +350,28 @@ export class Keyspace {
     if (key !== null) data.observer?.event(this.index, kind, event, key);
   }
 
-  #isPurged(slot: Slot): boolean {
+  /** Whether a purge is about the entry, which is still there. */
+  isPurged(slot: Slot): boolean {
+    const { purges } = this.marks;
+    if (purges.pending === 0) return false;
     const { store } = this;
-    return this.marks.purges.covers(store.keyOf(slot), store.versionHigh(slot), store.versionLow(slot));
+    return purges.covers(store.keyOf(slot), store.versionHigh(slot), store.versionLow(slot));
+  }
+
+  /** A purge has been asked for: it is about what exists now, up to the version returned. */
+  beginPurge(kind: 'TAG' | 'PREFIX', text: string): Version {
+    const { versions, data } = this;
+    versions.next();
+    const { high, low } = versions;
+    data.dirty++;
+    this.logCommand(['RS.PURGING', String(high), String(low), kind, text]);
+    return { high, low };
+  }
+
+  /** Somebody deletes a key that is not there: a fill that is under way for it comes too late. */
+  voidLease(buffer: Buffer, start: number, end: number): void {
+    const { leases } = this.data;
+    if (leases.held > 0) leases.void(this.index, buffer.latin1Slice(start, end));
   }
 
   /** All keys of a purge are gone. */
@@ -361,17 +380,13 @@ export class Keyspace {
     this.logCommand(['RS.PURGED', String(version.high), String(version.low)]);
   }
 
-  /**
-   * Looks at up to `samples` entries with an expiry and removes those that have expired; returns how many. On a node that only hides
-   * them, does nothing.
-   */
-  expireSome(samples: number): number {
-    if (!this.data.removesExpired) return 0;
+  /** Removes up to `count` expired entries; returns how many. On a node that only hides them, does nothing. */
+  expireSome(count: number): number {
+    if (!this.data.removesExpired || !this.data.expiresActively) return 0;
     let expired = 0;
-    for (let i = 0; i < samples; i++) {
-      const slot = this.store.nextExpiring();
+    while (expired < count) {
+      const slot = this.store.nextExpired(this.data.nowMs);
       if (slot === 0) break;
-      if (!this.isExpired(slot)) continue;
       this.#expire(slot);
       expired++;
     }

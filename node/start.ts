@@ -2,6 +2,7 @@ import type { Config } from '../lib/config/index.ts';
 import type { HttpServer } from '../lib/net/index.ts';
 import { EXPIRY_CYCLE_MS, runExpiryCycle } from './active-expiry.ts';
 import { listenAdmin } from './admin.ts';
+import { SWEEP_MS, sweepPurges } from './cache/index.ts';
 import { Controller } from './cluster/controller.ts';
 import { NodeFiles } from './cluster/node-files.ts';
 import { addNodeMetrics } from './metrics.ts';
@@ -187,6 +188,9 @@ function startTimers({ config, services, databases, resp }: NodeParts): NodeJS.T
       watch.spike('expire-cycle', tookMs);
       if (removed > 0) followers.wake();
     }, EXPIRY_CYCLE_MS),
+    setInterval(() => {
+      if (sweepPurges(databases, clock)) followers.wake();
+    }, SWEEP_MS),
     setInterval(() => followers.askForLease(), pingMs),
     setInterval(() => {
       resp.closeIdle(timeoutMs);

@@ -2,6 +2,6 @@ export { type CacheState, createCacheState, emptyCacheState } from './cache-stat
 export { FenceFile } from './fence-file.ts';
 export { Fences, MAX_FENCE_NAME_BYTES } from './fences.ts';
 export { DEFAULT_LEASE_MS, LeaseTable, MAX_LEASE_MS } from './leases.ts';
-export { EntryMarks, type Marks } from './marks.ts';
+export { EntryMarks, type Marks, markCommand } from './marks.ts';
 export { MAX_PREFIX_PURGES, type Version } from './purges.ts';
 export { SWEEP_MS, sweepPurges } from './sweep.ts';

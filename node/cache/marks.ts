@@ -11,6 +11,15 @@ export interface Marks {
   readonly tags?: readonly string[];
 }
 
+/** The command that gives a key these marks. */
+export function markCommand(key: string, { clientFlags, softExpiresAt, tags }: Marks): string[] {
+  const parts = ['RS.MARK', key];
+  if (clientFlags !== undefined) parts.push('FLAGS', String(clientFlags));
+  if (softExpiresAt !== undefined) parts.push('SOFTPXAT', String(softExpiresAt));
+  if (tags !== undefined) parts.push('TAGS', String(tags.length), ...tags);
+  return parts;
+}
+
 /** What a database keeps of its entries' marks beside its store; goes where the store goes. */
 export class EntryMarks {
   readonly tags: TagIndex;

@@ -1,4 +1,5 @@
 import type { Args } from '../../lib/codec/resp/index.ts';
+import type { CommandSpec } from '../../lib/commands/index.ts';
 import { MAX_FENCE_NAME_BYTES } from '../cache/index.ts';
 import { NOT_AN_INTEGER, SYNTAX_ERROR } from './command.ts';
 import { absoluteTime, EX, EXAT, invalidExpiry, PX, PXAT, type TimeUnit } from './expiry-time.ts';
@@ -9,6 +10,8 @@ const MAX_TAG_BYTES = 512;
 const U64 = 2n ** 64n;
 const U32 = 2 ** 32;
 const DIGITS = /^\d{1,20}$/;
+/** Where the options of writes that may be fenced begin. */
+const FENCEABLE: Readonly<Record<string, number>> = { 'rs.set': 3, 'rs.del': 2 };
 
 /** What a write goes by beside key and value, as it was given. */
 export interface CacheOptions {
@@ -97,6 +100,15 @@ export function parseCacheOptions(
     i += 1 + taken;
   }
   return options;
+}
+
+/** Whether the command is a write that carries a fencing token. */
+export function isFenced(spec: CommandSpec, args: Args): boolean {
+  if (spec.name === 'rs.fence') return true;
+  const first = FENCEABLE[spec.name];
+  if (first === undefined) return false;
+  const options = parseCacheOptions(args, first, 0);
+  return typeof options !== 'string' && options.fence !== null;
 }
 
 /** A version as text, or null when it is none. */

@@ -1,6 +1,6 @@
 import { errorCatalogue, RingsideError } from '../../lib/base/index.ts';
 import type { Args, RespWriter } from '../../lib/codec/resp/index.ts';
-import { DEFAULT_LEASE_MS, MAX_LEASE_MS } from '../cache/index.ts';
+import { DEFAULT_LEASE_MS, MAX_LEASE_MS, markCommand } from '../cache/index.ts';
 import { NOTIFY_GENERIC, NOTIFY_STRING } from '../data-set.ts';
 import type { Keyspace } from '../keyspace.ts';
 import { type Slot, STRING } from '../store/index.ts';
@@ -143,16 +143,7 @@ function writeEntry(keyspace: Keyspace, args: Args, slot: Slot, options: CacheOp
     clientFlags,
     tags,
   });
-  logMarks(keyspace, args.latin1(1), options);
-}
-
-function logMarks(keyspace: Keyspace, key: string, options: CacheOptions): void {
-  const { softExpiresAt, clientFlags, tags } = options;
-  const parts = ['RS.MARK', key];
-  if (clientFlags !== undefined) parts.push('FLAGS', String(clientFlags));
-  if (softExpiresAt !== undefined) parts.push('SOFTPXAT', String(softExpiresAt));
-  if (tags !== undefined) parts.push('TAGS', String(tags.length), ...tags);
-  keyspace.logCommand(parts);
+  keyspace.logCommand(markCommand(args.latin1(1), options));
 }
 
 /** RS.DEL key [IFVERSION version] [FENCE name token] */
@@ -185,7 +176,7 @@ function mark({ keyspace }: CommandContext, args: Args, reply: RespWriter) {
   const isRefused = tags.length > 0 && !keyspace.marks.tags.hasRoomFor(key, tags);
   if (isRefused && !keyspace.data.isReplaying) return reply.error(NO_ROOM_FOR_TAGS);
   keyspace.mark(slot, options);
-  logMarks(keyspace, key, options);
+  keyspace.logCommand(markCommand(key, options));
   reply.integer(1);
 }
 

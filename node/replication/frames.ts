@@ -121,6 +121,13 @@ export function writeCall(
   }
 }
 
+/** `RS.SNAPCALL database command …`: a command that brings what entries do not hold themselves. Part of a snapshot. */
+export function writeSnapCall(writer: FrameWriter, database: number, parts: readonly string[]): void {
+  begin(writer, 'RS.SNAPCALL', parts.length + 1, 0);
+  writer.bulkNumber(database);
+  for (const part of parts) writer.bulkText(part);
+}
+
 /** `RS.FLUSH version`: all keys of the database are gone. */
 export function writeFlush(writer: FrameWriter, database: number, version: Version): void {
   begin(writer, 'RS.FLUSH', 1, database);

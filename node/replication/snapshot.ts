@@ -1,37 +1,52 @@
+import { markCommand } from '../cache/index.ts';
 import type { Databases } from '../databases.ts';
+import type { Keyspace } from '../keyspace.ts';
 import type { Slot, Store } from '../store/index.ts';
 import { dumpEntry } from '../values/serialize.ts';
 import { FRAME_OVERHEAD_BYTES, FrameWriter } from './frame-writer.ts';
 import {
+  callFrameBytes,
   entryFrameBytes,
   isRestored,
   restoreFrameBytes,
   writeRestore,
   writeSnap,
+  writeSnapCall,
   writeSnapEnd,
 } from './frames.ts';
 
 /** Bytes and buckets of one slice: small enough that clients do not notice it. */
 const SLICE_BYTES = 64 * 1024;
 const SLICE_BUCKETS = 1024;
+const SLICE_FENCES = 1024;
+
+const NO_FRAME = Buffer.alloc(0);
 
 /** Reads all databases from one end to the other in slices, while they go on changing. */
 export class SnapshotReader {
   readonly #databases: Databases;
   #database = 0;
   #cursor = 0;
+  readonly #fences: Iterator<[string, bigint]>;
   isDone = false;
 
   constructor(databases: Databases) {
     this.#databases = databases;
+    this.#fences = databases.data.cache.fences.entries();
   }
 
-  /** Frames of the next entries, and of the end behind the last one. `offset` is where the stream stands. */
+  /** Frames of the next entries, then of fences, and of the end behind the last one. `offset` is where the stream stands. */
   next(offset: number): Buffer {
-    const { store } = this.#databases.at(this.#database);
+    return this.#database < this.#databases.count ? this.#nextEntries() : this.#nextFences(offset);
+  }
+
+  #nextEntries(): Buffer {
+    const keyspace = this.#databases.at(this.#database);
+    const { store } = keyspace;
     const slots: Slot[] = [];
     let bytes = FRAME_OVERHEAD_BYTES;
     const visit = (slot: Slot) => {
+      if (keyspace.isPurged(slot)) return;
       slots.push(slot);
       bytes += entryFrameBytes(store, slot);
     };
@@ -42,9 +57,31 @@ export class SnapshotReader {
     const frames = slots.filter((slot) => isRestored(store, slot)).map((slot) => this.#restored(store, slot));
     const writer = new FrameWriter(Buffer.allocUnsafe(bytes));
     for (const slot of slots) if (!isRestored(store, slot)) writeSnap(writer, this.#database, store, slot);
+    const marks = keyspace.marks.isUsed ? slots.map((slot) => this.#marksOf(keyspace, slot)) : [];
     if (this.#cursor === 0) this.#nextDatabase();
-    if (this.isDone) writeSnapEnd(writer, offset, this.#databases.data.versions);
+    return Buffer.concat([...frames, writer.buffer.subarray(0, writer.at), ...marks]);
+  }
+
+  #nextFences(offset: number): Buffer {
+    const frames: Buffer[] = [];
+    for (let i = 0; i < SLICE_FENCES && !this.isDone; i++) {
+      const { done, value } = this.#fences.next();
+      if (done) this.isDone = true;
+      else frames.push(snapCall(0, ['RS.FENCE', value[0], String(value[1])]));
+    }
+    if (!this.isDone) return Buffer.concat(frames);
+    const writer = new FrameWriter(Buffer.allocUnsafe(FRAME_OVERHEAD_BYTES));
+    writeSnapEnd(writer, offset, this.#databases.data.versions);
     return Buffer.concat([...frames, writer.buffer.subarray(0, writer.at)]);
+  }
+
+  #marksOf({ store, marks, index }: Keyspace, slot: Slot): Buffer {
+    const clientFlags = store.clientFlags(slot);
+    const softExpiresAt = store.softExpiresAt(slot);
+    const key = store.keyOf(slot);
+    const tags = store.hasTags(slot) ? marks.tags.tagsOf(key) : undefined;
+    if (clientFlags === 0 && softExpiresAt === 0 && tags === undefined) return NO_FRAME;
+    return snapCall(index, markCommand(key, { clientFlags, softExpiresAt, tags }));
   }
 
   #restored(store: Store, slot: Slot): Buffer {
@@ -57,6 +94,11 @@ export class SnapshotReader {
   #nextDatabase(): void {
     do this.#database++;
     while (this.#database < this.#databases.count && !this.#databases.peek(this.#database)?.store.size);
-    this.isDone = this.#database === this.#databases.count;
   }
+}
+
+function snapCall(database: number, parts: readonly string[]): Buffer {
+  const writer = new FrameWriter(Buffer.allocUnsafe(callFrameBytes(parts)));
+  writeSnapCall(writer, database, parts);
+  return writer.buffer.subarray(0, writer.at);
 }

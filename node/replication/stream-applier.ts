@@ -15,6 +15,8 @@ const EFFECT: Frame = { kind: 'effect' };
 const SNAPSHOT: Frame = { kind: 'snapshot' };
 /** Where the command of an RS.CALL begins. */
 const CALLED = 3;
+/** And of an RS.SNAPCALL. */
+const SNAP_CALLED = 2;
 
 /** The leader sent something this release does not understand. */
 export class StreamError extends Error {}
@@ -39,6 +41,7 @@ export class StreamApplier {
   /** Applies one frame. Throws StreamError. */
   apply(args: Args): Frame {
     const { data } = this.#databases;
+    this.#databases.maintain();
     data.isReplaying = true;
     try {
       return this.#apply(args);
@@ -56,6 +59,7 @@ export class StreamApplier {
     if (args.equalsIgnoreCase(0, 'RS.APPEND')) return this.#append(args);
     if (args.equalsIgnoreCase(0, 'RS.RESTORE')) return this.#restore(args, EFFECT);
     if (args.equalsIgnoreCase(0, 'RS.SNAPRESTORE')) return this.#restore(args, SNAPSHOT);
+    if (args.equalsIgnoreCase(0, 'RS.SNAPCALL')) return this.#snapCall(args);
     if (args.equalsIgnoreCase(0, 'RS.LEASE')) {
       return { kind: 'lease', epoch: numberOf(args, 1), seq: numberOf(args, 2) };
     }
@@ -100,6 +104,13 @@ export class StreamApplier {
     const slot = keyspace.store.find(args.buffer, args.start(keyAt), args.end(keyAt));
     if (slot !== 0) keyspace.store.setVersion(slot, this.#high, this.#low);
     return EFFECT;
+  }
+
+  #snapCall(args: Args): Frame {
+    if (args.count <= SNAP_CALLED) throw new StreamError(`malformed ${args.latin1(0)}`);
+    const problem = this.#replayer.call(this.#databaseOf(args, 1).index, args, SNAP_CALLED);
+    if (typeof problem === 'string') throw new StreamError(problem);
+    return SNAPSHOT;
   }
 
   #delete(args: Args): Frame {

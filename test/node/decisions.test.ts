@@ -126,7 +126,13 @@ t.test('ack: the longest prefix decides, and the longest wait among several keys
   t.equal(wait('DEL', 'a', 'b'), 0);
   t.equal(wait('DEL', 'a', 'safe:b'), 500);
   t.equal(wait('FLUSHALL'), 700, 'all keys are touched');
-  t.notOk(new AckRules([], { ack: 'leader', ackTimeoutMs: 1 }).waits);
+  const inFleet = new AckRules([], { ack: 'leader', ackTimeoutMs: 9, standalone: false });
+  const fenced = (...parts: string[]) => inFleet.timeoutOf(commandTable.get(parts[0])!, argsOf(...parts));
+  t.equal(fenced('RS.SET', 'a', 'FENCE'), 0);
+  t.equal(fenced('RS.SET', 'a', 'b', 'TAGS', '1', 'FENCE', 'PX', '5'), 0);
+  t.equal(fenced('RS.SET', 'a', 'b', 'PX', '5', 'FENCE', 'lock', '5'), 9, 'a fenced write waits in a fleet');
+  t.equal(fenced('RS.DEL', 'a', 'FENCE', 'lock', '5'), 9);
+  t.equal(wait('RS.SET', 'a', 'b', 'FENCE', 'lock', '5'), 0, 'and not where there are no followers');
   const all = new AckRules([{ prefix: '', ack: 'leader', ackTimeoutMs: 1 }], {
     ack: 'replica',
     ackTimeoutMs: 9,

@@ -111,6 +111,7 @@ export const ringsideRows: readonly CommandRow[] = [
     'One key of a snapshot, as a payload of DUMP.',
     'key payload unix-time-milliseconds version [database]',
   ),
+  effect('rs.snapcall', -3, 'A command that brings a part of a snapshot.', 'database command [argument ...]'),
   control('rs.snapend', 3, 'Ends a snapshot.', 'offset max-version'),
   effect(
     'rs.put',
