@@ -57,3 +57,8 @@ export function compareBytes(
   }
   return aEnd - aStart - (bEnd - bStart);
 }
+
+/** Gives memory back to the system now, rather than at some garbage collection. Every view of it is empty then. */
+export function giveBack(bytes: Uint8Array | Int32Array | Float64Array): void {
+  (bytes.buffer as ArrayBuffer).transfer(0);
+}

@@ -1,3 +1,5 @@
+import { giveBack } from './bytes.ts';
+
 /** Free places behind the last home, for runs that go beyond it. */
 const MIN_SLACK = 8;
 const SLACK_SHIFT = 4;
@@ -104,6 +106,7 @@ export class HashPartition {
     this.#homes = homes;
     this.#slack = Math.max(this.#slack, MIN_SLACK + (homes >> SLACK_SHIFT));
     while (!this.#fill(former)) this.#slack <<= 1;
+    giveBack(former);
   }
 
   /** Places all pairs of a former table; false when they do not fit. */
@@ -129,17 +132,25 @@ export class HashPartition {
 
   /** A partition of `depth` with the pairs of several ones, in their order, that have a hash from `low` to `high`. */
   static gather(parts: readonly HashPartition[], depth: number, low: number, high: number): HashPartition {
-    const pairs: number[] = [];
+    const pairs = new Int32Array(2 * parts.reduce((count, part) => count + part.count, 0));
+    let end = 0;
     for (const { words } of parts) {
       for (let word = 0; word < words.length; word += 2) {
         if (words[word + 1] === 0 || words[word] < low || words[word] > high) continue;
-        pairs.push(words[word], words[word + 1]);
+        pairs[end++] = words[word];
+        pairs[end++] = words[word + 1];
       }
     }
-    const gathered = new HashPartition(depth, pairs.length >> 1);
-    gathered.count = pairs.length >> 1;
-    while (!gathered.#fill(Int32Array.from(pairs))) gathered.#slack <<= 1;
+    const gathered = new HashPartition(depth, end >> 1);
+    gathered.count = end >> 1;
+    while (!gathered.#fill(pairs)) gathered.#slack <<= 1;
+    giveBack(pairs);
     return gathered;
+  }
+
+  /** Gives the memory back; the partition is of no use then. */
+  free(): void {
+    giveBack(this.words);
   }
 }
 

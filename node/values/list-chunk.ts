@@ -1,4 +1,4 @@
-import { copyBytes } from './bytes.ts';
+import { copyBytes, giveBack } from './bytes.ts';
 import { elementSize, MAX_ELEMENT_BYTES, nextElement, seekElement, writeElement } from './elements.ts';
 
 /** Bytes of elements a chunk holds at most, unless it is one large element. */
@@ -149,8 +149,4 @@ export class ListChunk {
   free(): void {
     giveBack(this.bytes);
   }
-}
-
-function giveBack(bytes: Buffer): void {
-  (bytes.buffer as ArrayBuffer).transfer(0);
 }

@@ -248,6 +248,7 @@ export class MemberTable implements RecordOwner {
       HashPartition.gather([former], depth + 1, low + half, low + 2 * half - 1),
     );
     this.#indexBytes -= former.words.byteLength;
+    former.free();
     this.#partitions--;
     this.#partition = this.#directory[this.#directoryIndex(this.#hash)];
   }
@@ -275,6 +276,7 @@ export class MemberTable implements RecordOwner {
     for (const { words } of parts) this.#indexBytes -= words.byteLength;
     this.#partitions -= 2;
     this.#put(start, 2 * span, HashPartition.gather(parts, depth - 1, SIGN, ~SIGN));
+    for (const part of parts) part.free();
     if (depth === this.#depth) this.#halve();
   }
 

@@ -1,12 +1,16 @@
+import { giveBack } from './bytes.ts';
+
 /** Entries of a leaf, and children of a branch, at most. */
 export const MAX_LEAF = 256;
 export const MAX_BRANCH = 64;
 const FIRST_CAPACITY = 16;
-const GROWTH_SHIFT = 2;
+/** Few different sizes, so that what one leaf gives back fits another. */
+const CAPACITY_STEP = 64;
 /** What the objects of a node cost beside their contents. */
 const NODE_OVERHEAD_BYTES = 400;
 /** A score and a reference. */
 const ENTRY_BYTES = 12;
+const NO_SIZES = new Int32Array(0);
 
 /**
  * A node of the order tree. A leaf holds entries: score and reference, in order. A branch holds children: of each the score and the
@@ -30,7 +34,7 @@ export class OrderNode {
     this.scores = new Float64Array(new ArrayBuffer(places * ENTRY_BYTES), 0, places);
     this.refs = new Int32Array(this.scores.buffer, places * 8, places);
     this.children = isLeaf ? null : [];
-    this.sizes = new Int32Array(isLeaf ? 0 : MAX_BRANCH);
+    this.sizes = isLeaf ? NO_SIZES : new Int32Array(MAX_BRANCH);
   }
 
   /** Entries below this node. */
@@ -59,8 +63,7 @@ export class OrderNode {
   }
 
   #grow(): void {
-    const { length } = this.scores;
-    this.#resize(Math.min(MAX_LEAF, length + FIRST_CAPACITY + (length >> GROWTH_SHIFT)));
+    this.#resize(capacityFor(this.scores.length));
   }
 
   #resize(capacity: number): void {
@@ -70,6 +73,7 @@ export class OrderNode {
     this.scores.set(scores.subarray(0, kept));
     this.refs = new Int32Array(this.scores.buffer, capacity * 8, capacity);
     this.refs.set(refs.subarray(0, kept));
+    giveBack(scores);
   }
 
   /** Removes `count` entries or children from `at` on. */
@@ -101,7 +105,7 @@ export class OrderNode {
   /** Moves what is from `at` on to a new node, which is returned. */
   split(at: number): OrderNode {
     const { children, count } = this;
-    const right = new OrderNode(children === null, Math.max(FIRST_CAPACITY, count - at + FIRST_CAPACITY));
+    const right = new OrderNode(children === null, capacityFor(count - at));
     right.take(this, at, count);
     this.count = at;
     if (children !== null) {
@@ -109,7 +113,7 @@ export class OrderNode {
       return right;
     }
     this.#linkNext(right);
-    if (at + FIRST_CAPACITY < this.scores.length) this.#resize(at + FIRST_CAPACITY);
+    if (capacityFor(at) < this.scores.length) this.#resize(capacityFor(at));
     return right;
   }
 
@@ -140,6 +144,11 @@ export class OrderNode {
     this.children.push(...other.children!.slice(from, to));
   }
 
+  /** Gives the memory back; the node is of no use then. */
+  free(): void {
+    giveBack(this.scores);
+  }
+
   /** The child below which the entry of a rank is; how many come before that child is in `skipped`. */
   childAt(rank: number): number {
     let at = 0;
@@ -155,6 +164,11 @@ export class OrderNode {
     for (let i = 0; i < at; i++) size += this.sizes[i];
     return size;
   }
+}
+
+/** Room for more entries than these. */
+function capacityFor(count: number): number {
+  return Math.min(MAX_LEAF, (Math.floor(count / CAPACITY_STEP) + 1) * CAPACITY_STEP);
 }
 
 /** Second result of `childAt`. */

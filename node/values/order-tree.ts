@@ -10,9 +10,6 @@ export interface KeyOrder {
   compareKey(ref: Ref): number;
 }
 
-/** Gets an entry; false ends the walk. */
-export type VisitEntry = (ref: Ref, score: number) => boolean;
-
 /**
  * References ordered by score, and where scores are equal by the keys of their records: a counted B+ tree (Bayer and McCreight, 1972;
  * Comer, "The ubiquitous B-tree", 1979, with sizes of subtrees) whose nodes keep scores and references in typed arrays. What is looked for is a score and the
@@ -27,6 +24,9 @@ export class OrderTree {
   /** The entry that `at` found. */
   ref: Ref = 0;
   score = 0;
+  /** Where `turnTo` found it. */
+  leaf = this.#root;
+  place = 0;
 
   constructor(order: KeyOrder) {
     this.#order = order;
@@ -129,12 +129,13 @@ export class OrderTree {
   /** Removes `count` entries from `rank` on; each is first passed to `visit`. */
   removeRange(rank: number, count: number, visit: (ref: Ref) => void): void {
     for (let left = count; left > 0; ) {
-      this.at(rank);
-      const run = Math.min(left, foundLeaf!.count - foundPlace);
-      for (let i = 0; i < run; i++) visit(foundLeaf!.refs[foundPlace + i]);
+      this.turnTo(rank);
+      const { leaf, place } = this;
+      const run = Math.min(left, leaf.count - place);
+      for (let i = 0; i < run; i++) visit(leaf.refs[place + i]);
       left -= this.#removeRun(this.#root, rank, run);
     }
-    foundLeaf = null;
+    this.leaf = this.#root;
   }
 
   /** Removes entries of one leaf. */
@@ -142,8 +143,10 @@ export class OrderTree {
     this.#cut(root, rank, count);
     this.size -= count;
     while (this.#root.children !== null && this.#root.count === 1) {
-      this.bytes -= this.#root.bytes;
+      const former = this.#root;
+      this.bytes -= former.bytes;
       this.#root = this.#root.children[0];
+      former.free();
     }
     return count;
   }
@@ -187,11 +190,19 @@ export class OrderTree {
     const child = branch.children![at];
     this.bytes -= child.bytes;
     if (child.children === null) child.unlink();
+    child.free();
     branch.close(at, 1);
   }
 
   /** Finds the entry of a rank from 0 to below `size`, into `ref` and `score`. */
   at(rank: number): void {
+    this.turnTo(rank);
+    this.ref = this.leaf.refs[this.place];
+    this.score = this.leaf.scores[this.place];
+  }
+
+  /** Finds the leaf that the entry of a rank is in, and its place there, until anything changes: `leaf`, `place`. */
+  turnTo(rank: number): void {
     let node = this.#root;
     let left = rank;
     while (node.children !== null) {
@@ -199,26 +210,8 @@ export class OrderTree {
       left -= skipped;
       node = node.children[child];
     }
-    foundLeaf = node;
-    foundPlace = left;
-    this.ref = node.refs[left];
-    this.score = node.scores[left];
-  }
-
-  /** Visits entries from `rank` on upwards, or downwards with `backwards`, until `visit` returns false. */
-  walk(rank: number, backwards: boolean, visit: VisitEntry): void {
-    if (rank < 0 || rank >= this.size) return;
-    this.at(rank);
-    let leaf = foundLeaf;
-    let place = foundPlace;
-    foundLeaf = null;
-    const step = backwards ? -1 : 1;
-    while (leaf !== null) {
-      const { refs, scores, count } = leaf;
-      for (; place >= 0 && place < count; place += step) if (!visit(refs[place], scores[place])) return;
-      leaf = backwards ? leaf.previous : leaf.next;
-      place = backwards && leaf !== null ? leaf.count - 1 : 0;
-    }
+    this.leaf = node;
+    this.place = left;
   }
 
   /** The record of what is looked for has a new name. */
@@ -232,10 +225,6 @@ export class OrderTree {
     node.refs[this.#search(node, score)] = to;
   }
 }
-
-/** Where `at` found its entry. */
-let foundLeaf: OrderNode | null = null;
-let foundPlace = 0;
 
 /** First place in a node whose score is not below `score`, or with `inclusive` above it. */
 function firstBeyond(node: OrderNode, score: number, inclusive: boolean): number {

@@ -1,3 +1,5 @@
+import { giveBack } from './bytes.ts';
+
 /** Records begin at multiples of 4 bytes, so that 16 bits of a reference say where in a segment. */
 const UNIT_SHIFT = 2;
 const MAX_SEGMENT_BYTES = 1 << (16 + UNIT_SHIFT);
@@ -199,7 +201,7 @@ export class RecordLog {
     this.#segments[id] = null;
     this.#freeIds.push(id);
     this.reservedBytes -= bytes.length + SEGMENT_OVERHEAD_BYTES;
-    (bytes.buffer as ArrayBuffer).transfer(0);
+    giveBack(bytes);
   }
 }
 
