@@ -1,5 +1,5 @@
 import { errorCatalogue, RingsideError } from '../lib/base/index.ts';
-import type { Args } from '../lib/codec/resp/index.ts';
+import { type Args, parseCommand } from '../lib/codec/resp/index.ts';
 import {
   arityFits,
   type CommandSpec,
@@ -15,17 +15,27 @@ import type { CommandContext, CommandHandler } from './commands/command.ts';
 import { handlers } from './commands/index.ts';
 import type { DataSet } from './data-set.ts';
 import type { Databases } from './databases.ts';
-import { makeRoom } from './memory-limit.ts';
+import {
+  EXEC,
+  isForbiddenInTransaction,
+  isNeverQueued,
+  NOT_IN_TRANSACTION,
+  refusalWhileSubscribed,
+  waitsForWrites,
+} from './guards.ts';
+import { makeRoom, memoryRefusal } from './memory-limit.ts';
 import type { KeyWait } from './server/blocked.ts';
-import type { Client } from './server/client.ts';
+import { type Client, TRACKING } from './server/client.ts';
 import { ReplyWriter } from './server/reply-writer.ts';
 import type { NodeServices } from './services.ts';
+import { endTransaction, type Transaction } from './transactions/transaction.ts';
 
 const NOAUTH = errorCatalogue.unauthorized.resp;
 const READONLY = errorCatalogue.read_only.resp;
 const LOADING = errorCatalogue.loading.resp;
 const NOREPLICAS = errorCatalogue.no_replicas.resp;
 const OOM = errorCatalogue.out_of_memory.resp;
+const ABORTED = 'EXECABORT Transaction discarded because of previous errors.';
 
 /**
  * Runs commands: finds the handler, and says no where the state of the client or of the node forbids it. Knows no sockets; one per
@@ -60,7 +70,9 @@ export class Executor {
       node,
       client: null as unknown as Client,
     };
-    this.#handlers = handlersById();
+    const byId = handlersById();
+    byId[EXEC] = (context, _args, reply) => this.#exec(context.client, reply as ReplyWriter);
+    this.#handlers = byId;
   }
 
   /** To be called before the commands of one chunk: what they see of time and lease is this moment's. */
@@ -87,14 +99,27 @@ export class Executor {
     this.followerTimeoutMs = 0;
     this.#node.stats.commands++;
     const { errors } = reply;
+    const { observers, blocked } = this.#node;
+    if (this.#data.observer !== null) observers.begin(client);
     const problem = this.#run(client, args, reply);
     if (problem !== null) {
-      reply.error(problem);
+      reply.error(client.transaction === null ? problem : this.#abort(client, problem));
       if (this.#spec !== undefined) this.#node.watch.stats.rejected[this.#spec.id]++;
     }
     client.writeOffset = this.#data.log.end;
     if (reply.errors !== errors) this.#node.stats.countError(reply.lastErrorCode);
-    if (this.#node.blocked.hasReady) this.#serveBlocked();
+    observers.settle();
+    if (blocked.hasReady) this.#serveBlocked();
+  }
+
+  /** A command of a transaction could not be queued, or EXEC not begin. Returns the text of the error. */
+  #abort(client: Client, problem: string): string {
+    if (this.#spec?.id !== EXEC) {
+      client.transaction!.isAborted = true;
+      return problem;
+    }
+    endTransaction(client, this.#node.observers.watched);
+    return `EXECABORT Transaction discarded because of: ${problem.replace(/^ERR /, '')}`;
   }
 
   /** Serves the clients whose keys have got data, first come first served, and then those whom that has made ready in turn. */
@@ -127,6 +152,8 @@ export class Executor {
     this.needsLease = false;
     this.followerTimeoutMs = 0;
     const refusal = this.#refusalOfWrite(spec, client, args);
+    const { observers } = this.#node;
+    observers.begin(client);
     if (refusal === null) {
       this.#data.logged = false;
       this.#context.client = client;
@@ -142,6 +169,7 @@ export class Executor {
     const bytes = reply.take();
     const debt = { needsLease, followerTimeoutMs, offset: client.writeOffset };
     clients.get(client.id)?.answer(wait.muted ? bytes.subarray(0, 0) : bytes, debt);
+    observers.settle();
   }
 
   /** Null when the command ran; else why it did not. */
@@ -159,8 +187,15 @@ export class Executor {
     }
     const handler = this.#handlers[spec.id];
     if (handler === undefined) return unknownCommandText(args);
-    const refusal = client.authenticated ? null : spec.noAuth ? null : NOAUTH;
-    if (refusal !== null) return refusal;
+    const { access } = this.#node;
+    if (!client.authenticated && !spec.noAuth && access.users.requireLogin) return NOAUTH;
+    if (client.user !== null && !client.user.isUnlimited) {
+      const refusal = access.refusal(client, spec, args);
+      if (refusal !== null) return refusal;
+    }
+    if (client.modes !== 0 || this.#node.pause.mode !== 'none') {
+      return this.#runGuarded(handler, spec, client, args, reply);
+    }
     if (spec.isWrite) return this.#write(handler, spec, client, args, reply);
     if (!this.#node.shard.complete && !spec.allowedLoading && spec.isReadonly) return LOADING;
     this.#call(handler, spec, client, args, reply);
@@ -176,6 +211,14 @@ export class Executor {
     const started = watch.begins(spec, args);
     handler(this.#context, args, reply);
     watch.ended(spec, client, args, started, reply.length - length, reply.errors !== errors);
+    if ((client.modes & TRACKING) !== 0) this.#track(spec, client, args);
+  }
+
+  /** A tracked client has had the command. What CLIENT CACHING says is for one command, or one transaction. */
+  #track(spec: CommandSpec, client: Client, args: Args): void {
+    if (spec.isReadonly) this.#node.observers.tracking.remember(client, spec, args);
+    if (client.transaction !== null || client.isExecuting || spec.name.startsWith('client|')) return;
+    client.tracking!.isCachingGiven = false;
   }
 
   #write(
@@ -188,26 +231,150 @@ export class Executor {
     const refusal = this.#refusalOfWrite(spec, client, args);
     if (refusal !== null) return refusal;
     const before = this.#data.log.end;
-    const { dirty } = this.#data;
-    this.#data.logged = false;
-    this.#call(handler, spec, client, args, reply);
-    this.#logChange(args, dirty);
+    this.#callWrite(handler, spec, client, args, reply);
     this.#owe(before);
     return null;
   }
 
-  /** Why the write may not be executed now; null when it may. Sets how long its reply would wait for a follower. */
+  #callWrite(
+    handler: CommandHandler,
+    spec: CommandSpec,
+    client: Client,
+    args: Args,
+    reply: ReplyWriter,
+  ): void {
+    const { dirty } = this.#data;
+    this.#data.logged = false;
+    this.#call(handler, spec, client, args, reply);
+    this.#logChange(args, dirty);
+  }
+
+  /** Runs, queues or postpones a command of a client that is in a transaction, listens to channels or is tracked, or during a pause. */
+  #runGuarded(
+    handler: CommandHandler,
+    spec: CommandSpec,
+    client: Client,
+    args: Args,
+    reply: ReplyWriter,
+  ): string | null {
+    const { transaction } = client;
+    const isQueued = transaction !== null && !isNeverQueued(spec);
+    if (isQueued && isForbiddenInTransaction(spec)) return NOT_IN_TRANSACTION;
+    const executed = spec.id === EXEC ? transaction : null;
+    if (this.#node.pause.holds(waitsForWrites(spec) || (executed?.waitsForWrites ?? false))) {
+      this.#node.pause.hold(client);
+      return null;
+    }
+    const refusal = this.#refusalOfGuarded(spec, client, args, executed, isQueued);
+    if (refusal !== null) return refusal;
+    const before = this.#data.log.end;
+    if (isQueued) {
+      transaction.add(spec, args, this.#ackTimeoutMs);
+      reply.simple('QUEUED');
+      return null;
+    }
+    if (spec.isWrite) this.#callWrite(handler, spec, client, args, reply);
+    else this.#call(handler, spec, client, args, reply);
+    if (spec.isWrite || executed?.hasWrites) this.#owe(before);
+    return null;
+  }
+
+  /** Why a guarded command may not run or be queued; for EXEC (`executed`) what its commands together need counts. */
+  #refusalOfGuarded(
+    spec: CommandSpec,
+    client: Client,
+    args: Args,
+    executed: Transaction | null,
+    isQueued: boolean,
+  ): string | null {
+    this.#ackTimeoutMs = 0;
+    if (executed?.hasWrites) {
+      const refusal = this.#refusalOfTransaction(client, executed);
+      if (refusal !== null) return refusal;
+    } else if (spec.isWrite) {
+      const refusal = this.#refusalOfWrite(spec, client, args);
+      if (refusal !== null) return refusal;
+    }
+    // What is queued takes memory too, whatever it is.
+    if (isQueued && !makeRoom(this.#databases, this.#node.settings)) return OOM;
+    const restriction = refusalWhileSubscribed(client, spec);
+    if (restriction !== null) return restriction;
+    const needsData = executed ? executed.needsData : spec.isReadonly && !spec.allowedLoading;
+    return needsData && !this.#node.shard.complete ? LOADING : null;
+  }
+
+  /** EXEC: runs what was queued, and nothing else in between. */
+  #exec(client: Client, reply: ReplyWriter): void {
+    const { transaction } = client;
+    const { watched } = this.#node.observers;
+    const isStale = client.hasStaleWatch || watched.hasExpired(client);
+    if (transaction !== null) endTransaction(client, watched);
+    if (transaction === null) reply.error('ERR EXEC without MULTI');
+    else if (transaction.isAborted) reply.error(ABORTED);
+    else if (isStale) reply.nullArray();
+    else this.#runTransaction(transaction, client, reply);
+  }
+
+  #runTransaction(transaction: Transaction, client: Client, reply: ReplyWriter): void {
+    this.#node.observers.begin(client);
+    const { mayBlock } = client;
+    client.isExecuting = true;
+    client.mayBlock = false;
+    reply.arrayHeader(transaction.length);
+    try {
+      for (const [spec, frame] of transaction.commands()) this.#runQueued(spec, client, frame, reply);
+    } finally {
+      client.isExecuting = false;
+      client.mayBlock = mayBlock;
+      client.lastCommand = 'exec';
+    }
+    const connection = this.#node.clients.get(client.id);
+    for (const message of client.deferred) connection?.push(message);
+    client.deferred = [];
+  }
+
+  #runQueued(spec: CommandSpec, client: Client, frame: Buffer, reply: ReplyWriter): void {
+    const args = parseCommand(frame);
+    this.#node.stats.commands++;
+    const handler = this.#handlers[spec.id]!;
+    const refusal = spec.isWrite ? this.#refusalByNamespace(spec, client, args) : null;
+    if (refusal !== null) reply.error(refusal);
+    else if (spec.isWrite) this.#callWrite(handler, spec, client, args, reply);
+    else this.#call(handler, spec, client, args, reply);
+  }
+
+  /** Why a write of a transaction goes beyond what its namespaces allow; the node's own budget has been asked once for all. */
+  #refusalByNamespace(spec: CommandSpec, client: Client, args: Args): string | null {
+    const { boundsBytes, boundsValues } = this.#data.namespaces;
+    if (!boundsBytes && !boundsValues) return null;
+    const keyspace = this.#databases.at(client.database);
+    return memoryRefusal(this.#databases, this.#node.settings, keyspace, spec, args);
+  }
+
+  /** Why a write may not be executed now; null when it may. */
   #refusalOfWrite(spec: CommandSpec, client: Client, args: Args): string | null {
-    const { ackRules, settings, followers } = this.#node;
+    const { settings, ackRules } = this.#node;
+    const refusal = this.#refusalByRole(client, ackRules.timeoutOf(spec, args));
+    if (refusal !== null) return refusal;
+    return memoryRefusal(this.#databases, settings, this.#databases.at(client.database), spec, args);
+  }
+
+  /** Why EXEC may not run these commands now; null when it may. */
+  #refusalOfTransaction(client: Client, { ackTimeoutMs, deniesOom }: Transaction): string | null {
+    const refusal = this.#refusalByRole(client, ackTimeoutMs);
+    if (refusal !== null) return refusal;
+    return !makeRoom(this.#databases, this.#node.settings) && deniesOom ? OOM : null;
+  }
+
+  /** Why this node may not write for the client, or not wait `ackTimeoutMs` for a follower; null when it may. */
+  #refusalByRole(client: Client, ackTimeoutMs: number): string | null {
     if (client.shardEpoch >= 0) {
       const stale = this.#staleness(client);
       if (stale !== null) return stale;
     }
     if (!this.#mayWrite) return READONLY;
-    this.#ackTimeoutMs = ackRules.waits ? ackRules.timeoutOf(spec, args) : 0;
-    if (this.#ackTimeoutMs > 0 && followers.replicatedOffset < 0) return NOREPLICAS;
-    if (!makeRoom(this.#databases, settings) && spec.deniesOom) return OOM;
-    return null;
+    this.#ackTimeoutMs = ackTimeoutMs;
+    return ackTimeoutMs > 0 && this.#node.followers.replicatedOffset < 0 ? NOREPLICAS : null;
   }
 
   /** Puts the command into the stream if it changed data and did not say how. */

@@ -3,13 +3,18 @@ import type { RespLimits } from '../lib/codec/resp/index.ts';
 import type { Config } from '../lib/config/index.ts';
 import { createMetrics, type Metrics } from '../lib/metrics/index.ts';
 import { loadTls, type TlsMaterial } from '../lib/net/index.ts';
+import { Access } from './access.ts';
 import { AckRules } from './ack-rules.ts';
+import { type CacheState, createCacheState, FenceFile, Fences } from './cache/index.ts';
 import { Lease } from './cluster/lease.ts';
 import { ShardState } from './cluster/shard-state.ts';
 import { DataSet } from './data-set.ts';
+import { describeClient } from './commands/client.ts';
 import { Databases } from './databases.ts';
 import { Executor } from './executor.ts';
 import type { Keyspace } from './keyspace.ts';
+import { Namespaces } from './namespaces.ts';
+import { Observers } from './observers.ts';
 import { CommandWatch } from './operations/command-watch.ts';
 import { HotKeys } from './operations/hot-keys.ts';
 import { LatencyMonitor } from './operations/latency-monitor.ts';
@@ -19,6 +24,7 @@ import { ReplicationLog } from './replication/replication-log.ts';
 import { RespServer } from './resp-server.ts';
 import { BlockedClients } from './server/blocked-clients.ts';
 import { ClientRegistry } from './server/client-registry.ts';
+import { Pause } from './server/pause.ts';
 import type { NodeServices } from './services.ts';
 import { Settings } from './settings.ts';
 import { NodeStats } from './stats.ts';
@@ -65,7 +71,7 @@ export function buildNode(config: Config, { clock, random, log }: NodeDeps): Nod
     backlogBytes: node.replication.backlogBytes,
     replId: random.hex(20),
   });
-  const data = new DataSet(replicationLog);
+  const data = new DataSet(replicationLog, cacheStateOf(config, random));
   data.hashSeed = random.u32();
   const databases = new Databases({
     count: DATABASES,
@@ -76,6 +82,19 @@ export function buildNode(config: Config, { clock, random, log }: NodeDeps): Nod
   const followers = new Followers(replicationLog, clock);
   const clients = new ClientRegistry();
   const settings = settingsOf(config);
+  const shard = new ShardState({
+    clustered: !node.standalone,
+    shard: node.shard ?? STANDALONE_SHARD,
+    lease: new Lease(),
+  });
+  const blocked = new BlockedClients({
+    clock,
+    clients,
+    followersAt: (offset) => followers.countAt(offset),
+    listen: (readiness) => {
+      data.readiness = readiness;
+    },
+  });
   const services: NodeServices = {
     clock,
     random,
@@ -83,21 +102,28 @@ export function buildNode(config: Config, { clock, random, log }: NodeDeps): Nod
     settings,
     stats: new NodeStats(),
     clients,
-    blocked: new BlockedClients({
+    blocked,
+    observers: new Observers(databases, clients, () => settings.trackingTableMaxKeys),
+    pause: new Pause({
       clock,
       clients,
-      followersAt: (offset) => followers.countAt(offset),
-      listen: (readiness) => {
-        databases.data.readiness = readiness;
+      blocked,
+      onChange: (isPaused) => {
+        data.removesExpired = !isPaused && shard.leads;
       },
     }),
-    shard: new ShardState({
-      clustered: !node.standalone,
-      shard: node.shard ?? STANDALONE_SHARD,
-      lease: new Lease(),
-    }),
+    shard,
     followers,
     ackRules: new AckRules(config.namespaces, node),
+    access: new Access({
+      clock,
+      settings,
+      clients,
+      describe: (client) => {
+        const connected = clients.get(client.id) ?? { client, inputBytes: 0, outputBytes: 0 };
+        return describeClient(connected, clock.monotonicMs());
+      },
+    }),
     watch: new CommandWatch({
       clock,
       settings,
@@ -119,6 +145,18 @@ export function buildNode(config: Config, { clock, random, log }: NodeDeps): Nod
   const executor = new Executor(databases, services);
   const resp = new RespServer(node, { node: services, executor, log: replicationLog, metrics, tls });
   return { config, services, databases, keyspace, executor, resp, metrics, tls, linkLimits };
+}
+
+function cacheStateOf({ namespaces, node }: Config, random: Random): CacheState {
+  const { maxFences, maxLeases, maxTagBytes } = node.limits;
+  const journal = node.dir === null ? null : new FenceFile(node.dir);
+  return createCacheState({
+    namespaces: new Namespaces(namespaces),
+    fences: new Fences({ max: maxFences, journal, floors: journal?.floors }),
+    maxLeases,
+    maxTagBytes,
+    random,
+  });
 }
 
 function settingsOf({ node }: Config): Settings {

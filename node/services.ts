@@ -1,10 +1,13 @@
 import type { Clock, Logger, Random } from '../lib/base/index.ts';
+import type { Access } from './access.ts';
 import type { AckRules } from './ack-rules.ts';
 import type { ShardState } from './cluster/shard-state.ts';
+import type { Observers } from './observers.ts';
 import type { CommandWatch } from './operations/command-watch.ts';
 import type { Followers } from './replication/followers.ts';
 import type { BlockedClients } from './server/blocked-clients.ts';
 import type { ClientRegistry } from './server/client-registry.ts';
+import type { Pause } from './server/pause.ts';
 import type { Settings } from './settings.ts';
 import type { NodeStats } from './stats.ts';
 
@@ -17,9 +20,13 @@ export interface NodeServices {
   readonly stats: NodeStats;
   readonly clients: ClientRegistry;
   readonly blocked: BlockedClients;
+  readonly observers: Observers;
+  readonly pause: Pause;
   readonly shard: ShardState;
   readonly followers: Followers;
   readonly ackRules: AckRules;
+  /** Who may do what. */
+  readonly access: Access;
   /** Takes note of every command. */
   readonly watch: CommandWatch;
   /** Bytes of the stream that may wait for one follower. */

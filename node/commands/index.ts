@@ -1,11 +1,14 @@
 import { bitFieldCommands } from './bitfield.ts';
 import { bitmapCommands } from './bitmaps.ts';
+import { cacheCommands } from './cache.ts';
 import { clientCommands } from './client.ts';
 import type { CommandHandlers } from './command.ts';
 import { configCommands } from './config.ts';
 import { connectionCommands } from './connection.ts';
+import { debugCommands } from './debug/index.ts';
 import { dumpCommands } from './dump.ts';
 import { expiryCommands } from './expiry.ts';
+import { geoCommands } from './geo/index.ts';
 import { hashCommands } from './hashes/index.ts';
 import { keyCommands } from './keys.ts';
 import { lcsCommands } from './lcs.ts';
@@ -13,6 +16,8 @@ import { listCommands } from './lists/index.ts';
 import { numberCommands } from './numbers.ts';
 import { objectCommands } from './object.ts';
 import { operationsCommands } from './operations/index.ts';
+import { pubsubCommands } from './pubsub.ts';
+import { purgeCommands } from './purge.ts';
 import { replicationCommands } from './replication.ts';
 import { serverCommands } from './server.ts';
 import { setCommands } from './sets/index.ts';
@@ -20,6 +25,7 @@ import { sortCommands } from './sort.ts';
 import { sortedSetCommands } from './sorted-sets/index.ts';
 import { stringRangeCommands } from './string-ranges.ts';
 import { stringCommands } from './strings.ts';
+import { transactionCommands } from './transactions.ts';
 import { transferCommands } from './transfers.ts';
 
 /** All commands this node answers, by upper-case name (`CLIENT|ID` for a subcommand). */
@@ -34,16 +40,22 @@ export const handlers: CommandHandlers = Object.freeze({
   ...hashCommands,
   ...setCommands,
   ...sortedSetCommands,
+  ...geoCommands,
   ...keyCommands,
   ...transferCommands,
   ...objectCommands,
   ...dumpCommands,
   ...sortCommands,
+  ...debugCommands,
   ...expiryCommands,
   ...connectionCommands,
   ...clientCommands,
+  ...transactionCommands,
+  ...pubsubCommands,
   ...configCommands,
   ...serverCommands,
   ...operationsCommands,
+  ...cacheCommands,
+  ...purgeCommands,
   ...replicationCommands,
 });

@@ -1,8 +1,17 @@
+import type { Subscriptions } from '../pubsub/pubsub.ts';
+import type { User } from '../../lib/acl/index.ts';
 import type { FollowerLink } from '../replication/follower-link.ts';
+import type { TrackingState } from '../tracking/tracking-state.ts';
+import type { Transaction } from '../transactions/transaction.ts';
 import type { Blocked } from './blocked.ts';
 
 /** What CLIENT REPLY asks for; `skip-next` becomes `skip` with the next command. */
 export type ReplyMode = 'on' | 'off' | 'skip-next' | 'skip';
+
+/** Bits of `Client.modes`. */
+export const IN_TRANSACTION = 1;
+export const SUBSCRIBED = 2;
+export const TRACKING = 4;
 
 /** What commands know about whom they work for. */
 export class Client {
@@ -15,6 +24,8 @@ export class Client {
   name = '';
   protocol: 2 | 3 = 2;
   authenticated: boolean;
+  /** Who it is; null for the node itself, which may do everything. */
+  user: User | null = null;
   /** Number of the database it selected. */
   database = 0;
   replyMode: ReplyMode = 'on';
@@ -27,6 +38,22 @@ export class Client {
   shard = '';
   /** Where the replication stream stood behind its last command; Infinity once that stream is another leader's. */
   writeOffset = 0;
+  /** What makes its commands more than plain ones, as bits; 0 for most clients, so that one look is enough. */
+  modes = 0;
+  /** Between MULTI and EXEC (`IN_TRANSACTION`). */
+  transaction: Transaction | null = null;
+  /** EXEC is running its commands. */
+  isExecuting = false;
+  /** A key that it watches has changed: its next EXEC does nothing. */
+  hasStaleWatch = false;
+  /** What it listens to (`SUBSCRIBED`); null for nothing. */
+  subscriptions: Subscriptions | null = null;
+  /** How the keys that it reads are tracked (`TRACKING`); null when they are not. */
+  tracking: TrackingState | null = null;
+  /** Messages that have come for it while its EXEC was running; they go behind the reply. */
+  deferred: Buffer[] = [];
+  /** The current command waits for the end of a pause, and is to be executed again. */
+  isPostponed = false;
   /** Commands may let it wait: it has a connection, and is not in the middle of a transaction. */
   mayBlock = false;
   /** What it waits for; `BlockedClients` alone changes it. */

@@ -70,8 +70,9 @@ export class Connection implements ConnectedClient, Departing, LinkTransport {
       ...addresses,
       id: node.clients.nextId(),
       nowMs: node.clock.monotonicMs(),
-      authenticated: node.settings.requirePass === '',
+      authenticated: !node.access.users.requireLogin,
     });
+    this.client.user = node.access.users.default;
     this.client.mayBlock = true;
     this.#parser.authenticated = this.client.authenticated;
     node.clients.add(this);
@@ -145,7 +146,7 @@ export class Connection implements ConnectedClient, Departing, LinkTransport {
     let more = false;
     this.#isInTurn = true;
     try {
-      while (client.blocked === null && !client.closing && this.#parser.next()) {
+      while (client.blocked === null && !client.closing && this.#next()) {
         this.#execute(reply);
         more = reply.length >= TURN_BYTES;
         if (more) break;
@@ -158,6 +159,13 @@ export class Connection implements ConnectedClient, Departing, LinkTransport {
     executor.endTurn();
     this.#flush();
     return more;
+  }
+
+  /** Moves to the next command; one that had to wait for the end of a pause is still there. */
+  #next(): boolean {
+    if (!this.client.isPostponed) return this.#parser.next();
+    this.client.isPostponed = false;
+    return true;
   }
 
   /** Nothing more of this client can be understood; nobody else is affected. */
@@ -194,6 +202,7 @@ export class Connection implements ConnectedClient, Departing, LinkTransport {
     const muted = new ReplyWriter();
     muted.protocol = client.protocol;
     this.#host.executor.execute(client, this.#parser, muted);
+    if (client.isPostponed) return;
     reply.protocol = client.protocol;
     const bytes = muted.take();
     if (mode === 'off' && client.replyMode === 'on') reply.raw(bytes, 0, bytes.length);
@@ -385,7 +394,8 @@ export class Connection implements ConnectedClient, Departing, LinkTransport {
 
   answer(bytes: Buffer, debt: Debt | null): void {
     const { node } = this.#host;
-    if (debt && debt.followerTimeoutMs > 0) {
+    if (bytes.length === 0) this.#advance();
+    else if (debt && debt.followerTimeoutMs > 0) {
       const held = [{ start: 0, end: bytes.length, offset: debt.offset }];
       const deadlineMs = node.clock.monotonicMs() + debt.followerTimeoutMs;
       this.#enqueue({ bytes, acknowledges: false, held, deadlineMs });
@@ -416,13 +426,14 @@ export class Connection implements ConnectedClient, Departing, LinkTransport {
 
   #accountInput(): void {
     const { node, limits } = this.#host;
-    const bytes = this.#parser.bufferedBytes;
+    const { transaction } = this.client;
+    const bytes = this.#parser.bufferedBytes + (transaction === null ? 0 : transaction.bytes);
     if (bytes === this.#reportedInput) return;
     node.clients.inputBytes += bytes - this.#reportedInput;
     const grew = bytes > this.#reportedInput;
     this.#reportedInput = bytes;
     if (!grew || node.clients.inputBytes <= limits.maxInputBytes) return;
-    const message = 'unfinished commands of all clients exceed 2 x node.limits.maxBulkBytes';
+    const message = 'unfinished commands and transactions of all clients exceed 2 x node.limits.maxBulkBytes';
     this.#host.departures.reply.error(new RingsideError('overloaded', message).toResp());
     this.client.closing = true;
     this.#flush();
@@ -474,6 +485,8 @@ export class Connection implements ConnectedClient, Departing, LinkTransport {
     waiting.delete(this);
     node.clients.remove(this);
     node.blocked.remove(this.client);
+    node.pause.forget(this.client);
+    node.observers.forget(this.client);
     node.clients.outputBytes -= this.#reportedOutput;
     node.clients.inputBytes -= this.#reportedInput;
     this.#reportedOutput = 0;

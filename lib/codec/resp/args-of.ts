@@ -17,8 +17,13 @@ export function argsOf(...parts: CommandPart[]): Args {
 
 /** The command in memory of its own: arguments that stay true for as long as somebody keeps them. */
 export function copyArgs(args: Args): Args {
+  return parseCommand(commandFrame(args));
+}
+
+/** The arguments of one whole command as `commandFrame` makes it; they stay in the frame. */
+export function parseCommand(frame: Buffer): Args {
   const parser = new RequestParser(UNLIMITED);
-  parser.push(commandFrame(args));
+  parser.push(frame);
   parser.next();
   return parser;
 }

@@ -1,0 +1,45 @@
+import { type CommandSpec, commandTable } from '../lib/commands/index.ts';
+import type { Client } from './server/client.ts';
+
+export const NOT_IN_TRANSACTION = 'ERR Command not allowed inside a transaction';
+
+/** Id of EXEC. */
+export const EXEC: number = commandTable.get('EXEC')!.id;
+
+const notQueued = new Set(['exec', 'discard', 'multi', 'watch', 'quit', 'reset']);
+const notInTransaction = new Set(['save', 'shutdown', 'sync', 'psync']);
+/** Commands that change nothing here and are heard of elsewhere. */
+const heardOf = new Set(['publish', 'spublish', 'pfcount']);
+const allowedWhileSubscribed = new Set([
+  'subscribe',
+  'unsubscribe',
+  'psubscribe',
+  'punsubscribe',
+  'ssubscribe',
+  'sunsubscribe',
+  'ping',
+  'quit',
+  'reset',
+]);
+
+/** Whether a client that is in a transaction has the command executed at once. */
+export function isNeverQueued(spec: CommandSpec): boolean {
+  return notQueued.has(spec.name);
+}
+
+/** Whether a transaction may not have the command. */
+export function isForbiddenInTransaction(spec: CommandSpec): boolean {
+  return notInTransaction.has(spec.name);
+}
+
+/** Whether a pause of writes makes the command wait. */
+export function waitsForWrites(spec: CommandSpec): boolean {
+  return spec.isWrite || heardOf.has(spec.name);
+}
+
+/** Why a client may not have the command while it listens to channels in RESP2, where messages could not be told from replies. */
+export function refusalWhileSubscribed(client: Client, spec: CommandSpec): string | null {
+  if (client.subscriptions === null || client.protocol === 3 || allowedWhileSubscribed.has(spec.name))
+    return null;
+  return `ERR Can't execute '${spec.name}': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are allowed in this context`;
+}
