@@ -1,6 +1,7 @@
 import type { StoredObject } from '../store/index.ts';
 import type { Dice } from './bytes.ts';
 import { MemberTable } from './member-table.ts';
+import type { OrderNode } from './order-node.ts';
 import { type KeyOrder, OrderTree } from './order-tree.ts';
 import type { Ref } from './record-log.ts';
 
@@ -114,11 +115,21 @@ export class OrderedTable implements StoredObject, KeyOrder {
   }
 
   walk(rank: number, backwards: boolean, visit: VisitMember): void {
+    if (rank < 0 || rank >= this.size) return;
     const { table } = this;
-    this.#tree.walk(rank, backwards, (ref, score) => {
-      table.locate(ref);
-      return visit(table.bytes, table.keyStart, table.keyEnd, score);
-    });
+    this.#tree.turnTo(rank);
+    let { place } = this.#tree;
+    let leaf: OrderNode | null = this.#tree.leaf;
+    const step = backwards ? -1 : 1;
+    while (leaf !== null) {
+      const { refs, scores, count }: OrderNode = leaf;
+      for (; place >= 0 && place < count; place += step) {
+        table.locate(refs[place]);
+        if (!visit(table.bytes, table.keyStart, table.keyEnd, scores[place])) return;
+      }
+      leaf = backwards ? leaf.previous : leaf.next;
+      place = backwards && leaf !== null ? leaf.count - 1 : 0;
+    }
   }
 
   /** Removes `count` members from `rank` on. */

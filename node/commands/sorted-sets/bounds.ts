@@ -44,7 +44,8 @@ export const badBounds: Readonly<Record<RangeKind, string>> = Object.freeze({
 /** Reads the bounds at two arguments; null when they are none. */
 export function parseBounds(kind: RangeKind, args: Args, minAt: number, maxAt: number): Bounds | null {
   if (kind === 'rank') {
-    const [from, to] = [longOf(args, minAt), longOf(args, maxAt)];
+    const from = longOf(args, minAt);
+    const to = longOf(args, maxAt);
     return from === null || to === null ? null : { kind, from, to };
   }
   if (kind === 'score') {
