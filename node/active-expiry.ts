@@ -4,22 +4,24 @@ import type { Keyspace } from './keyspace.ts';
 /** How often a cycle runs, and how long it may take: at most 5 % of the time. */
 export const EXPIRY_CYCLE_MS = 100;
 const BUDGET_MS = 5;
-const SAMPLES = 100;
-/** While more than this part of a sample had expired, the cycle goes on. */
-const WORTHWHILE_FRACTION = 0.1;
+/** Entries that are removed, or moved to win memory back, between two looks at the clock. */
+const STEP = 64;
 
 /**
- * Removes expired entries nobody asks for, so that they do not keep memory: looks at entries with an expiry round robin, and goes on
- * as long as that finds many, within its time. Returns how many it removed.
+ * Removes expired entries nobody asks for, so that they do not keep memory, and gives back what lies idle in the store; within its time.
+ * Returns how many it removed.
  */
 export function runExpiryCycle(keyspace: Keyspace, clock: Clock): number {
   const endMs = clock.monotonicMs() + BUDGET_MS;
   keyspace.data.nowMs = clock.wallMs();
+  keyspace.store.nowSeconds = Math.floor(clock.monotonicMs() / 1000);
   let removed = 0;
   for (;;) {
-    const samples = Math.min(SAMPLES, keyspace.store.expiringCount);
-    const expired = keyspace.expireSome(samples);
+    const { store } = keyspace;
+    const expired = keyspace.expireSome(STEP);
     removed += expired;
-    if (expired <= samples * WORTHWHILE_FRACTION || clock.monotonicMs() >= endMs) return removed;
+    store.maintain(STEP);
+    const isDone = expired < STEP && !(keyspace.data.removesExpired && store.isSearchingExpired);
+    if (isDone || clock.monotonicMs() >= endMs) return removed;
   }
 }

@@ -77,6 +77,18 @@ export class Databases {
     return bytes;
   }
 
+  /** What is to be held against the budget of the node. */
+  get chargedBytes(): number {
+    let bytes = this.data.cache.tagBudget.usedBytes;
+    for (const keyspace of this.#keyspaces) if (keyspace) bytes += keyspace.store.chargedBytes;
+    return bytes;
+  }
+
+  /** Gives memory back that stores do not use any more. To be called between commands: slots become invalid. */
+  maintain(): void {
+    for (const keyspace of this.#keyspaces) if (keyspace) keyspace.store.maintain();
+  }
+
   /** Number of entries in all databases. */
   get size(): number {
     let size = 0;

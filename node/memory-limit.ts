@@ -49,8 +49,9 @@ export function makeRoom(
 ): boolean {
   const { maxMemoryBytes, maxMemoryPolicy } = settings;
   databases.setPolicy(maxMemoryPolicy);
+  databases.maintain();
   if (maxMemoryBytes === 0) return true;
-  for (let i = 0; i < MAX_EVICTIONS && databases.usedBytes > maxMemoryBytes; i++) {
+  for (let i = 0; i < MAX_EVICTIONS && databases.chargedBytes > maxMemoryBytes; i++) {
     if (!evictFromLargest(databases)) return false;
   }
   return true;

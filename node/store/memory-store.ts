@@ -1,377 +1,339 @@
 import type { RespWriter } from '../../lib/codec/resp/index.ts';
-import { copy, EntryBytes } from './entry-bytes.ts';
+import { readWord, writeWord } from '../../lib/store/index.ts';
+import { copy, copyLatin1 } from './bytes.ts';
+import { Entries, INDEX_BYTES, type StoreOptions } from './entries.ts';
 import type { EvictionRule } from './eviction-rule.ts';
-import { ExpirySet } from './expiry-set.ts';
-import { HashIndex } from './hash-index.ts';
-import { LruList } from './lru-list.ts';
-import { ROW_SHIFT, SLOT_SHIFT, SlotTable, VERSION_HIGH, VERSION_LOW } from './slot-table.ts';
+import { OBJECT, RARE, type Records, TAGGED } from './records.ts';
 import type { ByteView, Slot, Store } from './store.ts';
 import { STRING, type StoredObject, type ValueType } from './value-type.ts';
 
-/** The row and its share of the index, with what both have in reserve after growing. */
-const ENTRY_BYTES = 96;
-/** Place and time in the set of expiring slots, with slack. */
-const EXPIRY_BYTES = 40;
-/** Rows are given back when fewer than this part of them is in use, some with each removal. */
-const MIN_FILL = 7 / 8;
-const MIN_ROWS = 4096;
-const CUTS_PER_REMOVAL = 2;
-/** Random tries to find a slot in use. */
-const RANDOM_TRIES = 100;
-/** Up to this many characters a loop beats the call into native code. */
-const LOOP_CHARS = 32;
+/** Type of a record whose value is a string that was edited in place. */
+const EDITED_STRING = 5 as ValueType;
+/** The number of an object. */
+const OBJECT_ID_BYTES = 4;
+/** The last time that can be told in 48 bits; the year is 10889. */
+const MAX_TIME_MS = 2 ** 48 - 1;
 
-/** What few entries have. */
-interface Extra {
-  type: ValueType;
-  object: StoredObject | null;
-  objectBytes: number;
-  clientFlags: number;
-  softExpiresAt: number;
-  hasTags: boolean;
-  wasEdited: boolean;
-}
-
-/** The first store: everything off the JavaScript heap, a row of one cache line for each entry and a log of cells for what is longer. */
+/**
+ * The store of a node: one record of a few bytes more than key and value for each entry, off the JavaScript heap, and an index of less than 6 bytes
+ * an entry.
+ */
 export class MemoryStore implements Store {
-  readonly #slots = new SlotTable();
-  readonly #bytes = new EntryBytes(this.#slots);
-  readonly #lru = new LruList(this.#slots);
-  readonly #expiry = new ExpirySet(this.#slots);
-  readonly #index: HashIndex;
-  readonly #extras = new Map<Slot, Extra>();
-  #objectBytes = 0;
-  #evicts = true;
-  readonly spaces = 1;
+  readonly #entries: Entries;
+  readonly #records: Records;
 
-  /** `hashSeed` keeps clients from choosing keys that collide. */
-  constructor({ hashSeed }: { hashSeed: number }) {
-    this.#index = new HashIndex(hashSeed, this.#slots, this.#bytes);
+  constructor(options: StoreOptions) {
+    this.#entries = new Entries(options);
+    this.#records = this.#entries.records;
   }
 
   get size(): number {
-    return this.#index.size;
-  }
-
-  get isResizing(): boolean {
-    return this.#index.isResizing;
+    return this.#entries.index.size;
   }
 
   get expiringCount(): number {
-    return this.#expiry.size;
+    return this.#entries.expiringCount;
   }
 
   get usedBytes(): number {
-    return (
-      this.#index.size * ENTRY_BYTES +
-      this.#expiry.size * EXPIRY_BYTES +
-      this.#bytes.chargedBytes +
-      this.#objectBytes
-    );
+    return this.#entries.usedBytes;
   }
 
   get reservedBytes(): number {
-    return this.#slots.top * 2 ** ROW_SHIFT + this.#bytes.reservedBytes;
+    return this.#entries.reservedBytes;
+  }
+
+  get chargedBytes(): number {
+    return this.#entries.chargedBytes;
+  }
+
+  get fragmentationBytes(): number {
+    return this.#entries.fragmentationBytes;
+  }
+
+  get spaces(): number {
+    return this.#entries.spaces.length;
+  }
+
+  spaceBytes(space: number): number {
+    return this.#entries.spaceBytes(space);
+  }
+
+  setEviction(space: number, rule: EvictionRule, budgetBytes = 0): void {
+    this.#entries.setEviction(space, rule, budgetBytes);
+  }
+
+  maintain(moves = 0): void {
+    this.#entries.maintain(moves);
   }
 
   find(buffer: Buffer, start: number, end: number): Slot {
-    return this.#index.find(this.#index.hash(buffer, start, end), buffer, start, end);
+    return this.#entries.index.find(this.#records.hash(buffer, start, end), buffer, start, end);
   }
 
-  insert(buffer: Buffer, start: number, end: number): Slot {
-    const slot = this.#slots.take();
-    this.#bytes.begin(slot, buffer, start, end);
-    this.#index.insert(slot, this.#index.hash(buffer, start, end));
-    this.#lru.add(slot);
-    this.setVersion(slot, 0, 0);
-    return slot;
+  insert(buffer: Buffer, start: number, end: number, space = 0): Slot {
+    return this.#entries.insert(buffer, start, end, space);
   }
 
   remove(slot: Slot): void {
-    if (this.#extras.size > 0) this.#dropExtra(slot);
-    this.#bytes.end(slot);
-    this.#expiry.set(slot, 0);
-    this.#lru.remove(slot);
-    this.#index.remove(slot);
-    this.#slots.release(slot);
-    if (this.#slots.top > MIN_ROWS && this.size < this.#slots.top * MIN_FILL) this.#compact();
-  }
-
-  /** Cuts off a few of the last rows, so that after a change of workload the memory of the rows comes back too. */
-  #compact(): void {
-    for (let i = 0; i < CUTS_PER_REMOVAL; i++) {
-      const from = this.#slots.top - 1;
-      const to = this.#slots.cutLast();
-      if (to === 0) continue;
-      this.#index.moved(from, to);
-      this.#lru.moved(to);
-      this.#expiry.moved(to);
-      this.#bytes.moved(to);
-      const extra = this.#extras.get(from);
-      if (extra) this.#extras.delete(from);
-      if (extra) this.#extras.set(to, extra);
-    }
+    this.#entries.remove(slot);
   }
 
   clear(): void {
-    this.#extras.clear();
-    this.#objectBytes = 0;
-    this.#index.clear();
-    this.#expiry.clear();
-    this.#slots.clear();
-    this.#bytes.clear();
+    this.#entries.clear();
   }
 
   keyOf(slot: Slot): string {
-    return this.#bytes.keyOf(slot);
+    const records = this.#records;
+    records.parse(slot);
+    return records.bytes.latin1Slice(records.keyAt, records.valueAt);
   }
 
   touch(slot: Slot): void {
-    this.#lru.touch(slot);
+    this.#entries.touch(slot);
   }
 
-  oldest(): Slot {
-    return this.#lru.oldest;
+  victim(space: number): Slot {
+    return this.#entries.victim(space);
   }
 
-  victim(): Slot {
-    return this.#evicts ? this.oldest() : 0;
+  get nowSeconds(): number {
+    return this.#entries.nowSeconds;
   }
 
-  setEviction(_space: number, { policy }: EvictionRule): void {
-    this.#evicts = policy !== 'none';
+  set nowSeconds(seconds: number) {
+    this.#entries.nowSeconds = seconds;
   }
 
-  spaceBytes(): number {
-    return this.usedBytes;
+  idleSeconds(slot: Slot): number {
+    return this.#entries.idleSeconds(slot);
   }
 
-  /** No policy here notes it. */
-  idleSeconds(): number {
-    return 0;
-  }
-
-  /** No policy here counts. */
-  frequencyOf(): number {
-    return 0;
+  frequencyOf(slot: Slot): number {
+    return this.#entries.frequencyOf(slot);
   }
 
   random(random: { int(n: number): number }): Slot {
-    if (this.size === 0) return 0;
-    const slots = this.#slots;
-    let slot = 1 + random.int(slots.top - 1);
-    // After mass deletion few slots are in use; a walk from a random place is good enough then.
-    for (let tries = 0; tries < RANDOM_TRIES && slots.isFree(slot); tries++)
-      slot = 1 + random.int(slots.top - 1);
-    while (slots.isFree(slot)) slot = slot + 1 < slots.top ? slot + 1 : 1;
-    return slot;
+    return this.#entries.index.random(random);
+  }
+
+  scan(cursor: number, visit: (slot: Slot) => void): number {
+    return this.#entries.index.scan(cursor, visit);
   }
 
   bytesOf(slot: Slot): number {
-    const timed = this.expiresAt(slot) === 0 ? 0 : EXPIRY_BYTES;
-    const object = this.#extras.get(slot)?.objectBytes ?? 0;
-    return ENTRY_BYTES + timed + this.keyOf(slot).length + this.length(slot) + object;
+    const records = this.#records;
+    records.parse(slot);
+    const isObject = (records.flags & OBJECT) !== 0;
+    const object = isObject ? this.#entries.objects.bytesOf(readWord(records.bytes, records.valueAt)) : 0;
+    return records.size + INDEX_BYTES + object;
   }
 
   length(slot: Slot): number {
-    this.#bytes.locate(slot);
-    return this.#bytes.length;
+    const records = this.#records;
+    records.parse(slot);
+    return (records.flags & OBJECT) === 0 ? records.valueLength : 0;
   }
 
   latin1(slot: Slot): string {
-    const bytes = this.#bytes;
-    bytes.locate(slot);
-    return bytes.source.latin1Slice(bytes.start, bytes.start + bytes.length);
+    const records = this.#records;
+    records.parse(slot);
+    const at = records.valueAt;
+    return records.bytes.latin1Slice(at, at + records.valueLength);
   }
 
   writeValue(slot: Slot, reply: RespWriter): void {
-    const bytes = this.#bytes;
-    bytes.locate(slot);
-    reply.bulk(bytes.source, bytes.start, bytes.start + bytes.length);
+    const records = this.#records;
+    records.parse(slot);
+    const at = records.valueAt;
+    reply.bulk(records.bytes, at, at + records.valueLength);
   }
 
   copyValue(slot: Slot, target: Buffer, at: number): void {
-    const bytes = this.#bytes;
-    bytes.locate(slot);
-    copy(bytes.source, bytes.start, bytes.start + bytes.length, target, at);
+    const records = this.#records;
+    records.parse(slot);
+    const start = records.valueAt;
+    copy(records.bytes, start, start + records.valueLength, target, at);
   }
 
   view(slot: Slot, into: ByteView): void {
-    const bytes = this.#bytes;
-    bytes.locate(slot);
-    into.buffer = bytes.source;
-    into.start = bytes.start;
-    into.end = bytes.start + bytes.length;
+    const records = this.#records;
+    records.parse(slot);
+    into.buffer = records.bytes;
+    into.start = records.valueAt;
+    into.end = into.start + records.valueLength;
   }
 
   setBytes(slot: Slot, buffer: Buffer, start: number, end: number): void {
-    if (this.#extras.size > 0) this.#dropObject(slot);
-    const bytes = this.#bytes;
-    bytes.resize(slot, end - start);
-    copy(buffer, start, end, bytes.source, bytes.start);
+    this.#replaceValue(slot, end - start);
+    copy(buffer, start, end, this.#records.bytes, this.#records.valueAt);
   }
 
   setLatin1(slot: Slot, value: string): void {
-    if (this.#extras.size > 0) this.#dropObject(slot);
-    const bytes = this.#bytes;
-    bytes.resize(slot, value.length);
-    const { source, start } = bytes;
-    if (value.length > LOOP_CHARS) source.latin1Write(value, start);
-    else for (let i = 0; i < value.length; i++) source[start + i] = value.charCodeAt(i);
+    this.#replaceValue(slot, value.length);
+    copyLatin1(value, this.#records.bytes, this.#records.valueAt);
+  }
+
+  /** Makes room for another value of `length` bytes and parses the record. */
+  #replaceValue(slot: Slot, length: number): void {
+    const records = this.#records;
+    records.parse(slot);
+    if ((records.flags & OBJECT) !== 0) this.#entries.dropObject();
+    if (records.type === EDITED_STRING) records.setType(STRING, false);
+    if (records.valueLength !== length) this.#entries.reshape(records.extension, length);
   }
 
   append(slot: Slot, buffer: Buffer, start: number, end: number): number {
     const before = this.length(slot);
-    const bytes = this.#bytes;
-    bytes.extend(slot, before + end - start);
-    copy(buffer, start, end, bytes.source, bytes.start + before);
-    this.#extra(slot).wasEdited = true;
-    return bytes.length;
+    const length = before + end - start;
+    this.#edit(slot, length);
+    copy(buffer, start, end, this.#records.bytes, this.#records.valueAt + before);
+    return length;
   }
 
   resize(slot: Slot, length: number): void {
     const before = this.length(slot);
-    const bytes = this.#bytes;
-    bytes.extend(slot, length);
-    if (length > before) bytes.source.fill(0, bytes.start + before, bytes.start + length);
-    this.#extra(slot).wasEdited = true;
-  }
-
-  resizePacked(slot: Slot, length: number): Slot {
-    this.#bytes.extend(slot, length);
-    return slot;
+    this.#edit(slot, length);
+    const { bytes, valueAt } = this.#records;
+    if (length > before) bytes.fill(0, valueAt + before, valueAt + length);
   }
 
   writeAt(slot: Slot, at: number, buffer: Buffer, start: number, end: number): void {
-    const bytes = this.#bytes;
-    bytes.locate(slot);
-    copy(buffer, start, end, bytes.source, bytes.start + at);
-    this.#extra(slot).wasEdited = true;
+    this.#edit(slot, this.length(slot));
+    copy(buffer, start, end, this.#records.bytes, this.#records.valueAt + at);
+  }
+
+  /** Gives a string another length, with room to grow on, and takes note that it was edited. */
+  #edit(slot: Slot, length: number): void {
+    const records = this.#records;
+    records.parse(slot);
+    if (records.valueLength !== length) this.#entries.reshape(records.extension, length, length >>> 1);
+    if (records.type === STRING) records.setType(EDITED_STRING, false);
   }
 
   wasEdited(slot: Slot): boolean {
-    return this.#extras.get(slot)?.wasEdited ?? false;
+    this.#records.locate(slot);
+    return this.#records.type === EDITED_STRING;
+  }
+
+  resizePacked(slot: Slot, length: number): Slot {
+    const records = this.#records;
+    records.parse(slot);
+    if (records.valueLength !== length) this.#entries.reshape(records.extension, length);
+    return records.ref;
   }
 
   expiresAt(slot: Slot): number {
-    return this.#expiry.at(slot);
+    this.#records.locate(slot);
+    return this.#records.expiresAt;
   }
 
   setExpiry(slot: Slot, atMs: number): void {
-    this.#expiry.set(slot, atMs);
+    this.#entries.setExpiry(slot, Math.min(atMs, MAX_TIME_MS));
   }
 
-  nextExpiring(): Slot {
-    return this.#expiry.advance();
+  nextExpired(nowMs: number): Slot {
+    return this.#entries.nextExpired(nowMs);
+  }
+
+  get isSearchingExpired(): boolean {
+    return this.#entries.isSearchingExpired;
   }
 
   versionHigh(slot: Slot): number {
-    return this.#slots.words[(slot << SLOT_SHIFT) + VERSION_HIGH] >>> 0;
+    this.#records.locate(slot);
+    return this.#records.versionHigh;
   }
 
   versionLow(slot: Slot): number {
-    return this.#slots.words[(slot << SLOT_SHIFT) + VERSION_LOW] >>> 0;
+    this.#records.locate(slot);
+    return this.#records.versionLow;
   }
 
   setVersion(slot: Slot, high: number, low: number): void {
-    const { words } = this.#slots;
-    words[(slot << SLOT_SHIFT) + VERSION_LOW] = low;
-    words[(slot << SLOT_SHIFT) + VERSION_HIGH] = high;
+    this.#entries.setVersion(slot, high, low);
   }
 
   typeOf(slot: Slot): ValueType {
-    if (this.#extras.size === 0) return STRING;
-    return this.#extras.get(slot)?.type ?? STRING;
+    this.#records.locate(slot);
+    const { type } = this.#records;
+    return type === EDITED_STRING ? STRING : type;
   }
 
   setType(slot: Slot, type: ValueType): void {
-    this.#extra(slot).type = type;
+    const records = this.#records;
+    records.locate(slot);
+    records.setType(type, (records.flags & OBJECT) !== 0);
   }
 
   objectOf(slot: Slot): StoredObject | null {
-    return this.#extras.get(slot)?.object ?? null;
+    const records = this.#records;
+    records.parse(slot);
+    if ((records.flags & OBJECT) === 0) return null;
+    return this.#entries.objects.at(readWord(records.bytes, records.valueAt));
   }
 
   setObject(slot: Slot, type: ValueType, object: StoredObject): Slot {
-    this.setLatin1(slot, '');
-    const extra = this.#extra(slot);
-    extra.type = type;
-    extra.object = object;
-    this.objectChanged(slot);
-    return slot;
+    this.#replaceValue(slot, OBJECT_ID_BYTES);
+    const records = this.#records;
+    const { objects } = this.#entries;
+    const id = objects.add(object);
+    writeWord(records.bytes, records.valueAt, id);
+    records.setType(type, true);
+    records.segment.queue.owner.objectBytes += objects.bytesOf(id);
+    return records.ref;
   }
 
   objectChanged(slot: Slot): void {
-    const extra = this.#extras.get(slot);
-    if (!extra?.object) return;
-    this.#objectBytes += extra.object.bytes - extra.objectBytes;
-    extra.objectBytes = extra.object.bytes;
+    const records = this.#records;
+    records.parse(slot);
+    if ((records.flags & OBJECT) === 0) return;
+    const id = readWord(records.bytes, records.valueAt);
+    records.segment.queue.owner.objectBytes += this.#entries.objects.update(id);
   }
 
   clientFlags(slot: Slot): number {
-    return this.#extras.get(slot)?.clientFlags ?? 0;
+    this.#records.parse(slot);
+    return this.#records.clientFlags;
   }
 
   setClientFlags(slot: Slot, flags: number): void {
-    this.#extra(slot).clientFlags = flags;
+    this.#parseRare(slot);
+    this.#records.setClientFlags(flags);
   }
 
   softExpiresAt(slot: Slot): number {
-    return this.#extras.get(slot)?.softExpiresAt ?? 0;
+    this.#records.parse(slot);
+    return this.#records.softExpiresAt;
   }
 
   setSoftExpiry(slot: Slot, atMs: number): void {
-    this.#extra(slot).softExpiresAt = atMs;
+    this.#parseRare(slot);
+    this.#records.setSoftExpiresAt(Math.min(atMs, MAX_TIME_MS));
+  }
+
+  #parseRare(slot: Slot): void {
+    const records = this.#records;
+    records.parse(slot);
+    if (!records.has(RARE)) this.#entries.reshape(records.extension | RARE, records.valueLength);
   }
 
   hasTags(slot: Slot): boolean {
-    return this.#extras.get(slot)?.hasTags ?? false;
+    this.#records.parse(slot);
+    return this.#records.has(TAGGED);
   }
 
   setHasTags(slot: Slot, has: boolean): void {
-    this.#extra(slot).hasTags = has;
+    const records = this.#records;
+    records.parse(slot);
+    if (records.has(TAGGED) === has) return;
+    this.#entries.reshape(records.extension ^ TAGGED, records.valueLength);
   }
 
   clearMarks(slot: Slot): void {
-    const extra = this.#extras.get(slot);
-    if (!extra) return;
-    extra.clientFlags = 0;
-    extra.softExpiresAt = 0;
-    extra.hasTags = false;
-  }
-
-  #extra(slot: Slot): Extra {
-    let extra = this.#extras.get(slot);
-    if (!extra) {
-      extra = {
-        type: STRING,
-        object: null,
-        objectBytes: 0,
-        clientFlags: 0,
-        softExpiresAt: 0,
-        hasTags: false,
-        wasEdited: false,
-      };
-      this.#extras.set(slot, extra);
-    }
-    return extra;
-  }
-
-  #dropExtra(slot: Slot): void {
-    this.#dropObject(slot);
-    this.#extras.delete(slot);
-  }
-
-  #dropObject(slot: Slot): void {
-    const extra = this.#extras.get(slot);
-    if (extra) extra.wasEdited = false;
-    if (!extra?.object) return;
-    this.#objectBytes -= extra.objectBytes;
-    extra.objectBytes = 0;
-    extra.object = null;
-  }
-
-  scan(cursor: number, visit: (slot: Slot) => void): number {
-    return this.#index.scan(cursor, visit);
+    const records = this.#records;
+    records.parse(slot);
+    if (records.has(RARE) || records.has(TAGGED))
+      this.#entries.reshape(records.extension & ~(RARE | TAGGED), records.valueLength);
   }
 }

@@ -3,8 +3,8 @@ import type { EvictionRule } from './eviction-rule.ts';
 import type { StoredObject, ValueType } from './value-type.ts';
 
 /**
- * Names an entry: an integer of 32 bits, 0 for none, possibly negative. Valid until any entry is added, removed or changed in size: what
- * is looked up is used before that, and looked up again behind it.
+ * Names an entry: an integer of 32 bits, 0 for none, possibly negative. Valid until the entry is removed (then using it throws), or until
+ * `maintain` or `victim` is called, which may move any entry: so for as long as one command runs.
  */
 export type Slot = number;
 
@@ -30,6 +30,13 @@ export interface Store {
   readonly usedBytes: number;
   /** Bytes taken from the system for keys and values; what is above `usedBytes` lies idle. */
   readonly reservedBytes: number;
+  /**
+   * What is to be held against a budget of memory: `reservedBytes` and the objects, with idle bytes as far as the store tolerates
+   * them. Every removal brings it down.
+   */
+  readonly chargedBytes: number;
+  /** Bytes that lie idle between the entries. */
+  readonly fragmentationBytes: number;
 
   find(buffer: Buffer, start: number, end: number): Slot;
   /**
@@ -44,16 +51,19 @@ export interface Store {
   keyOf(slot: Slot): string;
   /** Makes the entry the most recently used one. */
   touch(slot: Slot): void;
-  /** The entry that has not been used for the longest time, or 0. */
-  oldest(): Slot;
-  /** The entry that the policy of the space gives up next, or 0 when it gives up none. To be removed at once, or left alone. */
+  /** The entry that the policy of the space gives up next, or 0 when it gives up none. To be removed at once. All other slots are invalid then. */
   victim(space: number): Slot;
-  /** By which rule a space gives up entries; may change while it holds some. */
-  setEviction(space: number, rule: EvictionRule): void;
+  /**
+   * By which rule a space gives up entries, and what it may take (0: not known), which s3-fifo divides; may change while it holds some. Makes
+   * the space when it is not there yet.
+   */
+  setEviction(space: number, rule: EvictionRule, budgetBytes?: number): void;
   /** Number of spaces; space 0 is there always. */
   readonly spaces: number;
   /** What the entries of a space take, counted like the budget that bounds it. */
   spaceBytes(space: number): number;
+  /** The time that is noted with each use, in seconds of any clock that never goes back: set by whoever owns the store. */
+  nowSeconds: number;
   /** Seconds since the last use, where the policy of its space notes that; else 0. */
   idleSeconds(slot: Slot): number;
   /** How often it was used, as the policy of its space counts (up to 255, decaying); 0 where it does not count. */
@@ -94,8 +104,9 @@ export interface Store {
   expiresAt(slot: Slot): number;
   /** 0 for never. */
   setExpiry(slot: Slot, atMs: number): void;
-  /** The next entry with an expiry, round robin; 0 when there is none. */
-  nextExpiring(): Slot;
+  /** An entry that expires at `nowMs` or before; 0 when there is none, or when it takes another call to find it (`isSearchingExpired`). */
+  nextExpired(nowMs: number): Slot;
+  readonly isSearchingExpired: boolean;
 
   /** Upper and lower 32 bits of the version. */
   versionHigh(slot: Slot): number;
@@ -130,10 +141,14 @@ export interface Store {
   clearMarks(slot: Slot): void;
 
   /**
-   * Calls `visit` for some entries and returns the cursor to go on from, 0 at the end. What is there from the first call to the last is
-   * visited at least once. `visit` must not mutate.
+   * Calls `visit` for some entries and returns the cursor to go on from (below 2^32), 0 at the end. What is there from the first call to the
+   * last is visited exactly once, what comes or goes at most once. `visit` must not mutate.
    */
   scan(cursor: number, visit: (slot: Slot) => void): number;
-  /** While true, a whole scan may visit an entry twice even though nothing changes. */
-  readonly isResizing: boolean;
+
+  /**
+   * Gives memory back that removed entries leave, and wins some back from between the others: as much work as the mutations since the last
+   * call are worth, or moving up to `moves` entries. To be called between commands: all slots become invalid.
+   */
+  maintain(moves?: number): void;
 }

@@ -1,0 +1,26 @@
+import type { SegmentQueue, TimingWheel } from '../../lib/store/index.ts';
+import type { EvictionRule } from './eviction-rule.ts';
+import type { Policy } from './policy.ts';
+
+/** A part of the entries that has its own budget, policy and counters. */
+export class Space {
+  readonly index: number;
+  readonly wheel: TimingWheel;
+  /** Where new entries go under s3-fifo; otherwise empty, or what an earlier policy left. */
+  small!: SegmentQueue<Space>;
+  main!: SegmentQueue<Space>;
+  policy!: Policy;
+  rule: EvictionRule = { policy: 'none', volatileOnly: false };
+  /** What its entries may take together, 0 when that is not known: the small queue of s3-fifo is a part of it. */
+  budgetBytes = 0;
+  entries = 0;
+  /** Bytes of the objects of its entries. */
+  objectBytes = 0;
+  /** Segments of an earlier generation may hold entries the policy does not know. */
+  isConverting = false;
+
+  constructor(index: number, wheel: TimingWheel) {
+    this.index = index;
+    this.wheel = wheel;
+  }
+}
