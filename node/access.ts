@@ -62,7 +62,7 @@ export class Access {
   }
 
   #check(client: Client, spec: CommandSpec, args: Args): Denial | null {
-    if (client.user === null) return null;
+    if (client.user === null || client.user.isUnlimited) return null;
     const denial = client.user.denies(spec, args);
     if (denial === null) return null;
     const { kind, argument } = denial;
@@ -72,7 +72,7 @@ export class Access {
   }
 
   #log(client: Client, reason: Denial['kind'] | 'auth', object: string, user: string): void {
-    const context = client.transaction === null ? 'toplevel' : 'multi';
+    const context = client.transaction === null && !client.isExecuting ? 'toplevel' : 'multi';
     const clientInfo = this.#describe(client);
     const atMs = this.#clock.wallMs();
     this.log.add({ reason, context, object, user, clientInfo, atMs }, this.#settings.aclLogMaxLength);
