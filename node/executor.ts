@@ -158,7 +158,9 @@ export class Executor {
       this.#data.logged = false;
       this.#context.client = client;
       this.#context.keyspace = this.#databases.at(client.database);
+      const startedMs = this.#node.clock.monotonicMs();
       if (!serve(this.#context, args, i, reply)) return;
+      this.#node.watch.served(spec, client, args, this.#node.clock.monotonicMs() - startedMs);
       this.#logChange(args, dirty);
       this.#owe(before);
     } else reply.error(refusal);
@@ -337,7 +339,9 @@ export class Executor {
     const args = parseCommand(frame);
     this.#node.stats.commands++;
     const handler = this.#handlers[spec.id]!;
-    const refusal = spec.isWrite ? this.#refusalByNamespace(spec, client, args) : null;
+    const refusal =
+      this.#node.access.refusalInExec(client, spec, args) ??
+      (spec.isWrite ? this.#refusalByNamespace(spec, client, args) : null);
     if (refusal !== null) reply.error(refusal);
     else if (spec.isWrite) this.#callWrite(handler, spec, client, args, reply);
     else this.#call(handler, spec, client, args, reply);

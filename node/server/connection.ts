@@ -198,14 +198,13 @@ export class Connection implements ConnectedClient, Departing, LinkTransport {
   /** The client asked for no reply (CLIENT REPLY). */
   #executeMuted(reply: ReplyWriter): void {
     const { client } = this;
-    const mode = client.replyMode;
     const muted = new ReplyWriter();
     muted.protocol = client.protocol;
     this.#host.executor.execute(client, this.#parser, muted);
     if (client.isPostponed) return;
     reply.protocol = client.protocol;
     const bytes = muted.take();
-    if (mode === 'off' && client.replyMode === 'on') reply.raw(bytes, 0, bytes.length);
+    if (client.replyMode === 'on') reply.raw(bytes, 0, bytes.length);
     if (client.blocked) client.blocked.muted = true;
     if (client.replyMode === 'skip-next') client.replyMode = 'on';
   }
