@@ -102,7 +102,8 @@ export function sorted(value: unknown, together: number): string {
   return groups.sort().join('\n');
 }
 
-function flatten(value: unknown): string[] {
+/** All that is in a decoded reply, one text each. */
+export function flatten(value: unknown): string[] {
   if (value instanceof Map) return [...value].flatMap(flatten);
   if (Array.isArray(value) || value instanceof Set) return [...value].flatMap(flatten);
   return [Buffer.isBuffer(value) ? value.toString('hex') : String(value)];
