@@ -4,6 +4,8 @@ import { giveBack } from './bytes.ts';
 const UNIT_SHIFT = 2;
 const MAX_SEGMENT_BYTES = 1 << (16 + UNIT_SHIFT);
 const FIRST_SEGMENT_BYTES = 512;
+/** A segment is as large as an eighth of what is live, as far as it may. */
+const SEGMENT_SHARE_SHIFT = 3;
 /** Larger records have a segment of their own, of their very size. */
 const MAX_SHARED_BYTES = MAX_SEGMENT_BYTES >> 1;
 const MAX_SEGMENTS = 1 << 16;
@@ -102,7 +104,7 @@ export class RecordLog {
     const former = this.#open;
     const wanted = Math.min(
       MAX_SEGMENT_BYTES,
-      roundUp(Math.max(FIRST_SEGMENT_BYTES, bytes, this.#live >> 2)),
+      roundUp(Math.max(FIRST_SEGMENT_BYTES, bytes, this.#live >> SEGMENT_SHARE_SHIFT)),
     );
     this.#open = this.#add(wanted, false);
     if (former !== null && former.live === 0) this.#release(former);
