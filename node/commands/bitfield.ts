@@ -162,6 +162,8 @@ function bitField(context: CommandContext, args: Args, reply: RespWriter) {
   const bytes = Math.max(...writes.map(({ offset, width }) => Math.floor((offset + width - 1) / 8) + 1));
   const isLonger = found === 0 || keyspace.store.length(found) < bytes;
   const slot = lengthened(keyspace, args, found, bytes);
+  // To Redis, a string with fields is no number and no short text any more, whether or not they change.
+  keyspace.store.writeAt(slot, 0, buffer, 0, 0);
   const isChanged = run(keyspace, operations, slot, reply);
   if (!isChanged && !isLonger) return;
   keyspace.modified(slot);

@@ -44,9 +44,9 @@ function setBit(context: CommandContext, args: Args, reply: RespWriter) {
   const byte = value.buffer[value.start + at];
   const mask = 128 >> (offset & 7);
   const former = (byte & mask) === 0 ? 0 : 1;
+  oneByte[0] = bit === 1 ? byte | mask : byte & ~mask;
+  store.writeAt(slot, at, oneByte, 0, 1);
   if (isLonger || former !== bit) {
-    oneByte[0] = bit === 1 ? byte | mask : byte & ~mask;
-    store.writeAt(slot, at, oneByte, 0, 1);
     keyspace.modified(slot);
     keyspace.notify(NOTIFY_STRING, 'setbit', buffer, args.start(1), args.end(1));
   }
@@ -169,6 +169,8 @@ function bitOp(context: CommandContext, args: Args, reply: RespWriter) {
   if (result.length > 0) {
     const slot = target || keyspace.insert(buffer, args.start(2), args.end(2));
     keyspace.setBytes(slot, result, 0, result.length, 0);
+    // To Redis, the result of an operation is no number and no short text, whatever its bytes are.
+    keyspace.store.writeAt(keyspace.store.find(buffer, args.start(2), args.end(2)), 0, result, 0, 0);
     keyspace.notify(NOTIFY_STRING, 'set', buffer, args.start(2), args.end(2));
   } else if (target !== 0) {
     keyspace.remove(target);

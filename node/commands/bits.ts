@@ -26,9 +26,12 @@ function countWhole(buffer: Buffer, from: number, to: number): number {
   let count = 0;
   let at = from;
   while (at < to && ((buffer.byteOffset + at) & 3) !== 0) count += popcount32(buffer[at++]);
-  const words = new Int32Array(buffer.buffer, buffer.byteOffset + at, (to - at) >> 2);
-  for (const word of words) count += popcount32(word);
-  for (at += words.length * 4; at < to; at++) count += popcount32(buffer[at]);
+  if (to - at >= 4) {
+    const words = new Int32Array(buffer.buffer, buffer.byteOffset + at, (to - at) >> 2);
+    for (let i = 0; i < words.length; i++) count += popcount32(words[i]);
+    at += words.length * 4;
+  }
+  while (at < to) count += popcount32(buffer[at++]);
   return count;
 }
 

@@ -72,13 +72,20 @@ function stringOf({ store }: Keyspace, slot: Slot): Buffer | null {
   return value;
 }
 
+/** The number that a text of C says: it ends at a zero byte, and an empty one is 0. Null when it is none. */
+function weightOf(text: Buffer): number | null {
+  const zero = text.indexOf(0);
+  const end = zero < 0 ? text.length : zero;
+  return end === 0 ? 0 : parseDouble(text, 0, end);
+}
+
 /** Gives the elements what they are sorted by; false when something that should be a number is none. */
 function weigh(keyspace: Keyspace, elements: readonly Sortable[], { alpha, by }: SortOptions): boolean {
   for (const sortable of elements) {
     const text = by === null ? sortable.element : lookUp(keyspace, by, sortable.element);
     if (alpha) sortable.text = text;
-    if (alpha || text === null || text.length === 0) continue;
-    const weight = parseDouble(text, 0, text.length);
+    if (alpha || text === null) continue;
+    const weight = weightOf(text);
     if (weight === null) return false;
     sortable.weight = weight;
   }

@@ -8,7 +8,7 @@ type Sample = (reply: RespWriter) => void;
 const samples: Readonly<Record<string, Sample>> = {
   STRING: (reply) => reply.bulkLatin1('Hello World'),
   INTEGER: (reply) => reply.integer(12345),
-  DOUBLE: (reply) => reply.double(3.141),
+  DOUBLE: (reply) => reply.double(3141 / 1000),
   BIGNUM: (reply) => reply.bigNumber(BIG_NUMBER),
   NULL: (reply) => reply.nullBulk(),
   ARRAY: (reply) => {
