@@ -8,8 +8,8 @@ import { AckRules } from './ack-rules.ts';
 import { type CacheState, createCacheState, FenceFile, Fences } from './cache/index.ts';
 import { Lease } from './cluster/lease.ts';
 import { ShardState } from './cluster/shard-state.ts';
+import { describeClient } from './commands/client-line.ts';
 import { DataSet } from './data-set.ts';
-import { describeClient } from './commands/client.ts';
 import { Databases } from './databases.ts';
 import { Executor } from './executor.ts';
 import type { Keyspace } from './keyspace.ts';
@@ -76,7 +76,7 @@ export function buildNode(config: Config, { clock, random, log }: NodeDeps): Nod
   const databases = new Databases({
     count: DATABASES,
     data,
-    newStore: () => new MemoryStore({ hashSeed: random.u32() }),
+    newStore: () => new MemoryStore({ hashSeed: random.u32(), maxBytes: node.maxMemoryBytes }),
   });
   const keyspace = databases.at(0);
   const followers = new Followers(replicationLog, clock);

@@ -1,6 +1,7 @@
 import type { Args, RespWriter } from '../../lib/codec/resp/index.ts';
 import type { Client } from '../server/client.ts';
-import { type CommandContext, type CommandHandlers, NOT_AN_INTEGER, SYNTAX_ERROR } from './command.ts';
+import { endTransaction } from '../transactions/transaction.ts';
+import { type CommandContext, type CommandHandlers, SYNTAX_ERROR } from './command.ts';
 
 const WRONG_PASSWORD = 'WRONGPASS invalid username-password pair or user is disabled.';
 const NO_PASSWORD_SET =
@@ -12,9 +13,13 @@ export const GOOD_CLIENT_NAME = /^[!-~]*$/;
 /** What Redis calls itself; clients look at it. */
 export const REDIS_VERSION = '7.0.15';
 
-function ping(_context: CommandContext, args: Args, reply: RespWriter) {
+function ping({ client }: CommandContext, args: Args, reply: RespWriter) {
   if (args.count > 2) return reply.error("ERR wrong number of arguments for 'ping' command");
-  if (args.count === 2) reply.bulk(args.buffer, args.start(1), args.end(1));
+  if (client.subscriptions !== null && client.protocol === 2) {
+    reply.arrayHeader(2);
+    reply.bulkLatin1('pong');
+    reply.bulkLatin1(args.count === 2 ? args.latin1(1) : '');
+  } else if (args.count === 2) reply.bulk(args.buffer, args.start(1), args.end(1));
   else reply.simple('PONG');
 }
 
@@ -86,6 +91,8 @@ function writeGreeting({ client, node }: CommandContext, reply: RespWriter) {
 }
 
 function reset({ client, node }: CommandContext, _args: Args, reply: RespWriter) {
+  endTransaction(client, node.observers.watched);
+  node.observers.forget(client);
   client.reset(!node.access.users.requireLogin);
   client.user = node.access.users.default;
   node.watch.monitors.delete(client);
@@ -98,13 +105,6 @@ function quit({ client }: { client: Client }, _args: Args, reply: RespWriter) {
   reply.ok();
 }
 
-function select(_context: CommandContext, args: Args, reply: RespWriter) {
-  const index = args.integer(1);
-  if (index === null) reply.error(NOT_AN_INTEGER);
-  else if (index !== 0) reply.error('ERR DB index is out of range');
-  else reply.ok();
-}
-
 /** Commands of a client about its own connection. */
 export const connectionCommands: CommandHandlers = {
   PING: ping,
@@ -113,5 +113,4 @@ export const connectionCommands: CommandHandlers = {
   HELLO: hello,
   RESET: reset,
   QUIT: quit,
-  SELECT: select,
 };

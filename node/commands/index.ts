@@ -5,6 +5,7 @@ import { clientCommands } from './client.ts';
 import type { CommandHandlers } from './command.ts';
 import { configCommands } from './config.ts';
 import { connectionCommands } from './connection.ts';
+import { databaseCommands } from './databases.ts';
 import { debugCommands } from './debug/index.ts';
 import { dumpCommands } from './dump.ts';
 import { expiryCommands } from './expiry.ts';
@@ -50,6 +51,7 @@ export const handlers: CommandHandlers = Object.freeze({
   ...expiryCommands,
   ...connectionCommands,
   ...clientCommands,
+  ...databaseCommands,
   ...transactionCommands,
   ...pubsubCommands,
   ...configCommands,
