@@ -3,10 +3,16 @@ import { anyCase, type Command, type Generator, keys, number, pick, some, value 
 
 const key: Generator = (random) => [pick(random, keys)];
 const field = (random: Random) =>
-  random.int(10) === 0 ? value(random) : pick(random, ['f', 'g', 'h', '1', '2', '', 'field']);
+  random.int(10) === 0
+    ? pick(random, [value(random), `many${random.int(800)}`])
+    : pick(random, ['f', 'g', 'h', '1', '2', '', 'field']);
 const pair: Generator = (random) => [field(random), value(random)];
 const fields: Generator = (random) => [field(random), ...some(random, () => [field(random)], 4)];
-const pairs: Generator = (random) => [...pair(random), ...some(random, () => pair(random), 4)];
+/** Now and then more than Redis keeps compact. */
+const pairs: Generator = (random) =>
+  random.int(40) === 0
+    ? Array.from({ length: 200 + random.int(600) }, (_, i) => [`many${i}`, String(i)]).flat()
+    : [...pair(random), ...some(random, () => pair(random), 4)];
 const keyed =
   (rest: Generator): Generator =>
   (random) => [...key(random), ...rest(random)];

@@ -6,9 +6,16 @@ const key: Generator = (random) => [pick(random, keys)];
 /** Seldom anything new, so that elements come twice. */
 const element = (random: Random) =>
   random.int(3) === 0 ? value(random) : pick(random, ['x', 'y', 'z', '1', '-1', '12345', '']);
-const elements: Generator = (random) => [element(random), ...some(random, () => [element(random)], 4)];
+/** Now and then more than Redis keeps in one piece. */
+const elements: Generator = (random) =>
+  random.int(40) === 0
+    ? Array.from({ length: 200 + random.int(300) }, (_, i) => `${i % 7}`.repeat(random.int(90)))
+    : [element(random), ...some(random, () => [element(random)], 4)];
 
-const index = (random: Random) => (random.int(5) === 0 ? number(random) : String(random.int(14) - 7));
+const index = (random: Random) => {
+  if (random.int(5) === 0) return number(random);
+  return String(random.int(8) === 0 ? random.int(1000) - 500 : random.int(14) - 7);
+};
 const count = (random: Random) => (random.int(4) === 0 ? number(random) : String(random.int(5)));
 const end = (random: Random) =>
   anyCase(random, pick(random, ['LEFT', 'RIGHT', 'LEFT', 'RIGHT', 'LEFT', 'RIGHT', 'MIDDLE']));

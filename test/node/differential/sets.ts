@@ -11,7 +11,11 @@ const member = (random: Random) =>
     () => String(random.int(20) - 10),
     () => pick(random, ['a', 'b', 'c', '', '007']),
   ])();
-const members: Generator = (random) => [member(random), ...some(random, () => [member(random)], 6)];
+/** Now and then more than Redis keeps compact. */
+const members: Generator = (random) =>
+  random.int(40) === 0
+    ? Array.from({ length: 200 + random.int(600) }, (_, i) => `${pick(random, ['', 'm'])}${i}`)
+    : [member(random), ...some(random, () => [member(random)], 6)];
 const integers: Generator = (random) => some(random, () => [String(random.int(2000) - 1000)], 9);
 const keyed =
   (rest: Generator): Generator =>
