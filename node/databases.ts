@@ -12,6 +12,7 @@ export class Databases {
   readonly #keyspaces: (Keyspace | undefined)[];
   /** What goes where no namespace says otherwise. */
   #policy: MemoryPolicy = 'noeviction';
+  #budgetBytes = 0;
 
   constructor({ count, data, newStore }: { count: number; data: DataSet; newStore: () => Store }) {
     this.count = count;
@@ -29,17 +30,19 @@ export class Databases {
     const keyspace = new Keyspace(this.#newStore(), this.data, index);
     this.#keyspaces[index] = keyspace;
     const { store } = keyspace;
-    store.setEviction(DEFAULT_NAMESPACE, evictionRule(this.#policy));
+    store.setEviction(DEFAULT_NAMESPACE, evictionRule(this.#policy), this.#budgetBytes);
     for (const [i, rule] of this.data.namespaces.rules.entries())
       if (rule !== null) store.setEviction(i, namespaceRule(rule.policy));
     return keyspace;
   }
 
-  /** Says what is evicted of keys that are in no namespace. */
-  setPolicy(policy: MemoryPolicy): void {
-    if (policy === this.#policy) return;
+  /** Says what is evicted of keys that are in no namespace, and what all may take (0: no limit). */
+  setPolicy(policy: MemoryPolicy, budgetBytes = 0): void {
+    if (policy === this.#policy && budgetBytes === this.#budgetBytes) return;
     this.#policy = policy;
-    for (const { store } of this.all()) store.setEviction(DEFAULT_NAMESPACE, evictionRule(policy));
+    this.#budgetBytes = budgetBytes;
+    for (const { store } of this.all())
+      store.setEviction(DEFAULT_NAMESPACE, evictionRule(policy), budgetBytes);
   }
 
   /** The database of this number if it has been asked for. */

@@ -48,7 +48,7 @@ export function makeRoom(
   settings: Pick<Settings, 'maxMemoryBytes' | 'maxMemoryPolicy'>,
 ): boolean {
   const { maxMemoryBytes, maxMemoryPolicy } = settings;
-  databases.setPolicy(maxMemoryPolicy);
+  databases.setPolicy(maxMemoryPolicy, maxMemoryBytes);
   databases.maintain();
   if (maxMemoryBytes === 0) return true;
   for (let i = 0; i < MAX_EVICTIONS && databases.chargedBytes > maxMemoryBytes; i++) {

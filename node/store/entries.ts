@@ -60,6 +60,7 @@ export class Entries {
   readonly objects = new ObjectTable();
   readonly spaces: Space[] = [];
   readonly #random: Random;
+  readonly #maxBytes: number;
   readonly #writer: RecordWriter;
   readonly #compactor: Compactor<Space>;
   readonly #expiryLinks: RecordLinks;
@@ -76,6 +77,7 @@ export class Entries {
 
   constructor({ hashSeed, maxBytes = 0 }: StoreOptions) {
     const limits = { unitShift: unitShiftFor(maxBytes), segmentBytes: segmentBytesFor(maxBytes) };
+    this.#maxBytes = maxBytes;
     this.records = new Records(limits, hashSeed);
     this.index = new RefIndex(this.records);
     this.#random = seededRandom(hashSeed ^ 0x5bd1e995);
@@ -309,6 +311,7 @@ export class Entries {
   setEviction(index: number, rule: EvictionRule, budgetBytes: number): void {
     const space = this.space(index);
     space.budgetBytes = budgetBytes;
+    if (index === 0) this.records.log.segmentBytes = segmentBytesFor(budgetBytes || this.#maxBytes);
     if (space.rule.policy === rule.policy && space.rule.volatileOnly === rule.volatileOnly) return;
     space.rule = rule;
     this.#install(space);
