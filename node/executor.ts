@@ -210,9 +210,11 @@ export class Executor {
     this.#context.client = client;
     this.#context.keyspace = this.#databases.at(client.database);
     const { errors, length } = reply;
+    const { failures } = watch;
     const started = watch.begins(spec, args);
     handler(this.#context, args, reply);
-    watch.ended(spec, client, args, started, reply.length - length, reply.errors !== errors);
+    const hasFailed = reply.errors !== errors && watch.failures === failures;
+    watch.ended(spec, client, args, started, reply.length - length, hasFailed);
     if ((client.modes & TRACKING) !== 0) this.#track(spec, client, args);
   }
 

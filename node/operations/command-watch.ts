@@ -34,6 +34,8 @@ export class CommandWatch {
   readonly slowLog: SlowLog;
   readonly latency: LatencyMonitor;
   readonly hotKeys: HotKeys;
+  /** Commands that have failed; what ran one that has is not to blame itself. */
+  failures = 0;
   /** Who hears of every command. */
   readonly monitors = new Map<Client, MonitorListener>();
   readonly #clock: Clock;
@@ -91,7 +93,10 @@ export class CommandWatch {
   ): void {
     const { stats } = this;
     stats.calls[spec.id]++;
-    if (hasFailed) stats.failed[spec.id]++;
+    if (hasFailed) {
+      stats.failed[spec.id]++;
+      this.failures++;
+    }
     this.hotKeys.saw(spec, args);
     if (started !== SHARED) this.#measured(spec, client, args, started);
     else this.#shared(spec.id, replyBytes);
