@@ -5,8 +5,15 @@ import { type CommandContext, type CommandHandlers, NOT_AN_INTEGER, SYNTAX_ERROR
 const OTHER_MODE =
   'before disabling tracking for this client, and then re-enabling it with a different mode.';
 
+/** What CLIENT TRACKING asks for; its prefixes as they came. */
+interface Wanted {
+  readonly state: TrackingState;
+  readonly prefixes: readonly string[];
+}
+
 /** Reads the options from argument 3 on; the text of an error. */
-function parseOptions({ node }: CommandContext, args: Args): TrackingState | string {
+function parseOptions({ node }: CommandContext, args: Args): Wanted | string {
+  const prefixes: string[] = [];
   const state = {
     redirect: 0,
     isRedirectBroken: false,
@@ -25,19 +32,19 @@ function parseOptions({ node }: CommandContext, args: Args): TrackingState | str
       if (id === null) return NOT_AN_INTEGER;
       if (!node.clients.get(id)) return 'ERR The client ID you want redirect to does not exist';
       state.redirect = id;
-    } else if (args.equalsIgnoreCase(i, 'PREFIX') && hasMore) state.prefixes.add(args.latin1(++i));
+    } else if (args.equalsIgnoreCase(i, 'PREFIX') && hasMore) prefixes.push(args.latin1(++i));
     else if (args.equalsIgnoreCase(i, 'BCAST')) state.isBroadcast = true;
     else if (args.equalsIgnoreCase(i, 'OPTIN')) state.optIn = true;
     else if (args.equalsIgnoreCase(i, 'OPTOUT')) state.optOut = true;
     else if (args.equalsIgnoreCase(i, 'NOLOOP')) state.noLoop = true;
     else return SYNTAX_ERROR;
   }
-  return state;
+  return { state, prefixes };
 }
 
 /** Why these options go neither together nor with what is in force; null when they do. */
-function conflict(wanted: TrackingState, current: TrackingState | null): string | null {
-  if (!wanted.isBroadcast && wanted.prefixes.size > 0) {
+function conflict({ state: wanted, prefixes }: Wanted, current: TrackingState | null): string | null {
+  if (!wanted.isBroadcast && prefixes.length > 0) {
     return 'ERR PREFIX option requires BCAST mode to be enabled';
   }
   if (current !== null && current.isBroadcast !== wanted.isBroadcast) {
@@ -50,7 +57,7 @@ function conflict(wanted: TrackingState, current: TrackingState | null): string 
   if ((wanted.optIn && current?.optOut) || (wanted.optOut && current?.optIn)) {
     return `ERR You can't switch OPTIN/OPTOUT mode ${OTHER_MODE}`;
   }
-  return wanted.isBroadcast ? collision([...wanted.prefixes], current) : null;
+  return wanted.isBroadcast ? collision(prefixes, current) : null;
 }
 
 /** No key may begin with two prefixes of one client. */
@@ -58,7 +65,7 @@ function collision(prefixes: readonly string[], current: TrackingState | null): 
   const overlaps = (a: string, b: string) => a.startsWith(b) || b.startsWith(a);
   for (const [i, prefix] of prefixes.entries()) {
     for (const existing of current?.prefixes ?? []) {
-      if (existing === prefix || !overlaps(existing, prefix)) continue;
+      if (!overlaps(existing, prefix)) continue;
       return `ERR Prefix '${prefix}' overlaps with an existing prefix '${existing}'. Prefixes for a single client must not overlap.`;
     }
     for (const other of prefixes.slice(i + 1)) {
@@ -71,12 +78,14 @@ function collision(prefixes: readonly string[], current: TrackingState | null): 
 
 function tracking(context: CommandContext, args: Args, reply: RespWriter) {
   const { client, node } = context;
-  const state = parseOptions(context, args);
-  if (typeof state === 'string') return reply.error(state);
+  const wanted = parseOptions(context, args);
+  if (typeof wanted === 'string') return reply.error(wanted);
   if (args.equalsIgnoreCase(2, 'ON')) {
-    const problem = conflict(state, client.tracking);
+    const problem = conflict(wanted, client.tracking);
     if (problem !== null) return reply.error(problem);
-    if (state.isBroadcast && state.prefixes.size === 0) state.prefixes.add('');
+    const { state, prefixes } = wanted;
+    for (const prefix of prefixes) state.prefixes.add(prefix);
+    if (state.isBroadcast && prefixes.length === 0) state.prefixes.add('');
     node.observers.tracking.enable(client, state);
   } else if (args.equalsIgnoreCase(2, 'OFF')) {
     node.observers.tracking.disable(client);
