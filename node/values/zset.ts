@@ -139,12 +139,19 @@ export class ZsetValue {
 
   /** Gives a member its score (no NaN); returns whether the member is new. The bytes must not be this sorted set's own. */
   set(score: number, buffer: Buffer, start: number, end: number): boolean {
+    const kept = score === 0 && this.#forgetsSign(end - start) ? 0 : score;
     const isNew =
       this.#object === null
-        ? this.#setPacked(score, buffer, start, end)
-        : this.#object.set(score, buffer, start, end);
+        ? this.#setPacked(kept, buffer, start, end)
+        : this.#object.set(kept, buffer, start, end);
     if (isNew) this.#checkLimits(end - start);
     return isNew;
+  }
+
+  /** As in Redis, a small sorted set forgets the sign of zero, unless this member makes it a larger one. */
+  #forgetsSign(length: number): boolean {
+    const { zsetEntries, zsetValueBytes } = this.#keyspace.data.limits;
+    return this.encoding === 'listpack' && this.size < zsetEntries && length <= zsetValueBytes;
   }
 
   #setPacked(score: number, buffer: Buffer, start: number, end: number): boolean {
@@ -163,8 +170,7 @@ export class ZsetValue {
     this.#splice(at, at, size, 1);
     const { bytes } = packed;
     const scoreAt = writeLength(bytes, packed.start + offset, length);
-    // As in Redis, a small sorted set forgets the sign of zero.
-    bytes.writeDoubleLE(score === 0 ? 0 : score, scoreAt);
+    bytes.writeDoubleLE(score, scoreAt);
     copyBytes(buffer, start, end, bytes, scoreAt + SCORE_BYTES);
     return isNew;
   }

@@ -59,7 +59,8 @@ function replyPlaces(places: readonly Place[], query: SearchQuery, reply: RespWr
     if (parts > 1) reply.arrayHeader(parts);
     reply.bulkLatin1(member);
     if (withDistance) replyDistance(distanceM / shape!.metresPerUnit, reply);
-    if (withHash) reply.integer(Math.trunc(score));
+    // At the upper limits a position has more bits than a double's whole numbers.
+    if (withHash) reply.integer(BigInt(Math.trunc(score)));
     if (withPosition) replyPosition(position, reply);
   }
 }
