@@ -5,20 +5,26 @@ const CLOSE = 0x5d;
 const CARET = 0x5e;
 const BACKSLASH = 0x5c;
 const DASH = 0x2d;
+/** Redis gives up on a pattern that needs more stars than this. */
+const MAX_STARS = 1000;
 
 /**
  * Whether `text` matches a pattern of Redis's glob style: `*`, `?`, `[abc]`, `[^a]`, `[a-z]`, and `\` before a character that stands for
  * itself. An unclosed bracket ends at the end of the pattern, as in Redis.
  *
- * Takes at most |pattern| x |text| steps: only the last `*` is ever tried again.
+ * Takes at most |pattern| x |text| steps: only the last `*` is ever tried again. Beyond 1000 runs of stars nothing matches, as in Redis.
  */
 export function matchesGlob(pattern: string, text: string): boolean {
   let p = 0;
   let t = 0;
   let starAt = -1;
   let starText = 0;
+  let stars = 0;
   while (t < text.length) {
     if (p < pattern.length && pattern.charCodeAt(p) === STAR) {
+      while (pattern.charCodeAt(p + 1) === STAR) p++;
+      if (p + 1 === pattern.length) return true;
+      if (++stars > MAX_STARS) return false;
       starAt = p++;
       starText = t;
       continue;

@@ -86,6 +86,6 @@ function print({ mantissa, exponent }: LongDouble): string {
   const scaled = divide(magnitude * SCALE, 1n, -exponent);
   const whole = scaled / SCALE;
   const fraction = (scaled % SCALE).toString().padStart(Number(DECIMALS), '0').replace(/0+$/, '');
-  const sign = mantissa < 0n ? '-' : '';
-  return sign + whole + (fraction && `.${fraction}`);
+  const text = whole + (fraction && `.${fraction}`);
+  return mantissa < 0n && text !== '0' ? `-${text}` : text;
 }
