@@ -108,7 +108,8 @@ export class HashValue {
   /** Adds an entry with an empty hash for a key that is not there. */
   static create(keyspace: Keyspace, buffer: Buffer, start: number, end: number): HashValue {
     const slot = keyspace.insert(buffer, start, end);
-    return new HashValue(keyspace, packed.create(keyspace.store, slot, HASH, 0), null);
+    keyspace.store.setType(slot, HASH);
+    return new HashValue(keyspace, slot, null);
   }
 
   /** Number of fields. */

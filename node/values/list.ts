@@ -53,7 +53,8 @@ export class ListValue {
   /** Adds an entry with an empty list for a key that is not there. */
   static create(keyspace: Keyspace, buffer: Buffer, start: number, end: number): ListValue {
     const slot = keyspace.insert(buffer, start, end);
-    return new ListValue(keyspace, packed.create(keyspace.store, slot, LIST, 0), null);
+    keyspace.store.setType(slot, LIST);
+    return new ListValue(keyspace, slot, null);
   }
 
   /** Number of elements. */

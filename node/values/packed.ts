@@ -1,4 +1,4 @@
-import type { ByteView, Slot, Store, ValueType } from '../store/index.ts';
+import type { ByteView, Slot, Store } from '../store/index.ts';
 
 /** Flags, number of elements, and bytes of the elements, in front of these. */
 const COUNT_AT = 1;
@@ -6,9 +6,11 @@ const USED_AT = 3;
 export const HEADER_BYTES = 5;
 /** A collection above this has an object: edits in the middle move what is behind them. */
 export const MAX_PACKED_BYTES = 8192;
-/** Smaller ones have no room to grow on. */
-const EXACT_BYTES = 64;
+/** Lengths are multiples of this, and an eighth more than needed: not each element that is added moves the entry. */
+const STEP_BYTES = 16;
 const SPARE_SHIFT = 3;
+/** So much may lie idle, and a quarter of the whole. */
+const MAX_IDLE_BYTES = 64;
 
 /**
  * A small collection in the bytes of its store entry: a header, the elements one behind the other, and some room to grow on. What is known
@@ -18,6 +20,7 @@ const SPARE_SHIFT = 3;
  */
 export class Packed {
   readonly #view: ByteView = { buffer: Buffer.alloc(0), start: 0, end: 0 };
+  readonly #blank = Buffer.alloc(HEADER_BYTES);
   #store: Store | null = null;
   /** The entry. Its slot can change with `splice`. */
   slot: Slot = 0;
@@ -27,24 +30,27 @@ export class Packed {
   end = 0;
   count = 0;
 
-  /** Makes an empty collection of a new entry's value; returns the entry's slot from then on. */
-  create(store: Store, slot: Slot, type: ValueType, flags: number): Slot {
-    store.setType(slot, type);
-    const placed = store.resizePacked(slot, HEADER_BYTES);
-    const view = this.#view;
-    store.view(placed, view);
-    view.buffer[view.start] = flags;
-    view.buffer.fill(0, view.start + COUNT_AT, view.start + HEADER_BYTES);
-    return placed;
-  }
-
   /** Turns to the value of an entry. */
   look(store: Store, slot: Slot): void {
     const view = this.#view;
     store.view(slot, view);
-    const { buffer, start } = view;
     this.#store = store;
     this.slot = slot;
+    if (view.end === view.start) this.#beginEmpty();
+    else this.#readHeader();
+  }
+
+  /** A new entry has not even a header. */
+  #beginEmpty(): void {
+    this.bytes = this.#blank;
+    this.#blank.fill(0);
+    this.start = HEADER_BYTES;
+    this.end = HEADER_BYTES;
+    this.count = 0;
+  }
+
+  #readHeader(): void {
+    const { buffer, start } = this.#view;
     this.bytes = buffer;
     this.start = start + HEADER_BYTES;
     this.count = buffer[start + COUNT_AT] | (buffer[start + COUNT_AT + 1] << 8);
@@ -106,13 +112,14 @@ export class Packed {
     const view = this.#view;
     const room = view.end - view.start;
     const needed = used + HEADER_BYTES;
-    if (needed <= room && needed > room - (room >> 2) - EXACT_BYTES) return;
-    const length = needed <= EXACT_BYTES ? needed : needed + (needed >> SPARE_SHIFT);
-    const store = this.#store!;
-    const slot = store.resizePacked(this.slot, length);
-    const { count } = this;
-    this.look(store, slot);
+    if (needed <= room && needed > room - (room >> 2) - MAX_IDLE_BYTES) return;
+    const length = (needed + (needed >> SPARE_SHIFT) + STEP_BYTES - 1) & -STEP_BYTES;
+    const { count, flags } = this;
+    this.slot = this.#store!.resizePacked(this.slot, length);
+    this.#store!.view(this.slot, view);
+    this.#readHeader();
     this.count = count;
+    this.flags = flags;
   }
 }
 

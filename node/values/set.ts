@@ -19,8 +19,8 @@ class SetObject implements StoredObject {
   }
 }
 
-/** Flag of packed sets: members are whole numbers, and in ascending order. */
-const IS_INTSET = 1;
+/** Flag of packed sets: members are not all whole numbers in ascending order. */
+const IS_HASHTABLE = 1;
 /** Integers may take more than other packed members: they have no table as long as their number is within the limit. */
 const MAX_INTSET_BYTES = 60_000;
 const MAX_MEMBERS = 0xffff;
@@ -108,7 +108,8 @@ export class SetValue {
   /** Adds an entry with an empty set for a key that is not there. */
   static create(keyspace: Keyspace, buffer: Buffer, start: number, end: number): SetValue {
     const slot = keyspace.insert(buffer, start, end);
-    return new SetValue(keyspace, packed.create(keyspace.store, slot, SET, IS_INTSET), null);
+    keyspace.store.setType(slot, SET);
+    return new SetValue(keyspace, slot, null);
   }
 
   /** Number of members. */
@@ -155,7 +156,7 @@ export class SetValue {
     const at = packed.start + offset;
     copyBytes(buffer, start, end, packed.bytes, writeLength(packed.bytes, at, length));
     const isTooLarge = count + 1 > this.#keyspace.data.limits.setIntegers;
-    if (integers && (!isOrdered || isTooLarge)) packed.flags &= ~IS_INTSET;
+    if (integers && (!isOrdered || isTooLarge)) packed.flags |= IS_HASHTABLE;
     if (packed.used > MAX_PACKED_BYTES && !isIntset()) this.#leavePacked();
     return true;
   }
@@ -220,7 +221,7 @@ export class SetValue {
 }
 
 function isIntset(): boolean {
-  return (packed.flags & IS_INTSET) !== 0;
+  return (packed.flags & IS_HASHTABLE) === 0;
 }
 
 function addToTable(table: MemberTable, buffer: Buffer, start: number, end: number): boolean {

@@ -109,7 +109,8 @@ export class ZsetValue {
   /** Adds an entry with an empty sorted set for a key that is not there. */
   static create(keyspace: Keyspace, buffer: Buffer, start: number, end: number): ZsetValue {
     const slot = keyspace.insert(buffer, start, end);
-    return new ZsetValue(keyspace, packed.create(keyspace.store, slot, ZSET, 0), null);
+    keyspace.store.setType(slot, ZSET);
+    return new ZsetValue(keyspace, slot, null);
   }
 
   /** Number of members. */
