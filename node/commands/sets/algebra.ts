@@ -3,9 +3,9 @@ import { NOTIFY_GENERIC, NOTIFY_SET } from '../../data-set.ts';
 import type { Keyspace } from '../../keyspace.ts';
 import { SET } from '../../store/index.ts';
 import { SetValue, type VisitBytes } from '../../values/index.ts';
-import { ByteList } from '../byte-list.ts';
 import { type CommandContext, type CommandHandlers, SYNTAX_ERROR, WRONG_TYPE } from '../command.ts';
 import { longOf, notify } from '../lookup.ts';
+import { ByteList } from './byte-list.ts';
 
 /** More sets than this are not asked one by one whether they have a member: what they have is gathered first. */
 const MOST_ASKED_SETS = 8;

@@ -3,7 +3,6 @@ import { NOTIFY_GENERIC, NOTIFY_SET } from '../../data-set.ts';
 import type { Keyspace } from '../../keyspace.ts';
 import { SET } from '../../store/index.ts';
 import { type Dice, SetValue } from '../../values/index.ts';
-import { ByteList } from '../byte-list.ts';
 import { type CommandContext, type CommandHandlers, SYNTAX_ERROR } from '../command.ts';
 import { emptyArray, emptySet, longOf, notify, noValue, readAs, shrunk, writeAs } from '../lookup.ts';
 import { drawDifferent, drawsOneByOne, parseRandomCount, repeat, Selection } from '../random-choice.ts';
@@ -61,12 +60,9 @@ function pop(context: CommandContext, args: Args, reply: RespWriter) {
   const slot = writeAs(SET, context, args, reply, noValue);
   if (slot === 0) return;
   const set = SetValue.open(keyspace, slot);
-  const popped = new ByteList();
-  takeOne(set, context.node.random, popped);
-  popped.forEach((buffer, start, end) => {
-    reply.bulk(buffer, start, end);
-  });
-  afterPop(keyspace, set, popped, args);
+  const member = takeOne(set, context.node.random);
+  reply.bulk(member);
+  if (!shrunk(keyspace, set, NOTIFY_SET, 'spop', args)) keyspace.logCommand(['SREM', args.bytes(1), member]);
 }
 
 function popMany(context: CommandContext, args: Args, reply: RespWriter) {
@@ -77,57 +73,58 @@ function popMany(context: CommandContext, args: Args, reply: RespWriter) {
   if (slot === 0) return;
   if (count === 0) return reply.setHeader(0);
   const set = SetValue.open(keyspace, slot);
-  if (count >= set.size) {
-    reply.setHeader(set.size);
-    set.forEach((buffer, start, end) => {
-      reply.bulk(buffer, start, end);
-    });
-    keyspace.remove(set.slot);
-    notify(keyspace, NOTIFY_SET, 'spop', args);
-    notify(keyspace, NOTIFY_GENERIC, 'del', args);
-    return;
-  }
-  const popped = new ByteList();
-  if (drawsOneByOne(count, set.size)) {
-    while (popped.count < count) takeOne(set, node.random, popped);
-  } else {
-    takeSelection(set, count, node.random, popped);
-  }
-  reply.setHeader(count);
-  popped.forEach((buffer, start, end) => {
+  if (count >= set.size) popAll(keyspace, set, args, reply);
+  else popSome(keyspace, set, takeSome(set, count, node.random), args, reply);
+}
+
+function popAll(keyspace: Keyspace, set: SetValue, args: Args, reply: RespWriter): void {
+  reply.setHeader(set.size);
+  set.forEach((buffer, start, end) => {
     reply.bulk(buffer, start, end);
   });
-  afterPop(keyspace, set, popped, args);
+  keyspace.remove(set.slot);
+  notify(keyspace, NOTIFY_SET, 'spop', args);
+  notify(keyspace, NOTIFY_GENERIC, 'del', args);
 }
 
-/** Takes a member out of the set. */
-function takeOne(set: SetValue, dice: Dice, into: ByteList): void {
+/** Answers members that were taken, while others stay. On a follower, the same ones go. */
+function popSome(
+  keyspace: Keyspace,
+  set: SetValue,
+  popped: readonly Buffer[],
+  args: Args,
+  reply: RespWriter,
+): void {
+  reply.setHeader(popped.length);
+  for (const member of popped) reply.bulk(member);
+  shrunk(keyspace, set, NOTIFY_SET, 'spop', args);
+  for (let i = 0; i < popped.length; i += MEMBERS_PER_FRAME) {
+    keyspace.logCommand(['SREM', args.bytes(1), ...popped.slice(i, i + MEMBERS_PER_FRAME)]);
+  }
+}
+
+/** Takes a member out of the set, in memory of its own. */
+function takeOne(set: SetValue, dice: Dice): Buffer {
   set.random(dice);
   const { buffer, start, end } = set.member;
-  into.add(buffer, start, end);
-  into.last((bytes, from, to) => set.delete(bytes, from, to));
+  const member = Buffer.from(buffer.subarray(start, end));
+  set.delete(member, 0, member.length);
+  return member;
 }
 
-/** Takes members in one pass, which many draws from a set that thins out would not be. */
-function takeSelection(set: SetValue, count: number, dice: Dice, into: ByteList): void {
+/** Takes `count` members out of a set that has more. */
+function takeSome(set: SetValue, count: number, dice: Dice): Buffer[] {
+  const taken: Buffer[] = [];
+  if (drawsOneByOne(count, set.size)) {
+    while (taken.length < count) taken.push(takeOne(set, dice));
+    return taken;
+  }
   const selection = new Selection(dice, set.size, count);
   set.forEach((buffer, start, end) => {
-    if (selection.next()) into.add(buffer, start, end);
+    if (selection.next()) taken.push(Buffer.from(buffer.subarray(start, end)));
   });
-  into.forEach((buffer, start, end) => {
-    set.delete(buffer, start, end);
-  });
-}
-
-/** What follows when members were taken: on a follower, the same ones go. */
-function afterPop(keyspace: Keyspace, set: SetValue, popped: ByteList, args: Args): void {
-  if (shrunk(keyspace, set, NOTIFY_SET, 'spop', args)) return;
-  keyspace.data.logged = true;
-  if (!keyspace.data.records) return;
-  const members = popped.views();
-  for (let i = 0; i < members.length; i += MEMBERS_PER_FRAME) {
-    keyspace.logCommand(['SREM', args.bytes(1), ...members.slice(i, i + MEMBERS_PER_FRAME)]);
-  }
+  for (const member of taken) set.delete(member, 0, member.length);
+  return taken;
 }
 
 /** Random choices from a set. */

@@ -1,4 +1,4 @@
-import type { VisitBytes } from '../values/index.ts';
+import type { VisitBytes } from '../../values/index.ts';
 
 const FIRST_BYTES = 1024;
 
@@ -30,20 +30,5 @@ export class ByteList {
       visit(this.#bytes, start, end);
       start = end;
     }
-  }
-
-  /** Visits the one that came last; there must be one. */
-  last(visit: VisitBytes): void {
-    const { length } = this.#ends;
-    visit(this.#bytes, length > 1 ? this.#ends[length - 2] : 0, this.#ends[length - 1]);
-  }
-
-  /** Views of the bytes; nothing may be added as long as they are in use. */
-  views(): Buffer[] {
-    const views: Buffer[] = [];
-    this.forEach((buffer, start, end) => {
-      views.push(buffer.subarray(start, end));
-    });
-    return views;
   }
 }
