@@ -1,5 +1,8 @@
 import { ReplyWriter } from './reply-writer.ts';
 
+/** Enough for the replies of most turns: 50 clients with 16 values of 100 bytes each. */
+const SLAB_BYTES = 128 * 1024;
+
 /** A connection whose replies leave at the end of the turn of the event loop. */
 export interface Departing {
   /** Sends what it has; returns whether the socket keeps the bytes for longer than this call. */
@@ -13,7 +16,7 @@ export interface Departing {
  */
 export class Departures {
   /** Writes the replies of whoever's turn it is; what it has handed out stays as it is until all have left. */
-  reply = new ReplyWriter();
+  reply = new ReplyWriter(SLAB_BYTES);
   readonly #connections: Departing[] = [];
   readonly #send = () => this.#sendAll();
 
@@ -26,7 +29,7 @@ export class Departures {
     let isKept = false;
     for (const connection of this.#connections) if (connection.depart()) isKept = true;
     this.#connections.length = 0;
-    if (isKept) this.reply = new ReplyWriter();
+    if (isKept) this.reply = new ReplyWriter(SLAB_BYTES);
     else this.reply.rewind();
   }
 }

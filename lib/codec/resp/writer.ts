@@ -11,7 +11,7 @@ const COLON = 0x3a;
 /** Runs shorter than this are copied by a loop: a native call costs more. */
 const LOOP_BYTES = 24;
 const FIRST_SLAB_BYTES = 1024;
-/** A slab above this is not kept while nothing is to be written. */
+/** A slab above this (or above the first, if that is larger) is not kept while nothing is to be written. */
 const KEPT_SLAB_BYTES = 16 * 1024;
 /** Sign, 19 digits, type and line end of a 64-bit number. */
 const NUMBER_BYTES = 24;
@@ -30,11 +30,13 @@ export class RespWriter {
   private at = 0;
   private taken = 0;
   private readonly firstSlabBytes: number;
+  private readonly keptSlabBytes: number;
   private batchBytes = 0;
 
   /** `firstSlabBytes` is allocated at the first write. */
   constructor(firstSlabBytes = FIRST_SLAB_BYTES) {
     this.firstSlabBytes = firstSlabBytes;
+    this.keptSlabBytes = Math.max(firstSlabBytes, KEPT_SLAB_BYTES);
   }
 
   /** Bytes written since the last `take`. */
@@ -206,7 +208,7 @@ export class RespWriter {
     const bytes = this.slab.subarray(this.taken, this.at);
     this.batchBytes = Math.max(this.at - this.taken, this.batchBytes - (this.batchBytes >> 3));
     this.taken = this.at;
-    if (this.slab.length > KEPT_SLAB_BYTES) this.letGo();
+    if (this.slab.length > this.keptSlabBytes) this.letGo();
     return bytes;
   }
 
@@ -304,7 +306,7 @@ export class RespWriter {
     const waiting = this.at - this.taken;
     const least = waiting + bytes + Math.max(waiting >> 1, NUMBER_BYTES);
     const slab = Buffer.allocUnsafe(
-      Math.max(this.firstSlabBytes, Math.min(this.batchBytes * 2, KEPT_SLAB_BYTES), least),
+      Math.max(this.firstSlabBytes, Math.min(this.batchBytes * 2, this.keptSlabBytes), least),
     );
     this.slab.copy(slab, 0, this.taken, this.at);
     this.slab = slab;
