@@ -1,17 +1,22 @@
 import { parseArgs } from 'node:util';
+import { type MemoryRow, memoryAgainstRedis, type PhaseRow } from './suites/memory.ts';
 import { type Comparison, type Figures, nodeAgainstRedis, proxyAgainstPeers } from './suites/throughput.ts';
 import { typesAgainstRedis } from './suites/types.ts';
 import { isInstalled } from './support/peers.ts';
 
-const usage = `usage: npm run bench -- [node] [types] [proxy] [--alternations N] [--seconds S]
-                        [--value-bytes N] [--json]
+const usage = `usage: npm run bench -- [node] [types] [proxy] [memory] [--alternations N]
+                        [--seconds S] [--value-bytes N] [--entries N] [--small-entries N] [--json]
 
   node    ringside node beside redis-server
   types   the same on lists, hashes, sets and sorted sets, one big and many tiny
   proxy   ringside proxy beside nutcracker and Envoy, all in front of one redis-server
+  memory  bytes an entry of 16 + 100 bytes takes, ringside node beside redis-server, and how long a
+          PING waits while a node fills, evicts and expires; only when it is named
   --alternations N   turns of each target (default 5)
   --seconds S        length of one turn (default 2)
   --value-bytes N    size of the values (default 3, as redis-benchmark's)
+  --entries N        entries of the memory suite (default 5000000)
+  --small-entries N  also fills a node with so many entries of 16 + 8 bytes (default 0)
   --json             one line of JSON for each comparison instead of the table
 `;
 
@@ -40,6 +45,30 @@ function row({ what, command, pipeline, peer, ours, theirs, ratio }: Comparison)
   ].join(' ');
 }
 
+function memoryRow(row: MemoryRow | PhaseRow): string {
+  const taken =
+    'bytesPerEntry' in row
+      ? `${row.bytesPerEntry.toFixed(1)} B/entry`.padStart(14)
+      : `${row.residentMiB.toFixed(0)} MiB`.padStart(14);
+  const ratio = 'ratio' in row && row.ratio !== undefined ? `${row.ratio.toFixed(3)} x` : '';
+  const { p50, p99, p999, max } = row.pauses;
+  return [
+    row.what.padEnd(27),
+    row.server.padEnd(13),
+    taken,
+    ratio.padStart(8),
+    `${thousands(row.perSecond)}/s`.padStart(10),
+    ` PING p50 ${p50}  p99 ${p99}  p99.9 ${p999}  max ${max} ms`,
+  ].join(' ');
+}
+
+/** The memory suite, which is long, and reports something else than the others. */
+async function runMemory(entries: number, smallEntries: number, isJson: boolean): Promise<void> {
+  const progress = (line: string) => void process.stderr.write(`${line}\n`);
+  for (const row of await memoryAgainstRedis({ entries, smallEntries, progress }))
+    process.stdout.write(`${isJson ? JSON.stringify(row) : memoryRow(row)}\n`);
+}
+
 async function main(): Promise<number> {
   const { values, positionals } = parseArgs({
     allowPositionals: true,
@@ -47,16 +76,28 @@ async function main(): Promise<number> {
       alternations: { type: 'string', default: '5' },
       seconds: { type: 'string', default: '2' },
       'value-bytes': { type: 'string', default: '3' },
+      entries: { type: 'string', default: '5000000' },
+      'small-entries': { type: 'string', default: '0' },
       json: { type: 'boolean', default: false },
       help: { type: 'boolean', default: false },
     },
   });
   const chosen = positionals.length > 0 ? positionals : Object.keys(suites);
-  const unknown = chosen.find((name) => !(name in suites));
+  const unknown = chosen.find((name) => !(name in suites) && name !== 'memory');
+  const entries = Number(values.entries);
+  const smallEntries = Number(values['small-entries']);
   const alternations = Number(values.alternations);
   const seconds = Number(values.seconds);
   const valueBytes = Number(values['value-bytes']);
-  if (values.help || unknown || !(alternations >= 1) || !(seconds > 0) || !(valueBytes >= 1)) {
+  if (
+    values.help ||
+    unknown ||
+    !(alternations >= 1) ||
+    !(seconds > 0) ||
+    !(valueBytes >= 1) ||
+    !(entries >= 1) ||
+    !(smallEntries >= 0)
+  ) {
     process.stderr.write(usage);
     return values.help ? 0 : 2;
   }
@@ -66,6 +107,9 @@ async function main(): Promise<number> {
     );
     return 1;
   }
+  if (chosen.includes('memory')) await runMemory(entries, smallEntries, values.json);
+  const others = chosen.filter((name) => name !== 'memory') as (keyof typeof suites)[];
+  if (others.length === 0) return 0;
   const progress = (line: string) => void process.stderr.write(`${line}\n`);
   if (!values.json) {
     process.stdout.write(
@@ -75,7 +119,7 @@ async function main(): Promise<number> {
       'ours / peer            cmd depth    ours         peer        ratio  cpu us/command\n',
     );
   }
-  for (const name of chosen as (keyof typeof suites)[]) {
+  for (const name of others) {
     for (const comparison of await suites[name]({ alternations, seconds, valueBytes, progress })) {
       process.stdout.write(`${values.json ? JSON.stringify(comparison) : row(comparison)}\n`);
     }

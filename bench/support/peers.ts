@@ -114,6 +114,28 @@ export async function startNodeRole(nodeArgs: string[] = []): Promise<Server> {
   );
 }
 
+/** `bin/ringside node --standalone`, as users start it, with more arguments. */
+export async function startNodeProgram(args: string[]): Promise<Server> {
+  const port = await freePort();
+  return start(
+    'ringside node',
+    port,
+    join(root, 'bin/ringside'),
+    [
+      'node',
+      '--standalone',
+      '--port',
+      `${port}`,
+      '--set',
+      'node.adminPort=off',
+      '--log-level',
+      'warn',
+      ...args,
+    ],
+    scratch(),
+  );
+}
+
 /** `ringside proxy` with one worker in front of plain redis-servers, only its RESP listener on. */
 export async function startProxyRole(upstreams: Server[], nodeArgs: string[] = []): Promise<Server> {
   const port = await freePort();

@@ -1,0 +1,106 @@
+import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
+import net from 'node:net';
+import { Worker } from 'node:worker_threads';
+
+const COMMANDS_PER_WRITE = 500;
+/** Writes that are on their way at a time, on one connection each. */
+const CONNECTIONS = 4;
+const OK_BYTES = 5;
+
+/** What to write: keys of 16 bytes that count up, values of `valueBytes`. */
+export interface Fill {
+  readonly first: number;
+  readonly entries: number;
+  readonly valueBytes: number;
+  /** Milliseconds each entry lives, from its number; without it, for ever. */
+  readonly ttlMs?: (entry: number) => number;
+}
+
+/** Resident bytes of a process. */
+export function residentBytes(pid: number): number {
+  const line = /^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))!;
+  return Number(line[1]) * 1024;
+}
+
+/** Sends `SET`s as fast as they are answered; resolves with commands per second. Rejects at the first reply that is not OK. */
+export async function fill(port: number, load: Fill): Promise<number> {
+  const startedMs = performance.now();
+  let next = load.first;
+  const end = load.first + load.entries;
+  const takeChunk = (): [Buffer, number] => {
+    const from = next;
+    next = Math.min(end, from + COMMANDS_PER_WRITE);
+    return [setCommands(from, next, load), next - from];
+  };
+  await Promise.all(Array.from({ length: CONNECTIONS }, () => sendAll(port, takeChunk)));
+  return load.entries / ((performance.now() - startedMs) / 1000);
+}
+
+async function sendAll(port: number, takeChunk: () => [Buffer, number]): Promise<void> {
+  const socket = net.connect(port, '127.0.0.1');
+  await once(socket, 'connect');
+  await new Promise<void>((done, fail) => {
+    let missing = 0;
+    const send = () => {
+      const [chunk, commands] = takeChunk();
+      missing = commands * OK_BYTES;
+      if (commands === 0) done();
+      else socket.write(chunk);
+    };
+    socket.on('data', (data) => {
+      if (data.includes('-')) fail(new Error(`refused: ${data.toString('latin1')}`));
+      missing -= data.length;
+      if (missing === 0) send();
+    });
+    socket.once('error', fail);
+    send();
+  });
+  socket.destroy();
+}
+
+function setCommands(from: number, to: number, { valueBytes, ttlMs }: Fill): Buffer {
+  const value = `$${valueBytes}\r\n${'x'.repeat(valueBytes)}\r\n`;
+  let text = '';
+  for (let entry = from; entry < to; entry++) {
+    const key = `key:${String(entry).padStart(12, '0')}`;
+    text += `*${ttlMs ? 5 : 3}\r\n$3\r\nSET\r\n$16\r\n${key}\r\n${value}`;
+    if (ttlMs) {
+      const ttl = String(Math.round(ttlMs(entry)));
+      text += `$2\r\nPX\r\n$${ttl.length}\r\n${ttl}\r\n`;
+    }
+  }
+  return Buffer.from(text, 'latin1');
+}
+
+/** One command, one reply of one line. */
+export async function ask(port: number, ...command: string[]): Promise<string> {
+  const socket = net.connect(port, '127.0.0.1');
+  socket.write(`*${command.length}\r\n${command.map((part) => `$${part.length}\r\n${part}\r\n`).join('')}`);
+  const [data] = (await once(socket, 'data')) as [Buffer];
+  socket.destroy();
+  return data.toString('latin1').trim();
+}
+
+/** Milliseconds: what a client sees that only sends PING while `load` runs. */
+export interface Pauses {
+  readonly p50: number;
+  readonly p99: number;
+  readonly p999: number;
+  readonly max: number;
+}
+
+/** Measures how long a server keeps a PING waiting while `load` runs. */
+export async function pausesDuring(port: number, load: () => Promise<unknown>): Promise<Pauses> {
+  const worker = new Worker(new URL('./ping-worker.ts', import.meta.url), { workerData: port });
+  await once(worker, 'online');
+  await load();
+  worker.postMessage('report');
+  const [times] = (await once(worker, 'message')) as [number[]];
+  worker.postMessage('end');
+  await once(worker, 'exit');
+  times.sort((a, b) => a - b);
+  const at = (part: number) =>
+    Number((times[Math.min(times.length - 1, Math.floor(times.length * part))] ?? 0).toFixed(2));
+  return { p50: at(0.5), p99: at(0.99), p999: at(0.999), max: at(1) };
+}
