@@ -9,6 +9,9 @@ export interface KeyspaceStats {
   misses: number;
   expired: number;
   evicted: number;
+  /** Of those, by number of the namespace. */
+  readonly expiredByNamespace: Float64Array;
+  readonly evictedByNamespace: Float64Array;
 }
 
 /** From how much on a collection leaves its compact encoding; Redis's settings and defaults. */
@@ -54,7 +57,7 @@ export const NOTIFY_NEW = 512;
 export class DataSet {
   readonly log: ReplicationLog;
   readonly versions = new VersionClock();
-  readonly stats: KeyspaceStats = { hits: 0, misses: 0, expired: 0, evicted: 0 };
+  readonly stats: KeyspaceStats;
   readonly limits = new ValueLimits();
   /** Keeps clients from choosing members that collide. */
   hashSeed = 0;
@@ -85,7 +88,23 @@ export class DataSet {
     this.log = log;
     this.cache = cache;
     this.namespaces = cache.namespaces;
+    this.stats = {
+      hits: 0,
+      misses: 0,
+      expired: 0,
+      evicted: 0,
+      expiredByNamespace: new Float64Array(this.namespaces.count),
+      evictedByNamespace: new Float64Array(this.namespaces.count),
+    };
     this.leases = cache.leases;
+  }
+
+  /** Sets the counters to zero. */
+  resetStatistics(): void {
+    const { stats } = this;
+    Object.assign(stats, { hits: 0, misses: 0, expired: 0, evicted: 0 });
+    stats.expiredByNamespace.fill(0);
+    stats.evictedByNamespace.fill(0);
   }
 
   /** Whether somebody wants to know of every change of a key. */

@@ -2,7 +2,7 @@ import type { DataSet } from './data-set.ts';
 import { evictionRule, type MemoryPolicy, namespaceRule } from './eviction.ts';
 import { Keyspace } from './keyspace.ts';
 import { DEFAULT_NAMESPACE } from './namespaces.ts';
-import type { Store } from './store/index.ts';
+import type { BytesByClass, Store } from './store/index.ts';
 
 /** The numbered databases of a node, each made when it is first asked for. */
 export class Databases {
@@ -85,6 +85,19 @@ export class Databases {
     let bytes = this.data.cache.tagBudget.usedBytes;
     for (const keyspace of this.#keyspaces) if (keyspace) bytes += keyspace.store.chargedBytes;
     return bytes;
+  }
+
+  /** What the memory of all stores is taken for. */
+  get bytesByClass(): BytesByClass {
+    const sum = { entries: 0, index: 0, objects: 0, idle: 0 };
+    for (const { store } of this.all()) {
+      const { entries, index, objects, idle } = store.bytesByClass;
+      sum.entries += entries;
+      sum.index += index;
+      sum.objects += objects;
+      sum.idle += idle;
+    }
+    return sum;
   }
 
   /** Gives memory back that stores do not use any more. To be called between commands: slots become invalid. */

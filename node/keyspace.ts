@@ -330,8 +330,16 @@ export class Keyspace {
   }
 
   #expire(slot: Slot): void {
+    this.stats.expiredByNamespace[this.#namespaceOf(slot)]++;
     this.#dropAside(slot, NOTIFY_EXPIRED, 'expired');
     this.stats.expired++;
+  }
+
+  #namespaceOf(slot: Slot): number {
+    const { namespaces } = this.data;
+    if (namespaces.count === 1) return 0;
+    const key = Buffer.from(this.store.keyOf(slot), 'latin1');
+    return namespaces.numberOf(key, 0, key.length);
   }
 
   #purge(slot: Slot): void {
@@ -399,6 +407,7 @@ export class Keyspace {
     if (slot === 0) return false;
     this.#dropAside(slot, NOTIFY_EVICTED, 'evicted');
     this.stats.evicted++;
+    this.stats.evictedByNamespace[namespace]++;
     return true;
   }
 }

@@ -195,7 +195,7 @@ function startTimers({ config, services, databases, resp }: NodeParts): NodeJS.T
     setInterval(() => {
       resp.closeIdle(timeoutMs);
       counted = stats.sampleRates(counted);
-      stats.usedBytesPeak = Math.max(stats.usedBytesPeak, databases.usedBytes);
+      stats.usedBytesPeak = Math.max(stats.usedBytesPeak, databases.chargedBytes);
       watch.hotKeys.fade();
     }, SECOND_MS),
   ];

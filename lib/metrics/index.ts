@@ -1,4 +1,11 @@
 export { Counter, durationBuckets, Gauge, Histogram } from './instruments.ts';
 export { highestEquivalent, LogHistogram } from './log-histogram.ts';
-export { createMetrics, type Family, type MetricOptions, type Metrics, type Reading } from './metrics.ts';
+export {
+  createMetrics,
+  type Family,
+  type MetricOptions,
+  type Metrics,
+  type ObservedHistogram,
+  type Reading,
+} from './metrics.ts';
 export type { MetricSnapshot, Sample } from './series.ts';

@@ -5,7 +5,7 @@ const HALF_BITS = 7;
 
 /**
  * Counts whole numbers by size to two significant digits, in little memory and constant time: the bucket layout of HdrHistogram
- * (Gil Tene, 2012) with fixed precision. What is above `max` counts as `max`.
+ * (Gil Tene, 2012) with fixed precision. The last bucket is for everything from that of `max` on.
  */
 export class LogHistogram {
   readonly #max: number;
@@ -40,13 +40,13 @@ export class LogHistogram {
     return 0;
   }
 
-  /** How many are in the buckets up to that of each bound; `bounds` ascend. */
+  /** How many are in the buckets up to that of each bound; `bounds` ascend. The last bucket is below none of them. */
   cumulative(bounds: readonly number[]): number[] {
     const counts: number[] = [];
     let seen = 0;
     let i = 0;
     for (const bound of bounds) {
-      const last = indexOf(Math.min(bound, this.#max));
+      const last = Math.min(indexOf(Math.min(bound, this.#max)), this.#counts.length - 2);
       for (; i <= last; i++) seen += this.#counts[i];
       counts.push(seen);
     }

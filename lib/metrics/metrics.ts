@@ -21,6 +21,12 @@ export type Reading =
   | number
   | Iterable<{ readonly labels: Readonly<Record<string, string>>; readonly value: number }>;
 
+/** The histogram for these labels. */
+export interface ObservedHistogram {
+  readonly labels: Readonly<Record<string, string>>;
+  readonly histogram: Histogram;
+}
+
 type Labelled = MetricOptions & { readonly labels: readonly string[] };
 
 /** The metrics of one role in one thread. All functions that add a metric throw Error on a bad or a duplicate name. */
@@ -36,6 +42,8 @@ export interface Metrics {
   observedCounter(name: string, help: string, read: () => Reading): void;
   /** A gauge that is known elsewhere: `read` runs at each scrape. */
   observedGauge(name: string, help: string, read: () => Reading): void;
+  /** A histogram that is kept elsewhere, one per combination of labels: `read` runs at each scrape. */
+  observedHistogram(name: string, help: string, read: () => Iterable<ObservedHistogram>): void;
   /** The present figures, to be added up in another thread. */
   snapshot(): MetricSnapshot[];
   /** The Prometheus text of this process: these metrics, those of `others` (worker threads) added, and Node's own. */
@@ -89,6 +97,12 @@ class OwnMetrics implements Metrics {
 
   observedGauge(name: string, help: string, read: () => Reading): void {
     this.#register({ name, help, type: 'gauge', collect: () => samplesOfReading(name, read()) });
+  }
+
+  observedHistogram(name: string, help: string, read: () => Iterable<ObservedHistogram>): void {
+    const collect = () =>
+      Array.from(read(), ({ labels, histogram }) => samplesOf(name, labels, histogram)).flat();
+    this.#register({ name, help, type: 'histogram', collect });
   }
 
   snapshot(): MetricSnapshot[] {

@@ -67,10 +67,10 @@ function set(context: CommandContext, args: Args, reply: RespWriter) {
   reply.ok();
 }
 
-function resetStatistics({ node, keyspace }: CommandContext, _args: Args, reply: RespWriter) {
+function resetStatistics({ node, databases }: CommandContext, _args: Args, reply: RespWriter) {
   node.stats.reset();
   node.watch.stats.reset();
-  Object.assign(keyspace.stats, { hits: 0, misses: 0, expired: 0, evicted: 0 });
+  databases.data.resetStatistics();
   reply.ok();
 }
 

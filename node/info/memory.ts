@@ -5,23 +5,31 @@ import { type Fields, human, type InfoSource, percent } from './section.ts';
 /** Where memory goes. The allocator that the fields of that name speak of is the store with its segments. */
 export function memory({ node, databases }: InfoSource): Fields {
   const figures = memoryFigures(node, databases);
-  const { usedBytes, peakBytes, reservedBytes, residentBytes, clientBytes, followerBytes, backlogBytes } =
-    figures;
+  const {
+    usedBytes,
+    chargedBytes,
+    peakBytes,
+    reservedBytes,
+    residentBytes,
+    clientBytes,
+    followerBytes,
+    backlogBytes,
+  } = figures;
   const used = Math.max(1, usedBytes);
   const { maxMemoryBytes, maxMemoryPolicy } = node.settings;
   const total = totalmem();
   return [
-    ['used_memory', usedBytes],
-    ['used_memory_human', human(usedBytes)],
+    ['used_memory', chargedBytes],
+    ['used_memory_human', human(chargedBytes)],
     ['used_memory_rss', residentBytes],
     ['used_memory_rss_human', human(residentBytes)],
     ['used_memory_peak', peakBytes],
     ['used_memory_peak_human', human(peakBytes)],
-    ['used_memory_peak_perc', percent(usedBytes, peakBytes)],
-    ['used_memory_overhead', clientBytes + followerBytes + backlogBytes],
+    ['used_memory_peak_perc', percent(chargedBytes, peakBytes)],
+    ['used_memory_overhead', chargedBytes - usedBytes],
     ['used_memory_startup', 0],
     ['used_memory_dataset', usedBytes],
-    ['used_memory_dataset_perc', percent(usedBytes, usedBytes)],
+    ['used_memory_dataset_perc', percent(usedBytes, chargedBytes)],
     ['used_memory_reserved', reservedBytes],
     ['allocator_allocated', usedBytes],
     ['allocator_active', reservedBytes],

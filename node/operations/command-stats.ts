@@ -1,8 +1,8 @@
 import { commandIdCount } from '../../lib/commands/index.ts';
 import { LogHistogram } from '../../lib/metrics/index.ts';
 
-/** Longest duration that histograms tell apart: 1 s, in nanoseconds. */
-const MAX_NS = 1e9;
+/** Longest duration that histograms tell apart, in nanoseconds: about 2.1 s. */
+export const MAX_NS = 2 ** 31 - 1;
 
 /** Counters by command id, since the start or CONFIG RESETSTAT. Plain arrays: they are incremented on the hot path. */
 export class CommandStats {

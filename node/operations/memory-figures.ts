@@ -4,8 +4,10 @@ import type { NodeServices } from '../services.ts';
 
 /** Where the memory of the node goes, in bytes. */
 export interface MemoryFigures {
-  /** What keys and values take, with what it costs to keep them: what `maxmemory` limits. */
+  /** What keys and values take, with what it costs to keep them. */
   readonly usedBytes: number;
+  /** What `maxmemory` limits: that, and what lies idle as far as the store puts up with it. */
+  readonly chargedBytes: number;
   readonly peakBytes: number;
   /** Taken from the system for keys and values; what is above `usedBytes` lies idle. */
   readonly reservedBytes: number;
@@ -29,14 +31,15 @@ export function memoryFigures(
   databases: Databases,
 ): MemoryFigures {
   const { rss, heapUsed, heapTotal, external } = memoryUsage();
-  const { usedBytes, size, data } = databases;
-  stats.usedBytesPeak = Math.max(stats.usedBytesPeak, usedBytes);
+  const { usedBytes, chargedBytes, size, data } = databases;
+  stats.usedBytesPeak = Math.max(stats.usedBytesPeak, chargedBytes);
   let followerBytes = 0;
   for (const link of followers.links) followerBytes += clientsOutput(clients, link.address);
   let reservedBytes = 0;
   for (const { store } of databases.all()) reservedBytes += store.reservedBytes;
   return {
     usedBytes,
+    chargedBytes,
     peakBytes: stats.usedBytesPeak,
     reservedBytes: Math.max(reservedBytes, usedBytes),
     clientBytes: clients.inputBytes + clients.outputBytes - followerBytes,

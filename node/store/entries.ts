@@ -17,6 +17,7 @@ import { RecordLinks } from './record-links.ts';
 import { RecordWriter, type Rewrite } from './record-writer.ts';
 import { EXPIRY, LINKS, OBJECT, type RecordShape, Records, WIDE_VERSION } from './records.ts';
 import { Space } from './space.ts';
+import type { BytesByClass } from './store.ts';
 
 /** What the index takes for an entry, on average. */
 export const INDEX_BYTES = 6;
@@ -445,6 +446,11 @@ export class Entries {
 
   get chargedBytes(): number {
     return this.records.log.live + this.#idle + this.#besides + this.objectBytes;
+  }
+
+  get bytesByClass(): BytesByClass {
+    const { live, reservedBytes } = this.records.log;
+    return { entries: live, index: this.#besides, objects: this.objectBytes, idle: reservedBytes - live };
   }
 
   spaceBytes(index: number): number {

@@ -4,7 +4,7 @@ import { copy, copyLatin1 } from './bytes.ts';
 import { Entries, INDEX_BYTES, type StoreOptions } from './entries.ts';
 import type { EvictionRule } from './eviction-rule.ts';
 import { OBJECT, RARE, type Records, TAGGED } from './records.ts';
-import type { ByteView, Slot, Store } from './store.ts';
+import type { BytesByClass, ByteView, Slot, Store } from './store.ts';
 import { STRING, type StoredObject, type ValueType } from './value-type.ts';
 
 /** Type of a record whose value is a string that was edited in place. */
@@ -49,6 +49,10 @@ export class MemoryStore implements Store {
 
   get fragmentationBytes(): number {
     return this.#entries.fragmentationBytes;
+  }
+
+  get bytesByClass(): BytesByClass {
+    return this.#entries.bytesByClass;
   }
 
   get spaces(): number {

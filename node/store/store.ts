@@ -15,6 +15,18 @@ export interface ByteView {
   end: number;
 }
 
+/** Bytes that a store has taken, by what they are for. */
+export interface BytesByClass {
+  /** Keys and strings, with what stands beside them. */
+  readonly entries: number;
+  /** Finding entries, and the order in which they go. */
+  readonly index: number;
+  /** Values that are objects: collections. */
+  readonly objects: number;
+  /** Nothing at present. */
+  readonly idle: number;
+}
+
 /**
  * Holds entries: binary key, string value, expiry and version. Keeps the order of last use and finds what expires; decides nothing:
  * whoever owns it evicts, expires and replicates.
@@ -37,6 +49,8 @@ export interface Store {
   readonly chargedBytes: number;
   /** Bytes that lie idle between the entries. */
   readonly fragmentationBytes: number;
+  /** What memory is taken for. */
+  readonly bytesByClass: BytesByClass;
 
   find(buffer: Buffer, start: number, end: number): Slot;
   /**

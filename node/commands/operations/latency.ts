@@ -1,6 +1,7 @@
 import type { Args, RespWriter } from '../../../lib/codec/resp/index.ts';
 import { type CommandSpec, commands, lookupCommandPath } from '../../../lib/commands/index.ts';
 import { highestEquivalent, type LogHistogram } from '../../../lib/metrics/index.ts';
+import { MAX_NS } from '../../operations/command-stats.ts';
 import { latencyGraph, latencyReport } from '../../operations/latency-report.ts';
 import type { CommandContext, CommandHandlers } from '../command.ts';
 import { help } from './help.ts';
@@ -76,10 +77,10 @@ function histogram({ node: { watch } }: CommandContext, args: Args, reply: RespW
 
 /** Bounds at which the count grows, with the count up to there. */
 function writeHistogram(ofCommand: LogHistogram, reply: RespWriter) {
-  const counts = ofCommand.cumulative(BOUNDS_NS);
-  const grown = BOUNDS_NS.map((bound, i) => ({ bound, count: counts[i] })).filter(
-    ({ count }, i) => count > (counts[i - 1] ?? 0),
-  );
+  const counts = [...ofCommand.cumulative(BOUNDS_NS), ofCommand.total];
+  const grown = [...BOUNDS_NS, MAX_NS]
+    .map((bound, i) => ({ bound, count: counts[i] }))
+    .filter(({ count }, i) => count > (counts[i - 1] ?? 0));
   reply.mapHeader(2);
   reply.bulkLatin1('calls');
   reply.integer(ofCommand.total);
