@@ -12,7 +12,7 @@ export interface CacheSimulator {
 
 /** What a simulation may be told beyond its capacity. */
 export interface SimulatorOptions {
-  /** Policy `lfu`: all counters are halved after so many accesses for each object held; Infinity: never. */
+  /** Policy `lfu`: all counters are halved after so many hits for each object held; Infinity: never. */
   readonly halveAfter?: number;
   /** Policy `lfu`: where counters stop. */
   readonly maxFrequency?: number;
@@ -103,7 +103,7 @@ class LfuCache implements CacheSimulator {
   #byFrequency = new Map<number, Queue>();
   readonly #frequencies = new Map<number, number>();
   #bytes = 0;
-  #accesses = 0;
+  #hits = 0;
 
   constructor(capacity: number, { halveAfter = Infinity, maxFrequency = Infinity }: SimulatorOptions) {
     this.#capacity = capacity;
@@ -112,11 +112,11 @@ class LfuCache implements CacheSimulator {
   }
 
   access(key: number, bytes: number): boolean {
-    this.#age();
     const frequency = this.#frequencies.get(key);
     if (frequency !== undefined) {
       const charged = this.#take(key, frequency);
       this.#put(key, charged, Math.min(this.#maxFrequency, frequency + 1));
+      if (++this.#hits > this.#halveAfter * this.#frequencies.size) this.#halve();
       return true;
     }
     if (bytes > this.#capacity) return false;
@@ -147,10 +147,9 @@ class LfuCache implements CacheSimulator {
     return bytes;
   }
 
-  /** Halves what is above 1, so that what was asked for often long ago can go. */
-  #age(): void {
-    if (++this.#accesses < this.#halveAfter * Math.max(1, this.#frequencies.size)) return;
-    this.#accesses = 0;
+  /** So that what was asked for often long ago can go. */
+  #halve(): void {
+    this.#hits = 0;
     const former = [...this.#byFrequency].sort(([a], [b]) => a - b);
     this.#byFrequency = new Map();
     this.#frequencies.clear();
@@ -158,7 +157,7 @@ class LfuCache implements CacheSimulator {
     for (const [frequency, queue] of former) {
       while (queue.size > 0) {
         const key = queue.front;
-        this.#put(key, queue.take(key), Math.max(1, frequency >> 1));
+        this.#put(key, queue.take(key), frequency >> 1);
       }
     }
   }

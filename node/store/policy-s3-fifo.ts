@@ -25,7 +25,6 @@ export class S3FifoPolicy extends PlainPolicy {
   readonly #log: SegmentLog<Space>;
   readonly #reinsert: Reinsert;
   readonly #ghost = new GhostTable();
-  #hasEvicted = false;
 
   constructor(space: Space, records: Records, reinsert: Reinsert) {
     super(space);
@@ -40,18 +39,11 @@ export class S3FifoPolicy extends PlainPolicy {
 
   override queueFor(hash: number): SegmentQueue<Space> {
     const { small, main } = this.space;
-    if (this.#ghost.take(hash)) return main;
-    // Until something has to go, what does not fit into the small queue is as good as proven.
-    return this.#hasEvicted || small.live < this.#capacity * SMALL_PART ? small : main;
+    return this.#ghost.take(hash) ? main : small;
   }
 
   get #total(): number {
     return this.space.small.live + this.space.main.live;
-  }
-
-  /** Bytes of records that fit: as many as there are when the space is full. */
-  get #capacity(): number {
-    return this.#hasEvicted ? this.#total : Math.max(this.#total, this.space.budgetBytes);
   }
 
   override touched(ref: number): void {
@@ -62,7 +54,6 @@ export class S3FifoPolicy extends PlainPolicy {
   }
 
   victim(): number {
-    this.#hasEvicted = true;
     const { small, main } = this.space;
     for (let moves = 0; moves < MAX_MOVES; moves++) {
       const isMain = main.live > this.#total * (1 - SMALL_PART) || small.live === 0;
@@ -87,6 +78,5 @@ export class S3FifoPolicy extends PlainPolicy {
 
   override clear(): void {
     this.#ghost.clear();
-    this.#hasEvicted = false;
   }
 }

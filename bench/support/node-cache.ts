@@ -1,0 +1,75 @@
+import { seededRandom } from '../../lib/base/index.ts';
+import { DataSet } from '../../node/data-set.ts';
+import { Databases } from '../../node/databases.ts';
+import type { MemoryPolicy } from '../../node/eviction.ts';
+import type { Keyspace } from '../../node/keyspace.ts';
+import { makeRoom } from '../../node/memory-limit.ts';
+import { ReplicationLog } from '../../node/replication/replication-log.ts';
+import { MemoryStore } from '../../node/store/index.ts';
+import type { CacheSimulator } from './cache-simulator.ts';
+
+/** Keys of a trace are of this length. */
+const KEY_BYTES = 16;
+const LARGEST_VALUE_BYTES = 8 << 20;
+
+/** A node's data set in this process, used look-aside: GET, and on a miss SET. */
+export class NodeCache implements CacheSimulator {
+  readonly #databases: Databases;
+  readonly #keyspace: Keyspace;
+  readonly #settings: { maxMemoryBytes: number; maxMemoryPolicy: MemoryPolicy };
+  readonly #key = Buffer.alloc(KEY_BYTES, '0');
+  readonly #value = Buffer.alloc(LARGEST_VALUE_BYTES);
+  #samples = 0;
+  #usedBytesSum = 0;
+
+  constructor(policy: MemoryPolicy, maxBytes: number) {
+    const random = seededRandom(1);
+    this.#databases = new Databases({
+      count: 1,
+      data: new DataSet(new ReplicationLog({ backlogBytes: 1 << 16, replId: random.hex(20) })),
+      newStore: () => new MemoryStore({ hashSeed: random.u32() }),
+    });
+    this.#settings = { maxMemoryBytes: maxBytes, maxMemoryPolicy: policy };
+    this.#keyspace = this.#databases.at(0);
+    makeRoom(this.#databases, this.#settings);
+  }
+
+  access(key: number, valueBytes: number, expiresAt = 0): boolean {
+    const keyspace = this.#keyspace;
+    this.#writeKey(key);
+    if (keyspace.read(this.#key, 0, KEY_BYTES) !== 0) return true;
+    makeRoom(this.#databases, this.#settings);
+    const slot = keyspace.insert(this.#key, 0, KEY_BYTES);
+    keyspace.setBytes(slot, this.#value, 0, valueBytes, expiresAt);
+    if (keyspace.stats.evicted > 0) {
+      this.#samples++;
+      this.#usedBytesSum += keyspace.store.usedBytes;
+    }
+    return false;
+  }
+
+  #writeKey(key: number): void {
+    let rest = key;
+    for (let i = KEY_BYTES - 1; i >= 0; i--) {
+      this.#key[i] = 0x30 + (rest % 10);
+      rest = Math.floor(rest / 10);
+    }
+  }
+
+  /** What an object is charged. */
+  bytesOf(valueBytes: number): number {
+    const keyspace = this.#keyspace;
+    this.#key.fill(0x78);
+    const slot = keyspace.insert(this.#key, 0, KEY_BYTES);
+    keyspace.setBytes(slot, this.#value, 0, valueBytes, 0);
+    const found = keyspace.store.find(this.#key, 0, KEY_BYTES);
+    const bytes = keyspace.store.bytesOf(found);
+    keyspace.remove(found);
+    return bytes;
+  }
+
+  /** What the entries took on average once the cache was full; 0 when it never was. */
+  get meanUsedBytes(): number {
+    return this.#samples === 0 ? 0 : this.#usedBytesSum / this.#samples;
+  }
+}
