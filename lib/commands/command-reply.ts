@@ -197,7 +197,7 @@ function writeDocs(spec: CommandSpec, sink: ReplySink, supports: Supports): void
     writePair(sink, 'deprecated_since', spec.deprecated.since);
     writePair(sink, 'replaced_by', spec.deprecated.replacedBy);
   }
-  if (syntax.length > 0) writeArguments(syntax, sink);
+  if (syntax.length > 0) writeArguments(syntax, sink, keyIndexes(spec));
   if (subcommands.length > 0) {
     sink.bulkLatin1('subcommands');
     sink.mapHeader(subcommands.length);
@@ -205,7 +205,13 @@ function writeDocs(spec: CommandSpec, sink: ReplySink, supports: Supports): void
   }
 }
 
-function writeArguments(args: readonly ArgumentDoc[], sink: ReplySink): void {
+/** Gives each key among the arguments the number of its key specification: the last one counts for all that follow. */
+function keyIndexes({ keySpecs }: CommandSpec): () => number {
+  let next = 0;
+  return () => Math.max(0, Math.min(next++, keySpecs.length - 1));
+}
+
+function writeArguments(args: readonly ArgumentDoc[], sink: ReplySink, keyIndex: () => number): void {
   sink.bulkLatin1('arguments');
   sink.arrayHeader(args.length);
   for (const arg of args) {
@@ -218,14 +224,14 @@ function writeArguments(args: readonly ArgumentDoc[], sink: ReplySink): void {
     writePair(sink, 'type', arg.type);
     if (isKey) {
       sink.bulkLatin1('key_spec_index');
-      sink.integer(0);
+      sink.integer(keyIndex());
     }
     if (arg.token) writePair(sink, 'token', arg.token);
     if (flags.length > 0) {
       sink.bulkLatin1('flags');
       writeSet(sink, flags);
     }
-    if (arg.arguments) writeArguments(arg.arguments, sink);
+    if (arg.arguments) writeArguments(arg.arguments, sink, keyIndex);
   }
 }
 

@@ -21,13 +21,28 @@ const INTEGERS = new Set([
   'protover',
   'client-id',
   'offset',
+  'start',
+  'stop',
+  'numkeys',
+  'limit',
+  'rank',
+  'num-matches',
+  'len',
 ]);
+const KEYS = new Set(['key', 'newkey', 'source', 'destination']);
 
 const TOKEN = /[[\]()|]|\.\.\.|[^\s[\]()|]+/g;
 const KEYWORD = /^[A-Z][A-Z-]*$/;
 
+/** A word of the notation: `name`, or `name:double` where the name alone would say something else. */
+function argument(word: string): ArgumentDoc {
+  const [name, type] = word.split(':');
+  return { name, type: type === 'double' ? type : typeOf(name) };
+}
+
 function typeOf(name: string): ArgumentDoc['type'] {
-  if (name === 'key' || name === 'pattern') return name;
+  if (KEYS.has(name)) return 'key';
+  if (name === 'pattern') return name;
   if (name.startsWith('unix-time')) return 'unix-time';
   return INTEGERS.has(name) ? 'integer' : 'string';
 }
@@ -70,7 +85,8 @@ class SyntaxParser {
     const token = this.#tokens[this.#at++];
     if (token === '[') return { ...this.#alternatives(']'), optional: true };
     if (token === '(') return this.#alternatives(')');
-    if (!KEYWORD.test(token)) return { name: token, type: typeOf(token) };
+    if (token.endsWith(':')) return { ...this.#item(), name: token.slice(0, -1) };
+    if (!KEYWORD.test(token)) return argument(token);
     const next = this.#peek();
     const hasOperand = next !== undefined && (next === '(' || !('[])|'.includes(next) || next === '...'));
     if (!hasOperand) return { name: token.toLowerCase(), type: 'pure-token', token };
@@ -87,7 +103,7 @@ class SyntaxParser {
       token = this.#peek()
     ) {
       if (KEYWORD.test(token)) break;
-      args.push({ name: token, type: typeOf(token) });
+      args.push(argument(token));
       this.#at++;
     }
     const operand = asOne(args);
@@ -133,7 +149,10 @@ class SyntaxParser {
   }
 }
 
-/** Reads the manual's notation (`key value [NX|XX] [EX seconds|PX milliseconds] [key ...]`). Throws SyntaxError on a missing bracket. */
+/**
+ * Reads the manual's notation (`key value [NX|XX] [EX seconds|PX milliseconds] [key ...]`), with two additions: `timeout:double` for a number
+ * that is not whole, and `where:(LEFT|RIGHT)` for a choice with a name. Throws SyntaxError on a missing bracket.
+ */
 export function parseSyntax(syntax: string): ArgumentDoc[] {
   return new SyntaxParser(syntax).sequence();
 }

@@ -330,5 +330,12 @@ t.test('the notation of arguments', async (t) => {
     { name: 'command' },
     { name: 'arg', optional: true, multiple: true },
   ]);
+  t.strictSame(parseSyntax('source destination where:(LEFT|RIGHT) timeout:double'), [
+    { name: 'source', type: 'key' },
+    { name: 'destination', type: 'key' },
+    { name: 'where', type: 'oneof', arguments: [token('LEFT'), token('RIGHT')] },
+    { name: 'timeout', type: 'double' },
+  ]);
+  t.match(parseSyntax('options:[count [WITHVALUES]]'), [{ name: 'options', optional: true, type: 'block' }]);
   t.throws(() => parseSyntax('[NX|XX'), SyntaxError);
 });

@@ -88,7 +88,7 @@ export const hashRows: readonly CommandRow[] = [
     4,
     UPDATES,
     '2.6.0',
-    'key field increment',
+    'key field increment:double',
     'Adds a decimal number to the one that a field holds.',
   ),
   askMany('hkeys', 2, ANY_ORDER, '2.0.0', 'key', 'Returns all fields.'),
@@ -106,7 +106,7 @@ export const hashRows: readonly CommandRow[] = [
     -2,
     ANY_OUTPUT,
     '6.2.0',
-    'key [count [WITHVALUES]]',
+    'key options:[count [WITHVALUES]]',
     'Returns some fields at random.',
   ),
 ];

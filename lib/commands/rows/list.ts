@@ -1,6 +1,7 @@
 import type { CommandRow } from '../spec.ts';
 
-const WHERE = '(LEFT|RIGHT)';
+const WHERE = 'where:(LEFT|RIGHT)';
+const ENDS = 'wherefrom:(LEFT|RIGHT) whereto:(LEFT|RIGHT)';
 const TAKES = 'RW access delete';
 
 type Extra = Partial<CommandRow> & Pick<CommandRow, 'arity' | 'complexity' | 'summary' | 'syntax'>;
@@ -38,7 +39,7 @@ function blockingPop(name: string, summary: string): CommandRow {
     since: '2.0.0',
     complexity: 'O(N) where N is the number of keys',
     summary,
-    syntax: 'key [key ...] timeout',
+    syntax: 'key [key ...] timeout:double',
     routing: 'one-shard',
   };
 }
@@ -96,7 +97,7 @@ export const listRows: readonly CommandRow[] = [
     arity: 5,
     complexity: 'O(N) where N is the distance to the pivot',
     summary: 'Puts an element before or behind another one.',
-    syntax: 'key (BEFORE|AFTER) pivot element',
+    syntax: 'key where:(BEFORE|AFTER) pivot element',
   }),
   onList('lrem', 'write', 'RW delete', '1.0.0', {
     arity: 4,
@@ -120,7 +121,7 @@ export const listRows: readonly CommandRow[] = [
     arity: 5,
     complexity: 'O(1)',
     summary: 'Moves an element from one end of a list to an end of another, and returns it.',
-    syntax: `source destination ${WHERE} ${WHERE}`,
+    syntax: `source destination ${ENDS}`,
   }),
   move('rpoplpush', '', '1.2.0', {
     arity: 3,
@@ -141,19 +142,19 @@ export const listRows: readonly CommandRow[] = [
     arity: 6,
     complexity: 'O(1)',
     summary: 'Moves an element from one list to another and returns it; waits for it.',
-    syntax: `source destination ${WHERE} ${WHERE} timeout`,
+    syntax: `source destination ${ENDS} timeout:double`,
   }),
   move('brpoplpush', ' noscript blocking', '2.2.0', {
     arity: 4,
     complexity: 'O(1)',
     summary: 'Moves the last element of a list to the head of another and returns it; waits for it.',
-    syntax: 'source destination timeout',
+    syntax: 'source destination timeout:double',
     deprecated: { since: '6.2.0', replacedBy: '`BLMOVE` with the `RIGHT` and `LEFT` arguments' },
   }),
   popFromOne('blmpop', 'write blocking movablekeys', 'counted-second', {
     arity: -5,
     complexity: 'O(N+M) where N is the number of keys and M the number of elements returned',
     summary: 'Removes elements from the first list that has some, and returns them; waits for them.',
-    syntax: `timeout numkeys key [key ...] ${WHERE} [COUNT count]`,
+    syntax: `timeout:double numkeys key [key ...] ${WHERE} [COUNT count]`,
   }),
 ];
