@@ -2,7 +2,10 @@ import type { Random } from '../../../lib/base/index.ts';
 import { anyCase, type Command, type Generator, keys, number, pick, some, value } from './base.ts';
 
 const key: Generator = (random) => [pick(random, keys)];
-const someKeys: Generator = (random) => [...key(random), ...some(random, () => key(random), 3)];
+const someKeys: Generator = (random) => [
+  ...key(random),
+  ...some(random, () => key(random), random.int(8) === 0 ? 20 : 3),
+];
 /** Often integers only, since Redis keeps those by themselves. */
 const member = (random: Random) =>
   pick<() => string | Buffer>(random, [
