@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import net from 'node:net';
 import { Worker } from 'node:worker_threads';
 
-const COMMANDS_PER_WRITE = 500;
+const COMMANDS_PER_WRITE = 100;
 /** Writes that are on their way at a time, on one connection each. */
 const CONNECTIONS = 4;
 const OK_BYTES = 5;

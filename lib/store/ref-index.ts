@@ -2,7 +2,7 @@ import { GROUP_SLOTS, IndexPartition, type RefKeys } from './index-partition.ts'
 
 /** Slots of a table are in use up to this part, and to `GROWN_LOAD` after it has grown. */
 const MAX_LOAD = 0.94;
-const GROWN_LOAD = 0.835;
+const GROWN_LOAD = 0.78;
 /** A table emptier than this shrinks. */
 const MIN_LOAD = 0.45;
 /** A table of this many groups is split instead of growing, unless the directory has its largest size. */
