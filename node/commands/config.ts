@@ -14,9 +14,10 @@ function targetOf({ node, databases }: CommandContext): SettingTarget {
 function get(context: CommandContext, args: Args, reply: RespWriter) {
   const found = new Map<string, Setting>();
   for (let i = 2; i < args.count; i++) {
-    const pattern = args.latin1(i).toLowerCase();
+    const name = args.latin1(i);
+    const pattern = name.toLowerCase();
     const named = settingsByName.get(pattern);
-    if (named) found.set(pattern, named);
+    if (named) found.set(name, named);
     else if (/[*?[\\]/.test(pattern)) addMatching(pattern, found);
   }
   const target = targetOf(context);

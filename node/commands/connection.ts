@@ -7,7 +7,7 @@ const WRONG_PASSWORD = 'WRONGPASS invalid username-password pair or user is disa
 const NO_PASSWORD_SET =
   'ERR AUTH <password> called without any password configured for the default user. Are you sure your configuration is correct?';
 const HELLO_NEEDS_AUTH =
-  'NOAUTH HELLO must be called with the client already authenticated, otherwise the HELLO <proto> AUTH <user> <pass> option can be used to authenticate the client and select the RESP protocol version at the same time';
+  'NOAUTH HELLO must be called with the client already authenticated, otherwise the HELLO AUTH <user> <pass> option can be used to authenticate the client and select the RESP protocol version at the same time';
 export const BAD_CLIENT_NAME = 'ERR Client names cannot contain spaces, newlines or special characters.';
 export const GOOD_CLIENT_NAME = /^[!-~]*$/;
 /** What Redis calls itself; clients look at it. */

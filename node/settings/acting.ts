@@ -84,6 +84,7 @@ export const actingSettings: readonly Setting[] = [
   setting('zset-max-listpack-value', memory(), limitField('zsetValueBytes'), {
     alias: 'zset-max-ziplist-value',
   }),
+  setting('hll-sparse-max-bytes', memory(), limitField('hllSparseBytes')),
   setting('list-max-listpack-size', integer({ min: -INT_MAX - 1n }), limitField('listSize'), {
     alias: 'list-max-ziplist-size',
   }),

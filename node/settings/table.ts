@@ -7,9 +7,9 @@ for (const setting of [...actingSettings, ...keptSettings]) {
   for (const name of [setting.name, setting.alias]) {
     if (name === '') continue;
     if (byName.has(name)) throw new Error(`setting ${name} is there twice`);
-    byName.set(name, setting);
+    byName.set(name, name === setting.name ? setting : { ...setting, name });
   }
 }
 
-/** Every setting by its names in lower case; one with an alias is there twice. */
+/** Every setting by its names in lower case; one with an alias is there under both, as if it were two. */
 export const settingsByName: ReadonlyMap<string, Setting> = byName;
