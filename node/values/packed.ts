@@ -6,11 +6,12 @@ const USED_AT = 3;
 export const HEADER_BYTES = 5;
 /** A collection above this has an object: edits in the middle move what is behind them. */
 export const MAX_PACKED_BYTES = 8192;
-/** Lengths are multiples of this, and an eighth more than needed: not each element that is added moves the entry. */
+/** Lengths are multiples of this. */
 const STEP_BYTES = 16;
-const SPARE_SHIFT = 3;
+/** What has grown once is given room for half as much again, up to this, and an eighth: not each element that is added moves the entry. */
+const MAX_SPARE_BYTES = 64;
 /** So much may lie idle, and a quarter of the whole. */
-const MAX_IDLE_BYTES = 64;
+const MAX_IDLE_BYTES = 80;
 
 /**
  * A small collection in the bytes of its store entry: a header, the elements one behind the other, and some room to grow on. What is known
@@ -113,7 +114,8 @@ export class Packed {
     const room = view.end - view.start;
     const needed = used + HEADER_BYTES;
     if (needed <= room && needed > room - (room >> 2) - MAX_IDLE_BYTES) return;
-    const length = (needed + (needed >> SPARE_SHIFT) + STEP_BYTES - 1) & -STEP_BYTES;
+    const spare = room === 0 ? 0 : Math.min(needed >> 1, MAX_SPARE_BYTES) + (needed >> 3);
+    const length = (needed + spare + STEP_BYTES - 1) & -STEP_BYTES;
     const { count, flags } = this;
     this.slot = this.#store!.resizePacked(this.slot, length);
     this.#store!.view(this.slot, view);
