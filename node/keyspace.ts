@@ -82,7 +82,8 @@ export class Keyspace {
   /** Looks up and leaves no trace. 0 for none. */
   find(buffer: Buffer, start: number, end: number): Slot {
     const slot = this.store.find(buffer, start, end);
-    if (slot === 0) return 0;
+    // What a leader's command found is there, whatever the clock says here, until the leader says that it goes.
+    if (slot === 0 || this.data.isReplaying) return slot;
     if (this.isPurged(slot)) {
       if (this.data.removesExpired) this.#purge(slot);
       return 0;
