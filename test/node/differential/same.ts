@@ -72,6 +72,8 @@ export function isSame(command: Command, ours: Buffer, theirs: Buffer): boolean 
       numbers.every((n) => n > 0) && Math.abs(numbers[0] - numbers[1]) < (name.startsWith('P') ? 2000 : 3)
     );
   }
+  // It takes good numbers for bad ones when an earlier command has left `errno` set.
+  if (/^SORT/.test(name) && theirs.includes("can't be converted into double")) return true;
   if (ours[0] !== theirs[0] || ours[0] === MINUS) return false;
   // SORT of redis-server makes a skip list of the sorted set it looks at, for good.
   if (name === 'OBJECT' && ours.includes('listpack') && theirs.includes('skiplist')) return true;
