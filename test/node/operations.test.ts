@@ -1,0 +1,428 @@
+import { once } from 'node:events';
+import net from 'node:net';
+import t, { type Test } from 'tap';
+import { request } from 'undici';
+import { ManualClock, seededRandom } from '../../lib/base/index.ts';
+import { argsOf, encodeCommand } from '../../lib/codec/resp/index.ts';
+import { commandTable } from '../../lib/commands/index.ts';
+import { LogHistogram } from '../../lib/metrics/index.ts';
+import { CommandWatch } from '../../node/operations/command-watch.ts';
+import { HeavyHitters } from '../../node/operations/heavy-hitters.ts';
+import { HotKeys } from '../../node/operations/hot-keys.ts';
+import { LatencyMonitor } from '../../node/operations/latency-monitor.ts';
+import { latencyGraph } from '../../node/operations/latency-report.ts';
+import { quoted } from '../../node/operations/monitor-feed.ts';
+import { SlowLog } from '../../node/operations/slow-log.ts';
+import { Client } from '../../node/server/client.ts';
+import { Settings } from '../../node/settings.ts';
+import { hasRedisServer, NO_REDIS, startRedis } from '../support/redis-server.ts';
+import { RespClient } from '../support/resp-client.ts';
+import { startStandaloneNode } from '../support/ringside.ts';
+import { until } from '../support/until.ts';
+
+/* What people look at who look after a node. The replies that Redis gives are in test/node/transcripts. */
+
+function connect(t: Test, address: string): RespClient {
+  const client = new RespClient(address);
+  t.teardown(() => client.close());
+  return client;
+}
+
+/** Keys by Zipf's law with exponent 1: key i comes in proportion to 1/(i+1). */
+function zipf(keys: number, random: { next(): number }): () => string {
+  const sums: number[] = [];
+  let sum = 0;
+  for (let i = 0; i < keys; i++) {
+    sum += 1 / (i + 1);
+    sums.push(sum);
+  }
+  return () => {
+    const wanted = random.next() * sum;
+    let [low, high] = [0, keys - 1];
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if (sums[middle] < wanted) low = middle + 1;
+      else high = middle;
+    }
+    return `key:${low}`;
+  };
+}
+
+t.test('heavy hitters against exact counts', async (t) => {
+  for (const [seed, capacity, keys] of [
+    [1, 64, 10_000],
+    [2, 256, 100_000],
+    [3, 16, 100],
+    [4, 8, 8],
+  ]) {
+    const random = seededRandom(seed);
+    const next = zipf(keys, random);
+    const exact = new Map<string, number>();
+    const hitters = new HeavyHitters(capacity);
+    const total = 100_000;
+    for (let i = 0; i < total; i++) {
+      const key = next();
+      exact.set(key, (exact.get(key) ?? 0) + 1);
+      hitters.add(key);
+    }
+    const found = hitters.top(capacity);
+    for (const { key, count, error } of found) {
+      const real = exact.get(key) ?? 0;
+      if (count < real || count - error > real || error > total / capacity) {
+        t.fail(`${key}: ${count} (at most ${error} too high) of ${real}, seed ${seed}`);
+      }
+    }
+    const names = new Set(found.map(({ key }) => key));
+    const missed = [...exact].filter(([key, count]) => count > total / capacity && !names.has(key));
+    t.strictSame(missed, [], `seed ${seed}: whoever has more than its share is found`);
+    t.strictSame(
+      found,
+      [...found].sort((a, b) => b.count - a.count),
+      'most frequent first',
+    );
+  }
+});
+
+t.test('heavy hitters fade', async (t) => {
+  const hitters = new HeavyHitters(4);
+  hitters.add('old', 100);
+  for (let i = 0; i < 5; i++) hitters.fade(0.5, 1);
+  hitters.add('new', 10);
+  t.strictSame(
+    hitters.top(2).map(({ key }) => key),
+    ['new', 'old'],
+  );
+  for (let i = 0; i < 3; i++) hitters.fade(0.5, 1);
+  t.strictSame(
+    hitters.top(2).map(({ key }) => key),
+    ['new'],
+    'what is below the least is forgotten',
+  );
+});
+
+t.test('a histogram against a sorted list', async (t) => {
+  const random = seededRandom(7);
+  const histogram = new LogHistogram(2 ** 31 - 1);
+  const values: number[] = [];
+  for (let i = 0; i < 20_000; i++) {
+    const value = Math.floor(2 ** (random.next() * 31));
+    values.push(value);
+    histogram.record(value);
+  }
+  values.sort((a, b) => a - b);
+  for (const percent of [0, 1, 25, 50, 90, 99, 99.9, 100]) {
+    const exact = values[Math.max(0, Math.floor((percent / 100) * values.length + 0.5) - 1)];
+    const found = histogram.percentile(percent);
+    t.ok(found >= exact && found <= exact * 1.01 + 1, `p${percent}: ${found} for ${exact}`);
+  }
+  const bounds = [100, 1000, 1e6, 1e9];
+  for (const [i, count] of histogram.cumulative(bounds).entries()) {
+    const least = values.filter((value) => value <= bounds[i]).length;
+    const most = values.filter((value) => value <= bounds[i] * 1.01 + 1).length;
+    t.ok(count >= least && count <= most, `up to ${bounds[i]}: ${count} of ${least} to ${most}`);
+  }
+  histogram.record(2 ** 40, 3);
+  t.equal(histogram.total, values.length + 3);
+  t.equal(
+    histogram.cumulative([2 ** 50])[0] <= values.length,
+    true,
+    'what is beyond the scale is below no bound',
+  );
+});
+
+function watchAt(clock: ManualClock) {
+  const settings = new Settings({
+    maxMemoryBytes: 0,
+    maxMemoryPolicy: 'noeviction',
+    requirePass: '',
+    idleTimeoutMs: 0,
+    maxClients: 1,
+    maxBulkBytes: 1,
+    fixed: new Map(),
+  });
+  const parts = { clock, settings, slowLog: new SlowLog(), latency: new LatencyMonitor() };
+  const watch = new CommandWatch({ ...parts, hotKeys: new HotKeys(seededRandom(1)) });
+  const fields = { id: 1, address: '1.2.3.4:5', localAddress: '', nowMs: 0, authenticated: true };
+  const client = new Client(fields);
+  /** Runs one command that takes so long. */
+  const run = (line: string, ms: number, { replyBytes = 0, hasFailed = false, within = () => {} } = {}) => {
+    const args = argsOf(...line.split(' '));
+    const spec = commandTable.get(line.split(' ')[0].toUpperCase())!;
+    const started = watch.begins(spec, args);
+    clock.advance(ms);
+    within();
+    watch.ended(spec, client, args, started, replyBytes, hasFailed);
+  };
+  const tookMs = (name: string) =>
+    Math.round(watch.stats.elapsedMs[commandTable.get(name)!.id] * 1000) / 1000;
+  const calls = (name: string) => watch.stats.calls[commandTable.get(name)!.id];
+  return { watch, settings, client, run, tookMs, calls };
+}
+
+t.test('the time of commands', async (t) => {
+  t.test('quick ones that follow each other share it', async (t) => {
+    const clock = new ManualClock();
+    const { watch, run, tookMs, calls } = watchAt(clock);
+    watch.beginTurn(clock.monotonicMs());
+    run('GET a', 3);
+    run('GET a', 1);
+    run('SET a 1', 2);
+    watch.endTurn();
+    t.strictSame([tookMs('GET'), tookMs('SET'), calls('GET'), calls('SET')], [4, 2, 2, 1]);
+    watch.beginTurn(clock.monotonicMs());
+    run('GET a', 5);
+    watch.endTurn();
+    t.equal(tookMs('GET'), 9, 'one alone has its own');
+  });
+
+  t.test('those that may take long, or have much data, are measured by themselves', async (t) => {
+    const clock = new ManualClock();
+    const { watch, run, tookMs } = watchAt(clock);
+    watch.beginTurn(clock.monotonicMs());
+    run('GET a', 1);
+    run('KEYS *', 50);
+    run('GET a', 1);
+    run(`SET a ${'x'.repeat(20_000)}`, 30);
+    run('GET a', 1);
+    watch.endTurn();
+    t.strictSame([tookMs('KEYS'), tookMs('SET'), tookMs('GET')], [50, 30, 3]);
+  });
+
+  t.test('a command that runs others counts all of theirs', async (t) => {
+    const clock = new ManualClock();
+    const { watch, run, tookMs } = watchAt(clock);
+    watch.beginTurn(clock.monotonicMs());
+    run('EXEC', 1, { within: () => run('GET a', 4) });
+    watch.endTurn();
+    t.equal(tookMs('EXEC'), 5);
+  });
+
+  t.test('with a fine slow log every command is measured', async (t) => {
+    const clock = new ManualClock();
+    const { watch, settings, run } = watchAt(clock);
+    settings.slowlogSlowerThanUs = 500;
+    watch.beginTurn(clock.monotonicMs());
+    run('GET a', 0.1);
+    run('GET b', 0.9);
+    run('GET c', 0.2);
+    watch.endTurn();
+    t.strictSame(
+      watch.slowLog
+        .newest(9)
+        .map(({ args, durationUs, address }) => [args.join(' '), Math.round(durationUs / 100), address]),
+      [['GET b', 9, '1.2.3.4:5']],
+    );
+  });
+
+  t.test('spikes: the longest of each second is kept', async (t) => {
+    const clock = new ManualClock({ wallMs: 5_000_000 });
+    const { watch, settings, run } = watchAt(clock);
+    run('KEYS *', 200);
+    t.equal(watch.latency.all().length, 0, 'not without a threshold');
+    settings.latencyThresholdMs = 100;
+    run('KEYS *', 99);
+    run('KEYS *', 150);
+    run('KEYS *', 120);
+    clock.advance(1000);
+    run('KEYS *', 110);
+    const event = watch.latency.get('command')!;
+    t.strictSame([event.samples.map(({ ms }) => ms), event.maxMs], [[150, 110], 150]);
+    t.match(
+      latencyGraph(event, 5002),
+      /^command - high 150 ms, low 110 ms \(all time high 150 ms\)\n-{80}\n/,
+    );
+    t.equal(watch.latency.forget('command'), true);
+    t.equal(watch.latency.forget('command'), false);
+  });
+});
+
+t.test('the slow log and MONITOR keep secrets', async (t) => {
+  const clock = new ManualClock();
+  const { watch, settings, client, run } = watchAt(clock);
+  settings.slowlogSlowerThanUs = 0;
+  const lines: string[] = [];
+  watch.monitors.set(client, (line) => lines.push(line.slice(line.indexOf(']') + 2)));
+  run('AUTH ann secret', 1);
+  run('HELLO 3 SETNAME x AUTH ann secret', 1);
+  run(`SADD s ${Array.from({ length: 40 }, (_, i) => i).join(' ')}`, 1);
+  run(`SADD s ${'y'.repeat(130)}`, 1);
+  const logged = watch.slowLog.newest(9).map(({ args }) => args.join(' '));
+  t.match(logged[3], /^AUTH \(redacted\) \(redacted\)$/);
+  t.match(logged[2], /^HELLO 3 SETNAME x AUTH \(redacted\) \(redacted\)$/);
+  t.match(logged[1], / 28 \.\.\. \(11 more arguments\)$/);
+  t.match(logged[0], /^SADD s y{128}\.\.\. \(2 more bytes\)$/);
+  t.equal(lines[0], '"AUTH" "(redacted)" "(redacted)"');
+  t.equal(lines[1], '"HELLO" "3" "SETNAME" "x" "AUTH" "(redacted)" "(redacted)"');
+  t.equal(quoted(Buffer.from('a"\\\n\r\t\x07\b\0\xff', 'latin1')), '"a\\"\\\\\\n\\r\\t\\a\\b\\x00\\xff"');
+});
+
+t.test('INFO', async (t) => {
+  const node = await startStandaloneNode(t);
+  const client = connect(t, node.ready.resp);
+  const info = async (...sections: string[]) => (await client.text('INFO', ...sections))!;
+  const names = (text: string) => text.split('\r\n').filter((line) => line.startsWith('# '));
+
+  t.test('sections', async (t) => {
+    t.strictSame(names(await info('cpu', 'SERVER')), ['# Server', '# CPU']);
+    t.equal(await info('nosuch'), '');
+    t.notOk((await info()).includes('# Commandstats'));
+    t.ok((await info('default', 'commandstats')).includes('# Commandstats'));
+    t.ok((await info('everything')).includes('# Latencystats'));
+  });
+
+  t.test('every field that redis-server has', { skip: hasRedisServer ? false : NO_REDIS }, async (t) => {
+    const redis = await startRedis();
+    t.teardown(() => redis.stop());
+    const theirs = connect(t, redis.address);
+    const fields = (text: string) => text.split('\r\n').map((line) => line.split(':')[0]);
+    // What only a C program with jemalloc, forks and threads of its own has.
+    const absent =
+      /^(atomicvar_api|gcc_version|used_cpu_(sys|user)_main_thread|total_(reads|writes)_processed|io_threaded_.*|reply_buffer_.*)$/;
+    const ours = new Set(fields(await info()));
+    const missing = fields((await theirs.text('INFO'))!).filter(
+      (name) => !ours.has(name) && !absent.test(name),
+    );
+    t.strictSame(missing, []);
+  });
+
+  t.test('counts of commands and errors', async (t) => {
+    await client.send('CONFIG', 'RESETSTAT');
+    await client.send('SET', 'a', 'x');
+    await client.send('INCR', 'a');
+    await client.send('LPUSH', 'a', '1');
+    await client.send('GET');
+    await client.send('NOSUCH');
+    const text = await info('everything');
+    t.match(text, /cmdstat_set:calls=1,usec=\d+,usec_per_call=[\d.]+,rejected_calls=0,failed_calls=0\r/);
+    t.match(text, /cmdstat_incr:calls=1,usec=\d+,usec_per_call=[\d.]+,rejected_calls=0,failed_calls=1\r/);
+    t.match(text, /cmdstat_get:calls=0,usec=0,usec_per_call=0.00,rejected_calls=1,failed_calls=0\r/);
+    t.match(text, /errorstat_ERR:count=3\r/);
+    t.match(text, /errorstat_WRONGTYPE:count=1\r/);
+    t.match(text, /latency_percentiles_usec_set:p50=[\d.]+,p99=[\d.]+,p99.9=[\d.]+\r/);
+    await client.send('CONFIG', 'SET', 'latency-tracking', 'no');
+    await client.send('CONFIG', 'RESETSTAT');
+    await client.send('SET', 'a', 'x');
+    t.notMatch(await info('latencystats'), /usec_set/);
+    await client.send('CONFIG', 'SET', 'latency-tracking', 'yes');
+  });
+
+  t.test('every database, with the time its keys have left', async (t) => {
+    await client.send('FLUSHALL');
+    await client.send('SET', 'a', '1');
+    await client.send('SET', 'b', '1', 'EX', '100');
+    t.match(await info('keyspace'), /^# Keyspace\r\ndb0:keys=2,expires=1,avg_ttl=\d{4,6}\r\n$/);
+  });
+});
+
+t.test('settings act', async (t) => {
+  const node = await startStandaloneNode(t);
+  const client = connect(t, node.ready.resp);
+  const set = (...parts: string[]) => client.text('CONFIG', 'SET', ...parts);
+
+  await client.send('RPUSH', 'l', ...'abcdef');
+  await client.send('HSET', 'h', 'f', 'v', 'g', 'w');
+  t.equal(await client.text('OBJECT', 'ENCODING', 'h'), 'listpack');
+  await set('hash-max-ziplist-entries', '2');
+  await client.send('HSET', 'h', 'i', 'x');
+  t.equal(await client.text('OBJECT', 'ENCODING', 'h'), 'hashtable');
+
+  await set('maxclients', '2');
+  const second = connect(t, node.ready.resp);
+  t.equal(await second.text('PING'), 'PONG');
+  const third = connect(t, node.ready.resp);
+  t.match(await third.send('PING').catch(String), /max number of clients/);
+  await set('maxclients', '100');
+  t.equal(await connect(t, node.ready.resp).text('PING'), 'PONG');
+});
+
+t.test('users over connections', async (t) => {
+  const node = await startStandaloneNode(t);
+  const admin = connect(t, node.ready.resp);
+  await admin.send('ACL', 'SETUSER', 'ann', 'on', '>pw', '+@all', '~*', '&news');
+  const login = async () => {
+    const client = connect(t, node.ready.resp);
+    await client.send('AUTH', 'ann', 'pw');
+    return client;
+  };
+
+  t.test('changes reach connections that are logged in', async (t) => {
+    const ann = await login();
+    t.equal(await ann.text('SET', 'a', '1'), 'OK');
+    await admin.send('ACL', 'SETUSER', 'ann', '-set');
+    t.match(await ann.send('SET', 'a', '1'), { message: /^NOPERM/ });
+    await admin.send('ACL', 'SETUSER', 'ann', '+set');
+    t.equal(await ann.text('SET', 'a', '1'), 'OK');
+  });
+
+  t.test('a subscriber who may not listen any more is closed', async (t) => {
+    const ann = await login();
+    await ann.send('SUBSCRIBE', 'news');
+    const closed = once(ann.socket, 'close');
+    await admin.send('ACL', 'SETUSER', 'ann', 'resetchannels', '&other');
+    await closed;
+    t.pass('closed');
+  });
+
+  t.test('a deleted user is closed, blocked or not', async (t) => {
+    const [idle, blocked] = [await login(), await login()];
+    const answer = blocked.send('BLPOP', 'nothing', '0').catch(() => 'closed');
+    await until('it is blocked', async () =>
+      /blocked_clients:1\r/.test((await admin.text('INFO', 'clients'))!),
+    );
+    const closed = Promise.all([once(idle.socket, 'close'), once(blocked.socket, 'close')]);
+    t.equal(await admin.send('ACL', 'DELUSER', 'ann'), 1);
+    await closed;
+    t.equal(await answer, 'closed');
+  });
+
+  t.test('one who deletes himself gets the answer first', async (t) => {
+    await admin.send('ACL', 'SETUSER', 'bob', 'on', 'nopass', '+@all');
+    const bob = connect(t, node.ready.resp);
+    await bob.send('AUTH', 'bob', 'x');
+    const closed = once(bob.socket, 'close');
+    t.equal(await bob.send('ACL', 'DELUSER', 'bob'), 1);
+    await closed;
+  });
+});
+
+t.test('hot keys', async (t) => {
+  const node = await startStandaloneNode(t);
+  const client = connect(t, node.ready.resp);
+  t.match(await client.send('RS.HOTKEYS', 'COUNT'), { message: /syntax/ });
+  t.match(await client.send('RS.HOTKEYS', 'COUNT', '-1'), { message: /not an integer/ });
+  const next = zipf(1000, seededRandom(11));
+  const batch: Promise<unknown>[] = [];
+  for (let i = 0; i < 60_000; i++) batch.push(client.send('GET', next()));
+  await Promise.all(batch);
+  const found = (await client.send('RS.HOTKEYS', 'COUNT', '3')) as [Buffer, number][];
+  t.equal(found.length, 3);
+  t.equal(String(found[0][0]), 'key:0');
+  // Key 0 makes up 1/7.49 of the traffic; one command in 64 is looked at.
+  t.ok(found[0][1] > 6000 && found[0][1] < 10_500, `${found[0][1]} of about 8000`);
+  t.strictSame(await client.send('RS.HOTKEYS', 'COUNT', '0'), []);
+  const metrics = await (await request(`http://${node.ready.admin}/metrics`)).body.text();
+  t.match(metrics, /ringside_node_hottest_key_commands [1-9]\d{3}/);
+  t.match(metrics, /ringside_node_command_seconds_bucket\{command="get",le="\+Inf"\} 60000\n/);
+  t.match(metrics, /ringside_node_memory_bytes\{class="entries"\} \d+\n/);
+  t.match(metrics, /ringside_node_evicted_total\{namespace="default"\} 0\n/);
+  t.match(metrics, /ringside_node_hit_ratio 0\n/);
+});
+
+t.test('a MONITOR that does not read is closed, and nobody else notices', async (t) => {
+  const node = await startStandaloneNode(t, '--set', 'node.limits.maxOutputBytes=1mb');
+  const [host, port] = node.ready.resp.split(':');
+  const slow = net.connect(Number(port), host);
+  slow.on('error', () => {});
+  t.teardown(() => slow.destroy());
+  slow.pause();
+  slow.write(encodeCommand('MONITOR'));
+  const client = connect(t, node.ready.resp);
+  await until('it listens', async () => /name= .*cmd=monitor/.test((await client.text('CLIENT', 'LIST'))!));
+  const value = 'x'.repeat(10_000);
+  await until('it is closed', async () => {
+    await Promise.all(Array.from({ length: 100 }, () => client.send('SET', 'a', value)));
+    return !(await client.text('CLIENT', 'LIST'))!.includes('cmd=monitor');
+  });
+  t.equal(await client.text('GET', 'a'), value);
+  t.match(await client.text('INFO', 'stats'), /client_output_buffer_limit_disconnections:1\r/);
+});
