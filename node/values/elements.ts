@@ -1,19 +1,12 @@
 import { copyBytes, sameBytes } from './bytes.ts';
-import {
-  lengthAt,
-  lengthBefore,
-  lengthSize,
-  MAX_PACKED_LENGTH,
-  writeLength,
-  writeLengthBackwards,
-} from './lengths.ts';
+import { lengthAt, lengthBefore, lengthSize, writeLength, writeLengthBackwards } from './lengths.ts';
 
 /*
  * Elements of a list one behind the other, each between its length and its length written backwards, so that they can be walked both ways.
  */
 
 /** Longer elements stand alone. */
-export const MAX_ELEMENT_BYTES = MAX_PACKED_LENGTH;
+export const MAX_ELEMENT_BYTES = 7900;
 
 /** Bytes an element of `length` takes. */
 export function elementSize(length: number): number {

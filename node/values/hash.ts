@@ -1,9 +1,9 @@
 import type { Keyspace } from '../keyspace.ts';
 import { HASH, type Slot, type StoredObject } from '../store/index.ts';
 import { copyBytes, type Dice, Found, sameBytes } from './bytes.ts';
-import { lengthAt, lengthSize, MAX_PACKED_LENGTH, writeLength } from './lengths.ts';
+import { lengthAt, lengthSize, writeLength } from './lengths.ts';
 import { MemberTable } from './member-table.ts';
-import { MAX_PACKED_BYTES, packed } from './packed.ts';
+import { MAX_PACKED_BYTES, MAX_PACKED_COUNT, packed } from './packed.ts';
 
 /** A hash too large for the bytes of its entry. */
 class HashObject implements StoredObject {
@@ -32,8 +32,9 @@ export type VisitField = (
 
 /** Flag of packed hashes: beyond Redis's limits once. */
 const IS_HASHTABLE = 1;
-/** The header of what is packed has no room for more. */
-const MAX_ENTRIES = 0xffff;
+/** Few fields stay packed though they are long, as long as Redis's limits allow it: HGETALL gives them in their order then. */
+const FEW_FIELDS = 16;
+const MAX_LONG_BYTES = 1 << 20;
 
 /** Where `seek` found the field, among the packed elements: `[length of field][length of value][field][value]`. */
 let foundAt = 0;
@@ -178,11 +179,7 @@ export class HashValue {
     }
     const fieldLength = fieldEnd - fieldStart;
     const size = lengthSize(fieldLength) + lengthSize(length) + fieldLength + length;
-    if (
-      packed.used + size > MAX_PACKED_BYTES ||
-      packed.count === MAX_ENTRIES ||
-      isLong(fieldLength, length)
-    ) {
+    if (!this.#fits(packed.used + size, Math.max(fieldLength, length))) {
       this.#leavePacked();
       return setInTable(this.#object!.table, fieldBuffer, fieldStart, fieldEnd, buffer, start, end);
     }
@@ -194,6 +191,14 @@ export class HashValue {
     copyBytes(fieldBuffer, fieldStart, fieldEnd, bytes, at);
     copyBytes(buffer, start, end, bytes, at + fieldLength);
     return !found;
+  }
+
+  /** Whether what is packed may come to take so many bytes, with a field or value of `longest`. */
+  #fits(bytes: number, longest: number): boolean {
+    if (bytes <= MAX_PACKED_BYTES) return packed.count < MAX_PACKED_COUNT;
+    const { hashValueBytes } = this.#keyspace.data.limits;
+    const isListpack = (packed.flags & IS_HASHTABLE) === 0 && longest <= hashValueBytes;
+    return isListpack && packed.count < FEW_FIELDS && bytes <= MAX_LONG_BYTES;
   }
 
   /** Puts what is packed into a table. */
@@ -268,10 +273,6 @@ export class HashValue {
       this.value.set(valueBuffer, valueStart, valueEnd);
     });
   }
-}
-
-function isLong(fieldLength: number, valueLength: number): boolean {
-  return fieldLength > MAX_PACKED_LENGTH || valueLength > MAX_PACKED_LENGTH;
 }
 
 function setInTable(

@@ -14,11 +14,9 @@ import {
   seekElement,
   writeElement,
 } from './elements.ts';
-import { MAX_PACKED_BYTES, packed } from './packed.ts';
+import { MAX_PACKED_BYTES, MAX_PACKED_COUNT, packed } from './packed.ts';
 
 export type { VisitElement };
-
-const MAX_ELEMENTS = 0xffff;
 
 /** Where an element of what `packed` looks at begins, from the start of the elements. */
 function offsetOf(index: number): number {
@@ -79,7 +77,7 @@ export class ListValue {
     const fits =
       length <= MAX_ELEMENT_BYTES &&
       packed.used - removed + elementSize(length) <= MAX_PACKED_BYTES &&
-      packed.count < MAX_ELEMENTS;
+      packed.count < MAX_PACKED_COUNT;
     return fits ? null : this.#leavePacked();
   }
 

@@ -3,7 +3,9 @@ import type { ByteView, Slot, Store } from '../store/index.ts';
 /** Flags, number of elements, and bytes of the elements, in front of these. */
 const COUNT_AT = 1;
 const USED_AT = 3;
-export const HEADER_BYTES = 5;
+const HEADER_BYTES = 6;
+/** What the header can count. */
+export const MAX_PACKED_COUNT = 0xffff;
 /** A collection above this has an object: edits in the middle move what is behind them. */
 export const MAX_PACKED_BYTES = 8192;
 /** Lengths are multiples of this. */
@@ -55,7 +57,8 @@ export class Packed {
     this.bytes = buffer;
     this.start = start + HEADER_BYTES;
     this.count = buffer[start + COUNT_AT] | (buffer[start + COUNT_AT + 1] << 8);
-    this.end = this.start + (buffer[start + USED_AT] | (buffer[start + USED_AT + 1] << 8));
+    const used = start + USED_AT;
+    this.end = this.start + (buffer[used] | (buffer[used + 1] << 8) | (buffer[used + 2] << 16));
   }
 
   /** Bits that the kind of value gives a meaning to. */
@@ -103,7 +106,8 @@ export class Packed {
     bytes[header + COUNT_AT] = count & 255;
     bytes[header + COUNT_AT + 1] = count >> 8;
     bytes[header + USED_AT] = used & 255;
-    bytes[header + USED_AT + 1] = used >> 8;
+    bytes[header + USED_AT + 1] = (used >> 8) & 255;
+    bytes[header + USED_AT + 2] = used >> 16;
     this.count = count;
     this.end = this.start + used;
   }

@@ -2,9 +2,9 @@ import type { Keyspace } from '../keyspace.ts';
 import { SET, type Slot, type StoredObject } from '../store/index.ts';
 import { copyBytes, type Dice, Found, sameBytes, type VisitBytes } from './bytes.ts';
 import { compareIntegers, isInteger } from './integers.ts';
-import { lengthAt, lengthSize, MAX_PACKED_LENGTH, writeLength } from './lengths.ts';
+import { lengthAt, lengthSize, writeLength } from './lengths.ts';
 import { MemberTable } from './member-table.ts';
-import { MAX_PACKED_BYTES, packed } from './packed.ts';
+import { MAX_PACKED_BYTES, MAX_PACKED_COUNT, packed } from './packed.ts';
 
 /** A set too large for the bytes of its entry. */
 class SetObject implements StoredObject {
@@ -23,7 +23,6 @@ class SetObject implements StoredObject {
 const IS_HASHTABLE = 1;
 /** Integers may take more than other packed members: they have no table as long as their number is within the limit. */
 const MAX_INTSET_BYTES = 60_000;
-const MAX_MEMBERS = 0xffff;
 
 /** Where `seek` stopped among the packed elements, `[length][member]`: at the member, or where it belongs. */
 let foundAt = 0;
@@ -147,7 +146,7 @@ export class SetValue {
     const size = lengthSize(length) + length;
     const { count } = packed;
     const fits = packed.used + size <= (isOrdered ? MAX_INTSET_BYTES : MAX_PACKED_BYTES);
-    if (!fits || count === MAX_MEMBERS || length > MAX_PACKED_LENGTH) {
+    if (!fits || count === MAX_PACKED_COUNT) {
       return addToTable(this.#leavePacked(), buffer, start, end);
     }
     const offset = foundAt - packed.start;

@@ -1,16 +1,15 @@
 import type { Keyspace } from '../keyspace.ts';
 import { type Slot, ZSET } from '../store/index.ts';
 import { compareBytes, copyBytes, type Dice, Found, sameBytes } from './bytes.ts';
-import { lengthAt, lengthSize, MAX_PACKED_LENGTH, writeLength } from './lengths.ts';
+import { lengthAt, lengthSize, writeLength } from './lengths.ts';
 import { OrderedTable, type VisitMember } from './ordered-table.ts';
-import { MAX_PACKED_BYTES, packed } from './packed.ts';
+import { MAX_PACKED_BYTES, MAX_PACKED_COUNT, packed } from './packed.ts';
 
 export type { VisitMember };
 
 /** Flag of packed sorted sets: beyond Redis's limits once. */
 const IS_SKIPLIST = 1;
 const SCORE_BYTES = 8;
-const MAX_MEMBERS = 0xffff;
 
 /** The element that `seek` looked at last, among the packed ones: `[length of member][score][member]`, in order. */
 let at = 0;
@@ -161,8 +160,8 @@ export class ZsetValue {
     if (!isNew && scoreHere() === score) return false;
     const length = end - start;
     const size = lengthSize(length) + SCORE_BYTES + length;
-    const fits = packed.used + size <= MAX_PACKED_BYTES && packed.count < MAX_MEMBERS;
-    if (isNew && (!fits || length > MAX_PACKED_LENGTH)) {
+    const fits = packed.used + size <= MAX_PACKED_BYTES && packed.count < MAX_PACKED_COUNT;
+    if (isNew && !fits) {
       return this.#leavePacked().set(score, buffer, start, end);
     }
     if (!isNew) this.#splice(at, memberEnd, 0, -1);

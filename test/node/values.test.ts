@@ -401,6 +401,18 @@ t.test('encodings have the names that Redis would give them', async (t) => {
   t.equal(hash.encoding, 'hashtable');
   given('one more', (b, s, e) => hash.delete(b, s, e));
   t.equal(hash.encoding, 'hashtable', 'for good');
+  limits.hashValueBytes = 1e6;
+  const long = HashValue.create(keyspace, bytes('long'), 0, 4);
+  const lengths = [31, 8191, 65_535, 200, 7935, 7936];
+  for (const length of lengths) {
+    const value = Buffer.alloc(length, 'x');
+    given(`f${length}`, (b, s, e) => long.set(b, s, e, value, 0, length));
+  }
+  const found: number[] = [];
+  long.forEach((_b, _s, _e, _vb, start, end) => {
+    found.push(end - start);
+  });
+  t.same(found, lengths, 'a small hash of long values keeps their order');
 
   const set = SetValue.create(keyspace, bytes('s'), 0, 1);
   for (let i = 0; i < limits.setIntegers; i++) given(`${-i}`, (b, s, e) => set.add(b, s, e));
