@@ -40,10 +40,14 @@ export class RespServer {
       executor: parts.executor,
       log: parts.log,
       limits: {
-        maxBulkBytes: limits.maxBulkBytes,
+        get maxBulkBytes() {
+          return parts.node.settings.maxBulkBytes;
+        },
         maxArrayLength: limits.maxArrayLength,
         maxInlineBytes: limits.maxInlineBytes,
-        maxBufferedBytes: limits.maxBulkBytes + COMMAND_OVERHEAD_BYTES,
+        get maxBufferedBytes() {
+          return parts.node.settings.maxBulkBytes + COMMAND_OVERHEAD_BYTES;
+        },
         maxOutputBytes: limits.maxOutputBytes,
         maxInputBytes: 2 * limits.maxBulkBytes,
       },
