@@ -2,11 +2,15 @@ import type { Args, RespWriter } from '../../../lib/codec/resp/index.ts';
 import type { ZsetValue } from '../../values/index.ts';
 import { type CommandContext, type CommandHandlers, SYNTAX_ERROR } from '../command.ts';
 import { emptyArray, noValue } from '../lookup.ts';
-import { drawDifferent, drawsOneByOne, parseRandomCount, repeat, Selection } from '../random-choice.ts';
+import {
+  drawDifferent,
+  drawsOneByOne,
+  isTooManyPairs,
+  parseRandomCount,
+  repeat,
+  Selection,
+} from '../random-choice.ts';
 import { readZset } from './access.ts';
-
-/** The largest count that Redis takes with scores: half of a signed 64-bit number. */
-const MAX_WITH_SCORES = 2 ** 62;
 
 /** Calls `answer` for `wanted` different members, from the highest score down when they are all. */
 function chooseDifferent(
@@ -35,7 +39,7 @@ function randomMembers(context: CommandContext, args: Args, reply: RespWriter) {
   if (args.count > 4 || (withScores && !args.equalsIgnoreCase(3, 'WITHSCORES'))) {
     return reply.error(SYNTAX_ERROR);
   }
-  if (withScores && Math.abs(count) >= MAX_WITH_SCORES) return reply.error('ERR value is out of range');
+  if (withScores && isTooManyPairs(args)) return reply.error('ERR value is out of range');
   const zset = readZset(context, args, reply, emptyArray);
   if (zset === null) return;
   const nested = withScores && reply.protocol === 3;
