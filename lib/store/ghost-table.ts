@@ -4,33 +4,39 @@ const WAYS = 16;
 const MEAN_FILL = 9;
 const MIN_BUCKETS = 4;
 const MAX_BUCKETS = 2 ** 22;
-/** How long a former table is kept. */
-const FORMER_WINDOWS = 2;
-/** Steps of the clock in a window, how many of them are kept apart, and the bits of a step in an entry. */
-const WINDOW_STEPS = 512;
-const RING = 8192;
-const STEP_MASK = 0xffff;
+/**
+ * An entry in 32 bits: a fingerprint of 13, the step in which it came in 12, its size in 7. Sizes are told to a quarter of an octave.
+ */
+const PRINT_SHIFT = 19;
+const PRINT_MASK = 0x1fff;
+const STEP_SHIFT = 7;
+const SIZE_MASK = 0x7f;
+const SIZES_PER_OCTAVE = 4;
+/** How many steps can be told apart, and how many of them make a window. Steps count from 1: an entry of 0 is none. */
+const RING = 4095;
+const WINDOW_STEPS = 128;
 
 /**
- * Remembers what was evicted lately, as a first-in-first-out queue of `windowBytes` would: fingerprints of 16 bits, each with the time it came, in
- * 4 bytes. Now and then (about once in 10,000) it takes a key for one it knows.
+ * Remembers what was evicted lately, as a first-in-first-out queue of `windowBytes` would, in 4 bytes an entry. About once in 1,000 it takes
+ * a key for one it knows.
  *
- * The clock counts evicted bytes in steps. Of each step it is known how many bytes came in it and have not been taken out again, and so which steps
- * the queue would still hold: what is taken out makes room for what is older.
+ * The clock counts evicted bytes in steps. Of each step it is known how many bytes came in it and have not been taken out again, and so how far
+ * back the queue would reach: what is taken out makes room for what is older.
  *
- * When the entries become smaller or larger than expected, a second table takes over, and the first is kept for a while.
+ * When the entries become smaller or larger than expected, a second table takes over, and the first is kept as long as the queue reaches
+ * back to it.
  */
 export class GhostTable {
   #table = new Int32Array(0);
   #former = new Int32Array(0);
-  /** Cumulative bytes, and when the former table has nothing to say any more. */
-  #clock = 0;
-  #formerUntil = 0;
-  /** Bytes and entries that came in each of the last steps and are still there. */
+  /** The last step in which something came into the former table. */
+  #formerStep = 0;
+  /** Bytes that came in each of the last steps and are still there, and the same with sizes as entries tell them. */
   readonly #stepBytes = new Float64Array(RING);
-  readonly #stepEntries = new Int32Array(RING);
-  /** The present step, the oldest one that the queue holds, and the bytes of all it holds. */
-  #now = 0;
+  readonly #toldBytes = new Float64Array(RING);
+  /** The present step, bytes that came in it, the oldest step that the queue holds, and the bytes of all it holds. */
+  #step = 0;
+  #bytesInStep = 0;
   #oldest = 0;
   #heldBytes = 0;
   /** Entries added since the table was made. */
@@ -38,11 +44,11 @@ export class GhostTable {
   /** Entries and bytes since the fit was looked at. */
   #added = 0;
   #addedBytes = 0;
-  #windowBytes = 0;
 
   get reservedBytes(): number {
     // What has not been written to is not resident yet.
-    return Math.min(this.#table.length, this.#entries * WAYS) * 4 + this.#former.length * 4 + RING * 12;
+    const table = Math.min(this.#table.length, this.#entries * WAYS) * 4;
+    return table + this.#former.length * 4 + this.#stepBytes.byteLength + this.#toldBytes.byteLength;
   }
 
   clear(): void {
@@ -50,46 +56,43 @@ export class GhostTable {
     discard(this.#former);
     this.#table = new Int32Array(0);
     this.#former = new Int32Array(0);
+    this.#stepBytes.fill(0);
+    this.#toldBytes.fill(0);
+    this.#oldest = this.#step;
+    this.#heldBytes = 0;
     this.#entries = 0;
     this.#added = 0;
     this.#addedBytes = 0;
-    this.#stepBytes.fill(0);
-    this.#stepEntries.fill(0);
-    this.#oldest = this.#now;
-    this.#heldBytes = 0;
   }
 
-  /** Remembers a key of which `bytes` were evicted, for the next `windowBytes`. */
-  add(hash: number, bytes: number, windowBytes: number): void {
+  /**
+   * Remembers a key of which `bytes` were evicted, until `windowBytes` are remembered that came later. `meanBytes`: what entries take on
+   * average, as far as the caller knows.
+   */
+  add(hash: number, bytes: number, windowBytes: number, meanBytes: number = bytes): void {
     if (windowBytes <= 0) return;
-    if (this.#windowBytes === 0 || Math.abs(windowBytes - this.#windowBytes) > this.#windowBytes / 8) {
-      // Steps of another length: what was noted with the former ones would be misread.
-      this.clear();
-      this.#windowBytes = windowBytes;
-    }
-    this.#clock += bytes;
-    this.#turnClock();
-    this.#stepBytes[this.#now % RING] += bytes;
-    this.#stepEntries[this.#now % RING]++;
+    this.#bytesInStep += bytes;
+    if (this.#bytesInStep * WINDOW_STEPS >= windowBytes) this.#nextStep();
+    const size = sizeClass(bytes);
+    const at = this.#step % RING;
+    this.#stepBytes[at] += bytes;
+    this.#toldBytes[at] += toldBytes(size);
     this.#heldBytes += bytes;
-    while (this.#heldBytes > windowBytes && this.#oldest < this.#now) this.#dropOldest();
+    while (this.#heldBytes > windowBytes && this.#oldest < this.#step) this.#dropOldest();
     this.#added++;
     this.#entries++;
     this.#addedBytes += bytes;
-    this.#fit(bytes);
+    this.#fit(meanBytes, windowBytes);
     const table = this.#table;
-    table[this.#victim(table, hash)] = ((hash & STEP_MASK) << 16) | this.#mark;
+    table[this.#victim(table, hash)] = ((hash & PRINT_MASK) << PRINT_SHIFT) | ((at + 1) << STEP_SHIFT) | size;
   }
 
-  #turnClock(): void {
-    const turned = Math.floor((this.#clock / this.#windowBytes) * WINDOW_STEPS);
-    // After a change of the window, steps have another length; they only ever go on.
-    for (let steps = Math.min(RING, turned - this.#now); steps > 0; steps--) {
-      this.#now++;
-      if (this.#now - this.#oldest === RING) this.#dropOldest();
-      this.#stepBytes[this.#now % RING] = 0;
-      this.#stepEntries[this.#now % RING] = 0;
-    }
+  #nextStep(): void {
+    this.#bytesInStep = 0;
+    this.#step++;
+    if (this.#step - this.#oldest === RING) this.#dropOldest();
+    this.#stepBytes[this.#step % RING] = 0;
+    this.#toldBytes[this.#step % RING] = 0;
   }
 
   #dropOldest(): void {
@@ -102,39 +105,34 @@ export class GhostTable {
     return this.#takeFrom(this.#table, hash) || this.#takeFrom(this.#former, hash);
   }
 
-  /** The present step as entries have it: 0 in a table means "nothing", so no step is 0. */
-  get #mark(): number {
-    return (this.#now % STEP_MASK) + 1;
-  }
-
   /** In steps. */
   #ageOf(entry: number): number {
-    const age = this.#mark - (entry & STEP_MASK);
-    return age < 0 ? age + STEP_MASK : age;
+    const age = (this.#step % RING) + 1 - ((entry >>> STEP_SHIFT) & 0xfff);
+    return age < 0 ? age + RING : age;
   }
 
   #takeFrom(table: Int32Array, hash: number): boolean {
     if (table.length === 0) return false;
+    const print = hash & PRINT_MASK;
     const first = bucketOf(table, hash);
     for (let at = first; at < first + WAYS; at++) {
       const entry = table[at];
-      if (entry === 0 || entry >>> 16 !== (hash & STEP_MASK)) continue;
+      if (entry === 0 || entry >>> PRINT_SHIFT !== print) continue;
       table[at] = 0;
       const age = this.#ageOf(entry);
-      if (age > this.#now - this.#oldest) continue;
-      this.#takeOut((this.#now - age) % RING);
+      if (age > this.#step - this.#oldest) continue;
+      this.#takeOut((this.#step - age) % RING, toldBytes(entry & SIZE_MASK));
       return true;
     }
     return false;
   }
 
-  /** One of the entries of a step has been taken out: it counts as one of their mean size. */
-  #takeOut(step: number): void {
-    const entries = this.#stepEntries[step];
-    if (entries === 0) return;
-    const bytes = this.#stepBytes[step] / entries;
+  #takeOut(step: number, told: number): void {
+    const all = this.#toldBytes[step];
+    if (all <= 0) return;
+    const bytes = Math.min(1, told / all) * this.#stepBytes[step];
     this.#stepBytes[step] -= bytes;
-    this.#stepEntries[step]--;
+    this.#toldBytes[step] -= told;
     this.#heldBytes -= bytes;
   }
 
@@ -154,24 +152,33 @@ export class GhostTable {
   }
 
   /** Makes a new table when the present one is much too small or too large for the entries of a window. */
-  #fit(bytes: number): void {
-    if (this.#formerUntil <= this.#clock && this.#former.length > 0) {
+  #fit(meanBytes: number, windowBytes: number): void {
+    if (this.#former.length > 0 && this.#oldest > this.#formerStep) {
       discard(this.#former);
       this.#former = new Int32Array(0);
     }
     const isFirst = this.#table.length === 0;
-    if (!isFirst && this.#addedBytes < this.#windowBytes / 16) return;
-    const mean = isFirst ? bytes : this.#addedBytes / this.#added;
+    if (!isFirst && this.#addedBytes < windowBytes / 16) return;
+    // What goes may be large for a while; room for entries of the mean size is kept.
+    const mean = isFirst ? meanBytes : Math.min(meanBytes, this.#addedBytes / this.#added);
     this.#added = 0;
     this.#addedBytes = 0;
-    const wanted = bucketsFor(this.#windowBytes / mean);
+    const wanted = bucketsFor(windowBytes / mean);
     const present = this.#table.length / WAYS;
-    if (this.#former.length > 0 || (wanted <= present * 1.5 && wanted >= present / 3)) return;
+    if (this.#former.length > 0 || (wanted <= present * 1.2 && wanted >= present / 3)) return;
     this.#former = this.#table;
-    this.#formerUntil = this.#clock + FORMER_WINDOWS * this.#windowBytes;
+    this.#formerStep = this.#step;
     this.#table = new Int32Array(wanted * WAYS);
     this.#entries = 0;
   }
+}
+
+function sizeClass(bytes: number): number {
+  return Math.min(SIZE_MASK, Math.round(Math.log2(bytes) * SIZES_PER_OCTAVE));
+}
+
+function toldBytes(size: number): number {
+  return 2 ** (size / SIZES_PER_OCTAVE);
 }
 
 function bucketsFor(entries: number): number {

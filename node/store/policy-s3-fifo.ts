@@ -71,7 +71,9 @@ export class S3FifoPolicy extends PlainPolicy {
   #evict(ref: number, isMain: boolean): number {
     if (!isMain) {
       const bytes = this.#log.sizeOf(ref);
-      this.#ghost.add(this.#records.hashOf(ref), bytes, Math.floor(this.#total * GHOST_PART));
+      const total = this.#total;
+      const windowBytes = Math.floor(total * GHOST_PART);
+      this.#ghost.add(this.#records.hashOf(ref), bytes, windowBytes, total / this.space.entries);
     }
     return ref;
   }
