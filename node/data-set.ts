@@ -21,6 +21,8 @@ export class ValueLimits {
   setIntegers = 512;
   zsetEntries = 128;
   zsetValueBytes = 64;
+  /** A HyperLogLog longer than this many bytes leaves the sparse form. */
+  hllSparseBytes = 3000;
   /** As `list-max-listpack-size`: entries when positive, else -1 to -5 for 4 to 64 kB. */
   listSize = -2;
 }

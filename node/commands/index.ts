@@ -11,6 +11,7 @@ import { dumpCommands } from './dump.ts';
 import { expiryCommands } from './expiry.ts';
 import { geoCommands } from './geo/index.ts';
 import { hashCommands } from './hashes/index.ts';
+import { hyperloglogCommands } from './hyperloglog/index.ts';
 import { keyCommands } from './keys.ts';
 import { lcsCommands } from './lcs.ts';
 import { listCommands } from './lists/index.ts';
@@ -42,6 +43,7 @@ export const handlers: CommandHandlers = Object.freeze({
   ...setCommands,
   ...sortedSetCommands,
   ...geoCommands,
+  ...hyperloglogCommands,
   ...keyCommands,
   ...transferCommands,
   ...objectCommands,
