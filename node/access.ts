@@ -6,6 +6,7 @@ import {
   commandIdCount,
   commands,
   keysOf,
+  lookupCommand,
   lookupCommandPath,
 } from '../lib/commands/index.ts';
 import { handlers } from './commands/index.ts';
@@ -48,6 +49,13 @@ export class Access {
       return `NOPERM this user has no permissions to run the '${spec.name}' command`;
     }
     return `NOPERM this user has no permissions to access one of the ${denial.kind}s used as arguments`;
+  }
+
+  /** Whether the command, which the client may execute, may also read keys that it does not name. */
+  readsAllKeys({ user }: Client, args: Args): boolean {
+    if (user === null || user.isUnlimited) return true;
+    const spec = lookupCommand(args.buffer, args.start(0), args.end(0));
+    return spec !== undefined && user.readsAllKeys(spec, args);
   }
 
   /** As `refusal`, of a command that was allowed when its transaction took it up. */

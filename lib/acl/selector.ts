@@ -61,6 +61,11 @@ export class Selector {
     return this.#allChannels;
   }
 
+  /** Whether any key may be read. */
+  get readsAllKeys(): boolean {
+    return this.#allKeys || this.#keys.some(({ glob, access }) => glob === '*' && (access & READ) !== 0);
+  }
+
   /** Applies one rule of ACL SETUSER. */
   apply(rule: string): RuleProblem | null {
     switch (rule.toLowerCase()) {

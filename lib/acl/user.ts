@@ -92,6 +92,13 @@ export class User {
     return told;
   }
 
+  /** Whether what allows the user this command also lets it read keys that it does not name. */
+  readsAllKeys(command: AclCommand, args: AclArgs): boolean {
+    return this.#selectors.some(
+      (selector) => selector.readsAllKeys && selector.denies(command, args) === null,
+    );
+  }
+
   /** Whether some selector allows the channel. */
   allowsChannel(channel: string, isPattern: boolean): boolean {
     return this.#selectors.some((selector) => selector.allowsChannel(channel, isPattern));

@@ -11,6 +11,8 @@ export interface SortOptions {
   count: number;
   by: string | null;
   readonly get: string[];
+  /** Patterns may name any key. */
+  readonly readsAllKeys: boolean;
   /** Which argument is the key to store the result in; 0 for none. */
   storeAt: number;
 }
@@ -43,10 +45,13 @@ const flags: Readonly<Record<string, Option>> = {
   BY: (options, args, i) => {
     if (i + 1 >= args.count) return SYNTAX_ERROR;
     options.by = args.latin1(i + 1);
+    // Without a * no key is ever looked up.
+    if (options.by.includes('*') && !options.readsAllKeys) return denied('BY');
     return 1;
   },
   GET: (options, args, i) => {
     if (i + 1 >= args.count) return SYNTAX_ERROR;
+    if (!options.readsAllKeys) return denied('GET');
     options.get.push(args.latin1(i + 1));
     return 1;
   },
@@ -57,8 +62,14 @@ const flags: Readonly<Record<string, Option>> = {
   },
 };
 
-/** The options from argument 2 on, or the text of an error. `stores`: STORE is one of them. */
-export function parseSort(args: Args, stores: boolean): SortOptions | string {
+function denied(option: string): string {
+  return `ERR ${option} option of SORT denied due to insufficient ACL permissions.`;
+}
+
+/**
+ * The options from argument 2 on, or the text of an error. `stores`: STORE is one of them. `readsAllKeys`: patterns may name any key.
+ */
+export function parseSort(args: Args, stores: boolean, readsAllKeys: boolean): SortOptions | string {
   const options: SortOptions = {
     descending: false,
     alpha: false,
@@ -66,6 +77,7 @@ export function parseSort(args: Args, stores: boolean): SortOptions | string {
     count: -1,
     by: null,
     get: [],
+    readsAllKeys,
     storeAt: 0,
   };
   for (let i = 2; i < args.count; i++) {

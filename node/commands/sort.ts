@@ -152,8 +152,8 @@ function store(keyspace: Keyspace, args: Args, keyAt: number, values: readonly (
 }
 
 function sortCommand(stores: boolean) {
-  return ({ keyspace }: CommandContext, args: Args, reply: RespWriter) => {
-    const options = parseSort(args, stores);
+  return ({ keyspace, client, node }: CommandContext, args: Args, reply: RespWriter) => {
+    const options = parseSort(args, stores, node.access.readsAllKeys(client, args));
     if (typeof options === 'string') return reply.error(options);
     const slot = keyspace.read(args.buffer, args.start(1), args.end(1));
     const type = slot === 0 ? LIST : keyspace.store.typeOf(slot);
