@@ -15,14 +15,7 @@ import type { CommandContext, CommandHandler } from './commands/command.ts';
 import { handlers } from './commands/index.ts';
 import type { DataSet } from './data-set.ts';
 import type { Databases } from './databases.ts';
-import {
-  EXEC,
-  isForbiddenInTransaction,
-  isNeverQueued,
-  NOT_IN_TRANSACTION,
-  refusalWhileSubscribed,
-  waitsForWrites,
-} from './guards.ts';
+import { EXEC, isNeverQueued, refusalWhileSubscribed, waitsForWrites } from './guards.ts';
 import { makeRoom, memoryRefusal } from './memory-limit.ts';
 import type { KeyWait } from './server/blocked.ts';
 import { type Client, TRACKING } from './server/client.ts';
@@ -263,7 +256,6 @@ export class Executor {
   ): string | null {
     const { transaction } = client;
     const isQueued = transaction !== null && !isNeverQueued(spec);
-    if (isQueued && isForbiddenInTransaction(spec)) return NOT_IN_TRANSACTION;
     const executed = spec.id === EXEC ? transaction : null;
     if (this.#node.pause.holds(waitsForWrites(spec) || (executed?.waitsForWrites ?? false))) {
       this.#node.pause.hold(client);

@@ -1,13 +1,10 @@
 import { type CommandSpec, commandTable } from '../lib/commands/index.ts';
 import type { Client } from './server/client.ts';
 
-export const NOT_IN_TRANSACTION = 'ERR Command not allowed inside a transaction';
-
 /** Id of EXEC. */
 export const EXEC: number = commandTable.get('EXEC')!.id;
 
 const notQueued = new Set(['exec', 'discard', 'multi', 'watch', 'quit', 'reset']);
-const notInTransaction = new Set(['save', 'shutdown', 'sync', 'psync']);
 /** Commands that change nothing here and are heard of elsewhere. */
 const heardOf = new Set(['publish', 'spublish', 'pfcount']);
 const allowedWhileSubscribed = new Set([
@@ -25,11 +22,6 @@ const allowedWhileSubscribed = new Set([
 /** Whether a client that is in a transaction has the command executed at once. */
 export function isNeverQueued(spec: CommandSpec): boolean {
   return notQueued.has(spec.name);
-}
-
-/** Whether a transaction may not have the command. */
-export function isForbiddenInTransaction(spec: CommandSpec): boolean {
-  return notInTransaction.has(spec.name);
 }
 
 /** Whether a pause of writes makes the command wait. */

@@ -1,5 +1,5 @@
-import type { Subscriptions } from '../pubsub/pubsub.ts';
 import type { User } from '../../lib/acl/index.ts';
+import type { Subscriptions } from '../pubsub/pubsub.ts';
 import type { FollowerLink } from '../replication/follower-link.ts';
 import type { TrackingState } from '../tracking/tracking-state.ts';
 import type { Transaction } from '../transactions/transaction.ts';

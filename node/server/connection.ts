@@ -6,6 +6,7 @@ import { Client } from './client.ts';
 import type { ConnectedClient, Debt } from './client-registry.ts';
 import type { ConnectionHost } from './connection-host.ts';
 import type { Departing } from './departures.ts';
+import { OutputGuard } from './output-limit.ts';
 import { type HeldReply, type Output, OutputQueue, withUnknownOutcome } from './output-queue.ts';
 import { ReplyWriter } from './reply-writer.ts';
 
@@ -44,6 +45,7 @@ export class Connection implements ConnectedClient, Departing, LinkTransport {
   /** Bytes in the socket's buffer that the kernel has not taken; nothing is written until it has. */
   #inSocket = 0;
   #reportedOutput = 0;
+  readonly #guard = new OutputGuard();
   #reportedInput = 0;
   /** Too many replies wait: nothing is executed until the client has read some. */
   #isCrowded = false;
@@ -82,7 +84,10 @@ export class Connection implements ConnectedClient, Departing, LinkTransport {
   }
 
   get inputBytes(): number {
-    return this.#parser.bufferedBytes;
+    const { frameStart, frameEnd, bufferedBytes } = this.#parser;
+    return (
+      bufferedBytes + (this.client.transaction?.bytes ?? 0) + (this.#isInTurn ? frameEnd - frameStart : 0)
+    );
   }
 
   get outputBytes(): number {
@@ -416,10 +421,15 @@ export class Connection implements ConnectedClient, Departing, LinkTransport {
     const bytes = this.outputBytes;
     node.clients.outputBytes += bytes - this.#reportedOutput;
     this.#reportedOutput = bytes;
-    if (bytes <= limits.maxOutputBytes || this.#onLinkClose) return;
+    if (this.#onLinkClose) return;
+    const isCrowding = this.#guard.closes(this.client, bytes, node.settings, node.clock.monotonicMs());
+    if (bytes <= limits.maxOutputBytes && !isCrowding) return;
     node.stats.outputLimitKills++;
     const fields = { client: this.client.address, bytes, limit: limits.maxOutputBytes };
-    node.log.warn(fields, 'connection closed: more replies wait than limits.maxOutputBytes');
+    node.log.warn(
+      fields,
+      'connection closed: more replies wait than limits.maxOutputBytes or client-output-buffer-limit',
+    );
     this.#socket.destroy();
   }
 
@@ -443,6 +453,7 @@ export class Connection implements ConnectedClient, Departing, LinkTransport {
     if (!this.client.closing || this.#departing !== null) return;
     if (!this.#queue.isEmpty || this.#socket.destroyed) return;
     if (this.#socket.writableEnded) return;
+    this.#leave();
     this.#socket.end();
     // What still comes is thrown away, so that the client can read its last reply; but not for ever.
     this.#socket.removeAllListeners('data');
@@ -478,14 +489,20 @@ export class Connection implements ConnectedClient, Departing, LinkTransport {
     this.#socket.destroy();
   }
 
+  /** Nobody is to find the client any more. */
+  #leave(): void {
+    const { clients, blocked, pause, observers } = this.#host.node;
+    clients.remove(this);
+    blocked.remove(this.client);
+    pause.forget(this.client);
+    observers.forget(this.client);
+  }
+
   #closed(): void {
     const { node, waiting } = this.#host;
     clearTimeout(this.#holdTimer);
     waiting.delete(this);
-    node.clients.remove(this);
-    node.blocked.remove(this.client);
-    node.pause.forget(this.client);
-    node.observers.forget(this.client);
+    this.#leave();
     node.clients.outputBytes -= this.#reportedOutput;
     node.clients.inputBytes -= this.#reportedInput;
     this.#reportedOutput = 0;
