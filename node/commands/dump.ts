@@ -6,6 +6,8 @@ import { type CommandContext, type CommandHandlers, NOT_AN_INTEGER, SYNTAX_ERROR
 import { longOf, notify } from './lookup.ts';
 
 const MAX_FREQUENCY = 255;
+/** Redis keeps 24 bits of idle seconds. */
+const MAX_IDLE_SECONDS = 0xffffff;
 
 function dump({ keyspace }: CommandContext, args: Args, reply: RespWriter) {
   const slot = keyspace.read(args.buffer, args.start(1), args.end(1));
@@ -16,26 +18,26 @@ function dump({ keyspace }: CommandContext, args: Args, reply: RespWriter) {
 interface RestoreOptions {
   replace: boolean;
   absTtl: boolean;
-  idle: boolean;
-  freq: boolean;
+  idleSeconds: number | null;
+  frequency: number | null;
 }
 
-/** Reads IDLETIME or FREQ at argument `i`; null when it is neither. The figures have no use here: the entry comes as one just used. */
+/** Reads IDLETIME or FREQ at argument `i`; returns the text of an error, or null. */
 function parseUse(args: Args, i: number, options: RestoreOptions): string | null {
   const value = longOf(args, i + 1);
-  if (args.equalsIgnoreCase(i, 'IDLETIME') && !options.freq) {
+  if (args.equalsIgnoreCase(i, 'IDLETIME') && options.frequency === null) {
     if (value === null) return NOT_AN_INTEGER;
-    options.idle = true;
+    options.idleSeconds = Math.min(value, MAX_IDLE_SECONDS);
     return value < 0 ? 'ERR Invalid IDLETIME value, must be >= 0' : null;
   }
-  if (!args.equalsIgnoreCase(i, 'FREQ') || options.idle) return SYNTAX_ERROR;
+  if (!args.equalsIgnoreCase(i, 'FREQ') || options.idleSeconds !== null) return SYNTAX_ERROR;
   if (value === null) return NOT_AN_INTEGER;
-  options.freq = true;
+  options.frequency = value;
   return value < 0 || value > MAX_FREQUENCY ? 'ERR Invalid FREQ value, must be >= 0 and <= 255' : null;
 }
 
 function parse(args: Args): RestoreOptions | string {
-  const options: RestoreOptions = { replace: false, absTtl: false, idle: false, freq: false };
+  const options: RestoreOptions = { replace: false, absTtl: false, idleSeconds: null, frequency: null };
   for (let i = 4; i < args.count; i++) {
     if (args.equalsIgnoreCase(i, 'REPLACE')) {
       options.replace = true;
@@ -88,6 +90,7 @@ function restore(context: CommandContext, args: Args, reply: RespWriter) {
   keyspace.modified(slot);
   slot = store.find(buffer, args.start(1), args.end(1));
   keyspace.logValue(slot);
+  store.setUse(slot, options.idleSeconds, options.frequency);
   const type = store.typeOf(slot);
   if (type === LIST || type === ZSET) keyspace.signalReady(buffer, args.start(1), args.end(1));
   notify(keyspace, NOTIFY_GENERIC, 'restore', args);

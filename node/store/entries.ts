@@ -264,6 +264,17 @@ export class Entries {
   }
 
   /** How often an entry was used, if its policy counts that. */
+  setUse(slot: number, idleSeconds: number | null, frequency: number | null): void {
+    const { records } = this;
+    records.locate(slot);
+    const { policy } = records.segment.queue.owner;
+    if (!this.#knows(records.segment, records.extensionOf())) return;
+    if (policy instanceof LruPolicy && idleSeconds !== null) {
+      this.#policyLinks.setWord(records.ref, this.nowSeconds - idleSeconds);
+    }
+    if (policy instanceof LfuPolicy && frequency !== null) policy.setFrequency(records.ref, frequency);
+  }
+
   frequencyOf(slot: number): number {
     const { records } = this;
     records.locate(slot);

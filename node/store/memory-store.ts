@@ -117,6 +117,10 @@ export class MemoryStore implements Store {
     return this.#entries.frequencyOf(slot);
   }
 
+  setUse(slot: Slot, idleSeconds: number | null, frequency: number | null): void {
+    this.#entries.setUse(slot, idleSeconds, frequency);
+  }
+
   random(random: { int(n: number): number }): Slot {
     return this.#entries.index.random(random);
   }

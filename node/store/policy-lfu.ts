@@ -58,6 +58,12 @@ export class LfuPolicy implements Policy {
     if (frequency < this.#lowest) this.#lowest = frequency;
   }
 
+  /** Puts the entry behind all others of this frequency, from 0 to 255. */
+  setFrequency(ref: number, frequency: number): void {
+    this.#leave(ref, this.frequencyOf(ref));
+    this.#enter(ref, frequency);
+  }
+
   #leave(ref: number, frequency: number): void {
     this.#first[frequency] = unlink(this.#links, this.#first[frequency], ref);
   }

@@ -82,6 +82,11 @@ export interface Store {
   idleSeconds(slot: Slot): number;
   /** How often it was used, as the policy of its space counts (up to 255, decaying); 0 where it does not count. */
   frequencyOf(slot: Slot): number;
+  /**
+   * Sets what `idleSeconds` and `frequencyOf` (0 to 255) say, each where the policy notes that; null leaves it. Its place in an order of use
+   * stays.
+   */
+  setUse(slot: Slot, idleSeconds: number | null, frequency: number | null): void;
   /** Any entry, each as likely; 0 when there is none. */
   random(random: { int(n: number): number }): Slot;
 
