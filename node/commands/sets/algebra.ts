@@ -9,6 +9,8 @@ import { ByteList } from './byte-list.ts';
 
 /** More sets than this are not asked one by one whether they have a member: what they have is gathered first. */
 const MOST_ASKED_SETS = 8;
+/** Members an intersection passes before it looks whether there are enough. */
+const MEMBERS_PER_STEP = 256;
 
 /** Visits every member of what sets (null: no key) make together, each once. Allocates nothing that grows with few sets. */
 type Combine = (sets: readonly (SetValue | null)[], visit: VisitBytes) => void;
@@ -18,14 +20,26 @@ function present(sets: readonly (SetValue | null)[]): SetValue[] {
 }
 
 const intersect: Combine = (sets, visit) => {
+  intersectUntil(sets, visit, () => false);
+};
+
+/** Intersects, and looks now and then whether that is enough. */
+function intersectUntil(
+  sets: readonly (SetValue | null)[],
+  visit: VisitBytes,
+  isEnough: () => boolean,
+): void {
   const all = present(sets);
   if (all.length < sets.length) return;
   const [smallest, ...others] = all.sort((a, b) => a.size - b.size);
-  smallest.forEach((buffer, start, end) => {
-    for (const other of others) if (!other.has(buffer, start, end)) return;
-    visit(buffer, start, end);
-  });
-};
+  let cursor = 0;
+  do {
+    cursor = smallest.scan(cursor, MEMBERS_PER_STEP, (buffer, start, end) => {
+      for (const other of others) if (!other.has(buffer, start, end)) return;
+      visit(buffer, start, end);
+    });
+  } while (cursor !== 0 && !isEnough());
+}
 
 const unite: Combine = (sets, visit) => {
   const all = present(sets);
@@ -153,8 +167,13 @@ function intersectionSize(context: CommandContext, args: Args, reply: RespWriter
   const sets = openSets(context, args, 2, keys + 1, reply);
   if (sets === null) return;
   let count = 0;
-  intersect(sets, () => count++);
-  reply.integer(limit === 0 ? count : Math.min(count, limit));
+  const most = limit === 0 ? Number.POSITIVE_INFINITY : limit;
+  intersectUntil(
+    sets,
+    () => count++,
+    () => count >= most,
+  );
+  reply.integer(Math.min(count, most));
 }
 
 /** Commands on what several sets make together. */
