@@ -351,10 +351,17 @@ export class Executor {
 
   /** Why a write may not be executed now; null when it may. */
   #refusalOfWrite(spec: CommandSpec, client: Client, args: Args): string | null {
-    const { settings, ackRules } = this.#node;
+    const { settings, ackRules, watch, clock } = this.#node;
     const refusal = this.#refusalByRole(client, ackRules.timeoutOf(spec, args));
     if (refusal !== null) return refusal;
-    return memoryRefusal(this.#databases, settings, this.#databases.at(client.database), spec, args);
+    const keyspace = this.#databases.at(client.database);
+    if (settings.latencyThresholdMs === 0) {
+      return memoryRefusal(this.#databases, settings, keyspace, spec, args);
+    }
+    const startedMs = clock.monotonicMs();
+    const shortage = memoryRefusal(this.#databases, settings, keyspace, spec, args);
+    watch.spike('eviction-cycle', clock.monotonicMs() - startedMs);
+    return shortage;
   }
 
   /** Why EXEC may not run these commands now; null when it may. */
