@@ -37,7 +37,7 @@ export class Compactor<Owner> {
     if (this.#source !== null) return true;
     if (this.#log.dead <= this.allowedDead) return false;
     const victim = this.#victim();
-    if (victim !== null) this.startAt(victim);
+    if (victim !== null) this.#startAround(victim);
     return victim !== null;
   }
 
@@ -53,7 +53,13 @@ export class Compactor<Owner> {
   }
 
   /** Moves the records of this segment, which must not be open nor some record's own. */
-  startAt(victim: Segment<Owner>): void {
+  startAt(segment: Segment<Owner>): void {
+    this.#segmentsLeft = 1;
+    this.#enter(segment);
+  }
+
+  /** As `startAt`, with the neighbours that fit into a segment with it. */
+  #startAround(victim: Segment<Owner>): void {
     let first = victim;
     let bytes = victim.live;
     let count = 1;

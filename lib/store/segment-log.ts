@@ -48,6 +48,8 @@ export class SegmentLog<Owner> {
   /** Bytes of records, and of fillers between them. */
   live = 0;
   dead = 0;
+  /** Bytes of records ever appended. */
+  taken = 0;
 
   constructor({ unitShift, segmentBytes }: LogLimits, format: RecordFormat) {
     this.unitShift = unitShift;
@@ -136,6 +138,7 @@ export class SegmentLog<Owner> {
     segment.end = at + size;
     segment.queue.live += size;
     this.live += size;
+    this.taken += size;
     return this.refOf(segment, at);
   }
 
@@ -158,6 +161,7 @@ export class SegmentLog<Owner> {
     }
     segment.queue.live += more;
     this.live += more;
+    this.taken += more;
     return true;
   }
 

@@ -7,8 +7,9 @@ const HALF_LEVELS = 4;
 const LEVELS = 2 * HALF_LEVELS;
 /** The time is handled as two halves of 24 bits. */
 const HALF = 2 ** (LEVEL_BITS * HALF_LEVELS);
-/** Entries that one call moves to a finer level. */
-const MOVES_PER_CALL = 512;
+/** Entries that one call moves to a finer level, at most: to find what is due, and to find exactly what is due next. */
+const MOVES_FOR_DUE = 512;
+const MOVES_FOR_NEAREST = 8192;
 
 /** The links of an entry, and when it is due: whole milliseconds below 2^48. */
 export interface TimedLinks extends Links {
@@ -93,7 +94,7 @@ export class TimingWheel {
 
   /** An entry that is due at `nowMs` or before, or 0: there is none, or (`isSpreading`) another call may find one. */
   due(nowMs: number): number {
-    if (this.size === 0 || !this.#settle(nowMs)) return 0;
+    if (this.size === 0 || !this.#settle(nowMs, MOVES_FOR_DUE)) return 0;
     const list = this.#firstList();
     if (list < 0 || list >= SLOTS) return 0;
     const ref = this.#first[list];
@@ -106,7 +107,7 @@ export class TimingWheel {
    */
   nearest(): number {
     if (this.size === 0) return 0;
-    if (!this.#settle(Number.POSITIVE_INFINITY)) return this.#spreading;
+    if (!this.#settle(Number.POSITIVE_INFINITY, MOVES_FOR_NEAREST)) return this.#spreading;
     return this.#first[this.#firstList()];
   }
 
@@ -116,8 +117,8 @@ export class TimingWheel {
   }
 
   /** Spreads what may be due until the next entry is in the finest level; false when that takes another call. */
-  #settle(nowMs: number): boolean {
-    for (let moves = MOVES_PER_CALL; ; ) {
+  #settle(nowMs: number, maxMoves: number): boolean {
+    for (let moves = maxMoves; ; ) {
       moves = this.#spread(moves);
       if (this.#spreading !== 0) return false;
       const list = this.#firstList();

@@ -29,6 +29,8 @@ const BUDGET_SEGMENTS = 256;
 /** Records moved for each one removed, and by one call at most. */
 const MOVES_PER_REMOVAL = 16;
 const MAX_MOVES = 256;
+/** For each byte that is written, this many idle bytes more may be charged. */
+const IDLE_CHARGE = 4;
 /** Each policy's queue and wheel. */
 const SPACE_BYTES = 2400;
 
@@ -71,8 +73,10 @@ export class Entries {
   #isTimed = false;
   #isTracked = false;
   #removals = 0;
-  /** Idle bytes that are charged. */
+  /** Idle bytes that are charged, and what policies take, as of the last `maintain`. */
   #idle = 0;
+  #policyBytes = 0;
+  #taken = 0;
   /** What policies note as time of use. */
   nowSeconds = 0;
 
@@ -313,7 +317,7 @@ export class Entries {
 
   /** The oldest entry that the policy does not know yet. */
   #oldestUnknown(space: Space): number {
-    for (const queue of [space.small, space.main]) {
+    for (const queue of [space.main, space.small]) {
       const ref = this.records.log.oldest(queue);
       if (ref !== 0 && this.records.log.segmentOf(ref).generation !== queue.generation) return ref;
     }
@@ -322,7 +326,6 @@ export class Entries {
 
   setEviction(index: number, rule: EvictionRule, budgetBytes: number): void {
     const space = this.space(index);
-    space.budgetBytes = budgetBytes;
     if (index === 0) this.records.log.segmentBytes = segmentBytesFor(budgetBytes || this.#maxBytes);
     if (space.rule.policy === rule.policy && space.rule.volatileOnly === rule.volatileOnly) return;
     space.rule = rule;
@@ -343,12 +346,12 @@ export class Entries {
         mayGo: (ref, owner, isVolatile) => this.#mayGo(ref, owner, isVolatile),
       },
     });
+    space.isConverting = space.policy.links !== 'none' && space.entries > 0;
     if (space.policy.links === 'none') return;
     for (const queue of [space.small, space.main]) {
       log.close(queue);
       queue.generation++;
     }
-    space.isConverting = space.entries > 0;
   }
 
   #mayGo(ref: number, space: Space, isVolatile: boolean): boolean {
@@ -363,6 +366,7 @@ export class Entries {
     this.objects.clear();
     this.#removals = 0;
     this.#idle = 0;
+    this.#policyBytes = 0;
     for (const space of this.spaces) {
       space.wheel.clear();
       space.policy.clear();
@@ -378,17 +382,15 @@ export class Entries {
    */
   maintain(moves = 0): void {
     const { log } = this.records;
-    log.releaseEmptied();
-    if (log.dead === 0 && !this.#isConverting) {
-      this.#idle = this.#chargedIdle();
-      return;
+    if (log.dead > 0 || this.#isConverting) {
+      log.releaseEmptied();
+      log.releaseOpen();
+      let left = Math.min(MAX_MOVES, moves || this.#removals * MOVES_PER_REMOVAL);
+      this.#removals = 0;
+      while (left > 0 && this.#compact()) left--;
+      log.releaseEmptied();
     }
-    log.releaseOpen();
-    let left = Math.min(MAX_MOVES, moves || this.#removals * MOVES_PER_REMOVAL);
-    this.#removals = 0;
-    while (left > 0 && this.#compact()) left--;
-    log.releaseEmptied();
-    this.#idle = this.#chargedIdle();
+    this.#charge();
   }
 
   get #isConverting(): boolean {
@@ -409,7 +411,7 @@ export class Entries {
   #convert(): boolean {
     for (const space of this.spaces) {
       if (!space.isConverting) continue;
-      for (const queue of [space.main, space.small]) {
+      for (const queue of [space.small, space.main]) {
         for (let segment = queue.newest; segment !== null; segment = segment.older) {
           if (segment.generation === queue.generation || segment.live === 0) continue;
           if (!segment.isOwn) this.#compactor.startAt(segment);
@@ -423,17 +425,22 @@ export class Entries {
   }
 
   /**
-   * Idle bytes that count against a budget. Where removals are scattered, what may lie idle is charged from the start, so that
-   * evicting an entry always brings the charge down; the segments that s3-fifo is about to empty are not charged.
+   * Says what is charged beside the records until the next call, so that each eviction brings the charge down. Idle bytes that come into being
+   * by evicting are charged little by little, or else the first evictions would call for more and more of them; the segments that s3-fifo is
+   * about to empty are not charged.
    */
-  #chargedIdle(): number {
+  #charge(): void {
     const { log } = this.records;
     let unused = 0;
-    for (const { rule, small, main } of this.spaces) {
-      if (rule.policy !== 's3-fifo' && rule.policy !== 'none') return this.#compactor.allowedDead;
-      unused += (small.oldest?.dead ?? 0) + (main.oldest?.dead ?? 0);
+    let policyBytes = 0;
+    for (const { rule, small, main, policy } of this.spaces) {
+      policyBytes += policy.reservedBytes;
+      if (rule.policy === 's3-fifo') unused += (small.oldest?.dead ?? 0) + (main.oldest?.dead ?? 0);
     }
-    return Math.max(0, Math.min(log.dead - unused, this.#compactor.allowedDead));
+    this.#policyBytes = policyBytes;
+    const idle = Math.max(0, Math.min(log.dead - unused, 1.5 * this.#compactor.allowedDead));
+    this.#idle = Math.min(idle, this.#idle + IDLE_CHARGE * (log.taken - this.#taken));
+    this.#taken = log.taken;
   }
 
   get objectBytes(): number {
@@ -446,9 +453,7 @@ export class Entries {
 
   /** Bytes taken beside the records. */
   get #besides(): number {
-    let bytes = this.index.reservedBytes;
-    for (const space of this.spaces) bytes += space.policy.reservedBytes + SPACE_BYTES;
-    return bytes;
+    return this.index.reservedBytes + this.#policyBytes + this.spaces.length * SPACE_BYTES;
   }
 
   get reservedBytes(): number {

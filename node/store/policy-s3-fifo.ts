@@ -10,7 +10,7 @@ const GHOST_PART = 0.9;
 /** Used this often, an entry leaves the small queue for the main one. */
 const PROMOTED_FREQUENCY = 2;
 /** Entries that one search for a victim may pass over; then whatever is next goes. */
-const MAX_MOVES = 256;
+const MAX_MOVES = 4096;
 
 /** Moves the record at `ref` to the end of a queue. */
 export type Reinsert = (ref: number, queue: SegmentQueue<Space>) => void;

@@ -11,8 +11,6 @@ export class Space {
   main!: SegmentQueue<Space>;
   policy!: Policy;
   rule: EvictionRule = { policy: 'none', volatileOnly: false };
-  /** What its entries may take together, 0 when that is not known: the small queue of s3-fifo is a part of it. */
-  budgetBytes = 0;
   entries = 0;
   /** Bytes of the objects of its entries. */
   objectBytes = 0;

@@ -44,7 +44,7 @@ export interface Store {
   readonly reservedBytes: number;
   /**
    * What is to be held against a budget of memory: `reservedBytes` and the objects, with idle bytes as far as the store tolerates
-   * them. Every removal brings it down.
+   * them. Until the next `maintain`, every removal brings it down.
    */
   readonly chargedBytes: number;
   /** Bytes that lie idle between the entries. */
@@ -68,8 +68,8 @@ export interface Store {
   /** The entry that the policy of the space gives up next, or 0 when it gives up none. To be removed at once. All other slots are invalid then. */
   victim(space: number): Slot;
   /**
-   * By which rule a space gives up entries, and what it may take (0: not known), which s3-fifo divides; may change while it holds some. Makes
-   * the space when it is not there yet.
+   * By which rule a space gives up entries; may change while it holds some. Makes the space when it is not there yet. What space 0 may take
+   * (0: not known) decides how large the blocks are in which memory is taken and given back.
    */
   setEviction(space: number, rule: EvictionRule, budgetBytes?: number): void;
   /** Number of spaces; space 0 is there always. */

@@ -108,10 +108,11 @@ t.test(
 );
 
 t.test('log: a record grows into the end of its segment, or into the filler behind it', async (t) => {
-  const { log, queue } = new NumberedLog(1, 64 << 10);
-  const first = log.take(log.roomFor(queue, 100), 100);
+  const numbered = new NumberedLog(1, 64 << 10);
+  const { log, queue } = numbered;
+  const first = numbered.write(log.roomFor(queue, 100), 100, 1);
   t.ok(log.grow(first, 100, 120), 'the last one');
-  const second = log.take(log.roomFor(queue, 100), 100);
+  const second = numbered.write(log.roomFor(queue, 100), 100, 2);
   t.notOk(log.grow(first, 120, 130), 'there is another one behind');
   log.free(second, 100);
   t.ok(log.grow(first, 120, 150));
