@@ -3,6 +3,7 @@ import type { Controller } from './cluster/controller.ts';
 import type { NodeParts } from './node.ts';
 
 const MAX_CONNECTIONS = 100;
+const DEFAULT_HOT_KEYS = 10;
 
 /** What `GET /status` of a node's admin port says. Numbers of 64 bits are text. */
 export interface NodeStatus {
@@ -67,7 +68,18 @@ function isReady(shard: NodeParts['services']['shard'], controller: Controller):
   return shard.complete && (shard.leads || controller.isSynced);
 }
 
-/** Opens the admin port: health, readiness, metrics, status. Rejects with RingsideError `port_in_use`. */
+/** The hottest keys as UTF-8, each with an estimate of its commands; `count` as it was asked for. */
+function hotKeys({ services }: NodeParts, count = '') {
+  const wanted = /^\d{1,3}$/.test(count) ? Number(count) : DEFAULT_HOT_KEYS;
+  return services.watch.hotKeys
+    .top(wanted)
+    .map(({ key, count: commands }) => ({
+      key: Buffer.from(key, 'latin1').toString(),
+      commands: Math.round(commands),
+    }));
+}
+
+/** Opens the admin port: health, readiness, metrics, status, hot keys. Rejects with RingsideError `port_in_use`. */
 export async function listenAdmin(
   parts: NodeParts,
   controller: Controller,
@@ -92,6 +104,9 @@ export async function listenAdmin(
       return reply.code(ready ? 200 : 503).send({ ready });
     });
     app.get('/status', async () => nodeStatus(parts, controller));
+    app.get<{ Querystring: { count?: string } }>('/hotkeys', async ({ query }) =>
+      hotKeys(parts, query.count),
+    );
     app.get('/metrics', async (_request, reply) =>
       reply.type(metrics.contentType).send(await metrics.text()),
     );

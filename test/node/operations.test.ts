@@ -400,6 +400,11 @@ t.test('hot keys', async (t) => {
   // Key 0 makes up 1/7.49 of the traffic; one command in 64 is looked at.
   t.ok(found[0][1] > 6000 && found[0][1] < 10_500, `${found[0][1]} of about 8000`);
   t.strictSame(await client.send('RS.HOTKEYS', 'COUNT', '0'), []);
+  const hottest = await (await request(`http://${node.ready.admin}/hotkeys?count=2`)).body.json();
+  t.match(hottest, [
+    { key: 'key:0', commands: Number },
+    { key: 'key:1', commands: Number },
+  ]);
   const metrics = await (await request(`http://${node.ready.admin}/metrics`)).body.text();
   t.match(metrics, /ringside_node_hottest_key_commands [1-9]\d{3}/);
   t.match(metrics, /ringside_node_command_seconds_bucket\{command="get",le="\+Inf"\} 60000\n/);
