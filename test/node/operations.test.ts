@@ -1,4 +1,5 @@
 import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
 import net from 'node:net';
 import t, { type Test } from 'tap';
 import { request } from 'undici';
@@ -411,6 +412,14 @@ t.test('hot keys', async (t) => {
   t.match(metrics, /ringside_node_memory_bytes\{class="entries"\} \d+\n/);
   t.match(metrics, /ringside_node_evicted_total\{namespace="default"\} 0\n/);
   t.match(metrics, /ringside_node_hit_ratio 0\n/);
+});
+
+t.test('docs/operations.md names the metrics that there are', async (t) => {
+  const namesIn = (path: string) => {
+    const text = readFileSync(new URL(`../../${path}`, import.meta.url), 'utf8');
+    return [...new Set(text.match(/ringside_node_[a-z_]+/g))].sort();
+  };
+  t.strictSame(namesIn('docs/operations.md'), namesIn('node/metrics.ts'));
 });
 
 t.test('a MONITOR that does not read is closed, and nobody else notices', async (t) => {
