@@ -10,6 +10,8 @@ const COLON = 0x3a;
 
 /** Runs shorter than this are copied by a loop: a native call costs more. */
 const LOOP_BYTES = 24;
+/** A bulk string below that, with its header and line ends. */
+const SHORT_BULK_BYTES = LOOP_BYTES + 7;
 const FIRST_SLAB_BYTES = 1024;
 /** A slab above this (or above the first, if that is larger) is not kept while nothing is to be written. */
 const KEPT_SLAB_BYTES = 16 * 1024;
@@ -74,9 +76,35 @@ export class RespWriter {
 
   /** A bulk string: the bytes of `buffer` from `start` to `end`. */
   bulk(buffer: Uint8Array, start = 0, end = buffer.length): void {
+    if (end - start < LOOP_BYTES) {
+      this.shortBulk(buffer, start, end);
+      return;
+    }
     this.number(DOLLAR, end - start);
     this.raw(buffer, start, end);
     this.lineEnd();
+  }
+
+  /** A bulk string of less than LOOP_BYTES: what most elements of collections are. */
+  private shortBulk(buffer: Uint8Array, start: number, end: number): void {
+    if (this.slab.length - this.at < SHORT_BULK_BYTES) this.grow(SHORT_BULK_BYTES);
+    const slab = this.slab;
+    let at = this.at;
+    let digit = end - start;
+    slab[at++] = DOLLAR;
+    if (digit >= 10) {
+      const tens = digit >= 20 ? 2 : 1;
+      slab[at++] = ZERO + tens;
+      digit -= tens * 10;
+    }
+    slab[at] = ZERO + digit;
+    slab[at + 1] = CR;
+    slab[at + 2] = LF;
+    at += 3;
+    for (let i = start; i < end; i++) slab[at++] = buffer[i];
+    slab[at] = CR;
+    slab[at + 1] = LF;
+    this.at = at + 2;
   }
 
   /** A bulk string of the characters of `text`, one byte each. */

@@ -66,13 +66,24 @@ export function popElements(
   count: number,
   reply: RespWriter,
 ): void {
+  if (count === 1) answerEnd(list, atHead, reply);
+  else answerMany(list, atHead, count, reply);
+  list.remove(atHead ? 0 : list.size - count, count);
+  shrunk(keyspace, list, NOTIFY_LIST, atHead ? 'lpop' : 'rpop', args, keyAt);
+}
+
+function answerEnd(list: ListValue, atHead: boolean, reply: RespWriter): void {
+  list.at(atHead ? 0 : list.size - 1);
+  const { element } = list;
+  reply.bulk(element.buffer, element.start, element.end);
+}
+
+function answerMany(list: ListValue, atHead: boolean, count: number, reply: RespWriter): void {
   let left = count;
   list.walk(atHead ? 0 : list.size - 1, !atHead, (buffer, start, end) => {
     reply.bulk(buffer, start, end);
     return --left > 0;
   });
-  list.remove(atHead ? 0 : list.size - count, count);
-  shrunk(keyspace, list, NOTIFY_LIST, atHead ? 'lpop' : 'rpop', args, keyAt);
 }
 
 function pop(atHead: boolean): CommandHandler {
