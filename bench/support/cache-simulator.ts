@@ -16,6 +16,8 @@ export interface SimulatorOptions {
   readonly halveAfter?: number;
   /** Policy `lfu`: where counters stop. */
   readonly maxFrequency?: number;
+  /** Policy `s3-fifo`: whether objects larger than the small queue are taken in. */
+  readonly admitsLarge?: boolean;
 }
 
 /** A simulation of `policy` over `capacityBytes`, empty. */
@@ -34,7 +36,7 @@ export function simulate(
     case 'ttl':
       return new TtlCache(capacityBytes);
     case 's3-fifo':
-      return new S3FifoCache(capacityBytes);
+      return new S3FifoCache(capacityBytes, options);
   }
 }
 
@@ -241,14 +243,16 @@ const MAX_FREQUENCY = 3;
 class S3FifoCache implements CacheSimulator {
   readonly #capacity: number;
   readonly #smallCapacity: number;
+  readonly #largestBytes: number;
   readonly #ghostCapacity: number;
   readonly #small = new Queue();
   readonly #main = new Queue();
   readonly #ghost = new Queue();
   readonly #frequencies = new Map<number, number>();
 
-  constructor(capacity: number) {
+  constructor(capacity: number, { admitsLarge = false }: SimulatorOptions) {
     this.#capacity = capacity;
+    this.#largestBytes = admitsLarge ? capacity : Math.floor(capacity * SMALL_FRACTION);
     this.#smallCapacity = Math.floor(capacity * SMALL_FRACTION);
     this.#ghostCapacity = Math.floor(capacity * GHOST_FRACTION);
   }
@@ -260,7 +264,7 @@ class S3FifoCache implements CacheSimulator {
       return true;
     }
     const wasGhost = this.#ghost.take(key) >= 0;
-    if (bytes > this.#smallCapacity) return false;
+    if (bytes > this.#largestBytes) return false;
     while (this.#small.bytes + this.#main.bytes + bytes > this.#capacity) this.#evict();
     (wasGhost ? this.#main : this.#small).push(key, bytes);
     this.#frequencies.set(key, 0);

@@ -19,6 +19,9 @@ export class NodeCache implements CacheSimulator {
   readonly #settings: { maxMemoryBytes: number; maxMemoryPolicy: MemoryPolicy };
   readonly #key = Buffer.alloc(KEY_BYTES, '0');
   readonly #value = Buffer.alloc(LARGEST_VALUE_BYTES);
+  /** What entries are charged, by the size of their value. */
+  readonly #charges = new Map<number, number>();
+  #overheadBytes = 0;
   #samples = 0;
   #usedBytesSum = 0;
 
@@ -41,11 +44,19 @@ export class NodeCache implements CacheSimulator {
     makeRoom(this.#databases, this.#settings);
     const slot = keyspace.insert(this.#key, 0, KEY_BYTES);
     keyspace.setBytes(slot, this.#value, 0, valueBytes, expiresAt);
+    if (!this.#charges.has(valueBytes)) this.#noteCharge(valueBytes);
     if (keyspace.stats.evicted > 0) {
       this.#samples++;
       this.#usedBytesSum += keyspace.store.usedBytes;
     }
     return false;
+  }
+
+  #noteCharge(valueBytes: number): void {
+    const { store } = this.#keyspace;
+    const bytes = store.bytesOf(store.find(this.#key, 0, KEY_BYTES));
+    this.#charges.set(valueBytes, bytes);
+    this.#overheadBytes = bytes - valueBytes;
   }
 
   #writeKey(key: number): void {
@@ -56,16 +67,9 @@ export class NodeCache implements CacheSimulator {
     }
   }
 
-  /** What an object is charged. */
+  /** What an object of this size is charged. */
   bytesOf(valueBytes: number): number {
-    const keyspace = this.#keyspace;
-    this.#key.fill(0x78);
-    const slot = keyspace.insert(this.#key, 0, KEY_BYTES);
-    keyspace.setBytes(slot, this.#value, 0, valueBytes, 0);
-    const found = keyspace.store.find(this.#key, 0, KEY_BYTES);
-    const bytes = keyspace.store.bytesOf(found);
-    keyspace.remove(found);
-    return bytes;
+    return this.#charges.get(valueBytes) ?? valueBytes + this.#overheadBytes;
   }
 
   /** What the entries took on average once the cache was full; 0 when it never was. */

@@ -1,4 +1,5 @@
 import t from 'tap';
+import { type HitRatios, traceHitRatios } from '../../bench/suites/traces.ts';
 import { type SimulatedPolicy, simulate } from '../../bench/support/cache-simulator.ts';
 import { readRequests, traceFolder } from '../../bench/support/traces.ts';
 
@@ -7,6 +8,8 @@ import { readRequests, traceFolder } from '../../bench/support/traces.ts';
 const folder = traceFolder();
 const skip = folder === null && 'skipped: the traces are not there (RINGSIDE_SHARED, default ../shared)';
 const MEBIBYTE = 1 << 20;
+/** A tenth of a point. */
+const TOLERANCE = 0.001;
 /** On `cloudphysics`, with capacities of 128 to 1024 MiB. */
 const published: readonly [SimulatedPolicy, readonly number[]][] = [
   ['lru', [93374, 89783, 83572, 81722, 72494, 72104, 71972, 71704]],
@@ -27,3 +30,29 @@ t.test('the simulators miss as often as published', { skip }, async (t) => {
     t.same(misses, expected, policy);
   }
 });
+
+t.test(
+  'the node hits as often as the simulators, and the default as often as LRU at least',
+  { skip },
+  async (t) => {
+    const percent = (ratio: number) => (100 * ratio).toFixed(2);
+    const bySize = new Map<string, HitRatios[]>();
+    for await (const result of traceHitRatios()) {
+      const { trace, part, policy, node, reference } = result;
+      const size = `${trace} at ${100 * part} %`;
+      const difference = Math.abs(node - reference);
+      t.ok(
+        difference <= TOLERANCE,
+        `${size}, ${policy}: ${percent(node)} % beside ${percent(reference)} % of the simulator`,
+      );
+      bySize.set(size, [...(bySize.get(size) ?? []), result]);
+    }
+    for (const [size, results] of bySize) {
+      const ratio = (policy: string) => results.find((result) => result.policy === policy)!.node;
+      t.ok(
+        ratio('s3-fifo') >= ratio('lru'),
+        `${size}: ${percent(ratio('s3-fifo'))} % beside ${percent(ratio('lru'))} % of LRU`,
+      );
+    }
+  },
+);
