@@ -79,6 +79,24 @@ t.test('what one dumps the other restores', { skip: !hasRedisServer && NO_REDIS 
   }
 });
 
+t.test('RESTORE takes over how an entry was used', async (t) => {
+  const node = await startStandaloneNode(t);
+  const client = new RespClient(node.ready.resp);
+  t.teardown(() => client.close());
+  await client.send('SET', 'k', 'v');
+  const dump = (await client.send('DUMP', 'k')) as Buffer;
+  await client.send('CONFIG', 'SET', 'maxmemory-policy', 'allkeys-lru');
+  await client.send('RESTORE', 'k', '0', dump, 'REPLACE', 'IDLETIME', '1000');
+  const idle = Number(await client.send('OBJECT', 'IDLETIME', 'k'));
+  t.ok(idle >= 1000 && idle <= 1010, `${idle} s`);
+  await client.send('CONFIG', 'SET', 'maxmemory-policy', 'allkeys-lfu');
+  t.match((await client.send('OBJECT', 'IDLETIME', 'k')) as Error, {
+    message: /^ERR An LFU maxmemory policy is/,
+  });
+  await client.send('RESTORE', 'k', '0', dump, 'REPLACE', 'FREQ', '100');
+  t.equal(await client.send('OBJECT', 'FREQ', 'k'), 100);
+});
+
 /** Puts the right checksum behind a payload. */
 function seal(payload: Buffer): Buffer {
   const at = payload.length - 8;

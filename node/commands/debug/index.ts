@@ -152,6 +152,15 @@ const subcommands: Readonly<Record<string, Subcommand>> = {
     help: ['OBJECT <key>', 'Tells how a value is kept.'],
     run: object,
   },
+  'PAUSE-CRON': {
+    least: 1,
+    most: 1,
+    help: ['PAUSE-CRON <0|1>', 'Whether the work on the data set that nobody asks for rests.'],
+    run: ({ keyspace }, args, reply) => {
+      keyspace.data.expiresActively = args.latin1(2) === '0';
+      reply.ok();
+    },
+  },
   POPULATE: {
     least: 1,
     most: 3,
