@@ -1,4 +1,4 @@
-import { type Args, parseDouble, type RespWriter } from '../../lib/codec/resp/index.ts';
+import type { Args, RespWriter } from '../../lib/codec/resp/index.ts';
 import { NOTIFY_GENERIC, NOTIFY_LIST } from '../data-set.ts';
 import type { Keyspace } from '../keyspace.ts';
 import { HASH, LIST, SET, type Slot, STRING, ZSET } from '../store/index.ts';
@@ -6,6 +6,7 @@ import { HashValue, ListValue, SetValue, ZsetValue } from '../values/index.ts';
 import { type CommandContext, type CommandHandlers, WRONG_TYPE } from './command.ts';
 import { notify } from './lookup.ts';
 import { parseSort, type SortOptions } from './sort-options.ts';
+import { parseWeight } from './strtod.ts';
 
 const NOT_A_DOUBLE = "ERR One or more scores can't be converted into double";
 
@@ -72,20 +73,13 @@ function stringOf({ store }: Keyspace, slot: Slot): Buffer | null {
   return value;
 }
 
-/** The number that a text of C says: it ends at a zero byte, and an empty one is 0. Null when it is none. */
-function weightOf(text: Buffer): number | null {
-  const zero = text.indexOf(0);
-  const end = zero < 0 ? text.length : zero;
-  return end === 0 ? 0 : parseDouble(text, 0, end);
-}
-
 /** Gives the elements what they are sorted by; false when something that should be a number is none. */
 function weigh(keyspace: Keyspace, elements: readonly Sortable[], { alpha, by }: SortOptions): boolean {
   for (const sortable of elements) {
     const text = by === null ? sortable.element : lookUp(keyspace, by, sortable.element);
     if (alpha) sortable.text = text;
     if (alpha || text === null) continue;
-    const weight = weightOf(text);
+    const weight = parseWeight(text, 0, text.length);
     if (weight === null) return false;
     sortable.weight = weight;
   }

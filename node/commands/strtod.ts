@@ -44,11 +44,23 @@ export function parseScore(args: Args, i: number): number | null {
 export function parseBound(buffer: Buffer, start: number, end: number): number | null {
   const small = parseSafeInteger(buffer, start, end);
   if (small !== null) return small;
-  const [text] = buffer.latin1Slice(start, end).split('\0', 1);
-  if (text === '') return 0;
-  const number = text.replace(LEADING_SPACE, '');
-  const { value, length } = read(number);
-  return length > 0 && length === number.length ? value : null;
+  return readWhole(buffer, start, end)?.value ?? null;
+}
+
+/** A weight to sort by in the bytes, as Redis reads it: as `parseBound`, but null when it is out of range. */
+export function parseWeight(buffer: Buffer, start: number, end: number): number | null {
+  const reading = readWhole(buffer, start, end);
+  if (reading === null || reading.isUnderflow) return null;
+  return Number.isFinite(reading.value) || INFINITE.test(reading.text) ? reading.value : null;
+}
+
+/** The number that a text of C says; null when it is none. */
+function readWhole(buffer: Buffer, start: number, end: number): (Reading & { text: string }) | null {
+  const [terminated] = buffer.latin1Slice(start, end).split('\0', 1);
+  if (terminated === '') return { ...NOTHING, text: '' };
+  const text = terminated.replace(LEADING_SPACE, '');
+  const reading = read(text);
+  return reading.length > 0 && reading.length === text.length ? { ...reading, text } : null;
 }
 
 function read(text: string): Reading {
