@@ -68,12 +68,24 @@ export class Executor {
     this.#handlers = byId;
   }
 
-  /** To be called before the commands of one chunk: what they see of time and lease is this moment's. */
+  /**
+   * To be called before the commands of one chunk: what they see of time and lease is this moment's. Evicts what is
+   * beyond budgets.
+   */
   beginTurn(): void {
     this.#data.nowMs = this.#node.clock.wallMs();
     this.#nowMs = this.#node.clock.monotonicMs();
     this.#mayWrite = this.#node.shard.mayWrite(this.#nowMs);
     this.#node.watch.beginTurn(this.#nowMs);
+    this.#evict();
+    this.#node.observers.beginTurn();
+  }
+
+  /** Evicts what is beyond the node's budget, unless that is for others to do: whoever keeps copies is told before any reply. */
+  #evict(): void {
+    const { settings, pause } = this.#node;
+    if (settings.maxMemoryBytes === 0 || !this.#mayWrite || pause.mode !== 'none') return;
+    makeRoom(this.#databases, settings);
   }
 
   /** To be called behind the last command of a chunk. */

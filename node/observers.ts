@@ -46,6 +46,11 @@ export class Observers implements KeyspaceObserver {
     this.#listen();
   }
 
+  /** What the table of tracked keys cannot hold is told before the commands of a turn have their replies. */
+  beginTurn(): void {
+    if (this.tracking.size > 0) this.tracking.limit();
+  }
+
   /** A command of this client begins. */
   begin(client: Client): void {
     this.#actor = client;

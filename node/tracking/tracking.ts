@@ -115,7 +115,7 @@ export class Tracking {
   /** Brings the table back to its limit; whoever has read what is dropped is told that it has changed. */
   limit(): void {
     const maxKeys = this.#maxKeys();
-    if (maxKeys === 0) return;
+    if (maxKeys === 0 || this.#readers.size <= maxKeys) return;
     for (const key of this.#readers.keys()) {
       if (this.#readers.size <= maxKeys) return;
       this.#tellReaders(key, null);
@@ -180,12 +180,10 @@ export class Tracking {
   /** The command of `actor` is over and its reply written. */
   settle(actor: Client): void {
     this.#isFlushTold = false;
-    if (this.#pending.length > 0) {
-      const pending = this.#pending;
-      this.#pending = [];
-      for (const key of pending) this.#tell(actor, key);
-    }
-    if (this.#readers.size > this.#maxKeys()) this.limit();
+    if (this.#pending.length === 0) return;
+    const pending = this.#pending;
+    this.#pending = [];
+    for (const key of pending) this.#tell(actor, key);
   }
 
   #tell(client: Client, key: string | null): void {
