@@ -6,6 +6,8 @@ const INFINITE = /^[+-]?inf(?:inity)?/i;
 const LEADING_SPACE = /^[ \t\n\v\f\r]*/;
 /** A mantissa with a digit that is not zero. */
 const NOT_ZERO = /^[^1-9e]*[1-9]/i;
+const ZERO = 0x30;
+const SAFE_DIGITS = 15;
 const MANTISSA_BITS = 53;
 const MIN_EXPONENT = -1022;
 /** Any exponent beyond it makes infinity or zero of what fits a request. */
@@ -29,12 +31,26 @@ export const NOT_A_FLOAT = 'ERR value is not a valid float';
  * without spaces; null when it is none, not a number, or beyond the range of a double.
  */
 export function parseScore(args: Args, i: number): number | null {
-  const small = parseSafeInteger(args.buffer, args.start(i), args.end(i));
+  const { buffer } = args;
+  const digits = digitsOf(buffer, args.start(i), args.end(i));
+  const small = digits >= 0 ? digits : parseSafeInteger(buffer, args.start(i), args.end(i));
   if (small !== null) return small;
   const text = args.latin1(i);
   const { value, length, isUnderflow } = read(text);
   if (length === 0 || length !== text.length || isUnderflow) return null;
   return Number.isFinite(value) || INFINITE.test(text) ? value : null;
+}
+
+/** What nothing but digits says, zeros in front allowed; -1 when there is something else, or too much for a safe integer. */
+function digitsOf(buffer: Buffer, start: number, end: number): number {
+  if (end === start || end - start > SAFE_DIGITS) return -1;
+  let value = 0;
+  for (let at = start; at < end; at++) {
+    const digit = buffer[at] - ZERO;
+    if (digit >>> 0 > 9) return -1;
+    value = value * 10 + digit;
+  }
+  return value;
 }
 
 /**
