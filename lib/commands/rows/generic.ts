@@ -97,7 +97,8 @@ function sort(name: string, store: string): CommandRow {
     complexity: 'O(N+M*log(M)) where N is the number of elements and M the number of those returned',
     summary: `Sorts a list, a set or a sorted set${store === '' ? '; never stores the result' : ''}.`,
     syntax: `key [BY pattern] [LIMIT offset count] [GET pattern [GET pattern ...]] [ASC|DESC] [ALPHA]${store}`,
-    routing: 'key',
+    // Patterns and the destination name keys that may be on other shards.
+    routing: 'one-shard',
   };
 }
 
@@ -222,7 +223,7 @@ export const genericRows: readonly CommandRow[] = [
     complexity: 'O(1)',
     summary: 'Moves a key to another database.',
     syntax: 'key db',
-    routing: 'key',
+    routing: 'node',
   },
   {
     name: 'copy',
