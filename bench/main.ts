@@ -1,17 +1,20 @@
 import { parseArgs } from 'node:util';
 import { type MemoryRow, memoryAgainstRedis, type PhaseRow } from './suites/memory.ts';
 import { type Comparison, type Figures, nodeAgainstRedis, proxyAgainstPeers } from './suites/throughput.ts';
+import { type HitRatios, traceHitRatios } from './suites/traces.ts';
 import { typesAgainstRedis } from './suites/types.ts';
 import { isInstalled } from './support/peers.ts';
 
-const usage = `usage: npm run bench -- [node] [types] [proxy] [memory] [--alternations N]
-                        [--seconds S] [--value-bytes N] [--entries N] [--small-entries N] [--json]
+const usage = `usage: npm run bench -- [node] [types] [proxy] [memory] [traces]
+                        [--alternations N] [--seconds S] [--value-bytes N] [--entries N] [--small-entries N] [--json]
 
   node    ringside node beside redis-server
   types   the same on lists, hashes, sets and sorted sets, one big and many tiny
   proxy   ringside proxy beside nutcracker and Envoy, all in front of one redis-server
   memory  bytes an entry of 16 + 100 bytes takes, ringside node beside redis-server, and how long a
           PING waits while a node fills, evicts and expires; only when it is named
+  traces  hit ratios of the node's policies on real traces beside the simulators, in this process;
+          only when it is named; the traces are looked for in ../shared or RINGSIDE_SHARED
   --alternations N   turns of each target (default 5)
   --seconds S        length of one turn (default 2)
   --value-bytes N    size of the values (default 3, as redis-benchmark's)
@@ -69,6 +72,20 @@ async function runMemory(entries: number, smallEntries: number, isJson: boolean)
     process.stdout.write(`${isJson ? JSON.stringify(row) : memoryRow(row)}\n`);
 }
 
+const percent = (ratio: number) => (100 * ratio).toFixed(2).padStart(6);
+
+function hitRatioRow({ trace, part, maxBytes, policy, node, reference }: HitRatios): string {
+  const size = `${(maxBytes / 2 ** 20).toFixed(1)} MiB`.padStart(10);
+  const share = `${(100 * part).toFixed(0)} %`.padStart(5);
+  return `${trace.padEnd(13)} ${size} ${share}  ${policy.padEnd(8)} ${percent(node)} ${percent(reference)}`;
+}
+
+async function runTraces(isJson: boolean): Promise<void> {
+  if (!isJson) process.stdout.write('trace         cache size           policy     node    ref  (% hits)\n');
+  for await (const result of traceHitRatios())
+    process.stdout.write(`${isJson ? JSON.stringify(result) : hitRatioRow(result)}\n`);
+}
+
 async function main(): Promise<number> {
   const { values, positionals } = parseArgs({
     allowPositionals: true,
@@ -83,7 +100,7 @@ async function main(): Promise<number> {
     },
   });
   const chosen = positionals.length > 0 ? positionals : Object.keys(suites);
-  const unknown = chosen.find((name) => !(name in suites) && name !== 'memory');
+  const unknown = chosen.find((name) => !(name in suites) && !['memory', 'traces'].includes(name));
   const entries = Number(values.entries);
   const smallEntries = Number(values['small-entries']);
   const alternations = Number(values.alternations);
@@ -101,6 +118,8 @@ async function main(): Promise<number> {
     process.stderr.write(usage);
     return values.help ? 0 : 2;
   }
+  if (chosen.includes('traces')) await runTraces(values.json);
+  if (chosen.every((name) => name === 'traces')) return 0;
   if (!isInstalled('redis-benchmark') || !isInstalled('redis-server')) {
     process.stderr.write(
       'redis-server and redis-benchmark are needed: apt-get install redis-server redis-tools\n',

@@ -10,6 +10,11 @@ export interface CacheSimulator {
   access(key: number, bytes: number, expiresAt?: number): boolean;
 }
 
+/** A simulated cache, whose size may change while it runs: what is too much goes with the next object taken in. */
+export interface SimulatedCache extends CacheSimulator {
+  capacityBytes: number;
+}
+
 /** What a simulation may be told beyond its capacity. */
 export interface SimulatorOptions {
   /** Policy `lfu`: all counters are halved after so many hits for each object held; Infinity: never. */
@@ -25,7 +30,7 @@ export function simulate(
   policy: SimulatedPolicy,
   capacityBytes: number,
   options: SimulatorOptions = {},
-): CacheSimulator {
+): SimulatedCache {
   switch (policy) {
     case 'lru':
       return new QueueCache(capacityBytes, true);
@@ -74,13 +79,13 @@ class Queue {
 }
 
 /** FIFO; LRU when an object that is hit goes to the back. */
-class QueueCache implements CacheSimulator {
-  readonly #capacity: number;
+class QueueCache implements SimulatedCache {
+  capacityBytes: number;
   readonly #movesHits: boolean;
   readonly #queue = new Queue();
 
   constructor(capacity: number, movesHits: boolean) {
-    this.#capacity = capacity;
+    this.capacityBytes = capacity;
     this.#movesHits = movesHits;
   }
 
@@ -90,16 +95,16 @@ class QueueCache implements CacheSimulator {
       if (this.#movesHits) queue.push(key, queue.take(key));
       return true;
     }
-    if (bytes > this.#capacity) return false;
-    while (queue.bytes + bytes > this.#capacity) queue.take(queue.front);
+    if (bytes > this.capacityBytes) return false;
+    while (queue.bytes + bytes > this.capacityBytes) queue.take(queue.front);
     queue.push(key, bytes);
     return false;
   }
 }
 
 /** The least often used goes first; of those used equally often the one that has been so for the longest time. */
-class LfuCache implements CacheSimulator {
-  readonly #capacity: number;
+class LfuCache implements SimulatedCache {
+  capacityBytes: number;
   readonly #halveAfter: number;
   readonly #maxFrequency: number;
   #byFrequency = new Map<number, Queue>();
@@ -108,7 +113,7 @@ class LfuCache implements CacheSimulator {
   #hits = 0;
 
   constructor(capacity: number, { halveAfter = Infinity, maxFrequency = Infinity }: SimulatorOptions) {
-    this.#capacity = capacity;
+    this.capacityBytes = capacity;
     this.#halveAfter = halveAfter;
     this.#maxFrequency = maxFrequency;
   }
@@ -121,8 +126,8 @@ class LfuCache implements CacheSimulator {
       if (++this.#hits > this.#halveAfter * this.#frequencies.size) this.#halve();
       return true;
     }
-    if (bytes > this.#capacity) return false;
-    while (this.#bytes + bytes > this.#capacity) this.#evict();
+    if (bytes > this.capacityBytes) return false;
+    while (this.#bytes + bytes > this.capacityBytes) this.#evict();
     this.#put(key, bytes, 1);
     return false;
   }
@@ -166,21 +171,21 @@ class LfuCache implements CacheSimulator {
 }
 
 /** What expires first goes first; of those that expire together the first one in. What has expired is no hit only because it is gone. */
-class TtlCache implements CacheSimulator {
-  readonly #capacity: number;
+class TtlCache implements SimulatedCache {
+  capacityBytes: number;
   readonly #held = new Map<number, number>();
   readonly #heap: { key: number; expiresAt: number; order: number }[] = [];
   #bytes = 0;
   #order = 0;
 
   constructor(capacity: number) {
-    this.#capacity = capacity;
+    this.capacityBytes = capacity;
   }
 
   access(key: number, bytes: number, expiresAt = 0): boolean {
     if (this.#held.has(key)) return true;
-    if (bytes > this.#capacity) return false;
-    while (this.#bytes + bytes > this.#capacity) this.#evict();
+    if (bytes > this.capacityBytes) return false;
+    while (this.#bytes + bytes > this.capacityBytes) this.#evict();
     this.#held.set(key, bytes);
     this.#bytes += bytes;
     this.#push({ key, expiresAt, order: this.#order++ });
@@ -240,21 +245,25 @@ const MAX_FREQUENCY = 3;
  * S3-FIFO (Yang et al., "FIFO queues are all you need for cache eviction", SOSP 2023) with the parameters of libCacheSim: what is new waits
  * in a small queue and reaches the main one when it was asked for twice, or when it comes back while the ghost queue remembers it.
  */
-class S3FifoCache implements CacheSimulator {
-  readonly #capacity: number;
-  readonly #smallCapacity: number;
-  readonly #largestBytes: number;
-  readonly #ghostCapacity: number;
+class S3FifoCache implements SimulatedCache {
+  capacityBytes: number;
+  readonly #admitsLarge: boolean;
   readonly #small = new Queue();
   readonly #main = new Queue();
   readonly #ghost = new Queue();
   readonly #frequencies = new Map<number, number>();
 
   constructor(capacity: number, { admitsLarge = false }: SimulatorOptions) {
-    this.#capacity = capacity;
-    this.#largestBytes = admitsLarge ? capacity : Math.floor(capacity * SMALL_FRACTION);
-    this.#smallCapacity = Math.floor(capacity * SMALL_FRACTION);
-    this.#ghostCapacity = Math.floor(capacity * GHOST_FRACTION);
+    this.capacityBytes = capacity;
+    this.#admitsLarge = admitsLarge;
+  }
+
+  get #smallCapacity(): number {
+    return Math.floor(this.capacityBytes * SMALL_FRACTION);
+  }
+
+  get #ghostCapacity(): number {
+    return Math.floor(this.capacityBytes * GHOST_FRACTION);
   }
 
   access(key: number, bytes: number): boolean {
@@ -264,15 +273,15 @@ class S3FifoCache implements CacheSimulator {
       return true;
     }
     const wasGhost = this.#ghost.take(key) >= 0;
-    if (bytes > this.#largestBytes) return false;
-    while (this.#small.bytes + this.#main.bytes + bytes > this.#capacity) this.#evict();
+    if (bytes > (this.#admitsLarge ? this.capacityBytes : this.#smallCapacity)) return false;
+    while (this.#small.bytes + this.#main.bytes + bytes > this.capacityBytes) this.#evict();
     (wasGhost ? this.#main : this.#small).push(key, bytes);
     this.#frequencies.set(key, 0);
     return false;
   }
 
   #evict(): void {
-    const isMainFull = this.#main.bytes > this.#capacity - this.#smallCapacity;
+    const isMainFull = this.#main.bytes > this.capacityBytes - this.#smallCapacity;
     if (isMainFull || this.#small.size === 0) this.#evictMain();
     else this.#evictSmall();
   }

@@ -22,8 +22,6 @@ export class NodeCache implements CacheSimulator {
   /** What entries are charged, by the size of their value. */
   readonly #charges = new Map<number, number>();
   #overheadBytes = 0;
-  #samples = 0;
-  #usedBytesSum = 0;
 
   constructor(policy: MemoryPolicy, maxBytes: number) {
     const random = seededRandom(1);
@@ -45,10 +43,6 @@ export class NodeCache implements CacheSimulator {
     const slot = keyspace.insert(this.#key, 0, KEY_BYTES);
     keyspace.setBytes(slot, this.#value, 0, valueBytes, expiresAt);
     if (!this.#charges.has(valueBytes)) this.#noteCharge(valueBytes);
-    if (keyspace.stats.evicted > 0) {
-      this.#samples++;
-      this.#usedBytesSum += keyspace.store.usedBytes;
-    }
     return false;
   }
 
@@ -72,8 +66,10 @@ export class NodeCache implements CacheSimulator {
     return this.#charges.get(valueBytes) ?? valueBytes + this.#overheadBytes;
   }
 
-  /** What the entries took on average once the cache was full; 0 when it never was. */
-  get meanUsedBytes(): number {
-    return this.#samples === 0 ? 0 : this.#usedBytesSum / this.#samples;
+  /** What the entries may take now: what they do take, once some had to go. */
+  get capacityBytes(): number {
+    return this.#keyspace.stats.evicted === 0
+      ? this.#settings.maxMemoryBytes
+      : this.#keyspace.store.usedBytes;
   }
 }
