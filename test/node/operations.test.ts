@@ -15,6 +15,7 @@ import { latencyGraph } from '../../node/operations/latency-report.ts';
 import { quoted } from '../../node/operations/monitor-feed.ts';
 import { SlowLog } from '../../node/operations/slow-log.ts';
 import { Client } from '../../node/server/client.ts';
+import { OutputGuard } from '../../node/server/output-limit.ts';
 import { Settings } from '../../node/settings.ts';
 import { hasRedisServer, NO_REDIS, startRedis } from '../support/redis-server.ts';
 import { RespClient } from '../support/resp-client.ts';
@@ -439,4 +440,85 @@ t.test('a MONITOR that does not read is closed, and nobody else notices', async 
   });
   t.equal(await client.text('GET', 'a'), value);
   t.match(await client.text('INFO', 'stats'), /client_output_buffer_limit_disconnections:1\r/);
+});
+
+t.test('every setting', async (t) => {
+  const node = await startStandaloneNode(t);
+  const client = connect(t, node.ready.resp);
+  const settingsOf = async (of: RespClient) => {
+    const parts = (await of.send('CONFIG', 'GET', '*')) as Buffer[];
+    const pairs = parts
+      .filter((_, i) => i % 2 === 0)
+      .map((name, i) => [String(name), String(parts[2 * i + 1])]);
+    return new Map(pairs as [string, string][]);
+  };
+  const ours = await settingsOf(client);
+
+  t.test('takes the value it shows', async (t) => {
+    const refused: string[] = [];
+    for (const [name, value] of ours) {
+      const answer = await client.send('CONFIG', 'SET', name, value);
+      if (answer instanceof Error && !/immutable|protected/.test(answer.message))
+        refused.push(`${name}: ${answer.message}`);
+    }
+    t.strictSame(refused, []);
+    t.strictSame(await settingsOf(client), ours, 'and shows the same again');
+  });
+
+  t.test(
+    'has the name and the default of redis-server',
+    { skip: hasRedisServer ? false : NO_REDIS },
+    async (t) => {
+      const redis = await startRedis();
+      t.teardown(() => redis.stop());
+      const theirs = await settingsOf(connect(t, redis.address));
+      const known = [...theirs.keys()].filter((name) => !name.startsWith('tls-'));
+      t.strictSame(
+        known.filter((name) => !ours.has(name)),
+        [],
+        'known to both',
+      );
+      t.strictSame(
+        [...ours.keys()].filter((name) => !theirs.has(name)),
+        [],
+        'and no others',
+      );
+      // What this node was started with, and what it does by default that Redis does not.
+      const own = [
+        'bind',
+        'port',
+        'dir',
+        'dbfilename',
+        'maxmemory',
+        'maxmemory-policy',
+        'tcp-keepalive',
+        'repl-backlog-size',
+      ];
+      const other = known.filter((name) => !own.includes(name) && ours.get(name) !== theirs.get(name));
+      t.strictSame(
+        other.map((name) => `${name}: ${ours.get(name)} for ${theirs.get(name)}`),
+        [],
+      );
+    },
+  );
+});
+
+t.test('what a client may leave unread', async (t) => {
+  const { settings, client } = watchAt(new ManualClock());
+  const guard = new OutputGuard();
+  const limit = (hardBytes: number, softBytes: number, softSeconds: number) => ({
+    hardBytes,
+    softBytes,
+    softSeconds,
+  });
+  t.equal(guard.closes(client, 1e12, settings, 0), false, 'as much as it likes by default');
+  settings.outputLimits = { ...settings.outputLimits, normal: limit(100, 50, 2), pubsub: limit(10, 0, 0) };
+  t.equal(guard.closes(client, 101, settings, 0), true, 'beyond the hard limit at once');
+  t.equal(guard.closes(client, 100, settings, 1000), false);
+  t.equal(guard.closes(client, 60, settings, 3000), false, 'two seconds beyond the soft one');
+  t.equal(guard.closes(client, 60, settings, 3001), true, 'longer');
+  t.equal(guard.closes(client, 50, settings, 3002), false, 'below it in between');
+  t.equal(guard.closes(client, 60, settings, 4000), false);
+  client.subscriptions = { channels: new Set(['a']), patterns: new Set(), shardChannels: new Set() };
+  t.equal(guard.closes(client, 11, settings, 4001), true, 'subscribers have limits of their own');
 });
