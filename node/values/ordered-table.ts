@@ -16,6 +16,8 @@ export class OrderedTable implements StoredObject, KeyOrder {
   isListpack = true;
   readonly table: MemberTable;
   readonly #tree = new OrderTree(this);
+  /** The record that `scoreOf` found, or 0. */
+  #found: Ref = 0;
   /** What the tree looks for, beside the score. */
   #buffer: Buffer = NO_BYTES;
   #start = 0;
@@ -52,13 +54,14 @@ export class OrderedTable implements StoredObject, KeyOrder {
   }
 
   scoreOf(buffer: Buffer, start: number, end: number): number | undefined {
-    return this.table.find(buffer, start, end) === 0 ? undefined : this.table.score;
+    this.#found = this.table.find(buffer, start, end);
+    return this.#found === 0 ? undefined : this.table.score;
   }
 
-  /** Gives a member its score; returns whether the member is new. */
-  set(score: number, buffer: Buffer, start: number, end: number): boolean {
+  /** Gives the member that `scoreOf` has just looked for its score; returns whether it is new. */
+  place(score: number, buffer: Buffer, start: number, end: number): boolean {
     const { table } = this;
-    const found = table.find(buffer, start, end);
+    const found = this.#found;
     const before = found === 0 ? 0 : table.score;
     if (found !== 0 && before === score) return false;
     const ref = found === 0 ? table.insert(buffer, start, end, 8) : found;

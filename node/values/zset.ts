@@ -16,6 +16,8 @@ let at = 0;
 let memberAt = 0;
 let memberEnd = 0;
 let rank = 0;
+/** Whether it is the one that `scoreOf` looked for. */
+let isFound = false;
 
 /** Turns to the first element of what `packed` looks at; false when there is none. */
 function first(): boolean {
@@ -134,16 +136,23 @@ export class ZsetValue {
   scoreOf(buffer: Buffer, start: number, end: number): number | undefined {
     if (this.#object !== null) return this.#object.scoreOf(buffer, start, end);
     this.#look();
-    return seekMember(buffer, start, end) ? scoreHere() : undefined;
+    isFound = seekMember(buffer, start, end);
+    return isFound ? scoreHere() : undefined;
   }
 
   /** Gives a member its score (no NaN); returns whether the member is new. The bytes must not be this sorted set's own. */
   set(score: number, buffer: Buffer, start: number, end: number): boolean {
+    this.scoreOf(buffer, start, end);
+    return this.place(score, buffer, start, end);
+  }
+
+  /** As `set`, right behind `scoreOf` of the same member: it need not be looked for again. */
+  place(score: number, buffer: Buffer, start: number, end: number): boolean {
     const kept = score === 0 && this.#forgetsSign(end - start) ? 0 : score;
     const isNew =
       this.#object === null
-        ? this.#setPacked(kept, buffer, start, end)
-        : this.#object.set(kept, buffer, start, end);
+        ? this.#placePacked(kept, buffer, start, end)
+        : this.#object.place(kept, buffer, start, end);
     if (isNew) this.#checkLimits(end - start);
     return isNew;
   }
@@ -154,15 +163,16 @@ export class ZsetValue {
     return this.encoding === 'listpack' && this.size < zsetEntries && length <= zsetValueBytes;
   }
 
-  #setPacked(score: number, buffer: Buffer, start: number, end: number): boolean {
-    this.#look();
-    const isNew = !seekMember(buffer, start, end);
+  #placePacked(score: number, buffer: Buffer, start: number, end: number): boolean {
+    const isNew = !isFound;
     if (!isNew && scoreHere() === score) return false;
     const length = end - start;
     const size = lengthSize(length) + SCORE_BYTES + length;
     const fits = packed.used + size <= MAX_PACKED_BYTES && packed.count < MAX_PACKED_COUNT;
     if (isNew && !fits) {
-      return this.#leavePacked().set(score, buffer, start, end);
+      const table = this.#leavePacked();
+      table.scoreOf(buffer, start, end);
+      return table.place(score, buffer, start, end);
     }
     if (!isNew) this.#splice(at, memberEnd, 0, -1);
     seekPlace(score, buffer, start, end);
@@ -185,7 +195,10 @@ export class ZsetValue {
     const { store, data } = this.#keyspace;
     const object = new OrderedTable(data.hashSeed);
     object.isListpack = (packed.flags & IS_SKIPLIST) === 0;
-    for (let more = first(); more; more = next()) object.set(scoreHere(), packed.bytes, memberAt, memberEnd);
+    for (let more = first(); more; more = next()) {
+      object.scoreOf(packed.bytes, memberAt, memberEnd);
+      object.place(scoreHere(), packed.bytes, memberAt, memberEnd);
+    }
     this.slot = store.setObject(this.slot, ZSET, object);
     this.#object = object;
     return object;

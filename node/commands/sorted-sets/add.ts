@@ -56,14 +56,14 @@ function addOne(
   const current = zset.scoreOf(buffer, start, end);
   if (current === undefined) {
     if (options & XX) return UNTOUCHED;
-    zset.set(score, buffer, start, end);
+    zset.place(score, buffer, start, end);
     return ADDED;
   }
   if (options & NX) return UNTOUCHED;
   const wanted = options & INCR ? current + score : score;
   if (Number.isNaN(wanted)) return NOT_A_NUMBER;
   if ((options & LT && wanted >= current) || (options & GT && wanted <= current)) return UNTOUCHED;
-  if (wanted !== current) zset.set(wanted, buffer, start, end);
+  if (wanted !== current) zset.place(wanted, buffer, start, end);
   result = wanted;
   return wanted === current ? SAME : UPDATED;
 }
