@@ -223,7 +223,7 @@ export const genericRows: readonly CommandRow[] = [
     complexity: 'O(1)',
     summary: 'Moves a key to another database.',
     syntax: 'key db',
-    routing: 'node',
+    routing: 'one-shard',
   },
   {
     name: 'copy',
