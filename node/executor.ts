@@ -108,7 +108,8 @@ export class Executor {
     if (this.#data.observer !== null) observers.begin(client);
     const problem = this.#run(client, args, reply);
     if (problem !== null) {
-      reply.error(client.transaction === null ? problem : this.#abort(client, problem));
+      const isPlain = client.transaction === null && this.#spec?.id !== EXEC;
+      reply.error(isPlain ? problem : this.#abort(client, problem));
       if (this.#spec !== undefined) this.#node.watch.stats.rejected[this.#spec.id]++;
     }
     client.writeOffset = this.#data.log.end;
@@ -117,7 +118,7 @@ export class Executor {
     if (blocked.hasReady) this.#serveBlocked();
   }
 
-  /** A command of a transaction could not be queued, or EXEC not begin. Returns the text of the error. */
+  /** A command of a transaction could not be queued, or EXEC not begin, be there a transaction or not. Returns the text of the error. */
   #abort(client: Client, problem: string): string {
     if (this.#spec?.id !== EXEC) {
       client.transaction!.isAborted = true;
