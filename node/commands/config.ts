@@ -34,6 +34,13 @@ function addMatching(pattern: string, found: Map<string, Setting>) {
   }
 }
 
+/** Settings by which Redis would begin to write files. */
+const PROMISES_FILES = ['appendonly', 'save'];
+
+function isOn(value: string): boolean {
+  return value !== '' && value !== 'no';
+}
+
 function failed(name: string, why: string): string {
   return `ERR CONFIG SET failed (possibly related to argument '${name}') - ${why}`;
 }
@@ -65,6 +72,11 @@ function set(context: CommandContext, args: Args, reply: RespWriter) {
     changes.push(change);
   }
   for (const change of changes) change();
+  const promised = named.find(
+    (setting) => PROMISES_FILES.includes(setting.name) && isOn(setting.read(target)),
+  );
+  if (promised)
+    context.node.log.warn({ setting: promised.name }, 'CONFIG SET: this release writes nothing to disk');
   reply.ok();
 }
 
