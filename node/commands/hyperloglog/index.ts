@@ -6,15 +6,22 @@ import { debug } from './debug.ts';
 import { REGISTERS } from './estimate.ts';
 import { selfTest } from './self-test.ts';
 import { COUNT_AT, countOf } from './sketch.ts';
-import { CORRUPTED, loadSketch, sketch, storeSketch } from './stored.ts';
+import { addInPlace, CORRUPTED, loadSketch, loadSparse, sketch, storeSketch } from './stored.ts';
 
 const COUNT_BYTES = 8;
 
 function add({ keyspace }: CommandContext, args: Args, reply: RespWriter) {
   const { buffer } = args;
   const slot = keyspace.write(buffer, args.start(1), args.end(1));
+  const found = slot === 0 ? 'loaded' : loadSparse(keyspace, slot, reply);
+  if (found === 'nothing') return;
+  if (found === 'dense') {
+    const hasChanged = addInPlace(keyspace, slot, args, 2);
+    if (hasChanged) keyspace.modified(slot);
+    if (hasChanged) notify(keyspace, NOTIFY_STRING, 'pfadd', args);
+    return reply.integer(hasChanged ? 1 : 0);
+  }
   if (slot === 0) sketch.clear();
-  else if (!loadSketch(keyspace, slot, reply)) return;
   const { hllSparseBytes } = keyspace.data.limits;
   let hasChanged = slot === 0;
   for (let i = 2; i < args.count; i++) {

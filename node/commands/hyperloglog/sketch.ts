@@ -13,8 +13,9 @@ const DENSE = 0;
 const SPARSE = 1;
 /** Where the last count is. */
 export const COUNT_AT = 8;
-const STALE_AT = 15;
-const STALE = 0x80;
+/** Where the last count says by this bit that it is not true any more. */
+export const STALE_AT = 15;
+export const STALE = 0x80;
 /** Where the registers are. */
 const HEADER_BYTES = 16;
 const REGISTER_BITS = 6;
@@ -34,6 +35,32 @@ export function isSketch({ buffer, start, end }: Found): boolean {
   if (MAGIC.some((byte, i) => buffer[start + i] !== byte)) return false;
   const form = buffer[start + FORM_AT];
   return form === SPARSE || (form === DENSE && end - start === DENSE_BYTES);
+}
+
+/** Whether bytes that `isSketch` are of the dense form. */
+export function isDense({ buffer, start }: Found): boolean {
+  return buffer[start + FORM_AT] === DENSE;
+}
+
+/** The bytes of a dense HyperLogLog that a register is to have, and where. */
+export interface Raised {
+  at: number;
+  readonly bytes: Buffer;
+}
+
+/** Works out how a dense HyperLogLog, seen where it lies, takes note of an element; returns how many bytes change, 0 for none. */
+export function raiseIn({ buffer, start }: Found, { register, value }: Observation, raised: Raised): number {
+  const bit = register * REGISTER_BITS;
+  const shift = bit & 7;
+  raised.at = HEADER_BYTES + (bit >> 3);
+  const at = start + raised.at;
+  const size = shift + REGISTER_BITS > 8 ? 2 : 1;
+  const word = buffer[at] | (size === 2 ? buffer[at + 1] << 8 : 0);
+  if (value <= ((word >> shift) & REGISTER_MAX)) return 0;
+  const changed = (word & ~(REGISTER_MAX << shift)) | (value << shift);
+  raised.bytes[0] = changed;
+  raised.bytes[1] = changed >> 8;
+  return size;
 }
 
 /** What a change came to; `corrupted` when the sparse form breaks off or reaches too far. */
