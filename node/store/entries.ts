@@ -79,6 +79,8 @@ export class Entries {
   #taken = 0;
   /** What policies note as time of use. */
   nowSeconds = 0;
+  /** Bytes of all objects. */
+  objectBytes = 0;
 
   constructor({ hashSeed, maxBytes = 0 }: StoreOptions) {
     const limits = { unitShift: unitShiftFor(maxBytes), segmentBytes: segmentBytesFor(maxBytes) };
@@ -143,9 +145,15 @@ export class Entries {
   dropObject(): void {
     const { records } = this;
     const id = readWord(records.bytes, records.valueAt);
-    records.segment.queue.owner.objectBytes -= this.objects.bytesOf(id);
+    this.countObject(-this.objects.bytesOf(id));
     this.objects.remove(id);
     records.setType(records.type, false);
+  }
+
+  /** The object of the located record takes so many bytes more. */
+  countObject(bytes: number): void {
+    this.records.segment.queue.owner.objectBytes += bytes;
+    this.objectBytes += bytes;
   }
 
   /** Whether the policy of the space has this entry in its lists. */
@@ -364,6 +372,7 @@ export class Entries {
     this.#compactor.clear();
     this.index.clear();
     this.objects.clear();
+    this.objectBytes = 0;
     this.#removals = 0;
     this.#idle = 0;
     this.#policyBytes = 0;
@@ -378,19 +387,23 @@ export class Entries {
 
   /**
    * Gives memory back that nothing uses, and wins some back from between the records: work in proportion to what was removed or resized since
-   * the last call, or for `moves` records.
+   * the last call, or for `moves` records. True when more may be to be done.
    */
-  maintain(moves = 0): void {
+  maintain(moves = 0): boolean {
     const { log } = this.records;
+    if (moves === 0 && this.#removals === 0 && log.taken === this.#taken) return false;
+    log.releaseEmptied();
+    let isMoving = false;
     if (log.dead > 0 || this.#isConverting) {
-      log.releaseEmptied();
       log.releaseOpen();
       let left = Math.min(MAX_MOVES, moves || this.#removals * MOVES_PER_REMOVAL);
-      this.#removals = 0;
       while (left > 0 && this.#compact()) left--;
+      isMoving = left === 0;
       log.releaseEmptied();
     }
+    this.#removals = 0;
     this.#charge();
+    return isMoving;
   }
 
   get #isConverting(): boolean {
@@ -441,10 +454,6 @@ export class Entries {
     const idle = Math.max(0, Math.min(log.dead - unused, 1.5 * this.#compactor.allowedDead));
     this.#idle = Math.min(idle, this.#idle + IDLE_CHARGE * (log.taken - this.#taken));
     this.#taken = log.taken;
-  }
-
-  get objectBytes(): number {
-    return this.spaces.reduce((sum, space) => sum + space.objectBytes, 0);
   }
 
   get usedBytes(): number {

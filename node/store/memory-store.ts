@@ -67,8 +67,8 @@ export class MemoryStore implements Store {
     this.#entries.setEviction(space, rule, budgetBytes);
   }
 
-  maintain(moves = 0): void {
-    this.#entries.maintain(moves);
+  maintain(moves = 0): boolean {
+    return this.#entries.maintain(moves);
   }
 
   find(buffer: Buffer, start: number, end: number): Slot {
@@ -288,7 +288,7 @@ export class MemoryStore implements Store {
     const id = objects.add(object);
     writeWord(records.bytes, records.valueAt, id);
     records.setType(type, true);
-    records.segment.queue.owner.objectBytes += objects.bytesOf(id);
+    this.#entries.countObject(objects.bytesOf(id));
     return records.ref;
   }
 
@@ -297,7 +297,7 @@ export class MemoryStore implements Store {
     records.parse(slot);
     if ((records.flags & OBJECT) === 0) return;
     const id = readWord(records.bytes, records.valueAt);
-    records.segment.queue.owner.objectBytes += this.#entries.objects.update(id);
+    this.#entries.countObject(this.#entries.objects.update(id));
   }
 
   clientFlags(slot: Slot): number {

@@ -46,9 +46,8 @@ export class S3FifoPolicy extends PlainPolicy {
     return this.space.small.live + this.space.main.live;
   }
 
-  override touched(ref: number): void {
+  override touched(_ref: number): void {
     const records = this.#records;
-    records.locate(ref);
     const { frequency } = records;
     if (frequency < MAX_FREQUENCY) records.setFrequency(frequency + 1);
   }

@@ -12,7 +12,7 @@ export interface Policy {
   queueFor(hash: number): SegmentQueue<Space>;
   /** An entry that it is to know, with an unlinked block; `isOld` when it is older than all it knows. */
   added(ref: number, isOld: boolean): void;
-  /** The entry has been used. */
+  /** The entry, which is located, has been used. */
   touched(ref: number): void;
   /** An entry it knows goes, or loses its block. */
   removed(ref: number): void;

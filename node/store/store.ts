@@ -167,7 +167,8 @@ export interface Store {
 
   /**
    * Gives memory back that removed entries leave, and wins some back from between the others: as much work as the mutations since the last
-   * call are worth, or moving up to `moves` entries. To be called between commands: all slots become invalid.
+   * call are worth, or moving up to `moves` entries. True when more may be to be done. To be called between commands: all slots become
+   * invalid.
    */
-  maintain(moves?: number): void;
+  maintain(moves?: number): boolean;
 }
