@@ -5,6 +5,8 @@ import {
   NOTIFY_EVICTED,
   NOTIFY_EXPIRED,
   NOTIFY_GENERIC,
+  NOTIFY_KEY_MISS,
+  NOTIFY_NEW,
 } from './data-set.ts';
 import { FRAME_OVERHEAD_BYTES } from './replication/frame-writer.ts';
 import {
@@ -65,6 +67,7 @@ export class Keyspace {
     const slot = this.find(buffer, start, end);
     if (slot === 0) {
       this.stats.misses++;
+      this.notify(NOTIFY_KEY_MISS, 'keymiss', buffer, start, end);
       return 0;
     }
     this.stats.hits++;
@@ -105,6 +108,7 @@ export class Keyspace {
   insert(buffer: Buffer, start: number, end: number): Slot {
     const { store, data } = this;
     const { namespaces } = data;
+    this.notify(NOTIFY_NEW, 'new', buffer, start, end);
     if (namespaces.count === 1) return store.insert(buffer, start, end);
     const namespace = namespaces.numberOf(buffer, start, end);
     const slot = store.insert(buffer, start, end, namespace);

@@ -9,6 +9,7 @@ const files = [
   'pubsub.resp2',
   'pubsub.resp3',
   'messages.resp3',
+  'misses.resp2',
   'tracking.resp3',
   'clients.resp2',
   'clients.resp3',
