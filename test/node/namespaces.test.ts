@@ -1,5 +1,7 @@
 import t from 'tap';
 import { seededRandom } from '../../lib/base/index.ts';
+import { parseConfig } from '../../lib/config/index.ts';
+import { evictionPolicies } from '../../node/eviction.ts';
 import { type NamespaceRule, Namespaces } from '../../node/namespaces.ts';
 
 /* Longest-prefix resolution against the naive one. */
@@ -52,4 +54,17 @@ t.test('an empty prefix takes every key, none takes none', async (t) => {
   t.equal(new Namespaces([]).numberOf(key, 0, key.length), 0);
   t.equal(new Namespaces([rule('', 0)]).numberOf(key, 0, key.length), 1);
   t.equal(new Namespaces([rule('', 0)]).numberOf(key, 0, 0), 1);
+});
+
+t.test('the configuration takes exactly the policies there are', async (t) => {
+  const errors = (policy: string) =>
+    (parseConfig(`node: {standalone: true, maxMemoryPolicy: ${policy}}`).errors ?? []).map(
+      ({ text }) => text,
+    );
+  for (const policy of evictionPolicies) t.same(errors(policy), [], policy);
+  t.equal(errors('newest').length, 1);
+  t.ok(
+    errors('newest')[0].includes(evictionPolicies.map((policy) => `\`${policy}\``).join(', ')),
+    errors('newest')[0],
+  );
 });
