@@ -15,6 +15,20 @@ export function compareScored(a: Scored, b: Scored): number {
   return a.member < b.member ? -1 : a.member > b.member ? 1 : 0;
 }
 
+function setMember(zset: ZsetValue, member: string, score: number): void {
+  const bytes = Buffer.from(member, 'latin1');
+  zset.set(score, bytes, 0, bytes.length);
+}
+
+function restoreNegativeZeros(zset: ZsetValue, members: readonly Scored[]): void {
+  for (const { member, score } of members) {
+    if (!Object.is(score, -0)) continue;
+    const bytes = Buffer.from(member, 'latin1');
+    zset.delete(bytes, 0, bytes.length);
+    zset.set(score, bytes, 0, bytes.length);
+  }
+}
+
 /**
  * Puts a sorted set of these members, each once, in the place of whatever is at argument `keyAt`, or nothing when there are none, and
  * replies with how many there are.
@@ -38,10 +52,9 @@ export function storeMembers(
     return;
   }
   const zset = ZsetValue.create(keyspace, buffer, start, end);
-  for (const { member, score } of members) {
-    const bytes = Buffer.from(member, 'latin1');
-    zset.set(score, bytes, 0, bytes.length);
-  }
+  for (const { member, score } of members) setMember(zset, member, score);
+  // While it was small, it forgot the sign of zero; in Redis it was never small.
+  if (zset.encoding === 'skiplist') restoreNegativeZeros(zset, members);
   keyspace.modified(zset.slot);
   keyspace.logValue(zset.slot);
   keyspace.signalReady(buffer, start, end);
