@@ -63,7 +63,7 @@ function header(cursor: number, elements: number, reply: RespWriter): void {
 }
 
 /** The lower 32 bits of a cursor, all that ours have; null when it is none. */
-function parseCursor(text: string): number | null {
+export function parseCursor(text: string): number | null {
   if (text === '') return 0;
   if (!CURSOR.test(text)) return null;
   const cursor = BigInt(text.replace('+', ''));

@@ -1,6 +1,7 @@
 import type { Args, RespWriter } from '../../lib/codec/resp/index.ts';
 import { NOTIFY_GENERIC } from '../data-set.ts';
 import { type Slot, typeNames } from '../store/index.ts';
+import { parseCursor } from './collection-scan.ts';
 import { type CommandContext, type CommandHandlers, NOT_AN_INTEGER, SYNTAX_ERROR } from './command.ts';
 import { matchesGlob } from './glob.ts';
 import { notify } from './lookup.ts';
@@ -8,9 +9,6 @@ import { notify } from './lookup.ts';
 /** Buckets a SCAN looks at per key asked for: bounds the time in a sparse table. */
 const BUCKETS_PER_KEY = 10;
 const RANDOM_TRIES = 100;
-/** What strtoul reads, since Redis reads cursors with it. */
-const CURSOR = /^[+-]?[0-9]{1,20}$/;
-const MAX_CURSOR = 2n ** 64n - 1n;
 
 function remove({ keyspace }: CommandContext, args: Args, reply: RespWriter) {
   let removed = 0;
@@ -128,14 +126,6 @@ function scan({ keyspace }: CommandContext, args: Args, reply: RespWriter) {
   reply.arrayHeader(2);
   reply.bulkLatin1(String(cursor));
   writeKeys(found, reply);
-}
-
-/** The lower 32 bits of a cursor, all that ours have; null when it is none. */
-function parseCursor(text: string): number | null {
-  if (text === '') return 0;
-  if (!CURSOR.test(text)) return null;
-  const cursor = BigInt(text.replace('+', ''));
-  return cursor > MAX_CURSOR || cursor < -MAX_CURSOR ? null : Number(cursor & 0xffffffffn);
 }
 
 /** The options, or the text of an error. */
