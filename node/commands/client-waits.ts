@@ -13,7 +13,12 @@ function unblock({ node }: CommandContext, args: Args, reply: RespWriter) {
   const id = args.integer(2);
   if (id === null) return reply.error(NOT_AN_INTEGER);
   const target = node.clients.get(id)?.client;
-  reply.integer(target && node.blocked.unblock(target, how) ? 1 : 0);
+  const isUnblocked = target !== undefined && node.blocked.unblock(target, how);
+  if (isUnblocked && how === 'error') {
+    node.stats.countError('UNBLOCKED');
+    node.watch.hasFailed(target.lastCommand);
+  }
+  reply.integer(isUnblocked ? 1 : 0);
 }
 
 function pause({ node }: CommandContext, args: Args, reply: RespWriter) {

@@ -1,6 +1,6 @@
 import type { Clock } from '../../lib/base/index.ts';
 import type { Args } from '../../lib/codec/resp/index.ts';
-import { type CommandSpec, commandIdCount, commands } from '../../lib/commands/index.ts';
+import { type CommandSpec, commandIdCount, commands, commandTable } from '../../lib/commands/index.ts';
 import type { Client } from '../server/client.ts';
 import type { Settings } from '../settings.ts';
 import { CommandStats } from './command-stats.ts';
@@ -107,6 +107,12 @@ export class CommandWatch {
   served(spec: CommandSpec, client: Client, args: Args, durationMs: number): void {
     this.stats.took(spec.id, 1, durationMs, this.#settings.latencyTracking);
     this.#noteSlow(spec, client, args, durationMs);
+  }
+
+  /** A command (by its lower-case name) that was blocked has been answered with an error after all. */
+  hasFailed(name: string): void {
+    const spec = commandTable.get(name.toUpperCase());
+    if (spec) this.stats.failed[spec.id]++;
   }
 
   #shared(id: number, replyBytes: number): void {

@@ -300,6 +300,15 @@ t.test('INFO', async (t) => {
     t.match(text, /cmdstat_get:calls=0,usec=0,usec_per_call=0.00,rejected_calls=1,failed_calls=0\r/);
     t.match(text, /errorstat_ERR:count=3\r/);
     t.match(text, /errorstat_WRONGTYPE:count=1\r/);
+    const waiting = connect(t, node.ready.resp);
+    const id = String(await waiting.send('CLIENT', 'ID'));
+    const answer = waiting.send('BLPOP', 'nothing', '0');
+    await until('it is blocked', async () => (await client.send('CLIENT', 'UNBLOCK', id, 'ERROR')) === 1);
+    t.match(await answer, { message: /^UNBLOCKED/ });
+    t.match(
+      await info('commandstats', 'errorstats'),
+      /cmdstat_blpop:calls=1,.*,failed_calls=1\r.*errorstat_UNBLOCKED:count=1\r/s,
+    );
     t.match(text, /latency_percentiles_usec_set:p50=[\d.]+,p99=[\d.]+,p99.9=[\d.]+\r/);
     await client.send('CONFIG', 'SET', 'latency-tracking', 'no');
     await client.send('CONFIG', 'RESETSTAT');
