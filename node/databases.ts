@@ -100,6 +100,12 @@ export class Databases {
     return sum;
   }
 
+  /** Whether one of the stores has addresses for little more. */
+  get isFull(): boolean {
+    for (const keyspace of this.#keyspaces) if (keyspace?.store.isFull) return true;
+    return false;
+  }
+
   /** Gives memory back that stores do not use any more. To be called between commands: slots become invalid. */
   maintain(): void {
     for (const keyspace of this.#keyspaces) if (keyspace) keyspace.store.maintain();

@@ -50,11 +50,14 @@ export function makeRoom(
   const { maxMemoryBytes, maxMemoryPolicy } = settings;
   databases.setPolicy(maxMemoryPolicy, maxMemoryBytes);
   databases.maintain();
-  if (maxMemoryBytes === 0) return true;
-  for (let i = 0; i < MAX_EVICTIONS && databases.chargedBytes > maxMemoryBytes; i++) {
+  for (let i = 0; i < MAX_EVICTIONS && isOver(databases, maxMemoryBytes); i++) {
     if (!evictFromLargest(databases)) return false;
   }
   return true;
+}
+
+function isOver(databases: Databases, maxBytes: number): boolean {
+  return databases.isFull || (maxBytes > 0 && databases.chargedBytes > maxBytes);
 }
 
 /** Evicts from whichever namespace of whichever database takes most and has something to give. */

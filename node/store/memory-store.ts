@@ -47,6 +47,10 @@ export class MemoryStore implements Store {
     return this.#entries.chargedBytes;
   }
 
+  get isFull(): boolean {
+    return this.#records.log.isNearlyFull;
+  }
+
   get fragmentationBytes(): number {
     return this.#entries.fragmentationBytes;
   }

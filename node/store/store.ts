@@ -47,6 +47,8 @@ export interface Store {
    * them. Until the next `maintain`, every removal brings it down.
    */
   readonly chargedBytes: number;
+  /** There are addresses for little more, whatever the budget: something has to go, or nothing may come. */
+  readonly isFull: boolean;
   /** Bytes that lie idle between the entries. */
   readonly fragmentationBytes: number;
   /** What memory is taken for. */

@@ -126,6 +126,18 @@ t.test('log: a record grows into the end of its segment, or into the filler behi
   t.equal(forwardedTo(log.segmentOf(large).bytes, 0), first);
 });
 
+t.test('log: says so when its addresses come to an end', async (t) => {
+  const { log, queue } = new NumberedLog(1, 16 << 10);
+  const fill = () => log.take(log.roomFor(queue, 4000), 4000);
+  while (!log.isNearlyFull) fill();
+  t.ok(log.live > 31e6, `${log.live} bytes`);
+  t.throws(() => {
+    for (let i = 0; i < 300; i++) fill();
+  }, /no addresses left/);
+  log.clear();
+  t.same([log.isNearlyFull, log.reservedBytes], [false, 0]);
+});
+
 /** Keys of an index that are numbers, hashed as the test says. */
 class Numbers {
   readonly hash: (number: number) => number;
