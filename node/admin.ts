@@ -71,12 +71,10 @@ function isReady(shard: NodeParts['services']['shard'], controller: Controller):
 /** The hottest keys as UTF-8, each with an estimate of its commands; `count` as it was asked for. */
 function hotKeys({ services }: NodeParts, count = '') {
   const wanted = /^\d{1,3}$/.test(count) ? Number(count) : DEFAULT_HOT_KEYS;
-  return services.watch.hotKeys
-    .top(wanted)
-    .map(({ key, count: commands }) => ({
-      key: Buffer.from(key, 'latin1').toString(),
-      commands: Math.round(commands),
-    }));
+  return services.watch.hotKeys.top(wanted).map(({ key, count: commands }) => ({
+    key: Buffer.from(key, 'latin1').toString(),
+    commands: Math.round(commands),
+  }));
 }
 
 /** Opens the admin port: health, readiness, metrics, status, hot keys. Rejects with RingsideError `port_in_use`. */
