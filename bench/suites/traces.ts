@@ -19,7 +19,11 @@ const policies: readonly (readonly [SimulatedPolicy, MemoryPolicy])[] = [
   ['lru', 'allkeys-lru'],
   ['lfu', 'allkeys-lfu'],
   ['s3-fifo', 'allkeys-s3-fifo'],
+  ['ttl', 'volatile-ttl'],
 ];
+/** The traces know no times to live: for `ttl`, keys get a minute, ten or an hour, and a request comes every 10 ms. */
+const TTLS_MS = [60_000, 600_000, 3_600_000];
+const REQUEST_MS = 10;
 /** Sizes of caches, as parts of the bytes of all distinct objects. */
 export const PARTS: readonly number[] = [0.05, 0.1, 0.2];
 /** As the node's `lfu` counts, and as it takes in every object. */
@@ -34,10 +38,11 @@ export function compareOn(requests: Requests, policy: SimulatedPolicy, part: num
   let hits = 0;
   let expected = 0;
   for (let i = 0; i < keys.length; i++) {
-    if (node.access(keys[i], sizes[i])) hits++;
+    const expiresAt = policy === 'ttl' ? i * REQUEST_MS + TTLS_MS[keys[i] % TTLS_MS.length] : 0;
+    if (node.access(keys[i], sizes[i], expiresAt)) hits++;
     // The simulator has the bytes that the node's entries have: the budget without what lies idle between them just now.
     reference.capacityBytes = node.capacityBytes;
-    if (reference.access(keys[i], node.bytesOf(sizes[i]))) expected++;
+    if (reference.access(keys[i], node.bytesOf(sizes[i]), expiresAt)) expected++;
   }
   const count = keys.length;
   return { trace: name, policy, maxBytes, part, node: hits / count, reference: expected / count };

@@ -1,4 +1,5 @@
 export { Compactor } from './compactor.ts';
+export { DueQueue } from './due-queue.ts';
 export { FILLER_BIT, forwardedTo, readWord, writeWord } from './filler.ts';
 export { GhostTable } from './ghost-table.ts';
 export type { RefKeys } from './index-partition.ts';

@@ -39,6 +39,11 @@ export class TimingWheel {
     this.#links = links;
   }
 
+  /** The wheel's time, in milliseconds: nothing in it is due before. */
+  get timeMs(): number {
+    return this.#high * HALF + this.#low;
+  }
+
   add(ref: number): void {
     const dueMs = this.#links.dueMs(ref);
     const high = Math.floor(dueMs / HALF);

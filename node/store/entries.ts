@@ -1,11 +1,11 @@
 import { type Random, seededRandom } from '../../lib/base/index.ts';
 import {
   Compactor,
+  DueQueue,
   RefIndex,
   readWord,
   type Segment,
   type SegmentQueue,
-  TimingWheel,
 } from '../../lib/store/index.ts';
 import type { EvictionRule } from './eviction-rule.ts';
 import { ObjectTable } from './object-table.ts';
@@ -98,7 +98,7 @@ export class Entries {
   /** The space of this number; makes it, and those before it, when it is not there yet. */
   space(index: number): Space {
     while (this.spaces.length <= index) {
-      const space = new Space(this.spaces.length, new TimingWheel(this.#expiryLinks));
+      const space = new Space(this.spaces.length, new DueQueue(this.#expiryLinks));
       space.small = this.records.log.createQueue(space);
       space.main = this.records.log.createQueue(space);
       this.spaces.push(space);

@@ -1,11 +1,11 @@
-import type { SegmentQueue, TimingWheel } from '../../lib/store/index.ts';
+import type { DueQueue, SegmentQueue } from '../../lib/store/index.ts';
 import type { EvictionRule } from './eviction-rule.ts';
 import type { Policy } from './policy.ts';
 
 /** A part of the entries that has its own budget, policy and counters. */
 export class Space {
   readonly index: number;
-  readonly wheel: TimingWheel;
+  readonly wheel: DueQueue;
   /** Where new entries go under s3-fifo; otherwise empty, or what an earlier policy left. */
   small!: SegmentQueue<Space>;
   main!: SegmentQueue<Space>;
@@ -17,7 +17,7 @@ export class Space {
   /** Segments of an earlier generation may hold entries the policy does not know. */
   isConverting = false;
 
-  constructor(index: number, wheel: TimingWheel) {
+  constructor(index: number, wheel: DueQueue) {
     this.index = index;
     this.wheel = wheel;
   }

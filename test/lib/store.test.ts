@@ -3,6 +3,7 @@ import { type Random, seededRandom } from '../../lib/base/index.ts';
 import {
   append,
   Compactor,
+  DueQueue,
   FILLER_BIT,
   forwardedTo,
   GhostTable,
@@ -135,6 +136,8 @@ t.test('log: says so when its addresses come to an end', async (t) => {
     for (let i = 0; i < 300; i++) fill();
   }, /no addresses left/);
   log.clear();
+  t.ok(log.reservedBytes > 1e6, 'giving so much back at once would be a pause');
+  for (let i = 0; i < 1000; i++) log.releaseEmptied();
   t.same([log.isNearlyFull, log.reservedBytes], [false, 0]);
 });
 
@@ -259,11 +262,11 @@ class ArrayLinks implements TimedLinks {
 /** Any time from one millisecond to the end of 48 bits, short ones as likely as long ones. */
 const someTime = (random: Random) => random.int(2 ** random.int(31)) * (random.int(3) === 0 ? 2 ** 17 : 1);
 
-t.test('wheel: finds what is due next, as a sorted list does', async (t) => {
+t.test('wheel, and the queue of two: finds what is due next, as a sorted list does', async (t) => {
   for (let round = 0; round < 20; round++) {
     const random = seededRandom(seed + round);
     const links = new ArrayLinks();
-    const wheel = new TimingWheel(links);
+    const wheel = round % 2 === 0 ? new TimingWheel(links) : new DueQueue(links);
     let ref = 0;
     for (let step = 0; step < 4000; step++) {
       const refs = [...links.due.keys()];
@@ -293,6 +296,26 @@ t.test('wheel: finds what is due next, as a sorted list does', async (t) => {
     }
   }
   t.pass('20 rounds');
+});
+
+t.test('queue of two wheels: the first to be due goes, whatever comes later', async (t) => {
+  const links = new ArrayLinks();
+  const queue = new DueQueue(links);
+  const random = seededRandom(seed);
+  for (let ref = 1; ref <= 30_000; ref++) {
+    // Times to live of a minute, ten and an hour, among many entries: the next one is often earlier than any.
+    links.due.set(ref, ref * 10 + [60_000, 600_000, 3_600_000][random.int(3)]);
+    queue.add(ref);
+    if (queue.size <= 2000) continue;
+    const found = queue.nearest();
+    if (ref % 100 === 0) {
+      const next = Math.min(...links.due.values());
+      if (links.due.get(found) !== next) t.fail(`${ref}: ${links.due.get(found)}, not ${next}`);
+    }
+    queue.remove(found);
+    links.due.delete(found);
+  }
+  t.equal(queue.size, 2000);
 });
 
 t.test('wheel: a long list is spread in steps, and nothing of it is lost', async (t) => {
