@@ -9,6 +9,9 @@ const OWN_SHIFT = 2;
 /** The room of an emptied open segment is given back from this size on. */
 const KEPT_BYTES = 256 << 10;
 
+/** Segments that one call gives back to the system, each of which takes up to 0.2 ms. */
+const DISCARDS_PER_CALL = 8;
+
 /** What the log must know of the records in it. The first byte of a record is below 0x80, and none is shorter than 6 bytes. */
 export interface RecordFormat {
   /** Bytes of the record that begins at `at`, a multiple of the log's unit. */
@@ -43,6 +46,9 @@ export class SegmentLog<Owner> {
   readonly #freeIds: number[] = [];
   readonly #freeOwnIds: number[] = [];
   readonly #emptied: Segment<Owner>[] = [];
+  /** What `clear` has left to be given back, and how many bytes of it have been written to. */
+  readonly #cleared: Segment<Owner>[] = [];
+  #clearedBytes = 0;
   readonly queues: SegmentQueue<Owner>[] = [];
   segmentBytes: number;
   /** Bytes of records, and of fillers between them. */
@@ -63,7 +69,7 @@ export class SegmentLog<Owner> {
 
   /** Bytes of memory that have been written to; what is above `live` lies idle. */
   get reservedBytes(): number {
-    return this.live + this.dead;
+    return this.live + this.dead + this.#clearedBytes;
   }
 
   /** Few segment numbers are left: nothing more should be added. */
@@ -223,6 +229,14 @@ export class SegmentLog<Owner> {
   releaseEmptied(): void {
     for (let segment = this.#emptied.pop(); segment !== undefined; segment = this.#emptied.pop())
       this.#release(segment);
+    if (this.#cleared.length > 0) this.#discardCleared();
+  }
+
+  #discardCleared(): void {
+    for (const segment of this.#cleared.splice(-DISCARDS_PER_CALL)) {
+      this.#clearedBytes -= segment.end;
+      discard(segment.bytes);
+    }
   }
 
   /** Gives back open segments too when they hold nothing. */
@@ -253,11 +267,14 @@ export class SegmentLog<Owner> {
     }
   }
 
-  /** Gives everything back; queues stay. */
+  /** Forgets all records; queues stay. Of many segments most are given back by later calls of `releaseEmptied`. */
   clear(): void {
     this.#emptied.length = 0;
     for (const queue of this.queues) {
-      for (let segment = queue.oldest; segment !== null; segment = segment.newer) discard(segment.bytes);
+      for (let segment = queue.oldest; segment !== null; segment = segment.newer) {
+        this.#cleared.push(segment);
+        this.#clearedBytes += segment.end;
+      }
       queue.oldest = null;
       queue.newest = null;
       queue.open = null;
@@ -269,6 +286,7 @@ export class SegmentLog<Owner> {
     this.#freeOwnIds.length = 0;
     this.live = 0;
     this.dead = 0;
+    this.#discardCleared();
   }
 
   /** The first record of a queue, or 0. */
