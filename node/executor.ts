@@ -1,4 +1,4 @@
-import { errorCatalogue, RingsideError } from '../lib/base/index.ts';
+import { errorCatalogue } from '../lib/base/index.ts';
 import { type Args, parseCommand } from '../lib/codec/resp/index.ts';
 import {
   arityFits,
@@ -15,7 +15,7 @@ import type { CommandContext, CommandHandler } from './commands/command.ts';
 import { handlers } from './commands/index.ts';
 import type { DataSet } from './data-set.ts';
 import type { Databases } from './databases.ts';
-import { EXEC, isNeverQueued, refusalWhileSubscribed, waitsForWrites } from './guards.ts';
+import { EXEC, isNeverQueued, refusalWhileSubscribed, staleness, waitsForWrites } from './guards.ts';
 import { makeRoom, memoryRefusal } from './memory-limit.ts';
 import type { KeyWait } from './server/blocked.ts';
 import { type Client, TRACKING } from './server/client.ts';
@@ -165,7 +165,10 @@ export class Executor {
       this.#context.client = client;
       this.#context.keyspace = this.#databases.at(client.database);
       const startedMs = this.#node.clock.monotonicMs();
-      if (!serve(this.#context, args, i, reply)) return;
+      if (!serve(this.#context, args, i, reply)) {
+        observers.settle();
+        return;
+      }
       this.#node.watch.served(spec, client, args, this.#node.clock.monotonicMs() - startedMs);
       this.#logChange(args, dirty);
       this.#owe(before);
@@ -387,7 +390,7 @@ export class Executor {
   /** Why this node may not write for the client, or not wait `ackTimeoutMs` for a follower; null when it may. */
   #refusalByRole(client: Client, ackTimeoutMs: number): string | null {
     if (client.shardEpoch >= 0) {
-      const stale = this.#staleness(client);
+      const stale = staleness(client, this.#node.shard);
       if (stale !== null) return stale;
     }
     if (!this.#mayWrite) return READONLY;
@@ -405,21 +408,6 @@ export class Executor {
   #owe(before: number): void {
     this.needsLease = this.#node.shard.clustered;
     this.followerTimeoutMs = this.#data.log.end !== before ? this.#ackTimeoutMs : 0;
-  }
-
-  #staleness(client: Client): string | null {
-    const { shard } = this.#node;
-    if (client.shard !== shard.shard) {
-      return new RingsideError(
-        'stale_ring',
-        `this node serves shard ${shard.shard}, not ${client.shard}`,
-      ).toResp();
-    }
-    if (client.shardEpoch === shard.epoch) return null;
-    const behind = client.shardEpoch > shard.epoch;
-    if (behind) shard.onBehind();
-    const at = `shard ${shard.shard} is at epoch ${shard.epoch}, the connection at ${client.shardEpoch}`;
-    return new RingsideError('stale_ring', behind ? `${at}: this node is behind` : at).toResp();
   }
 }
 

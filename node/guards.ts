@@ -1,4 +1,6 @@
+import { RingsideError } from '../lib/base/index.ts';
 import { type CommandSpec, commandTable } from '../lib/commands/index.ts';
+import type { ShardState } from './cluster/shard-state.ts';
 import type { Client } from './server/client.ts';
 
 /** Id of EXEC. */
@@ -34,4 +36,17 @@ export function refusalWhileSubscribed(client: Client, spec: CommandSpec): strin
   if (client.subscriptions === null || client.protocol === 3 || allowedWhileSubscribed.has(spec.name))
     return null;
   return `ERR Can't execute '${spec.name}': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are allowed in this context`;
+}
+
+/** Why a write over a connection that named its shard and epoch (RS.EPOCH) may not run here; null when it may. */
+export function staleness(client: Client, shard: ShardState): string | null {
+  if (client.shard !== shard.shard) {
+    const message = `this node serves shard ${shard.shard}, not ${client.shard}`;
+    return new RingsideError('stale_ring', message).toResp();
+  }
+  if (client.shardEpoch === shard.epoch) return null;
+  const behind = client.shardEpoch > shard.epoch;
+  if (behind) shard.onBehind();
+  const at = `shard ${shard.shard} is at epoch ${shard.epoch}, the connection at ${client.shardEpoch}`;
+  return new RingsideError('stale_ring', behind ? `${at}: this node is behind` : at).toResp();
 }
