@@ -1,8 +1,8 @@
+import { matchesGlob } from '../../lib/base/index.ts';
 import type { Args, RespWriter } from '../../lib/codec/resp/index.ts';
 import type { Keyspace } from '../keyspace.ts';
 import type { Slot, ValueType } from '../store/index.ts';
 import { type CommandHandler, NOT_AN_INTEGER, SYNTAX_ERROR } from './command.ts';
-import { matchesGlob } from './glob.ts';
 import { readAs } from './lookup.ts';
 
 const MAX_CURSOR = 2n ** 64n - 1n;

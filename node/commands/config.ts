@@ -1,10 +1,10 @@
+import { matchesGlob } from '../../lib/base/index.ts';
 import type { Args, RespWriter } from '../../lib/codec/resp/index.ts';
 import { helpReply, lookupCommand } from '../../lib/commands/index.ts';
 import { Invalid } from '../settings/kind.ts';
 import type { Setting, SettingTarget } from '../settings/setting.ts';
 import { settingsByName } from '../settings/table.ts';
 import { type CommandContext, type CommandHandlers, SYNTAX_ERROR } from './command.ts';
-import { matchesGlob } from './glob.ts';
 
 function targetOf({ node, databases }: CommandContext): SettingTarget {
   const { settings, access, observers } = node;

@@ -1,9 +1,9 @@
+import { matchesGlob } from '../../lib/base/index.ts';
 import type { Args, RespWriter } from '../../lib/codec/resp/index.ts';
 import { NOTIFY_GENERIC } from '../data-set.ts';
 import { type Slot, typeNames } from '../store/index.ts';
 import { parseCursor } from './collection-scan.ts';
 import { type CommandContext, type CommandHandlers, NOT_AN_INTEGER, SYNTAX_ERROR } from './command.ts';
-import { matchesGlob } from './glob.ts';
 import { notify } from './lookup.ts';
 
 /** Buckets a SCAN looks at per key asked for: bounds the time in a sparse table. */

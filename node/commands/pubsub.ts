@@ -1,9 +1,9 @@
+import { matchesGlob } from '../../lib/base/index.ts';
 import { type Args, RespWriter } from '../../lib/codec/resp/index.ts';
 import { helpReply, lookupCommand } from '../../lib/commands/index.ts';
 import type { Topic } from '../pubsub/pubsub.ts';
 import type { Client } from '../server/client.ts';
 import type { CommandContext, CommandHandler, CommandHandlers } from './command.ts';
-import { matchesGlob } from './glob.ts';
 
 /** How many subscriptions a client is told it has: channels and patterns together, shard channels apart. */
 function countFor({ subscriptions }: Client, topic: Topic): number {

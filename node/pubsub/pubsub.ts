@@ -1,5 +1,5 @@
+import { matchesGlob } from '../../lib/base/index.ts';
 import { RespWriter } from '../../lib/codec/resp/index.ts';
-import { matchesGlob } from '../commands/glob.ts';
 import { type Client, SUBSCRIBED } from '../server/client.ts';
 import type { ClientRegistry } from '../server/client-registry.ts';
 

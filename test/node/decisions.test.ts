@@ -1,11 +1,11 @@
 import t from 'tap';
+import { matchesGlob } from '../../lib/base/index.ts';
 import { argsOf } from '../../lib/codec/resp/index.ts';
 import { commandTable } from '../../lib/commands/index.ts';
 import { sealDocument } from '../../lib/ring/index.ts';
 import { AckRules } from '../../node/ack-rules.ts';
 import { Lease } from '../../node/cluster/lease.ts';
 import { decidePosition } from '../../node/cluster/role.ts';
-import { matchesGlob } from '../../node/commands/glob.ts';
 import { addLongDoubles } from '../../node/commands/long-double.ts';
 import { type Output, OutputQueue, withUnknownOutcome } from '../../node/server/output-queue.ts';
 

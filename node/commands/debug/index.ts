@@ -1,3 +1,4 @@
+import { matchesGlob } from '../../../lib/base/index.ts';
 import type { Args, RespWriter } from '../../../lib/codec/resp/index.ts';
 import { LIST, type Slot } from '../../store/index.ts';
 import { ListValue } from '../../values/index.ts';
@@ -8,7 +9,6 @@ import {
   type CommandHandlers,
   NOT_AN_INTEGER,
 } from '../command.ts';
-import { matchesGlob } from '../glob.ts';
 import { encodingOf, referencesOf } from '../object.ts';
 import { NO_SUCH_KEY } from '../transfers.ts';
 import { digestOfAll, digestOfValue } from './digest.ts';

@@ -1,1 +1,0 @@
-export { matchesGlob } from '../../lib/base/index.ts';
