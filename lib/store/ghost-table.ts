@@ -47,11 +47,13 @@ export class GhostTable {
 
   get reservedBytes(): number {
     // What has not been written to is not resident yet.
+    if (this.#table.length === 0) return 0;
     const table = Math.min(this.#table.length, this.#entries * WAYS) * 4;
     return table + this.#former.length * 4 + this.#stepBytes.byteLength + this.#toldBytes.byteLength;
   }
 
   clear(): void {
+    if (this.#table.length === 0) return;
     discard(this.#table);
     discard(this.#former);
     this.#table = new Int32Array(0);
