@@ -1,4 +1,4 @@
-import { EntryMarks, type Marks, type Version } from './cache/index.ts';
+import { EntryMarks, type Marks, markCommand, type Version } from './cache/index.ts';
 import {
   type DataSet,
   type KeyspaceStats,
@@ -156,6 +156,13 @@ export class Keyspace {
     if (!data.records) return;
     writeSet(log.begin(entryFrameBytes(store, slot)), this.index, store, slot);
     log.commit();
+    if (this.marks.isUsed) this.#logMarks(slot);
+  }
+
+  /** Gives an entry back its marks on followers, from which a frame with its whole value has taken them. */
+  #logMarks(slot: Slot): void {
+    const marks = this.marks.of(this.store, slot);
+    if (marks !== null) this.logCommand(markCommand(this.store.keyOf(slot), marks));
   }
 
   /** A command has written the key: a fill that is under way comes too late. */
@@ -239,6 +246,7 @@ export class Keyspace {
       writeSet(log.begin(entryFrameBytes(store, slot)), this.index, store, slot);
     }
     log.commit();
+    if (this.marks.isUsed) this.#logMarks(slot);
   }
 
   /** Tells who waits for the key that it has data: to be called when a list or a sorted set has come into being. */

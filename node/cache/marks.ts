@@ -1,3 +1,4 @@
+import type { Slot, Store } from '../store/index.ts';
 import { Purges } from './purges.ts';
 import { type TagBudget, TagIndex } from './tag-index.ts';
 
@@ -29,6 +30,15 @@ export class EntryMarks {
 
   constructor(budget: TagBudget) {
     this.tags = new TagIndex(budget);
+  }
+
+  /** What the entry carries; null for nothing. */
+  of(store: Store, slot: Slot): Marks | null {
+    const clientFlags = store.clientFlags(slot);
+    const softExpiresAt = store.softExpiresAt(slot);
+    const tags = store.hasTags(slot) ? this.tags.tagsOf(store.keyOf(slot)) : undefined;
+    const isBare = clientFlags === 0 && softExpiresAt === 0 && tags === undefined;
+    return isBare ? null : { clientFlags, softExpiresAt, tags };
   }
 
   /** All entries are gone. */

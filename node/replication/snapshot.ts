@@ -76,12 +76,8 @@ export class SnapshotReader {
   }
 
   #marksOf({ store, marks, index }: Keyspace, slot: Slot): Buffer {
-    const clientFlags = store.clientFlags(slot);
-    const softExpiresAt = store.softExpiresAt(slot);
-    const key = store.keyOf(slot);
-    const tags = store.hasTags(slot) ? marks.tags.tagsOf(key) : undefined;
-    if (clientFlags === 0 && softExpiresAt === 0 && tags === undefined) return NO_FRAME;
-    return snapCall(index, markCommand(key, { clientFlags, softExpiresAt, tags }));
+    const found = marks.of(store, slot);
+    return found === null ? NO_FRAME : snapCall(index, markCommand(store.keyOf(slot), found));
   }
 
   #restored(store: Store, slot: Slot): Buffer {
