@@ -1,6 +1,7 @@
 import { commands } from '../lib/commands/index.ts';
-import { Histogram, type LogHistogram, type Metrics, type ObservedHistogram } from '../lib/metrics/index.ts';
+import { Histogram, type Metrics, type ObservedHistogram } from '../lib/metrics/index.ts';
 import type { NodeParts } from './node.ts';
+import type { Durations } from './operations/durations.ts';
 import { memoryFigures } from './operations/memory-figures.ts';
 
 type Figure = readonly [name: string, help: string, read: () => number];
@@ -170,8 +171,8 @@ function addCommands(metrics: Metrics, { services: { stats, watch } }: NodeParts
   metrics.observedHistogram('ringside_node_command_seconds', 'How long commands took to execute.', () => {
     const found: ObservedHistogram[] = [];
     for (const { id, name } of everySpec) {
-      const histogram = watch.stats.histogramOf(id);
-      if (histogram) found.push({ labels: { command: name }, histogram: inSeconds(histogram) });
+      const durations = watch.stats.durationsOf(id);
+      if (durations) found.push({ labels: { command: name }, histogram: inSeconds(durations) });
     }
     return found;
   });
@@ -181,11 +182,11 @@ function addCommands(metrics: Metrics, { services: { stats, watch } }: NodeParts
 }
 
 /** The same durations in the buckets of Prometheus. */
-function inSeconds(nanoseconds: LogHistogram): Histogram {
+function inSeconds(durations: Durations): Histogram {
   const histogram = new Histogram(commandBuckets);
-  const counts = nanoseconds.cumulative(commandBuckets.map((bound) => bound * NS_PER_S));
+  const counts = durations.cumulative(commandBuckets.map((bound) => bound * NS_PER_S));
   for (const [i, count] of counts.entries()) histogram.counts[i] = count - (counts[i - 1] ?? 0);
-  histogram.counts[commandBuckets.length] = nanoseconds.total - counts[counts.length - 1];
-  histogram.sum = nanoseconds.sum / NS_PER_S;
+  histogram.counts[commandBuckets.length] = durations.total - counts[counts.length - 1];
+  histogram.sum = durations.sum / NS_PER_S;
   return histogram;
 }

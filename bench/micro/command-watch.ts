@@ -2,8 +2,8 @@ import { bench, run, summary } from 'mitata';
 import { seededRandom, systemClock } from '../../lib/base/index.ts';
 import { argsOf } from '../../lib/codec/resp/index.ts';
 import { commandTable } from '../../lib/commands/index.ts';
-import { LogHistogram } from '../../lib/metrics/index.ts';
 import { CommandWatch } from '../../node/operations/command-watch.ts';
+import { Durations } from '../../node/operations/durations.ts';
 import { HotKeys } from '../../node/operations/hot-keys.ts';
 import { LatencyMonitor } from '../../node/operations/latency-monitor.ts';
 import { SlowLog } from '../../node/operations/slow-log.ts';
@@ -46,7 +46,7 @@ function turn(isMixed: boolean): void {
   watch.endTurn();
 }
 
-const histogram = new LogHistogram(2 ** 31 - 1);
+const durations = new Durations();
 const calls = new Float64Array(1);
 
 summary(() => {
@@ -61,7 +61,7 @@ summary(() => {
     let lastMs = systemClock.monotonicMs();
     for (let i = 0; i < COMMANDS; i++) {
       const nowMs = systemClock.monotonicMs();
-      histogram.record((nowMs - lastMs) * 1e6);
+      durations.record((nowMs - lastMs) * 1e6, 1);
       calls[0]++;
       lastMs = nowMs;
     }

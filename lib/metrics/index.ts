@@ -1,5 +1,4 @@
 export { Counter, durationBuckets, Gauge, Histogram } from './instruments.ts';
-export { highestEquivalent, LogHistogram } from './log-histogram.ts';
 export {
   createMetrics,
   type Family,

@@ -86,10 +86,10 @@ export function commandStatistics({ node: { watch } }: InfoSource): Fields {
 export function latencyStatistics({ node: { watch, settings } }: InfoSource): Fields {
   const lines: [string, string][] = [];
   for (const { id, name } of everySpec()) {
-    const histogram = watch.stats.histogramOf(id);
-    if (histogram === null) continue;
+    const durations = watch.stats.durationsOf(id);
+    if (durations === null) continue;
     const values = settings.latencyPercentiles.map(
-      (wanted) => `p${percentileText(wanted)}=${(histogram.percentile(wanted) / 1000).toFixed(3)}`,
+      (wanted) => `p${percentileText(wanted)}=${(durations.percentile(wanted) / 1000).toFixed(3)}`,
     );
     lines.push([`latency_percentiles_usec_${name}`, values.join(',')]);
   }

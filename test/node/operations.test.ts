@@ -6,8 +6,9 @@ import { request } from 'undici';
 import { ManualClock, seededRandom } from '../../lib/base/index.ts';
 import { argsOf, encodeCommand } from '../../lib/codec/resp/index.ts';
 import { commandTable } from '../../lib/commands/index.ts';
-import { LogHistogram } from '../../lib/metrics/index.ts';
+import { CommandStats } from '../../node/operations/command-stats.ts';
 import { CommandWatch } from '../../node/operations/command-watch.ts';
+import { Durations, MAX_NS } from '../../node/operations/durations.ts';
 import { HeavyHitters } from '../../node/operations/heavy-hitters.ts';
 import { HotKeys } from '../../node/operations/hot-keys.ts';
 import { LatencyMonitor } from '../../node/operations/latency-monitor.ts';
@@ -102,34 +103,51 @@ t.test('heavy hitters fade', async (t) => {
   );
 });
 
-t.test('a histogram against a sorted list', async (t) => {
+t.test('durations against a sorted list', async (t) => {
   const random = seededRandom(7);
-  const histogram = new LogHistogram(2 ** 31 - 1);
+  const durations = new Durations();
   const values: number[] = [];
   for (let i = 0; i < 20_000; i++) {
-    const value = Math.floor(2 ** (random.next() * 31));
+    const value = Math.floor(2 ** (random.next() * 35));
     values.push(value);
-    histogram.record(value);
+    durations.record(value, 1);
   }
   values.sort((a, b) => a - b);
   for (const percent of [0, 1, 25, 50, 90, 99, 99.9, 100]) {
     const exact = values[Math.max(0, Math.floor((percent / 100) * values.length + 0.5) - 1)];
-    const found = histogram.percentile(percent);
+    const found = durations.percentile(percent);
     t.ok(found >= exact && found <= exact * 1.01 + 1, `p${percent}: ${found} for ${exact}`);
   }
-  const bounds = [100, 1000, 1e6, 1e9];
-  for (const [i, count] of histogram.cumulative(bounds).entries()) {
+  const bounds = [100, 1000, 1e6, 1e9, 3e10];
+  for (const [i, count] of durations.cumulative(bounds).entries()) {
     const least = values.filter((value) => value <= bounds[i]).length;
     const most = values.filter((value) => value <= bounds[i] * 1.01 + 1).length;
     t.ok(count >= least && count <= most, `up to ${bounds[i]}: ${count} of ${least} to ${most}`);
   }
-  histogram.record(2 ** 40, 3);
-  t.equal(histogram.total, values.length + 3);
+  durations.record(2 ** 40, 3);
+  t.equal(durations.total, values.length + 3);
   t.equal(
-    histogram.cumulative([2 ** 50])[0] <= values.length,
-    true,
-    'what is beyond the scale is below no bound',
+    durations.percentile(100),
+    durations.highestEquivalent(MAX_NS),
+    'what is beyond the scale is at its end',
   );
+  t.strictSame(durations.cumulative([2 ** 35, MAX_NS]), [values.length, values.length + 3]);
+});
+
+t.test('durations of commands, however many wait for their histograms', async (t) => {
+  const stats = new CommandStats();
+  const [get, set] = [commandTable.get('GET')!.id, commandTable.get('SET')!.id];
+  for (let i = 1; i <= 1000; i++) {
+    stats.took(get, 2, 0.001, true);
+    if (i % 3 === 0) stats.took(set, 1, 0.005, i % 2 === 0);
+    if (i % 97 === 0) t.equal(stats.durationsOf(get)?.total, 2 * i);
+  }
+  t.equal(stats.durationsOf(get)?.total, 2000);
+  t.equal(stats.durationsOf(set)?.total, 166, 'those that are not tracked are not in it');
+  t.ok(Math.abs(stats.durationsOf(set)!.sum - 166 * 5000) < 1);
+  stats.took(get, 1, 1, true);
+  stats.reset();
+  t.equal(stats.durationsOf(get), null, 'nor does what waited come back after a reset');
 });
 
 function watchAt(clock: ManualClock) {

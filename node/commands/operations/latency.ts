@@ -1,13 +1,12 @@
 import type { Args, RespWriter } from '../../../lib/codec/resp/index.ts';
 import { type CommandSpec, commands, lookupCommandPath } from '../../../lib/commands/index.ts';
-import { highestEquivalent, type LogHistogram } from '../../../lib/metrics/index.ts';
-import { MAX_NS } from '../../operations/command-stats.ts';
+import { type Durations, MAX_NS } from '../../operations/durations.ts';
 import { latencyGraph, latencyReport } from '../../operations/latency-report.ts';
 import type { CommandContext, CommandHandlers } from '../command.ts';
 import { help } from './help.ts';
 
-/** Bounds of the histogram that is shown, in nanoseconds: powers of two from 1 µs to beyond 1 s. */
-const BOUNDS_NS = Array.from({ length: 21 }, (_, i) => 1024 * 2 ** i);
+/** Bounds of the histogram that is shown, in nanoseconds: powers of two from 1 µs to 34 s, and the longest there is. */
+const BOUNDS_NS = [...Array.from({ length: 26 }, (_, i) => 1024 * 2 ** i), MAX_NS];
 
 function nowS({ node: { clock } }: CommandContext): number {
   return Math.floor(clock.wallMs() / 1000);
@@ -63,9 +62,9 @@ function histogram({ node: { watch } }: CommandContext, args: Args, reply: RespW
     const spec = lookupCommandPath(args.buffer, args.start(i), args.end(i));
     if (spec) specs.push(spec);
   }
-  const found: [CommandSpec, LogHistogram][] = [];
+  const found: [CommandSpec, Durations][] = [];
   for (const spec of specs.flatMap((one) => [one, ...one.subcommands])) {
-    const ofCommand = watch.stats.histogramOf(spec.id);
+    const ofCommand = watch.stats.durationsOf(spec.id);
     if (ofCommand) found.push([spec, ofCommand]);
   }
   reply.mapHeader(found.length);
@@ -76,18 +75,18 @@ function histogram({ node: { watch } }: CommandContext, args: Args, reply: RespW
 }
 
 /** Bounds at which the count grows, with the count up to there. */
-function writeHistogram(ofCommand: LogHistogram, reply: RespWriter) {
-  const counts = [...ofCommand.cumulative(BOUNDS_NS), ofCommand.total];
-  const grown = [...BOUNDS_NS, MAX_NS]
-    .map((bound, i) => ({ bound, count: counts[i] }))
-    .filter(({ count }, i) => count > (counts[i - 1] ?? 0));
+function writeHistogram(ofCommand: Durations, reply: RespWriter) {
+  const counts = ofCommand.cumulative(BOUNDS_NS);
+  const grown = BOUNDS_NS.map((bound, i) => ({ bound, count: counts[i] })).filter(
+    ({ count }, i) => count > (counts[i - 1] ?? 0),
+  );
   reply.mapHeader(2);
   reply.bulkLatin1('calls');
   reply.integer(ofCommand.total);
   reply.bulkLatin1('histogram_usec');
   reply.mapHeader(grown.length);
   for (const { bound, count } of grown) {
-    reply.integer(Math.floor(highestEquivalent(bound) / 1000));
+    reply.integer(Math.floor(ofCommand.highestEquivalent(bound) / 1000));
     reply.integer(count);
   }
 }
