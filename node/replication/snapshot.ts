@@ -22,10 +22,12 @@ const SLICE_FENCES = 1024;
 
 const NO_FRAME = Buffer.alloc(0);
 
-/** Reads all databases from one end to the other in slices, while they go on changing. */
+/** Reads all databases from one end to the other in slices, while they go on changing, and may be swapped. */
 export class SnapshotReader {
   readonly #databases: Databases;
-  #database = 0;
+  /** What is being read, and what has been: what a database is called now may be another's name in the next slice. */
+  #store: Store | null = null;
+  readonly #read = new Set<Store>();
   #cursor = 0;
   readonly #fences: Iterator<[string, bigint]>;
   isDone = false;
@@ -37,12 +39,24 @@ export class SnapshotReader {
 
   /** Frames of the next entries, then of fences, and of the end behind the last one. `offset` is where the stream stands. */
   next(offset: number): Buffer {
-    return this.#database < this.#databases.count ? this.#nextEntries() : this.#nextFences(offset);
+    const keyspace = this.#current();
+    return keyspace ? this.#nextEntries(keyspace) : this.#nextFences(offset);
   }
 
-  #nextEntries(): Buffer {
-    const keyspace = this.#databases.at(this.#database);
-    const { store } = keyspace;
+  /** The database to go on with; what was empty when its turn came has come into the stream. */
+  #current(): Keyspace | undefined {
+    let next: Keyspace | undefined;
+    for (const keyspace of this.#databases.all()) {
+      const { store } = keyspace;
+      if (store === this.#store) return keyspace;
+      if (store.size > 0 && !this.#read.has(store)) next ??= keyspace;
+    }
+    this.#store = next?.store ?? null;
+    return next;
+  }
+
+  #nextEntries(keyspace: Keyspace): Buffer {
+    const { store, index } = keyspace;
     const slots: Slot[] = [];
     let bytes = FRAME_OVERHEAD_BYTES;
     const visit = (slot: Slot) => {
@@ -54,11 +68,16 @@ export class SnapshotReader {
       this.#cursor = store.scan(this.#cursor, visit);
       if (this.#cursor === 0) break;
     }
-    const frames = slots.filter((slot) => isRestored(store, slot)).map((slot) => this.#restored(store, slot));
+    const frames = slots
+      .filter((slot) => isRestored(store, slot))
+      .map((slot) => this.#restored(keyspace, slot));
     const writer = new FrameWriter(Buffer.allocUnsafe(bytes));
-    for (const slot of slots) if (!isRestored(store, slot)) writeSnap(writer, this.#database, store, slot);
+    for (const slot of slots) if (!isRestored(store, slot)) writeSnap(writer, index, store, slot);
     const marks = keyspace.marks.isUsed ? slots.map((slot) => this.#marksOf(keyspace, slot)) : [];
-    if (this.#cursor === 0) this.#nextDatabase();
+    if (this.#cursor === 0) {
+      this.#read.add(store);
+      this.#store = null;
+    }
     return Buffer.concat([...frames, writer.buffer.subarray(0, writer.at), ...marks]);
   }
 
@@ -80,16 +99,12 @@ export class SnapshotReader {
     return found === null ? NO_FRAME : snapCall(index, markCommand(store.keyOf(slot), found));
   }
 
-  #restored(store: Store, slot: Slot): Buffer {
-    const payload = dumpEntry(this.#databases.at(this.#database), slot);
+  #restored(keyspace: Keyspace, slot: Slot): Buffer {
+    const { store, index } = keyspace;
+    const payload = dumpEntry(keyspace, slot);
     const writer = new FrameWriter(Buffer.allocUnsafe(restoreFrameBytes(store, slot, payload)));
-    writeRestore(writer, true, this.#database, store, slot, payload);
+    writeRestore(writer, true, index, store, slot, payload);
     return writer.buffer.subarray(0, writer.at);
-  }
-
-  #nextDatabase(): void {
-    do this.#database++;
-    while (this.#database < this.#databases.count && !this.#databases.peek(this.#database)?.store.size);
   }
 }
 

@@ -60,8 +60,8 @@ function finish(to: EntryPlace, content: Content): void {
   const { keyspace, buffer, start, end } = to;
   const { store } = keyspace;
   if (content.expiresAt !== 0) store.setExpiry(find(to), content.expiresAt);
-  if (content.clientFlags !== 0) store.setClientFlags(find(to), content.clientFlags);
-  if (content.softExpiresAt !== 0) store.setSoftExpiry(find(to), content.softExpiresAt);
+  const { clientFlags, softExpiresAt } = content;
+  if (clientFlags !== 0 || softExpiresAt !== 0) keyspace.mark(find(to), { clientFlags, softExpiresAt });
   keyspace.modified(find(to));
   keyspace.logValue(find(to));
   if (content.type === LIST || content.type === ZSET) keyspace.signalReady(buffer, start, end);
