@@ -50,7 +50,7 @@ function createProgram(): Command {
       'A caching sidecar: Redis, memcached, HTTP and gRPC on localhost, sharded and replicated behind it.',
     )
     .version(version(), '--version', 'print the version')
-    .configureHelp({ helpWidth: Math.min(process.stdout.columns ?? 80, 120) })
+    .configureHelp({ helpWidth: Math.min(process.stdout.columns || 80, 120), minWidthToWrap: 30 })
     .configureOutput({ writeErr: () => {}, outputError: () => {} })
     .showSuggestionAfterError()
     .exitOverride();

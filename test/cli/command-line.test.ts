@@ -86,7 +86,9 @@ t.test('exit codes and errors', async (t) => {
   t.equal(help.code, 0);
   for (const option of ['--port-offset', '--restart', '--config', '--set', '--log-level'])
     t.match(help.stdout, option);
-  for (const line of help.stdout.split('\n')) t.ok(line.length <= 80, line);
+  // `node` has the longest options: what is left beside them is narrow.
+  const node = await runRingside(['node', '--help']);
+  for (const line of `${help.stdout}${node.stdout}`.split('\n')) t.ok(line.length <= 80, line);
 });
 
 t.test('validate', async (t) => {
