@@ -156,13 +156,24 @@ export class Keyspace {
     if (!data.records) return;
     writeSet(log.begin(entryFrameBytes(store, slot)), this.index, store, slot);
     log.commit();
-    if (this.marks.isUsed) this.#logMarks(slot);
+    if (this.marks.isUsed) this.#logAllMarks(slot);
   }
 
   /** Gives an entry back its marks on followers, from which a frame with its whole value has taken them. */
-  #logMarks(slot: Slot): void {
+  #logAllMarks(slot: Slot): void {
     const marks = this.marks.of(this.store, slot);
-    if (marks !== null) this.logCommand(markCommand(this.store.keyOf(slot), marks));
+    if (marks !== null) this.logMarks(slot, marks);
+  }
+
+  /** Puts marks that an entry has got into the stream; its version stays on followers as it stays here. */
+  logMarks(slot: Slot, marks: Marks): void {
+    const { log, store, data } = this;
+    data.logged = true;
+    if (!data.records) return;
+    const parts = markCommand(store.keyOf(slot), marks);
+    const version = { high: store.versionHigh(slot), low: store.versionLow(slot) };
+    writeCall(log.begin(callFrameBytes(parts)), this.index, version, parts);
+    log.commit();
   }
 
   /** A command has written the key: a fill that is under way comes too late. */
@@ -246,7 +257,7 @@ export class Keyspace {
       writeSet(log.begin(entryFrameBytes(store, slot)), this.index, store, slot);
     }
     log.commit();
-    if (this.marks.isUsed) this.#logMarks(slot);
+    if (this.marks.isUsed) this.#logAllMarks(slot);
   }
 
   /** Tells who waits for the key that it has data: to be called when a list or a sorted set has come into being. */

@@ -1,6 +1,6 @@
 import { errorCatalogue, RingsideError } from '../../lib/base/index.ts';
 import type { Args, RespWriter } from '../../lib/codec/resp/index.ts';
-import { DEFAULT_LEASE_MS, MAX_LEASE_MS, markCommand } from '../cache/index.ts';
+import { DEFAULT_LEASE_MS, MAX_LEASE_MS } from '../cache/index.ts';
 import { NOTIFY_GENERIC, NOTIFY_STRING } from '../data-set.ts';
 import type { Keyspace } from '../keyspace.ts';
 import { type Slot, STRING } from '../store/index.ts';
@@ -138,12 +138,8 @@ function writeEntry(keyspace: Keyspace, args: Args, slot: Slot, options: CacheOp
   const target = slot === 0 ? keyspace.insert(buffer, args.start(1), args.end(1)) : slot;
   keyspace.setBytes(target, buffer, args.start(2), args.end(2), expiresAt);
   if (softExpiresAt === undefined && clientFlags === undefined && tags === undefined) return;
-  keyspace.mark(keyspace.store.find(buffer, args.start(1), args.end(1)), {
-    softExpiresAt,
-    clientFlags,
-    tags,
-  });
-  keyspace.logCommand(markCommand(args.latin1(1), options));
+  keyspace.mark(target, { softExpiresAt, clientFlags, tags });
+  keyspace.logMarks(target, options);
 }
 
 /** RS.DEL key [IFVERSION version] [FENCE name token] */
@@ -176,7 +172,7 @@ function mark({ keyspace }: CommandContext, args: Args, reply: RespWriter) {
   const isRefused = tags.length > 0 && !keyspace.marks.tags.hasRoomFor(key, tags);
   if (isRefused && !keyspace.data.isReplaying) return reply.error(NO_ROOM_FOR_TAGS);
   keyspace.mark(slot, options);
-  keyspace.logCommand(markCommand(key, options));
+  keyspace.logMarks(slot, options);
   reply.integer(1);
 }
 
