@@ -40,7 +40,8 @@ export function suiteScript(): string | null {
 /** Runs units against a node that the script starts afresh for each; resolves with how each went. */
 export async function runUnits(script: string, units: readonly string[]): Promise<UnitResult[]> {
   const logs = mkdtempSync(join(tmpdir(), 'ringside-tcl-'));
-  const flags = '--admin-port 0 --enable-debug-command yes --log-level error';
+  // The suite sets `maxmemory` where it counts on Redis's default policy.
+  const flags = '--admin-port 0 --enable-debug-command yes --log-level error --maxmemory-policy noeviction';
   const start = `${join(root, 'bin/ringside')} node --standalone --port {port} ${flags}`;
   const child = spawn(script, units, {
     env: { ...process.env, NODE_OPTIONS: '', START: start, LOG_DIR: logs },
