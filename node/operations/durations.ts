@@ -48,8 +48,9 @@ export class Durations {
 }
 
 /**
- * Loaded at the first histogram, not at the start, and at once, because INFO cannot wait. This module of the library alone: all of it, with its
- * WebAssembly, takes 17 MB and 45 ms for a record that is 40 ns shorter. Counts are doubles, since 32 bits are full within hours.
+ * Loaded at the first histogram, not at the start, and at once, because INFO cannot wait. This module of the library alone stops commands for 3 ms
+ * and takes 0.3 MB; all of it, with its WebAssembly, takes 60 ms and 6 MB for records that are 40 ns shorter. Counts are doubles, since
+ * 32 bits may be full within hours.
  */
 function createHistogram() {
   const { default: Float64Histogram } =
