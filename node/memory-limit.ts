@@ -37,7 +37,9 @@ export function memoryRefusal(
       const refusal = tooLargeValue(spec, args, i, keyspace, rule.name, maxValueBytes);
       if (refusal !== null) return refusal;
     }
-    if (maxBytes !== null && !makeRoomIn(databases, number, maxBytes)) return OOM;
+    if (maxBytes !== null && !makeRoomIn(databases, number, maxBytes)) {
+      return `OOM command not allowed when used memory > 'maxBytes' of namespace ${rule.name}.`;
+    }
   }
   return null;
 }

@@ -9,6 +9,7 @@ import {
   writeSync,
 } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { crc32 } from 'node:zlib';
 import { RingsideError } from '../../lib/base/index.ts';
 import type { FenceJournal } from './fences.ts';
 
@@ -17,7 +18,7 @@ const FILE = 'fences.log';
 const SURPLUS_LINES = 200_000;
 
 /**
- * The floors of fences on disk: a line `["name","token"]` for each rise, synced before the write that caused it is acknowledged; of several
+ * The floors of fences on disk: a line `["name","token",crc32]` for each rise, synced before the write that caused it is acknowledged; of several
  * lines of one name the highest counts. A last line without its end was never acknowledged and is left out.
  *
  * Writing blocks the process for one sync. That is on purpose: only a rise is written, which is one write of each holder of a lock, and
@@ -71,7 +72,12 @@ export class FenceFile implements FenceJournal {
 }
 
 function lineOf(name: string, token: bigint): string {
-  return `${JSON.stringify([name, String(token)])}\n`;
+  return `${JSON.stringify([name, String(token), checksum(name, token)])}\n`;
+}
+
+/** A floor that was changed on disk must not pass for one that was written: a lower one would let an old holder write again. */
+function checksum(name: string, token: bigint): number {
+  return crc32(`${token} ${name}`);
 }
 
 function writeAll(file: number, text: string): void {
@@ -113,9 +119,10 @@ function readIfThere(path: string): string {
 
 function parseLine(line: string): [string, bigint] | null {
   try {
-    const [name, token] = JSON.parse(line) as [unknown, unknown];
-    if (typeof name !== 'string' || typeof token !== 'string' || !/^\d{1,20}$/.test(token)) return null;
-    return [name, BigInt(token)];
+    const [name, text, sum] = JSON.parse(line) as [unknown, unknown, unknown];
+    if (typeof name !== 'string' || typeof text !== 'string' || !/^\d{1,20}$/.test(text)) return null;
+    const token = BigInt(text);
+    return sum === checksum(name, token) ? [name, token] : null;
   } catch {
     return null;
   }

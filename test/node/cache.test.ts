@@ -356,18 +356,16 @@ t.test('fences', async (t) => {
   const lines = readFileSync(join(dir, 'fences.log'), 'utf8').trimEnd().split('\n');
   t.equal(lines.length, 3, 'the file was written anew at the start');
   writeFileSync(join(dir, 'fences.log'), 'nonsense\n["lock","7"]\n');
-  const refused = await runRingside([
-    'node',
-    '--standalone',
-    '--port',
-    'auto',
-    '--admin-port',
-    'off',
-    '--dir',
-    dir,
-  ]);
+  const start = ['node', '--standalone', '--port', 'auto', '--admin-port', 'off', '--dir', dir];
+  let refused = await runRingside(start);
   t.equal(refused.code, 1);
   t.match(refused.stderr, /fences\.log is damaged in line 1/);
+  const locks = lines.findIndex((line) => line.startsWith('["lock","6"'));
+  lines[locks] = lines[locks].replace('"6"', '"2"');
+  writeFileSync(join(dir, 'fences.log'), `${lines.join('\n')}\n`);
+  refused = await runRingside(start);
+  t.equal(refused.code, 1, 'one digit that changed on disk is noticed');
+  t.match(refused.stderr, new RegExp(`fences\\.log is damaged in line ${locks + 1}`));
 });
 
 t.test('namespaces', async (t) => {
@@ -381,7 +379,7 @@ t.test('namespaces', async (t) => {
   const node = await startStandaloneNode(
     t,
     '--set',
-    `namespaces=[{${options.join(', ')}}, {name: deep, prefix: "s:d:"}]`,
+    `namespaces=[{${options.join(', ')}}, {name: deep, prefix: "s:d:"}, {name: firm, prefix: "f:", maxBytes: 1mb, policy: noeviction}]`,
   );
   const client = connect(t, node);
 
@@ -452,6 +450,15 @@ t.test('namespaces', async (t) => {
       ...Array.from({ length: 2000 }, (_, i) => `other:${i}`),
     )) as RespValue[];
     t.equal(others.filter((value) => value === null).length, 0, 'nobody else had to go');
+  });
+
+  await t.test('a budget that evicts nothing', async (t) => {
+    const full = "OOM command not allowed when used memory > 'maxBytes' of namespace firm.";
+    await client.send('SET', 'f:a', 'x'.repeat(1 << 20));
+    t.equal(await said(client.send('SET', 'f:b', '1')), full, 'the error names what is full');
+    t.equal(await said(client.send('HSET', 'f:h', 'f', '1')), full);
+    t.equal(await client.text('DEL', 'f:a'), '1');
+    t.equal(await client.text('SET', 'f:b', '1'), 'OK');
   });
 });
 

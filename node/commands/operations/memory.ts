@@ -21,11 +21,20 @@ function usage({ keyspace }: CommandContext, args: Args, reply: RespWriter) {
 type Figure = readonly [name: string, value: number, isRatio?: boolean];
 
 function statistics(figures: MemoryFigures): Figure[] {
-  const { usedBytes, reservedBytes, residentBytes, clientBytes, followerBytes, backlogBytes, keys } = figures;
+  const {
+    usedBytes,
+    chargedBytes,
+    reservedBytes,
+    residentBytes,
+    clientBytes,
+    followerBytes,
+    backlogBytes,
+    keys,
+  } = figures;
   const used = Math.max(1, usedBytes);
   return [
     ['peak.allocated', figures.peakBytes],
-    ['total.allocated', usedBytes],
+    ['total.allocated', chargedBytes],
     ['startup.allocated', 0],
     ['replication.backlog', backlogBytes],
     ['clients.slaves', followerBytes],
@@ -34,12 +43,12 @@ function statistics(figures: MemoryFigures): Figure[] {
     ['aof.buffer', 0],
     ['lua.caches', 0],
     ['functions.caches', 0],
-    ['overhead.total', clientBytes + followerBytes + backlogBytes],
+    ['overhead.total', chargedBytes - usedBytes],
     ['keys.count', keys],
     ['keys.bytes-per-key', keys === 0 ? 0 : Math.floor(usedBytes / keys)],
     ['dataset.bytes', usedBytes],
-    ['dataset.percentage', 100, true],
-    ['peak.percentage', (usedBytes / Math.max(1, figures.peakBytes)) * 100, true],
+    ['dataset.percentage', (usedBytes / Math.max(1, chargedBytes)) * 100, true],
+    ['peak.percentage', (chargedBytes / Math.max(1, figures.peakBytes)) * 100, true],
     ['allocator.allocated', usedBytes],
     ['allocator.active', reservedBytes],
     ['allocator.resident', residentBytes],
@@ -49,8 +58,8 @@ function statistics(figures: MemoryFigures): Figure[] {
     ['allocator-rss.bytes', residentBytes - reservedBytes],
     ['rss-overhead.ratio', 1, true],
     ['rss-overhead.bytes', 0],
-    ['fragmentation', residentBytes / used, true],
-    ['fragmentation.bytes', residentBytes - usedBytes],
+    ['fragmentation', residentBytes / Math.max(1, chargedBytes), true],
+    ['fragmentation.bytes', residentBytes - chargedBytes],
   ];
 }
 
