@@ -122,7 +122,7 @@ t.test('error catalogue', async (t) => {
       t.match(entry.resp, /^[A-Z]+ \S/, `${code}: a RESP code and a text`);
       t.match(
         entry.memcached,
-        /^(SERVER_ERROR \S|CLIENT_ERROR \S|NOT_FOUND$|EXISTS$)/,
+        /^(SERVER_ERROR \S|CLIENT_ERROR \S|NOT_FOUND$|NOT_STORED$|EXISTS$)/,
         `${code}: a memcached line`,
       );
       t.ok(entry.http >= 400 && entry.http < 600);

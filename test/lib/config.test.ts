@@ -289,12 +289,10 @@ t.test('rules between options', async (t) => {
       /`namespaces.1.name` is "a", as `namespaces.0.name`/,
     ],
     ['namespaces: [{name: a, prefix: x}, {name: b, prefix: x}]', /`namespaces.1.prefix` is "x"/],
-    ...['stalenessMs: 5', 'origin: "http://x"'].map(
-      (option): [string, RegExp] => [
-        `namespaces: [{name: a, prefix: a, ${option}}]`,
-        /comes in a later release/,
-      ],
-    ),
+    ...['stalenessMs: 5', 'origin: "http://x"'].map((option): [string, RegExp] => [
+      `namespaces: [{name: a, prefix: a, ${option}}]`,
+      /comes in a later release/,
+    ]),
   ];
   for (const [yaml, message] of cases) t.match(errorsOf(yaml), [message], yaml);
 });
