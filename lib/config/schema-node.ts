@@ -178,7 +178,7 @@ export const nodeSchema = group(
       default: null,
       unit: 'path',
       description:
-        'Folder for what must survive a restart (the sealed shard epoch). Without it nothing is kept on disk, and a restarted node waits for the control plane to say what it is.',
+        'Folder for what must survive a restart (the sealed shard epoch, the highest token of each fence). Without it nothing is kept on disk, fences start anew with the process, and a restarted node waits for the control plane to say what it is.',
     }),
     maxMemoryBytes: size({
       minimum: '1mb',
