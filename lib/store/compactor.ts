@@ -3,7 +3,7 @@ import type { SegmentLog } from './segment-log.ts';
 
 /** This much may lie idle beside a part (`ALLOWED_PARTS`) of what is live before space is won back. */
 const ALLOWED_BYTES = 128 << 10;
-const ALLOWED_PARTS = 6;
+const ALLOWED_PARTS = 14;
 /** What moves may grow by, in parts of it. */
 const SLACK_PARTS = 64;
 
