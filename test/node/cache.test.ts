@@ -416,11 +416,15 @@ t.test('namespaces', async (t) => {
     const refusal = 'ERR a value of 11 bytes is larger than maxValueBytes (10) of namespace small';
     const eleven = 'x'.repeat(11);
     await client.send('SET', 's:v', 'x'.repeat(10));
+    await client.send('SET', 'x', eleven);
     for (const command of [
       ['SET', 's:v', eleven],
       ['APPEND', 's:v', 'x'],
       ['SETRANGE', 's:v', '10', 'x'],
       ['SETBIT', 's:v', '80', '1'],
+      ['BITFIELD', 's:v', 'GET', 'u8', '0', 'SET', 'u8', '#10', '1'],
+      ['BITFIELD', 's:v', 'INCRBY', 'i16', '72', '1'],
+      ['COPY', 'x', 's:v', 'REPLACE'],
       ['HSET', 's:w', 'f', eleven],
       ['LPUSH', 's:w', 'x', eleven],
       ['MSET', 'x', eleven, 's:v', eleven],
@@ -428,6 +432,12 @@ t.test('namespaces', async (t) => {
     ])
       t.equal(await said(client.send(...(command as [string]))), refusal, command.join(' '));
     t.equal(await client.text('GET', 's:v'), 'x'.repeat(10));
+    t.equal(await client.text('COPY', 's:v', 'other'), '1');
+    t.same(await client.send('BITFIELD', 's:v', 'SET', 'u8', '72', '1', 'GET', 'u8', '999'), [120, 0]);
+    t.equal(
+      await said(client.send('BITFIELD', 's:v', 'SET', 'x', 'y', 'z')),
+      'ERR Invalid bitfield type. Use something like i16 u8. Note that u64 is not supported but i64 is.',
+    );
     t.equal(await client.text('EXISTS', 's:w'), '0');
     t.equal(await client.text('MSET', 's:v', '1', 'x', eleven), 'OK', 'each value by its own key');
     t.equal(await client.text('SET', 's:d:x', eleven), 'OK', 'another namespace');
