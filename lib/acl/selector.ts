@@ -33,9 +33,10 @@ export class Selector {
   readonly commands: CommandSet;
   readonly #catalogue: Catalogue;
   #allKeys = false;
-  #keys: KeyPattern[] = [];
+  /** What each pattern of keys gives access to. */
+  #keys = new Map<string, number>();
   #allChannels = false;
-  #channels: string[] = [];
+  #channels = new Set<string>();
 
   /** Begins with nothing allowed. */
   constructor(catalogue: Catalogue, commands: CommandSet = new CommandSet(catalogue)) {
@@ -46,9 +47,9 @@ export class Selector {
   clone(): Selector {
     const copy = new Selector(this.#catalogue, this.commands.clone());
     copy.#allKeys = this.#allKeys;
-    copy.#keys = this.#keys.map((pattern) => ({ ...pattern }));
+    copy.#keys = new Map(this.#keys);
     copy.#allChannels = this.#allChannels;
-    copy.#channels = [...this.#channels];
+    copy.#channels = new Set(this.#channels);
     return copy;
   }
 
@@ -63,7 +64,7 @@ export class Selector {
 
   /** Whether any key may be read. */
   get readsAllKeys(): boolean {
-    return this.#allKeys || this.#keys.some(({ glob, access }) => glob === '*' && (access & READ) !== 0);
+    return this.#allKeys || ((this.#keys.get('*') ?? 0) & READ) !== 0;
   }
 
   /** Applies one rule of ACL SETUSER. */
@@ -92,13 +93,13 @@ export class Selector {
 
   #setKeys(all: boolean): null {
     this.#allKeys = all;
-    this.#keys = [];
+    this.#keys.clear();
     return null;
   }
 
   #setChannels(all: boolean): null {
     this.#allChannels = all;
-    this.#channels = [];
+    this.#channels.clear();
     return null;
   }
 
@@ -106,16 +107,14 @@ export class Selector {
     if (this.#allKeys) return KEYS_AFTER_ALL;
     const parsed = parseKeyRule(rule);
     if (parsed === null || BAD_CHARACTERS.test(parsed.glob)) return SYNTAX;
-    const known = this.#keys.find(({ glob }) => glob === parsed.glob);
-    if (known) known.access |= parsed.access;
-    else this.#keys.push(parsed);
+    this.#keys.set(parsed.glob, (this.#keys.get(parsed.glob) ?? 0) | parsed.access);
     return null;
   }
 
   #addChannels(glob: string): RuleProblem | null {
     if (this.#allChannels) return CHANNELS_AFTER_ALL;
     if (BAD_CHARACTERS.test(glob)) return SYNTAX;
-    if (!this.#channels.includes(glob)) this.#channels.push(glob);
+    this.#channels.add(glob);
     return null;
   }
 
@@ -142,7 +141,10 @@ export class Selector {
   }
 
   #allowsKey(key: string, access: number): boolean {
-    return this.#keys.some((one) => (one.access & access) === access && matchesGlob(one.glob, key));
+    for (const [glob, given] of this.#keys) {
+      if ((given & access) === access && matchesGlob(glob, key)) return true;
+    }
+    return false;
   }
 
   #deniedChannel(spec: AclCommand, args: AclArgs, first: number): Denial | null {
@@ -157,18 +159,20 @@ export class Selector {
   /** Whether the channel may be used. A pattern of channels must be allowed in these very characters. */
   allowsChannel(channel: string, isPattern: boolean): boolean {
     if (this.#allChannels) return true;
-    return this.#channels.some((glob) => (isPattern ? glob === channel : matchesGlob(glob, channel)));
+    if (isPattern) return this.#channels.has(channel);
+    for (const glob of this.#channels) if (matchesGlob(glob, channel)) return true;
+    return false;
   }
 
   /** The key patterns as rules with spaces between. */
   describeKeys(): string {
     if (this.#allKeys) return '~*';
-    return this.#keys.map(({ glob, access }) => `${ACCESS_SIGNS[access]}${glob}`).join(' ');
+    return Array.from(this.#keys, ([glob, access]) => `${ACCESS_SIGNS[access]}${glob}`).join(' ');
   }
 
   /** The channel patterns as rules with spaces between. */
   describeChannels(): string {
-    return this.#allChannels ? '&*' : this.#channels.map((glob) => `&${glob}`).join(' ');
+    return this.#allChannels ? '&*' : Array.from(this.#channels, (glob) => `&${glob}`).join(' ');
   }
 
   /** Rules that make this selector. */
