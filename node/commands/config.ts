@@ -34,11 +34,16 @@ function addMatching(pattern: string, found: Map<string, Setting>) {
   }
 }
 
-/** Settings by which Redis would begin to write files. */
-const PROMISES_FILES = ['appendonly', 'save'];
+/** Settings by which Redis would keep data safer than this release does, and what becomes of them here. */
+const unkept: Readonly<Record<string, string>> = {
+  appendonly: 'this release writes nothing to disk',
+  save: 'this release writes nothing to disk',
+  'min-replicas-to-write':
+    'no write is refused for it; in a fleet `ack: replica` refuses writes without a follower',
+};
 
 function isOn(value: string): boolean {
-  return value !== '' && value !== 'no';
+  return value !== '' && value !== 'no' && value !== '0';
 }
 
 function failed(name: string, why: string): string {
@@ -72,11 +77,12 @@ function set(context: CommandContext, args: Args, reply: RespWriter) {
     changes.push(change);
   }
   for (const change of changes) change();
-  const promised = named.find(
-    (setting) => PROMISES_FILES.includes(setting.name) && isOn(setting.read(target)),
-  );
-  if (promised)
-    context.node.log.warn({ setting: promised.name }, 'CONFIG SET: this release writes nothing to disk');
+  for (const setting of named) {
+    const instead = unkept[setting.name];
+    if (instead !== undefined && isOn(setting.read(target))) {
+      context.node.log.warn({ setting: setting.name }, `CONFIG SET: ${instead}`);
+    }
+  }
   reply.ok();
 }
 

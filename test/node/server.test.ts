@@ -215,6 +215,18 @@ t.test('memory budget', async (t) => {
   t.equal(Number(await client.send('DEL', 'k19999')), 1, 'and so do deletions');
 });
 
+t.test('settings that promise more safety than there is are told of in the log', async (t) => {
+  const node = await startStandaloneNode(t);
+  const client = connect(t, node);
+  await client.send('CONFIG', 'SET', 'min-replicas-to-write', '0', 'save', '', 'appendonly', 'no');
+  t.equal(await client.text('CONFIG', 'SET', 'min-replicas-to-write', '2', 'save', '60 1'), 'OK');
+  await node.stop();
+  const logged = `${node.stdout()}${node.stderr()}`.split('\n').filter((line) => line.includes('CONFIG SET'));
+  t.equal(logged.length, 2);
+  t.match(logged[0], /"setting":"min-replicas-to-write".*no write is refused for it/);
+  t.match(logged[1], /"setting":"save".*writes nothing to disk/);
+});
+
 t.test('password', async (t) => {
   const node = await startStandaloneNode(t, '--requirepass', 'open sesame');
   const client = connect(t, node);
