@@ -237,6 +237,7 @@ export class Connection implements ConnectedClient, Departing, LinkTransport {
         this.#departingAcknowledges = acknowledges;
         this.#departLater();
       }
+      departures.taken(bytes.length);
     }
     if (log.active) node.followers.wake();
     const { afterReply } = this.client;

@@ -2,6 +2,8 @@ import { ReplyWriter } from './reply-writer.ts';
 
 /** Enough for the replies of most turns: 50 clients with 16 values of 100 bytes each. */
 const SLAB_BYTES = 128 * 1024;
+/** What waits leaves at once when there is so much of it: more would need new memory. */
+const FULL_BYTES = SLAB_BYTES / 2;
 
 /** A connection whose replies leave at the end of the turn of the event loop. */
 export interface Departing {
@@ -19,14 +21,22 @@ export class Departures {
   reply = new ReplyWriter(SLAB_BYTES);
   readonly #connections: Departing[] = [];
   readonly #send = () => this.#sendAll();
+  #bytes = 0;
 
-  /** The connection has bytes of `reply` to send. */
+  /** The connection has something to send. */
   add(connection: Departing): void {
     if (this.#connections.push(connection) === 1) setImmediate(this.#send);
   }
 
+  /** So many bytes of `reply` were taken to be sent. To be called when nobody is writing. */
+  taken(bytes: number): void {
+    this.#bytes += bytes;
+    if (this.#bytes > FULL_BYTES) this.#sendAll();
+  }
+
   #sendAll(): void {
     let isKept = false;
+    this.#bytes = 0;
     for (const connection of this.#connections) if (connection.depart()) isKept = true;
     this.#connections.length = 0;
     if (isKept) this.reply = new ReplyWriter(SLAB_BYTES);
