@@ -1,9 +1,11 @@
+import { RingsideError } from '../lib/base/index.ts';
 import { createHttpServer, type HttpServer } from '../lib/net/index.ts';
 import type { Controller } from './cluster/controller.ts';
 import type { NodeParts } from './node.ts';
 
 const MAX_CONNECTIONS = 100;
 const DEFAULT_HOT_KEYS = 10;
+const MAX_HOT_KEYS = 256;
 
 /** What `GET /status` of a node's admin port says. Numbers of 64 bits are text. */
 export interface NodeStatus {
@@ -68,9 +70,19 @@ function isReady(shard: NodeParts['services']['shard'], controller: Controller):
   return shard.complete && (shard.leads || controller.isSynced);
 }
 
-/** The hottest keys as UTF-8, each with an estimate of its commands; `count` as it was asked for. */
-function hotKeys({ services }: NodeParts, count = '') {
-  const wanted = /^\d{1,3}$/.test(count) ? Number(count) : DEFAULT_HOT_KEYS;
+/** The number in `?count=` of `/hotkeys`. Throws RingsideError `bad_request` for anything else. */
+function wantedHotKeys(query: Readonly<Record<string, unknown>>): number {
+  const { count, ...others } = query;
+  const unknown = Object.keys(others);
+  if (unknown.length > 0) throw new RingsideError('bad_request', `/hotkeys takes count, not ${unknown[0]}`);
+  if (count === undefined) return DEFAULT_HOT_KEYS;
+  const wanted = typeof count === 'string' && /^\d{1,3}$/.test(count) ? Number(count) : Number.NaN;
+  if (wanted <= MAX_HOT_KEYS) return wanted;
+  throw new RingsideError('bad_request', `count must be a whole number from 0 to ${MAX_HOT_KEYS}`);
+}
+
+/** The hottest keys as UTF-8, each with an estimate of its commands. */
+function hotKeys({ services }: NodeParts, wanted: number) {
   return services.watch.hotKeys.top(wanted).map(({ key, count: commands }) => ({
     key: Buffer.from(key, 'latin1').toString(),
     commands: Math.round(commands),
@@ -102,8 +114,8 @@ export async function listenAdmin(
       return reply.code(ready ? 200 : 503).send({ ready });
     });
     app.get('/status', async () => nodeStatus(parts, controller));
-    app.get<{ Querystring: { count?: string } }>('/hotkeys', async ({ query }) =>
-      hotKeys(parts, query.count),
+    app.get<{ Querystring: Record<string, unknown> }>('/hotkeys', async ({ query }) =>
+      hotKeys(parts, wantedHotKeys(query)),
     );
     app.get('/metrics', async (_request, reply) =>
       reply.type(metrics.contentType).send(await metrics.text()),

@@ -434,6 +434,11 @@ t.test('hot keys', async (t) => {
     { key: 'key:0', commands: Number },
     { key: 'key:1', commands: Number },
   ]);
+  for (const query of ['count=x', 'count=', 'count=-1', 'count=257', 'count=1&count=2', 'limit=3']) {
+    const refused = await request(`http://${node.ready.admin}/hotkeys?${query}`);
+    t.equal(refused.statusCode, 400, query);
+    t.match(await refused.body.json(), { error: { code: 'bad_request', message: /count/ } }, query);
+  }
   const metrics = await (await request(`http://${node.ready.admin}/metrics`)).body.text();
   t.match(metrics, /ringside_node_hottest_key_commands [1-9]\d{3}/);
   t.match(metrics, /ringside_node_command_seconds_bucket\{command="get",le="\+Inf"\} 60000\n/);
