@@ -27,6 +27,8 @@ import { type Slot, STRING, type Store } from './store/index.ts';
 import { dumpEntry } from './values/serialize.ts';
 import type { VersionClock } from './versions.ts';
 
+const NO_TAGS: readonly string[] = [];
+
 /**
  * One database as commands see it: entries that are alive, and mutations that go to the store and to the replication stream together.
  *
@@ -384,19 +386,21 @@ export class Keyspace {
 
   /** Whether a purge is about the entry, which is still there. */
   isPurged(slot: Slot): boolean {
-    const { purges } = this.marks;
+    const { purges, tags } = this.marks;
     if (purges.pending === 0) return false;
     const { store } = this;
-    return purges.covers(store.keyOf(slot), store.versionHigh(slot), store.versionLow(slot));
+    const key = store.keyOf(slot);
+    const names = store.hasTags(slot) ? tags.tagsOf(key) : NO_TAGS;
+    return purges.covers(key, names, store.versionHigh(slot), store.versionLow(slot));
   }
 
   /** A purge has been asked for: it is about what exists now, up to the version returned. */
-  beginPurge(kind: 'TAG' | 'PREFIX', text: string): Version {
+  beginPurge(kind: 'TAG' | 'PREFIX', ...texts: readonly string[]): Version {
     const { versions, data } = this;
     versions.next();
     const { high, low } = versions;
     data.dirty++;
-    this.logCommand(['RS.PURGING', String(high), String(low), kind, text]);
+    this.logCommand(['RS.PURGING', String(high), String(low), kind, ...texts]);
     return { high, low };
   }
 

@@ -1,3 +1,4 @@
+export { MAX_PURGED_TAGS, MAX_TAG_BYTES, MAX_TAGS } from './cache-limits.ts';
 export { commandReply, helpReply, type ReplySink } from './command-reply.ts';
 export type { KeySpec } from './key-specs.ts';
 export { type KeyReference, keysOf } from './keys-of.ts';

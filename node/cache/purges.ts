@@ -4,11 +4,11 @@ export interface Version {
   readonly low: number;
 }
 
-/** What a purge is about: the keys that had a tag, or all keys with a prefix; those of them that are not newer than `version`. */
+/** What a purge is about: the keys that had certain tags, or all keys with a prefix; those of them that are not newer than `version`. */
 export interface Purge {
   readonly version: Version;
-  /** Null for a purge by prefix. Shrinks as keys are removed. */
-  readonly keys: Set<string> | null;
+  /** The keys of each tag, which go from here as they are removed; null for a purge by prefix. */
+  readonly keysByTag: Map<string, Set<string>> | null;
   readonly prefix: string;
   /** Where the search for the prefix goes on. */
   cursor: number;
@@ -20,39 +20,50 @@ export const MAX_PREFIX_PURGES = 100;
 /**
  * Purges of a database that have been promised and whose keys are still there: nobody may see such a key any more, and whoever owns the
  * database removes them a few at a time. So a purge is immediate for clients however many keys it is about.
+ *
+ * Purges by tag, of which there may be any number, are looked up by the tags that a key has; those by prefix one after the other.
  */
 export class Purges {
   readonly #pending: Purge[] = [];
-  /** How many are under way. */
-  pending = 0;
+  readonly #byTag = new Map<string, Purge[]>();
+  readonly #byPrefix: Purge[] = [];
 
-  /** Begins a purge of these keys, which are the purge's own from here on. */
-  beginKeys(keys: Set<string>, version: Version): void {
-    this.#begin({ version, keys, prefix: '', cursor: 0 });
+  /** How many are under way. */
+  get pending(): number {
+    return this.#pending.length;
+  }
+
+  /** Begins a purge of the keys of these tags, which are the purge's own from here on. */
+  beginTags(keysByTag: Map<string, Set<string>>, version: Version): void {
+    const purge = { version, keysByTag, prefix: '', cursor: 0 };
+    this.#pending.push(purge);
+    for (const tag of keysByTag.keys()) {
+      const others = this.#byTag.get(tag);
+      if (others === undefined) this.#byTag.set(tag, [purge]);
+      else others.push(purge);
+    }
   }
 
   /** Whether one more purge by prefix may begin. */
   get hasRoom(): boolean {
-    return this.#pending.filter(({ keys }) => keys === null).length < MAX_PREFIX_PURGES;
+    return this.#byPrefix.length < MAX_PREFIX_PURGES;
   }
 
   /** Begins a purge by prefix. */
   beginPrefix(prefix: string, version: Version): void {
-    this.#begin({ version, keys: null, prefix, cursor: 0 });
-  }
-
-  #begin(purge: Purge): void {
+    const purge = { version, keysByTag: null, prefix, cursor: 0 };
     this.#pending.push(purge);
-    this.pending++;
+    this.#byPrefix.push(purge);
   }
 
-  /** Whether an entry with this key and version has been purged. */
-  covers(key: string, high: number, low: number): boolean {
-    return this.#pending.some(
-      ({ keys, prefix, version }) =>
-        (high < version.high || (high === version.high && low <= version.low)) &&
-        (keys === null ? key.startsWith(prefix) : keys.has(key)),
-    );
+  /** Whether an entry with this key, these tags and this version has been purged. */
+  covers(key: string, tags: readonly string[], high: number, low: number): boolean {
+    for (const { prefix, version } of this.#byPrefix)
+      if (key.startsWith(prefix) && isUpTo(version, high, low)) return true;
+    for (const tag of tags)
+      for (const { keysByTag, version } of this.#byTag.get(tag) ?? [])
+        if (isUpTo(version, high, low) && keysByTag!.get(tag)?.has(key)) return true;
+    return false;
   }
 
   /** The one that began first; undefined when none is under way. */
@@ -60,15 +71,31 @@ export class Purges {
     return this.#pending[0];
   }
 
-  /** The keys of this version's purges are gone. */
+  /** The keys of the purges of this version are gone. */
   end({ high, low }: Version): void {
-    const left = this.#pending.filter(({ version }) => version.high !== high || version.low !== low);
-    this.#pending.splice(0, this.#pending.length, ...left);
-    this.pending = left.length;
+    for (const purge of this.#pending.filter(({ version }) => version.high === high && version.low === low)) {
+      take(this.#pending, purge);
+      if (purge.keysByTag === null) take(this.#byPrefix, purge);
+      for (const tag of purge.keysByTag?.keys() ?? []) {
+        const purges = this.#byTag.get(tag)!;
+        take(purges, purge);
+        if (purges.length === 0) this.#byTag.delete(tag);
+      }
+    }
   }
 
   clear(): void {
     this.#pending.length = 0;
-    this.pending = 0;
+    this.#byPrefix.length = 0;
+    this.#byTag.clear();
   }
+}
+
+/** Whether a version is not above the one of a purge. */
+function isUpTo(purge: Version, high: number, low: number): boolean {
+  return high < purge.high || (high === purge.high && low <= purge.low);
+}
+
+function take(purges: Purge[], purge: Purge): void {
+  purges.splice(purges.indexOf(purge), 1);
 }

@@ -22,7 +22,7 @@ export function sweepPurges(databases: Databases, clock: Clock): boolean {
         data.nowMs = clock.wallMs();
       }
       isBusy = true;
-      if (purge.keys === null ? sweepPrefix(keyspace, purge) : sweepKeys(keyspace, purge.keys))
+      if (purge.keysByTag === null ? sweepPrefix(keyspace, purge) : sweepTags(keyspace, purge.keysByTag))
         keyspace.endPurge(purge.version);
       if (clock.monotonicMs() >= endMs) return true;
     }
@@ -31,13 +31,15 @@ export function sweepPurges(databases: Databases, clock: Clock): boolean {
 }
 
 /** Returns whether all are gone. */
-function sweepKeys(keyspace: Keyspace, keys: Set<string>): boolean {
+function sweepTags(keyspace: Keyspace, keysByTag: Map<string, Set<string>>): boolean {
   let left = KEYS_PER_STEP;
-  for (const key of keys) {
-    if (left-- === 0) return false;
-    // Whoever looks a purged key up removes it.
-    touch(keyspace, key);
-    keys.delete(key);
+  for (const keys of keysByTag.values()) {
+    for (const key of keys) {
+      if (left-- === 0) return false;
+      // Whoever looks a purged key up removes it.
+      touch(keyspace, key);
+      keys.delete(key);
+    }
   }
   return true;
 }

@@ -61,11 +61,16 @@ export class TagIndex {
     }
   }
 
-  /** Takes a tag out of the index and hands over the keys that had it; null when there is none. The keys keep their other tags. */
-  takeTag(tag: string): Set<string> | null {
-    const keys = this.#keysByTag.get(tag) ?? null;
+  /** How many keys have the tag. */
+  countOf(tag: string): number {
+    return this.#keysByTag.get(tag)?.size ?? 0;
+  }
+
+  /** Takes a tag out of the index and hands over the keys that had it. The keys themselves go on to name it among their tags. */
+  takeTag(tag: string): Set<string> {
+    const keys = this.#keysByTag.get(tag);
     this.#keysByTag.delete(tag);
-    return keys;
+    return keys ?? new Set();
   }
 
   clear(): void {

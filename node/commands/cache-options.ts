@@ -1,12 +1,9 @@
 import type { Args } from '../../lib/codec/resp/index.ts';
-import type { CommandSpec } from '../../lib/commands/index.ts';
+import { type CommandSpec, MAX_TAG_BYTES, MAX_TAGS } from '../../lib/commands/index.ts';
 import { MAX_FENCE_NAME_BYTES } from '../cache/index.ts';
 import { NOT_AN_INTEGER, SYNTAX_ERROR } from './command.ts';
 import { absoluteTime, EX, EXAT, invalidExpiry, PX, PXAT, type TimeUnit } from './expiry-time.ts';
 
-/** Most tags of one key, and the longest. */
-const MAX_TAGS = 64;
-const MAX_TAG_BYTES = 512;
 const U64 = 2n ** 64n;
 const U32 = 2 ** 32;
 const DIGITS = /^\d{1,20}$/;

@@ -1,10 +1,11 @@
 import { RingsideError } from '../../lib/base/index.ts';
 import type { Args, RespWriter } from '../../lib/codec/resp/index.ts';
+import { MAX_PURGED_TAGS } from '../../lib/commands/index.ts';
 import { MAX_PREFIX_PURGES, type Version } from '../cache/index.ts';
 import type { Keyspace } from '../keyspace.ts';
 import { type CommandContext, type CommandHandlers, SYNTAX_ERROR } from './command.ts';
 
-/** Up to this many keys of a tag are removed by the command itself. */
+/** Up to this many keys are removed by the command itself. */
 const KEYS_AT_ONCE = 64;
 const TOO_MANY = new RingsideError(
   'overloaded',
@@ -14,7 +15,9 @@ const TOO_MANY = new RingsideError(
 /** RS.PURGE TAG tag [tag …] | PREFIX prefix */
 function purge({ keyspace }: CommandContext, args: Args, reply: RespWriter) {
   if (args.equalsIgnoreCase(1, 'TAG')) {
-    for (let i = 2; i < args.count; i++) purgeTag(keyspace, args.latin1(i));
+    if (args.count - 2 > MAX_PURGED_TAGS)
+      return reply.error(`ERR one purge is of at most ${MAX_PURGED_TAGS} tags`);
+    purgeTags(keyspace, tagsOf(args, 2));
     return reply.ok();
   }
   if (!args.equalsIgnoreCase(1, 'PREFIX') || args.count !== 3) return reply.error(SYNTAX_ERROR);
@@ -22,19 +25,32 @@ function purge({ keyspace }: CommandContext, args: Args, reply: RespWriter) {
   else reply.error(TOO_MANY);
 }
 
-function purgeTag(keyspace: Keyspace, tag: string): void {
-  keyspace.data.leases.tagPurged(tag);
-  const keys = keyspace.marks.tags.takeTag(tag);
-  if (keys === null) return;
-  if (keys.size > KEYS_AT_ONCE) {
-    const version = keyspace.beginPurge('TAG', tag);
-    keyspace.marks.purges.beginKeys(keys, version);
-    return;
-  }
-  for (const key of keys) {
+/** The tags from argument `first` on, each once. */
+function tagsOf(args: Args, first: number): string[] {
+  const tags = new Set<string>();
+  for (let i = first; i < args.count; i++) tags.add(args.latin1(i));
+  return [...tags];
+}
+
+function purgeTags(keyspace: Keyspace, tags: readonly string[]): void {
+  const { tags: index, purges } = keyspace.marks;
+  for (const tag of tags) keyspace.data.leases.tagPurged(tag);
+  const used = tags.filter((tag) => index.countOf(tag) > 0);
+  if (used.length === 0) return;
+  const keys = used.reduce((sum, tag) => sum + index.countOf(tag), 0);
+  if (keys <= KEYS_AT_ONCE) for (const tag of used) removeTagged(keyspace, tag);
+  else purges.beginTags(takeTags(keyspace, used), keyspace.beginPurge('TAG', ...used));
+}
+
+function removeTagged(keyspace: Keyspace, tag: string): void {
+  for (const key of keyspace.marks.tags.takeTag(tag)) {
     const slot = keyspace.find(Buffer.from(key, 'latin1'), 0, key.length);
     if (slot !== 0) keyspace.remove(slot);
   }
+}
+
+function takeTags({ marks }: Keyspace, tags: readonly string[]): Map<string, Set<string>> {
+  return new Map(tags.map((tag) => [tag, marks.tags.takeTag(tag)]));
 }
 
 function purgePrefix(keyspace: Keyspace, prefix: string): boolean {
@@ -45,12 +61,12 @@ function purgePrefix(keyspace: Keyspace, prefix: string): boolean {
   return true;
 }
 
-/** RS.PURGING high low TAG|PREFIX text: the leader has begun a purge. */
+/** RS.PURGING high low TAG tag … | PREFIX prefix: the leader has begun a purge. */
 function purging({ keyspace }: CommandContext, args: Args, reply: RespWriter) {
   const version = versionOf(args);
   if (version === null || !keyspace.data.isReplaying) return reply.error(SYNTAX_ERROR);
-  const { purges, tags } = keyspace.marks;
-  if (args.equalsIgnoreCase(3, 'TAG')) purges.beginKeys(tags.takeTag(args.latin1(4)) ?? new Set(), version);
+  const { purges } = keyspace.marks;
+  if (args.equalsIgnoreCase(3, 'TAG')) purges.beginTags(takeTags(keyspace, tagsOf(args, 4)), version);
   else purges.beginPrefix(args.latin1(4), version);
   reply.ok();
 }

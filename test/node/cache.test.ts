@@ -301,6 +301,44 @@ t.test('one node, many clients', async (t) => {
       null,
     ]);
   });
+
+  await t.test('many tags at once, and what is written while their keys are being removed', async (t) => {
+    await client.send('FLUSHALL');
+    const tags = Array.from({ length: 1000 }, (_, i) => `m${i}`);
+    const sets: Promise<RespValue>[] = [];
+    client.socket.cork();
+    for (let i = 0; i < 20_000; i++)
+      sets.push(client.send('RS.SET', `m:${i}`, 'v', 'TAGS', '2', tags[i % 1000], 'kept'));
+    client.socket.uncork();
+    await Promise.all(sets);
+    t.match(await said(client.send('RS.PURGE', 'TAG', ...tags, 'more')), /^ERR .*1000 tags/);
+    // In one piece, so that nothing has been removed yet when the writes come.
+    const replies = [client.send('RS.PURGE', 'TAG', ...tags), client.send('RS.PURGE', 'PREFIX', 'm:')];
+    for (const command of [
+      ['SET', 'm:1', 's'],
+      ['HSET', 'm:2', 'f', 'v'],
+      ['RPUSH', 'm:3', 'a'],
+      ['SADD', 'm:4', 'a'],
+      ['ZADD', 'm:5', '1', 'a'],
+      ['RS.SET', 'm:6', 'n', 'TAGS', '1', 'm6'],
+      ['RENAME', 'm:1', 'm:7'],
+      ['COPY', 'm:6', 'm:8'],
+      ['RENAME', 'm:9', 'm:10'],
+    ])
+      replies.push(client.send(...(command as [string])));
+    const answers = (await Promise.all(replies.map(said))).join(' ');
+    t.match(answers, /^OK OK OK 1 1 1 1 \d+ OK 1 ERR no such key$/);
+    await until('what was purged is removed', async () => Number(await client.send('DBSIZE')) === 7);
+    t.same(((await client.send('KEYS', '*')) as RespValue[]).map(text).sort(), [
+      'm:2',
+      'm:3',
+      'm:4',
+      'm:5',
+      'm:6',
+      'm:7',
+      'm:8',
+    ]);
+  });
 });
 
 t.test('fences', async (t) => {

@@ -88,7 +88,12 @@ export const ringsideRows: readonly CommandRow[] = [
     'Deletes all keys with a tag or a prefix.',
     '<TAG tag [tag ...] | PREFIX prefix>',
   ),
-  effect('rs.purging', 5, 'A purge has begun.', 'version-high version-low <TAG tag | PREFIX prefix>'),
+  effect(
+    'rs.purging',
+    -5,
+    'A purge has begun.',
+    'version-high version-low <TAG tag [tag ...] | PREFIX prefix>',
+  ),
   effect('rs.purged', 3, 'All keys of a purge are gone.', 'version-high version-low'),
   control(
     'rs.epoch',
