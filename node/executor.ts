@@ -147,40 +147,49 @@ export class Executor {
 
   /** Tries to serve one blocked client with a key that has data. */
   #serve(client: Client, wait: KeyWait, key: Buffer): void {
-    const { args, firstKey, lastKey, serve } = wait;
+    const { args, firstKey, lastKey } = wait;
     const spec = lookupCommand(args.buffer, args.start(0), args.end(0))!;
     let i = firstKey;
     while (i < lastKey && !args.bytes(i).equals(key)) i++;
     const reply = new ReplyWriter();
     reply.protocol = client.protocol;
-    const before = this.#data.log.end;
-    const { dirty } = this.#data;
     this.needsLease = false;
     this.followerTimeoutMs = 0;
     const refusal = this.#refusalOfWrite(spec, client, args);
-    const { observers } = this.#node;
+    const { observers, blocked, clients } = this.#node;
     observers.begin(client);
-    if (refusal === null) {
-      this.#data.logged = false;
-      this.#context.client = client;
-      this.#context.keyspace = this.#databases.at(client.database);
-      const startedMs = this.#node.clock.monotonicMs();
-      if (!serve(this.#context, args, i, reply)) {
-        observers.settle();
-        return;
-      }
-      this.#node.watch.served(spec, client, args, this.#node.clock.monotonicMs() - startedMs);
-      this.#logChange(args, dirty);
-      this.#owe(before);
-    } else reply.error(refusal);
+    if (refusal !== null) reply.error(refusal);
+    else if (!this.#tryServing(client, wait, spec, i, reply)) {
+      observers.settle();
+      return;
+    }
     const { needsLease, followerTimeoutMs } = this;
-    const { blocked, clients } = this.#node;
     client.writeOffset = this.#data.log.end;
     blocked.remove(client);
     const bytes = reply.take();
     const debt = { needsLease, followerTimeoutMs, offset: client.writeOffset };
     clients.get(client.id)?.answer(wait.muted ? bytes.subarray(0, 0) : bytes, debt);
     observers.settle();
+  }
+
+  /** Whether the key that argument `i` names had what the client waits for; the reply is written then. */
+  #tryServing(client: Client, wait: KeyWait, spec: CommandSpec, i: number, reply: ReplyWriter): boolean {
+    const { log, dirty } = this.#data;
+    const before = log.end;
+    const startedMs = this.#node.clock.monotonicMs();
+    this.#data.logged = false;
+    this.#context.client = client;
+    this.#context.keyspace = this.#databases.at(client.database);
+    log.beginUnit();
+    try {
+      if (!wait.serve(this.#context, wait.args, i, reply)) return false;
+      this.#logChange(wait.args, dirty);
+    } finally {
+      log.endUnit();
+    }
+    this.#node.watch.served(spec, client, wait.args, this.#node.clock.monotonicMs() - startedMs);
+    this.#owe(before);
+    return true;
   }
 
   /** Null when the command ran; else why it did not. */
@@ -256,10 +265,15 @@ export class Executor {
     args: Args,
     reply: ReplyWriter,
   ): void {
-    const { dirty } = this.#data;
+    const { dirty, log } = this.#data;
     this.#data.logged = false;
-    this.#call(handler, spec, client, args, reply);
-    this.#logChange(args, dirty);
+    log.beginUnit();
+    try {
+      this.#call(handler, spec, client, args, reply);
+      this.#logChange(args, dirty);
+    } finally {
+      log.endUnit();
+    }
   }
 
   /** Runs, queues or postpones a command of a client that is in a transaction, listens to channels or is tracked, or during a pause. */
@@ -333,9 +347,11 @@ export class Executor {
     client.isExecuting = true;
     client.mayBlock = false;
     reply.arrayHeader(transaction.length);
+    this.#data.log.beginUnit();
     try {
       for (const [spec, frame] of transaction.commands()) this.#runQueued(spec, client, frame, reply);
     } finally {
+      this.#data.log.endUnit();
       client.isExecuting = false;
       client.mayBlock = mayBlock;
       client.lastCommand = 'exec';

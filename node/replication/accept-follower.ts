@@ -28,6 +28,8 @@ export function acceptFollower(
 ): string | RingsideError {
   const refusal = refuse(request, node);
   if (refusal) return refusal;
+  // The stream may not be looked at inside a unit.
+  if (client.isExecuting) return new RingsideError('conflict', 'RS.REPLICATE inside a transaction');
   const connection = node.clients.get(client.id);
   if (!connection) return new RingsideError('bad_request', 'there is no connection to replicate over');
   const { log } = databases.data;

@@ -135,6 +135,15 @@ export function writeFlush(writer: FrameWriter, database: number, version: Versi
   end(writer, database);
 }
 
+/** Length of an `RS.UNIT`. */
+export const UNIT_FRAME_BYTES = '*2\r\n$7\r\nRS.UNIT\r\n$16\r\n0123456789abcdef\r\n'.length;
+
+/** `RS.UNIT bytes`, as 16 hexadecimal digits: the frames in the next so many bytes of the stream take effect together. */
+export function writeUnit(writer: FrameWriter, bytes: number): void {
+  begin(writer, 'RS.UNIT', 1, 0);
+  writer.bulkVersion(Math.floor(bytes / 2 ** 32), bytes % 2 ** 32);
+}
+
 /** `RS.SNAPEND offset version`: every entry has passed; the stream stands at `offset`. Not part of the stream. */
 export function writeSnapEnd(writer: FrameWriter, offset: number, version: Version): void {
   begin(writer, 'RS.SNAPEND', 2, 0);

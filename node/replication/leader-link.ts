@@ -10,6 +10,7 @@ import { BackoffPolicy, connectSocket, type TlsMaterial } from '../../lib/net/in
 import type { Databases } from '../databases.ts';
 import type { Replayer } from './replayer.ts';
 import { StreamApplier, StreamError } from './stream-applier.ts';
+import { StreamUnit } from './stream-unit.ts';
 
 const BACKOFF = { initialMs: 50, maxMs: 1000 };
 /** Longest line of an answer to the greeting. */
@@ -70,6 +71,8 @@ export class LeaderLink {
   #parser: RequestParser | null = null;
   /** Answers to the greeting that are still to come. */
   #greetings = 0;
+  /** What has come of a unit whose end has not; lost with the link. */
+  #unit: StreamUnit | null = null;
   #line = Buffer.alloc(0);
   #retry: NodeJS.Timeout | undefined;
   #silence: NodeJS.Timeout | undefined;
@@ -205,15 +208,39 @@ export class LeaderLink {
     const stream = this.#options.databases.data.log;
     parser.push(chunk);
     while (parser.next()) {
-      const frame = this.#applier.apply(parser);
-      if (frame.kind === 'effect') stream.append(parser.buffer, parser.frameStart, parser.frameEnd);
-      else if (frame.kind === 'lease') this.#grant(frame.epoch, frame.seq);
-      else if (frame.kind === 'snapshot end') this.#endSnapshot(frame.offset);
+      if (this.#unit?.takes(parser)) this.#collect(parser, this.#unit);
+      else this.#apply(parser);
       // A hook may have closed the link.
       if (this.#isClosed) return;
     }
     if (!this.#isSynced && stream.end >= this.#levelAt) this.#synced();
     else if (this.#isSynced && stream.end !== this.#ackedOffset) this.#acknowledge();
+  }
+
+  #apply(parser: RequestParser): void {
+    const frame = this.#applier.apply(parser);
+    if (frame.kind === 'unit') this.#unit = new StreamUnit(parser, frame.bytes);
+    else if (frame.kind === 'lease') this.#grant(frame.epoch, frame.seq);
+    else if (frame.kind === 'snapshot end') this.#endSnapshot(frame.offset);
+    else if (frame.kind === 'effect') {
+      this.#options.databases.data.log.append(parser.buffer, parser.frameStart, parser.frameEnd);
+    }
+  }
+
+  /** Takes a frame of a unit; with the last one they take effect together, and are in this node's own stream together. */
+  #collect(parser: RequestParser, unit: StreamUnit): void {
+    unit.add(parser);
+    if (!unit.isWhole) return;
+    this.#unit = null;
+    const bytes = unit.take();
+    const frames = new RequestParser({ ...this.#options.limits, maxBufferedBytes: bytes.length });
+    frames.push(bytes);
+    frames.next();
+    while (frames.next()) {
+      const { kind } = this.#applier.apply(frames);
+      if (kind !== 'effect') throw new StreamError(`a unit of the stream had a ${kind} in it`);
+    }
+    this.#options.databases.data.log.append(bytes, 0, bytes.length);
   }
 
   #endSnapshot(offset: number): void {
@@ -258,6 +285,7 @@ export class LeaderLink {
     clearTimeout(this.#silence);
     this.#socket = null;
     this.#parser = null;
+    this.#unit = null;
     this.#ackedOffset = -1;
     this.#levelAt = Infinity;
     if (!this.#isSynced) return;

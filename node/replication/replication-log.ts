@@ -1,13 +1,14 @@
 import { FrameWriter } from './frame-writer.ts';
+import { UNIT_FRAME_BYTES, writeUnit } from './frames.ts';
 
 const MAX_SEGMENT_BYTES = 1 << 20;
 /** The backlog is dropped segment by segment, so it must hold a few. */
 const SEGMENTS_PER_BACKLOG = 8;
 
-/** A stretch of the stream. What is written never changes; a reader that keeps one keeps all that follow. */
+/** A stretch of the stream. Outside a unit, what is written never changes; a reader that keeps one keeps all that follow. */
 export interface Segment {
   /** Offset of the first byte in the stream. */
-  readonly offset: number;
+  offset: number;
   readonly buffer: Buffer;
   /** Bytes in use. */
   length: number;
@@ -25,6 +26,12 @@ export class ReplicationLog {
   readonly #backlogBytes: number;
   readonly #segmentBytes: number;
   readonly #writer = new FrameWriter(Buffer.alloc(0));
+  /** How many units have begun and not ended, one in the other. */
+  #openUnits = 0;
+  /** Where the first frame of the unit is, and how many it has. */
+  #unitSegment: Segment;
+  #unitAt = 0;
+  #unitFrames = 0;
   #first: Segment;
   #last: Segment;
   /** Whether anybody needs the stream: false until the first follower comes, so that a lone node does not pay for it. */
@@ -39,7 +46,7 @@ export class ReplicationLog {
     this.#backlogBytes = backlogBytes;
     this.#segmentBytes = Math.min(MAX_SEGMENT_BYTES, Math.ceil(backlogBytes / SEGMENTS_PER_BACKLOG));
     this.replId = replId;
-    this.#first = this.#last = emptySegment(0);
+    this.#first = this.#last = this.#unitSegment = emptySegment(0);
   }
 
   /** Offset behind the last byte. */
@@ -87,9 +94,37 @@ export class ReplicationLog {
     return segment;
   }
 
+  /**
+   * What is written from here to `endUnit` takes effect on followers as a whole or not at all. Nobody may read the stream in between.
+   * Units may contain others; the outermost counts.
+   */
+  beginUnit(): void {
+    if (this.#openUnits++ === 0) this.#unitFrames = 0;
+  }
+
+  /** A unit of several frames gets a frame before them that says how long it is. */
+  endUnit(): void {
+    if (--this.#openUnits > 0 || this.#unitFrames < 2) return;
+    const segment = this.#unitSegment;
+    const at = this.#unitAt;
+    const bytes = this.end - segment.offset - at;
+    segment.buffer.copyWithin(at + UNIT_FRAME_BYTES, at, segment.length);
+    segment.length += UNIT_FRAME_BYTES;
+    this.#writer.buffer = segment.buffer;
+    this.#writer.at = at;
+    writeUnit(this.#writer, bytes);
+    for (let later = segment.next; later !== null; later = later.next) later.offset += UNIT_FRAME_BYTES;
+  }
+
   /** A writer with room for a frame of `maxBytes`; `commit` takes the frame over. */
   begin(maxBytes: number): FrameWriter {
-    if (this.#last.length + maxBytes > this.#last.buffer.length) this.#extend(maxBytes);
+    // There is always room left for the frame before those of a unit.
+    const room = maxBytes + UNIT_FRAME_BYTES;
+    if (this.#last.length + room > this.#last.buffer.length) this.#extend(room);
+    if (this.#unitFrames++ === 0) {
+      this.#unitSegment = this.#last;
+      this.#unitAt = this.#last.length;
+    }
     this.#writer.buffer = this.#last.buffer;
     this.#writer.at = this.#last.length;
     return this.#writer;

@@ -5,8 +5,12 @@ import type { Slot } from '../store/index.ts';
 import { restoreEntry } from '../values/serialize.ts';
 import type { Replayer } from './replayer.ts';
 
-/** What a frame was: an effect of the stream (counted in the offset), a part of a snapshot, its end, or a request for the lease. */
+/**
+ * What a frame was: an effect of the stream (counted in the offset), the announcement of several that belong together (counted too), a part of
+ * a snapshot, its end, or a request for the lease.
+ */
 export type Frame =
+  | { readonly kind: 'unit'; readonly bytes: number }
   | { readonly kind: 'effect' | 'snapshot' }
   | { readonly kind: 'snapshot end'; readonly offset: number }
   | { readonly kind: 'lease'; readonly epoch: number; readonly seq: number };
@@ -63,6 +67,7 @@ export class StreamApplier {
     if (args.equalsIgnoreCase(0, 'RS.LEASE')) {
       return { kind: 'lease', epoch: numberOf(args, 1), seq: numberOf(args, 2) };
     }
+    if (args.equalsIgnoreCase(0, 'RS.UNIT')) return { kind: 'unit', bytes: unitBytes(args) };
     if (args.equalsIgnoreCase(0, 'RS.FLUSH')) return this.#flush(args);
     if (args.equalsIgnoreCase(0, 'RS.SNAPEND')) {
       this.#observe(args, 2);
@@ -188,6 +193,11 @@ function numberOf(args: Args, i: number): number {
   const value = i < args.count ? args.integer(i) : null;
   if (value === null || value < 0) throw new StreamError(`malformed ${args.latin1(0)}`);
   return value;
+}
+
+function unitBytes(args: Args): number {
+  if (args.count !== 2 || args.length(1) !== 16) throw new StreamError('malformed RS.UNIT');
+  return hexWord(args.buffer, args.start(1)) * 2 ** 32 + hexWord(args.buffer, args.start(1) + 8);
 }
 
 /** Eight hexadecimal digits, as `FrameWriter` writes them. */
