@@ -121,8 +121,9 @@ async function takeRole(
   admin: string,
 ): Promise<() => void> {
   const { node } = parts.config;
-  const { shard } = parts.services;
+  const { shard, clock } = parts.services;
   if (!node.standalone) return attach(parts, controller, address, admin);
+  parts.databases.data.versions.startAtTime(clock.wallMs());
   if (node.replicaof && node.replicaof !== 'no one') {
     const [host, port] = node.replicaof.split(' ');
     controller.follow({ host, port: Number(port), shardEpoch: 0 });

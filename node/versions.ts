@@ -1,6 +1,9 @@
 const LOW_RANGE = 2 ** 32;
 /** Bits of the upper word below the shard epoch: the counter has 44 bits, 32 of them in the lower word. */
 const COUNTER_HIGH_BITS = 12;
+/** How versions go with the time: so many a millisecond, and so many milliseconds for each step of the upper word. */
+const VERSIONS_PER_MS = 2 ** 22;
+const TIME_HIGH_MS = LOW_RANGE / VERSIONS_PER_MS;
 
 /**
  * Hands out versions of values: u64, the shard epoch in the upper 20 bits, a counter in the lower 44. Each is higher than all that were
@@ -28,6 +31,15 @@ export class VersionClock {
   /** Goes on at a shard epoch (below 2^20); an older one than observed changes nothing. */
   startEpoch(epoch: number): void {
     this.observe((epoch << COUNTER_HIGH_BITS) >>> 0, 0);
+  }
+
+  /**
+   * Goes on where no earlier process of a node without shard epochs can have been, by the wall clock (milliseconds): 2^22 versions for each
+   * millisecond that there has been, far more than can be written in one. Good until the year 2109, and as long as the clock is not set
+   * back by more than the node was down.
+   */
+  startAtTime(wallMs: number): void {
+    this.observe(Math.floor(wallMs / TIME_HIGH_MS) >>> 0, ((wallMs % TIME_HIGH_MS) * VERSIONS_PER_MS) >>> 0);
   }
 
   /** The highest version, in decimal. */

@@ -1,9 +1,15 @@
+import { RingsideError } from '../../lib/base/index.ts';
 import type { Args } from '../../lib/codec/resp/index.ts';
 import { type CommandSpec, MAX_TAG_BYTES, MAX_TAGS } from '../../lib/commands/index.ts';
 import { MAX_FENCE_NAME_BYTES } from '../cache/index.ts';
 import { NOT_AN_INTEGER, SYNTAX_ERROR } from './command.ts';
 import { absoluteTime, EX, EXAT, invalidExpiry, PX, PXAT, type TimeUnit } from './expiry-time.ts';
 
+/** What a key with tags is refused with when there is no memory for them. */
+export const NO_ROOM_FOR_TAGS = new RingsideError(
+  'overloaded',
+  'the index of tags takes as much as node.limits.maxTagBytes allows',
+).toResp();
 const U64 = 2n ** 64n;
 const U32 = 2 ** 32;
 const DIGITS = /^\d{1,20}$/;

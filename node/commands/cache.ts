@@ -4,7 +4,7 @@ import { DEFAULT_LEASE_MS, MAX_LEASE_MS } from '../cache/index.ts';
 import { NOTIFY_GENERIC, NOTIFY_STRING } from '../data-set.ts';
 import type { Keyspace } from '../keyspace.ts';
 import { type Slot, STRING } from '../store/index.ts';
-import { type CacheOptions, parseCacheOptions, parseFence } from './cache-options.ts';
+import { type CacheOptions, NO_ROOM_FOR_TAGS, parseCacheOptions, parseFence } from './cache-options.ts';
 import { type CommandContext, type CommandHandlers, SYNTAX_ERROR, WRONG_TYPE } from './command.ts';
 
 const LEASE_VOID = errorCatalogue.lease_void.resp;
@@ -117,11 +117,6 @@ function refusalOf(context: CommandContext, args: Args, slot: Slot, options: Cac
   if (tags.length > 0 && !keyspace.marks.tags.hasRoomFor(args.latin1(1), tags)) return NO_ROOM_FOR_TAGS;
   return null;
 }
-
-const NO_ROOM_FOR_TAGS = new RingsideError(
-  'overloaded',
-  'the index of tags takes as much as node.limits.maxTagBytes allows',
-).toResp();
 
 /** The last thing before a fenced write happens. Returns the text of an error. */
 function raiseFence(keyspace: Keyspace, { fence }: CacheOptions): string | null {

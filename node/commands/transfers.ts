@@ -2,6 +2,7 @@ import type { Args, RespWriter } from '../../lib/codec/resp/index.ts';
 import { NOTIFY_GENERIC } from '../data-set.ts';
 import type { Keyspace } from '../keyspace.ts';
 import { copyEntry, type EntryPlace, moveEntry } from '../values/transfer.ts';
+import { NO_ROOM_FOR_TAGS } from './cache-options.ts';
 import { type CommandContext, type CommandHandlers, NOT_AN_INTEGER, SYNTAX_ERROR } from './command.ts';
 import { bytesEqual, notify } from './lookup.ts';
 
@@ -91,6 +92,14 @@ function parseCopy(context: CommandContext, args: Args): CopyOptions | string {
   return options;
 }
 
+/** Whether the index of tags can take those of a copy. A move needs no more than there is. */
+function hasRoomForTags({ store, marks }: Keyspace, target: Keyspace, args: Args): boolean {
+  if (marks.tags.size === 0) return true;
+  const slot = store.find(args.buffer, args.start(1), args.end(1));
+  if (!store.hasTags(slot)) return true;
+  return target.marks.tags.hasRoomFor(args.latin1(2), marks.tags.tagsOf(args.latin1(1)));
+}
+
 function copy(context: CommandContext, args: Args, reply: RespWriter) {
   const { keyspace } = context;
   const options = parseCopy(context, args);
@@ -99,6 +108,7 @@ function copy(context: CommandContext, args: Args, reply: RespWriter) {
   if (target === keyspace && sameKey(args)) return reply.error(SAME_OBJECT);
   if (keyspace.read(args.buffer, args.start(1), args.end(1)) === 0) return reply.integer(0);
   if (isThere(target, args, 2) && !replace) return reply.integer(0);
+  if (!hasRoomForTags(keyspace, target, args)) return reply.error(NO_ROOM_FOR_TAGS);
   copyEntry(place(keyspace, args, 1), place(target, args, 2));
   notify(target, NOTIFY_GENERIC, 'copy_to', args, 2);
   reply.integer(1);

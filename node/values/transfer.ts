@@ -1,3 +1,4 @@
+import type { Marks } from '../cache/index.ts';
 import type { Keyspace } from '../keyspace.ts';
 import { LIST, type Slot, STRING, type StoredObject, type ValueType, ZSET } from '../store/index.ts';
 import { dumpEntry, restoreEntry } from './serialize.ts';
@@ -17,15 +18,14 @@ interface Content {
   readonly bytes: Buffer;
   readonly wasEdited: boolean;
   readonly expiresAt: number;
-  readonly clientFlags: number;
-  readonly softExpiresAt: number;
+  readonly marks: Marks | null;
 }
 
 function find({ keyspace, buffer, start, end }: EntryPlace): Slot {
   return keyspace.store.find(buffer, start, end);
 }
 
-function contentOf({ store }: Keyspace, slot: Slot): Content {
+function contentOf({ store, marks }: Keyspace, slot: Slot): Content {
   const object = store.objectOf(slot);
   const bytes = Buffer.allocUnsafe(object === null ? store.length(slot) : 0);
   if (object === null) store.copyValue(slot, bytes, 0);
@@ -35,8 +35,7 @@ function contentOf({ store }: Keyspace, slot: Slot): Content {
     bytes,
     wasEdited: store.wasEdited(slot),
     expiresAt: store.expiresAt(slot),
-    clientFlags: store.clientFlags(slot),
-    softExpiresAt: store.softExpiresAt(slot),
+    marks: marks.of(store, slot),
   };
 }
 
@@ -60,14 +59,13 @@ function finish(to: EntryPlace, content: Content): void {
   const { keyspace, buffer, start, end } = to;
   const { store } = keyspace;
   if (content.expiresAt !== 0) store.setExpiry(find(to), content.expiresAt);
-  const { clientFlags, softExpiresAt } = content;
-  if (clientFlags !== 0 || softExpiresAt !== 0) keyspace.mark(find(to), { clientFlags, softExpiresAt });
+  if (content.marks !== null) keyspace.mark(find(to), content.marks);
   keyspace.modified(find(to));
   keyspace.logValue(find(to));
   if (content.type === LIST || content.type === ZSET) keyspace.signalReady(buffer, start, end);
 }
 
-/** Makes the entry another one: same value, expiry, flags and soft expiry. What the other key held goes. Takes no time for collections. */
+/** Makes the entry another one: same value, expiry and marks, a new version. What the other key held goes. Takes no time for collections. */
 export function moveEntry(from: EntryPlace, to: EntryPlace): void {
   const content = contentOf(from.keyspace, find(from));
   const former = find(to);
@@ -77,7 +75,7 @@ export function moveEntry(from: EntryPlace, to: EntryPlace): void {
   finish(to, content);
 }
 
-/** As `moveEntry`, but the entry stays and the other one gets a copy of the value. */
+/** As `moveEntry`, but the entry stays and the other one gets a copy of value and marks. */
 export function copyEntry(from: EntryPlace, to: EntryPlace): void {
   const source = find(from);
   const content = contentOf(from.keyspace, source);

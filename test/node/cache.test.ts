@@ -510,6 +510,112 @@ t.test('namespaces', async (t) => {
   });
 });
 
+t.test('versions of a restarted node are above those of the one before', async (t) => {
+  const first = await startStandaloneNode(t);
+  const version = BigInt((await connect(t, first).text('RS.SET', 'k', 'before'))!);
+  first.kill('SIGKILL');
+  await first.ended;
+  const client = connect(t, await startStandaloneNode(t));
+  const again = BigInt((await client.text('RS.SET', 'k', 'after'))!);
+  t.ok(again > version, `${again} is above ${version}`);
+  t.match(await said(client.send('RS.SET', 'k', 'x', 'IFVERSION', String(version))), /^PRECONDITION/);
+});
+
+t.test('marks go where the value goes', async (t) => {
+  const leader = await startStandaloneNode(t);
+  const client = connect(t, leader);
+  const port = leader.ready.resp.split(':')[1];
+  const follower = await startStandaloneNode(t, '--replicaof', `127.0.0.1 ${port}`);
+  const there = connect(t, follower);
+  await until('the link is up', async () => (await said(client.send('WAIT', '1', '100'))) === '1');
+  const onBoth = async (ask: (node: RespClient) => Promise<unknown>) => {
+    await client.send('WAIT', '1', '5000');
+    const [here, copy] = [await ask(client), await ask(there)];
+    t.same(copy, here, 'as on the follower');
+    return here;
+  };
+  const marks = async (key: string, database = 0) =>
+    onBoth(async (node) => {
+      await node.send('SELECT', String(database));
+      const { value, version, flags, softTtlMs, state } = await read(node, key);
+      await node.send('SELECT', '0');
+      return { value, version, flags, isSoft: softTtlMs > 0, state };
+    });
+  const marked = { value: 'v', flags: 7, isSoft: true, state: 'hit' };
+  const bare = { flags: 0, isSoft: false };
+  const set = (key: string) =>
+    client.text('RS.SET', key, 'v', 'EX', '900', 'SOFTPX', '800000', 'FLAGS', '7', 'TAGS', '2', 'a', 'b');
+  const keys = async (node: RespClient, database: number) => {
+    await node.send('SELECT', String(database));
+    const found = ((await node.send('KEYS', '*')) as RespValue[]).map(text).sort();
+    await node.send('SELECT', '0');
+    return found;
+  };
+
+  const version = BigInt((await set('one'))!);
+  await client.send('RENAME', 'one', 'two');
+  const renamed = (await marks('two')) as Read;
+  t.match(renamed, marked, 'RENAME');
+  t.ok(BigInt(renamed.version) > version, 'with a new version');
+  await client.send('COPY', 'two', 'three');
+  t.match(await marks('three'), marked, 'COPY');
+  await client.send('COPY', 'two', 'five', 'DB', '1');
+  await client.send('RENAMENX', 'two', 'four');
+  await client.send('MOVE', 'four', '1');
+  t.match(await marks('four', 1), marked, 'RENAMENX and MOVE');
+  await client.send('SWAPDB', '0', '1');
+  t.match(await marks('five'), marked, 'SWAPDB');
+
+  await client.text('RS.PURGE', 'TAG', 'b');
+  t.same(await onBoth((node) => keys(node, 0)), [], 'four and five had the tag');
+  t.same(await onBoth((node) => keys(node, 1)), ['three'], 'a purge is of one database');
+
+  await set('six');
+  const payload = (await client.send('DUMP', 'six')) as Buffer;
+  await client.send('RESTORE', 'six', '0', payload, 'REPLACE');
+  t.match(await marks('six'), { value: 'v', ...bare }, 'RESTORE brings a value without marks');
+  await set('seven');
+  await client.send('BITOP', 'NOT', 'seven', 'seven');
+  t.match(await marks('seven'), bare, 'BITOP makes a new value');
+  await set('eight');
+  await client.send('SET', 'plain', 'v');
+  await client.send('RENAME', 'plain', 'eight');
+  t.match(await marks('eight'), { value: 'v', ...bare }, 'the marks of what was overwritten are gone');
+  for (const [i, store] of [
+    ['SUNIONSTORE', 'KEY', 'set'],
+    ['ZUNIONSTORE', 'KEY', '1', 'set'],
+    ['SORT', 'set', 'ALPHA', 'STORE', 'KEY'],
+  ].entries()) {
+    await client.send('SADD', 'set', 'x');
+    await set(`store:${i}`);
+    await client.send(...(store.map((part) => (part === 'KEY' ? `store:${i}` : part)) as [string]));
+  }
+  await client.send('SADD', 'tagged', 'm');
+  await client.send('RS.MARK', 'tagged', 'TAGS', '1', 'a');
+  await client.send('RENAME', 'tagged', 'moved');
+  await client.send('SADD', 'moved', 'n');
+  await client.text('RS.PURGE', 'TAG', 'a');
+  t.same(
+    await onBoth((node) => keys(node, 0)),
+    ['eight', 'set', 'seven', 'six', 'store:0', 'store:1', 'store:2'],
+    'only the collection still had the tag',
+  );
+});
+
+t.test('a copy of tags is refused when there is no room for them', async (t) => {
+  const node = await startStandaloneNode(t, '--set', 'node.limits.maxTagBytes=64kb');
+  const client = connect(t, node);
+  await client.text('RS.SET', 'a', 'v', 'TAGS', '1', 'x');
+  let stored = 0;
+  while (/^\d+$/.test((await said(client.send('RS.SET', `f:${stored}`, 'v', 'TAGS', '1', 'y')))!)) stored++;
+  t.ok(stored > 200 && stored < 400, `${stored} more keys had room`);
+  t.match(await said(client.send('COPY', 'a', 'b')), /^OVERLOADED .*maxTagBytes/);
+  t.equal(await client.text('EXISTS', 'b'), '0');
+  t.equal(await client.text('RENAME', 'a', 'c'), 'OK', 'a move takes no more');
+  await client.text('RS.PURGE', 'TAG', 'x');
+  t.equal(await client.text('EXISTS', 'c'), '0');
+});
+
 t.test('a follower has marks, fences and purges too', async (t) => {
   const leader = await startStandaloneNode(t);
   const client = connect(t, leader);

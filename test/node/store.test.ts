@@ -355,6 +355,49 @@ t.test('memory follows what is held, whatever sizes come and go', async (t) => {
   t.ok(store.reservedBytes < 4 << 20, 'given back');
 });
 
+t.test(
+  'more may lie idle while there is room; as the budget fills it is won back before much is evicted',
+  async (t) => {
+    for (const maxMemoryPolicy of ['allkeys-lru', 'allkeys-s3-fifo', 'allkeys-random']) {
+      const random = seededRandom(seed + 4);
+      const { databases, keyspace } = databasesOf();
+      const settings = { maxMemoryBytes: 16 << 20, maxMemoryPolicy } as Parameters<typeof makeRoom>[1];
+      const { store } = keyspace;
+      const share = () => store.fragmentationBytes / store.usedBytes;
+      const grow = () => {
+        const key = `grows:${random.int(12_000)}`;
+        const slot = lookup(store, key);
+        if (slot === 0) put(keyspace, key, 'x');
+        else store.setLatin1(slot, 'x'.repeat(1 + random.int(1000)));
+      };
+      for (let i = 0; i < 60_000; i++) {
+        makeRoom(databases, settings);
+        grow();
+      }
+      t.ok(
+        share() > 0.1 && share() < 0.3,
+        `${maxMemoryPolicy}: ${share().toFixed(3)} lies idle with room left`,
+      );
+      const { size } = store;
+      let most = 0;
+      let usedAtEviction = 0;
+      for (let i = 0; i < 60_000; i++) {
+        makeRoom(databases, settings);
+        if (usedAtEviction === 0 && store.size < size + i) usedAtEviction = store.usedBytes;
+        put(keyspace, `fills:${i}`, 'x'.repeat(random.int(400)));
+        most = Math.max(most, store.reservedBytes);
+      }
+      const part = (bytes: number) => (bytes / settings.maxMemoryBytes).toFixed(3);
+      t.ok(most < 1.03 * settings.maxMemoryBytes, `at most ${part(most)} of the budget is reserved`);
+      t.ok(
+        usedAtEviction > 0.82 * settings.maxMemoryBytes,
+        `${part(usedAtEviction)} is used when the first one goes`,
+      );
+      t.ok(share() < 0.1, `${share().toFixed(3)} lies idle in the end`);
+    }
+  },
+);
+
 t.test('keys that collide are told apart, and binary ones are exact', async (t) => {
   const store = new MemoryStore({ hashSeed: 1 });
   const odd = ['', '\0', '\xff\xfe\r\n', '\0\0', 'é', 'a'.repeat(5000)];
@@ -434,6 +477,20 @@ t.test('expired entries are hidden at once, and removed by whoever leads', async
   t.equal(keyspace.expireSome(1000), 99);
   t.equal(keyspace.store.size, 200);
   t.equal(keyspace.store.expiringCount, 100);
+});
+
+t.test('versions without a shard epoch go on where no earlier process was', async (t) => {
+  const at = (wallMs: number) => {
+    const { versions } = keyspaceOf();
+    versions.startAtTime(wallMs);
+    return versions;
+  };
+  const startMs = Date.UTC(2026, 10, 21);
+  const first = at(startMs);
+  t.equal(first.toString(), String(BigInt(startMs) << 22n));
+  for (let i = 0; i < 1_000_000; i++) first.next();
+  t.ok(BigInt(at(startMs + 1).toString()) > BigInt(first.toString()), 'a million writes in a millisecond');
+  t.equal(at(Date.UTC(2109)).toString(), String(BigInt(Date.UTC(2109)) << 22n), 'up to the last year');
 });
 
 t.test('versions only grow, and carry the shard epoch on top', async (t) => {
