@@ -8,6 +8,9 @@ export class TcpProxy {
   readonly #pairs = new Set<[net.Socket, net.Socket]>();
   #refusing = false;
   #stalled = false;
+  /** Bytes from the target that still pass before the cut. */
+  #bytesToCut = Number.POSITIVE_INFINITY;
+  #onCut: () => void = () => {};
 
   private constructor(target: string) {
     this.#target = target;
@@ -41,6 +44,7 @@ export class TcpProxy {
     upstream.on('error', () => {});
     const pair: [net.Socket, net.Socket] = [client, upstream];
     this.#pairs.add(pair);
+    upstream.on('data', (chunk: Buffer) => this.#count(chunk.length));
     for (const [from, to] of [pair, [upstream, client]]) {
       from.pipe(to);
       from.on('close', () => {
@@ -55,9 +59,24 @@ export class TcpProxy {
     for (const socket of [client, upstream]) socket.unpipe().pause();
   }
 
+  #count(bytes: number): void {
+    this.#bytesToCut -= bytes;
+    if (this.#bytesToCut <= 0) this.cut();
+  }
+
+  /** Cuts once about `bytes` more have come from the target, wherever in a frame that is, unless it is cut before; resolves once it is. */
+  cutAfter(bytes: number): Promise<void> {
+    this.#bytesToCut = bytes;
+    return new Promise((resolve) => {
+      this.#onCut = resolve;
+    });
+  }
+
   /** Destroys every connection; refuses new ones until `restore`. */
   cut(): void {
     this.#refusing = true;
+    this.#bytesToCut = Number.POSITIVE_INFINITY;
+    this.#onCut();
     for (const [client, upstream] of this.#pairs) {
       client.destroy();
       upstream.destroy();
