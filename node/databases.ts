@@ -111,6 +111,11 @@ export class Databases {
     for (const keyspace of this.#keyspaces) if (keyspace) keyspace.store.maintain();
   }
 
+  /** How many bytes may lie idle in each store, as a share of what lives there. */
+  set idleShare(share: number) {
+    for (const keyspace of this.#keyspaces) if (keyspace) keyspace.store.idleShare = share;
+  }
+
   /** Number of entries in all databases. */
   get size(): number {
     let size = 0;

@@ -10,6 +10,11 @@ import { tooLargeValue } from './value-limit.ts';
 const OOM = errorCatalogue.out_of_memory.resp;
 /** Entries that may go before one command runs: about a millisecond. What is missing then goes before the next one. */
 const MAX_EVICTIONS = 1000;
+/** Shares of what lives that may lie idle: the most up to the first part of the budget, the least from the second part on. */
+const MOST_IDLE = 1 / 4;
+const LEAST_IDLE = 1 / 14;
+const ROOMY = 0.7;
+const NARROW = 0.9;
 
 /**
  * Why a write must not run, for the memory it would take or the size of its values; null when it may. Evicts first, from the budgets of the
@@ -52,14 +57,25 @@ export function makeRoom(
   const { maxMemoryBytes, maxMemoryPolicy } = settings;
   databases.setPolicy(maxMemoryPolicy, maxMemoryBytes);
   databases.maintain();
-  for (let i = 0; i < MAX_EVICTIONS && isOver(databases, maxMemoryBytes); i++) {
+  let { chargedBytes } = databases;
+  databases.idleShare = idleShare(chargedBytes, maxMemoryBytes);
+  for (let i = 0; i < MAX_EVICTIONS; i++) {
+    const isOver = databases.isFull || (maxMemoryBytes > 0 && chargedBytes > maxMemoryBytes);
+    if (!isOver) return true;
     if (!evictFromLargest(databases)) return false;
+    chargedBytes = databases.chargedBytes;
   }
   return true;
 }
 
-function isOver(databases: Databases, maxBytes: number): boolean {
-  return databases.isFull || (maxBytes > 0 && databases.chargedBytes > maxBytes);
+/**
+ * How many bytes may lie idle, as a share of what lives: a quarter while there is room, since winning them back takes time, and less and less
+ * (down to a fourteenth) when the budget (0: none) is about to be used up.
+ */
+export function idleShare(chargedBytes: number, maxBytes: number): number {
+  if (maxBytes === 0) return MOST_IDLE;
+  const used = (chargedBytes / maxBytes - ROOMY) / (NARROW - ROOMY);
+  return MOST_IDLE - (MOST_IDLE - LEAST_IDLE) * Math.min(1, Math.max(0, used));
 }
 
 /** Evicts from whichever namespace of whichever database takes most and has something to give. */

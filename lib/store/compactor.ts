@@ -1,9 +1,10 @@
 import type { Segment } from './segment.ts';
 import type { SegmentLog } from './segment-log.ts';
 
-/** This much may lie idle beside a part (`ALLOWED_PARTS`) of what is live before space is won back. */
+/** This much may lie idle beside a share of what is live before space is won back. */
 const ALLOWED_BYTES = 128 << 10;
-const ALLOWED_PARTS = 14;
+/** The least share. It is dear: records move as often as some seven go. At a quarter it is as often as two go. */
+const MIN_IDLE_SHARE = 1 / 14;
 /** What moves may grow by, in parts of it. */
 const SLACK_PARTS = 64;
 
@@ -18,6 +19,8 @@ export class Compactor<Owner> {
   #target: Segment<Owner> | null = null;
   /** Segments that are still to be emptied, with the present one. */
   #segmentsLeft = 0;
+  /** How much may lie idle, as a share of what is live. */
+  idleShare = MIN_IDLE_SHARE;
 
   constructor(log: SegmentLog<Owner>) {
     this.#log = log;
@@ -25,7 +28,7 @@ export class Compactor<Owner> {
 
   /** Idle bytes that are not worth an effort. */
   get allowedDead(): number {
-    return this.#log.live / ALLOWED_PARTS + ALLOWED_BYTES;
+    return this.#log.live * this.idleShare + ALLOWED_BYTES;
   }
 
   get isRunning(): boolean {

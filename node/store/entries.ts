@@ -26,8 +26,9 @@ const MAX_SEGMENT_BYTES = 4 << 20;
 const MIN_SEGMENT_BYTES = 64 << 10;
 /** A segment is at most this part of the budget, which is what eviction gives back at once. */
 const BUDGET_SEGMENTS = 256;
-/** Records moved for each one removed, and by one call at most. */
+/** Records moved for each one removed, when there is too much idle also for so many bytes that are written, and by one call at most. */
 const MOVES_PER_REMOVAL = 16;
+const BYTES_PER_MOVE = 64;
 const MAX_MOVES = 256;
 /** For each byte that is written, this many idle bytes more may be charged. */
 const IDLE_CHARGE = 4;
@@ -93,6 +94,15 @@ export class Entries {
     this.#expiryLinks = new RecordLinks(this.records, EXPIRY);
     this.#policyLinks = new RecordLinks(this.records, LINKS);
     this.space(0);
+  }
+
+  /** How much may lie idle, as a share of what is live. */
+  get idleShare(): number {
+    return this.#compactor.idleShare;
+  }
+
+  set idleShare(share: number) {
+    this.#compactor.idleShare = share;
   }
 
   /** The space of this number; makes it, and those before it, when it is not there yet. */
@@ -396,7 +406,9 @@ export class Entries {
     let isMoving = false;
     if (log.dead > 0 || this.#isConverting) {
       log.releaseOpen();
-      let left = Math.min(MAX_MOVES, moves || this.#removals * MOVES_PER_REMOVAL);
+      const written = log.taken - this.#taken;
+      let left = moves || this.#removals * MOVES_PER_REMOVAL + Math.floor(written / BYTES_PER_MOVE);
+      left = Math.min(MAX_MOVES, left);
       while (left > 0 && this.#compact()) left--;
       isMoving = left === 0;
       log.releaseEmptied();
@@ -439,8 +451,8 @@ export class Entries {
 
   /**
    * Says what is charged beside the records until the next call, so that each eviction brings the charge down. Idle bytes that come into being
-   * by evicting are charged little by little, or else the first evictions would call for more and more of them; the segments that s3-fifo is
-   * about to empty are not charged.
+   * by evicting are charged little by little and up to a bound, or else the first evictions would call for more and more of them; what has been
+   * charged stays so while it is there. The segments that s3-fifo is about to empty are not charged.
    */
   #charge(): void {
     const { log } = this.records;
@@ -451,7 +463,8 @@ export class Entries {
       if (rule.policy === 's3-fifo') unused += (small.oldest?.dead ?? 0) + (main.oldest?.dead ?? 0);
     }
     this.#policyBytes = policyBytes;
-    const idle = Math.max(0, Math.min(log.dead - unused, 1.5 * this.#compactor.allowedDead));
+    const bound = Math.max(this.#idle, 1.5 * this.#compactor.allowedDead);
+    const idle = Math.max(0, Math.min(log.dead - unused, bound));
     this.#idle = Math.min(idle, this.#idle + IDLE_CHARGE * (log.taken - this.#taken));
     this.#taken = log.taken;
   }

@@ -55,6 +55,14 @@ export class MemoryStore implements Store {
     return this.#entries.fragmentationBytes;
   }
 
+  get idleShare(): number {
+    return this.#entries.idleShare;
+  }
+
+  set idleShare(share: number) {
+    this.#entries.idleShare = share;
+  }
+
   get bytesByClass(): BytesByClass {
     return this.#entries.bytesByClass;
   }

@@ -51,6 +51,8 @@ export interface Store {
   readonly isFull: boolean;
   /** Bytes that lie idle between the entries. */
   readonly fragmentationBytes: number;
+  /** How many bytes may lie idle before `maintain` wins them back, as a share of what lives: the more, the less often entries are moved. */
+  idleShare: number;
   /** What memory is taken for. */
   readonly bytesByClass: BytesByClass;
 
