@@ -67,6 +67,7 @@ export class RespServer {
         setting: 'node.port',
         host: bind,
         port: port === 'auto' ? 0 : Number(port),
+        sharedReads: true,
         tls,
         get maxConnections() {
           return node.settings.maxClients;

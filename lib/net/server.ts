@@ -7,6 +7,7 @@ import { type ListenerFigures, listenerFigures } from './net-metrics.ts';
 import { errorCode, listenError } from './node-error.ts';
 import { isRefusal, judgePeer, type Peer, type Refusal, type RefusalReason } from './peer.ts';
 import { RefusalLog } from './refusals.ts';
+import { SharedReadSocket } from './shared-reads.ts';
 import type { TlsMaterial } from './tls-material.ts';
 
 const HANDSHAKE_TIMEOUT_MS = 10_000;
@@ -34,6 +35,8 @@ export interface ListenOptions {
   readonly reusePort?: boolean;
   /** Keeps the way out open after the client closed its side; false by default. */
   readonly allowHalfOpen?: boolean;
+  /** Whoever gets the sockets reads them by `readBytes` alone, which costs plain ones no memory for each read; false by default. */
+  readonly sharedReads?: boolean;
   readonly log: Logger;
   /** Counts connections and refusals under the listener's name. */
   readonly metrics?: Metrics;
@@ -106,9 +109,17 @@ class Listener implements ListeningServer {
       noDelay: true,
       keepAlive: true,
       keepAliveInitialDelay: KEEP_ALIVE_MS,
+      pauseOnConnect: this.#sharesReads,
     });
-    this.#server.on('connection', (socket) => this.#accept(socket));
+    this.#server.on('connection', (socket) =>
+      this.#accept(this.#sharesReads ? SharedReadSocket.of(socket) : socket),
+    );
     this.#tlsServer = options.tls ? this.#createTlsServer(options.tls) : null;
+  }
+
+  /** TLS reads its sockets itself. */
+  get #sharesReads(): boolean {
+    return this.#options.sharedReads === true && this.#options.tls === undefined;
   }
 
   get name(): string {

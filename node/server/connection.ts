@@ -1,6 +1,7 @@
 import type { Socket } from 'node:net';
 import { RingsideError } from '../../lib/base/index.ts';
 import { RequestParser, RespProtocolError } from '../../lib/codec/resp/index.ts';
+import { readBytes } from '../../lib/net/index.ts';
 import type { LinkTransport } from '../replication/follower-link.ts';
 import { Client } from './client.ts';
 import type { ConnectedClient, Debt } from './client-registry.ts';
@@ -62,6 +63,8 @@ export class Connection implements ConnectedClient, Departing, LinkTransport {
   #departing: Buffer | null = null;
   #departingAcknowledges = false;
   #isToDepart = false;
+  /** The last reply is out: what still comes is of no interest. */
+  #hasLeft = false;
 
   constructor(host: ConnectionHost, socket: Socket, addresses: { address: string; localAddress: string }) {
     const { node, limits } = host;
@@ -79,7 +82,7 @@ export class Connection implements ConnectedClient, Departing, LinkTransport {
     this.#parser.authenticated = this.client.authenticated;
     node.clients.add(this);
     node.stats.connectionsReceived++;
-    socket.on('data', (chunk: Buffer) => this.#received(chunk));
+    readBytes(socket, (chunk) => this.#received(chunk));
     socket.once('close', () => this.#closed());
   }
 
@@ -96,11 +99,15 @@ export class Connection implements ConnectedClient, Departing, LinkTransport {
 
   #received(chunk: Buffer): void {
     this.#host.node.stats.inputBytes += chunk.length;
+    if (this.#hasLeft) return;
     this.#parser.push(chunk);
-    if (!this.#isStopped) {
-      this.#run();
-      return;
-    }
+    if (this.#isStopped) this.#stocked();
+    else this.#run();
+    this.#parser.own();
+  }
+
+  /** Something has come that must wait. */
+  #stocked(): void {
     // Who waits is read on for a while, so that it is noticed when the client goes away.
     const { blocked } = this.client;
     if (blocked === null || this.#parser.bufferedBytes > READ_AHEAD_BYTES) this.#socket.pause();
@@ -455,9 +462,9 @@ export class Connection implements ConnectedClient, Departing, LinkTransport {
     if (!this.#queue.isEmpty || this.#socket.destroyed) return;
     if (this.#socket.writableEnded) return;
     this.#leave();
+    this.#hasLeft = true;
     this.#socket.end();
     // What still comes is thrown away, so that the client can read its last reply; but not for ever.
-    this.#socket.removeAllListeners('data');
     this.#socket.resume();
     setTimeout(() => this.#socket.destroy(), LINGER_MS).unref();
   }

@@ -16,10 +16,16 @@ import {
   Pool,
   parseAddress,
   probePort,
+  readBytes,
 } from '../../lib/net/index.ts';
 import { certificateNames, findAllowedName } from '../../lib/net/names.ts';
 import { captureLog } from '../support/capture-log.ts';
 import { until } from '../support/until.ts';
+
+/** Sends back what comes. */
+function echo(socket: net.Socket): void {
+  readBytes(socket, (bytes) => socket.write(Buffer.from(bytes)));
+}
 
 function listenOptions(change: Partial<ListenOptions> = {}): ListenOptions {
   return {
@@ -111,28 +117,95 @@ t.test('a taken port is one sentence with the port and the setting', async (t) =
   );
 });
 
-t.test('a connection over the limit gets its line and is closed, the others go on', async (t) => {
-  const { log, lines } = captureLog();
-  const options = listenOptions({
-    maxConnections: 2,
-    log,
-    onRefused: (socket, reason) => socket.write(`-OVERLOADED ${reason}\r\n`),
-  });
-  const server = await createServer(options, (socket) => socket.pipe(socket));
-  t.teardown(() => server.close());
-  const open = () => openSocket({ host: '127.0.0.1', port: server.port, timeoutMs: 5000 });
-  const [first] = [await open(), await open()];
-  await until('both are in', () => server.connections === 2);
-  t.equal(await readAll(await open()), '-OVERLOADED connection limit\r\n');
-  t.match(lines[0], { reason: 'connection limit', listener: 'resp', peer: /^127/ });
-  first.write('still here');
-  t.equal(String(await new Promise((resolve) => first.once('data', resolve))), 'still here');
-  first.end();
-  await until('one has gone', () => server.connections === 1);
-  const next = await open();
-  next.write('in');
-  t.equal(String(await new Promise((resolve) => next.once('data', resolve))), 'in');
-});
+for (const sharedReads of [false, true]) {
+  t.test(
+    sharedReads ? 'sockets that share the memory they read into' : 'sockets as Node makes them',
+    async (t) => {
+      t.test('a connection over the limit gets its line and is closed, the others go on', async (t) => {
+        const { log, lines } = captureLog();
+        const options = listenOptions({
+          maxConnections: 2,
+          sharedReads,
+          log,
+          onRefused: (socket, reason) => socket.write(`-OVERLOADED ${reason}\r\n`),
+        });
+        const server = await createServer(options, echo);
+        t.teardown(() => server.close());
+        const open = () => openSocket({ host: '127.0.0.1', port: server.port, timeoutMs: 5000 });
+        const [first] = [await open(), await open()];
+        await until('both are in', () => server.connections === 2);
+        t.equal(await readAll(await open()), '-OVERLOADED connection limit\r\n');
+        t.match(lines[0], { reason: 'connection limit', listener: 'resp', peer: /^127/ });
+        first.write('still here');
+        t.equal(String(await new Promise((resolve) => first.once('data', resolve))), 'still here');
+        first.end();
+        await until('one has gone', () => server.connections === 1);
+        const next = await open();
+        next.write('in');
+        t.equal(String(await new Promise((resolve) => next.once('data', resolve))), 'in');
+      });
+
+      t.test('a client that closes its side is closed', async (t) => {
+        const server = await createServer(listenOptions({ sharedReads }), echo);
+        t.teardown(() => server.close());
+        const socket = net.connect({ host: '127.0.0.1', port: server.port, allowHalfOpen: true });
+        socket.end('half');
+        t.equal(await readAll(socket), 'half');
+        await until('it is forgotten', () => server.connections === 0);
+      });
+
+      t.test('close gives open connections their grace, then cuts', async (t) => {
+        const server = await createServer(listenOptions({ sharedReads }), echo);
+        const open = () => openSocket({ host: '127.0.0.1', port: server.port, timeoutMs: 5000 });
+        const polite = await open();
+        await until('it is in', () => server.connections === 1);
+        const closing = server.close(60_000);
+        await t.rejects(open(), { code: 'ECONNREFUSED' }, 'nobody new');
+        polite.write('last words');
+        t.equal(String(await new Promise((resolve) => polite.once('data', resolve))), 'last words');
+        polite.end();
+        await closing;
+
+        const other = await createServer(listenOptions({ sharedReads }), echo);
+        const stubborn = await openSocket({ host: '127.0.0.1', port: other.port, timeoutMs: 5000 });
+        await until('it is in', () => other.connections === 1);
+        await other.close(1);
+        t.equal(await readAll(stubborn), '');
+      });
+
+      t.test('a reset by the peer harms nobody', async (t) => {
+        const server = await createServer(listenOptions({ sharedReads }), echo);
+        t.teardown(() => server.close());
+        const socket = await openSocket({ host: '127.0.0.1', port: server.port, timeoutMs: 5000 });
+        await until('it is in', () => server.connections === 1);
+        socket.resetAndDestroy();
+        await until('it is forgotten', () => server.connections === 0);
+      });
+
+      t.test('what comes in many pieces and while paused comes whole and in order', async (t) => {
+        const sent = Buffer.from(Array.from({ length: 3_000_000 }, (_, i) => i * 7 + (i >> 8)));
+        const pieces: Buffer[] = [];
+        const server = await createServer(listenOptions({ sharedReads }), (socket) => {
+          readBytes(socket, (bytes) => {
+            pieces.push(Buffer.from(bytes));
+            socket.pause();
+            setImmediate(() => socket.resume());
+          });
+        });
+        t.teardown(() => server.close());
+        const sockets = [0, 1].map(() => net.connect({ host: '127.0.0.1', port: server.port }));
+        sockets[0].end(sent);
+        sockets[1].end();
+        await until(
+          'all has come',
+          () => pieces.reduce((sum, { length }) => sum + length, 0) === sent.length,
+        );
+        await until('both are gone', () => server.connections === 0);
+        t.ok(Buffer.concat(pieces).equals(sent));
+      });
+    },
+  );
+}
 
 t.test('a flood of refusals is counted in full and logged in part', async (t) => {
   const { log, lines } = captureLog();
@@ -151,48 +224,11 @@ t.test('a flood of refusals is counted in full and logged in part', async (t) =>
   ]);
 });
 
-t.test('a client that closes its side is closed', async (t) => {
-  const server = await createServer(listenOptions(), (socket) => socket.resume());
-  t.teardown(() => server.close());
-  const socket = net.connect({ host: '127.0.0.1', port: server.port, allowHalfOpen: true });
-  socket.end('half');
-  t.equal(await readAll(socket), '');
-  await until('it is forgotten', () => server.connections === 0);
-});
-
-t.test('close gives open connections their grace, then cuts', async (t) => {
-  const server = await createServer(listenOptions(), (socket) => socket.pipe(socket));
-  const open = () => openSocket({ host: '127.0.0.1', port: server.port, timeoutMs: 5000 });
-  const polite = await open();
-  await until('it is in', () => server.connections === 1);
-  const closing = server.close(60_000);
-  await t.rejects(open(), { code: 'ECONNREFUSED' }, 'nobody new');
-  polite.write('last words');
-  t.equal(String(await new Promise((resolve) => polite.once('data', resolve))), 'last words');
-  polite.end();
-  await closing;
-
-  const other = await createServer(listenOptions(), () => {});
-  const stubborn = await openSocket({ host: '127.0.0.1', port: other.port, timeoutMs: 5000 });
-  await until('it is in', () => other.connections === 1);
-  await other.close(1);
-  t.equal(await readAll(stubborn), '');
-});
-
 t.test('two servers share a port', async (t) => {
   const first = await createServer(listenOptions({ reusePort: true }), () => {});
   const second = await createServer(listenOptions({ reusePort: true, port: first.port }), () => {});
   t.equal(first.port, second.port);
   await Promise.all([first.close(), second.close()]);
-});
-
-t.test('a reset by the peer harms nobody', async (t) => {
-  const server = await createServer(listenOptions(), (socket) => socket.resume());
-  t.teardown(() => server.close());
-  const socket = await openSocket({ host: '127.0.0.1', port: server.port, timeoutMs: 5000 });
-  await until('it is in', () => server.connections === 1);
-  socket.resetAndDestroy();
-  await until('it is forgotten', () => server.connections === 0);
 });
 
 t.test('an atomic file is read back, replaced in order, and cleaned up', async (t) => {

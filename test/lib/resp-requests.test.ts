@@ -79,6 +79,21 @@ function* cut(bytes: Buffer, sizes: readonly number[]): Generator<Buffer> {
   }
 }
 
+/** As `feed`, with all chunks in one piece of memory that is overwritten as soon as the parser has taken what it needs. */
+function feedFromSharedMemory(bytes: Buffer, sizes: readonly number[]): Outcome {
+  const memory = Buffer.alloc(Math.max(1, bytes.length));
+  const parser = new RequestParser(LIMITS);
+  function* chunks(): Generator<Buffer> {
+    for (const chunk of cut(bytes, sizes)) {
+      chunk.copy(memory);
+      yield memory.subarray(0, chunk.length);
+      parser.own();
+      memory.fill('!');
+    }
+  }
+  return feed(parser, chunks());
+}
+
 function parse(bytes: Buffer | string, sizes: readonly number[] = [], limits = LIMITS): Outcome {
   const source = typeof bytes === 'string' ? latin1(bytes) : bytes;
   return feed(new RequestParser(limits), cut(source, sizes), limits);
@@ -133,9 +148,12 @@ t.test('chunks', async (t) => {
           const bytes = Buffer.concat(
             commands.map((parts) => encodeCommand(...parts.map((p) => Buffer.from(p)))),
           );
-          const outcome = parse(bytes, sizes);
-          const expected = commands.map((parts) => parts.map((p) => Buffer.from(p).latin1Slice()));
-          return outcome.error === null && JSON.stringify(outcome.commands) === JSON.stringify(expected);
+          const expected = JSON.stringify({
+            commands: commands.map((parts) => parts.map((p) => Buffer.from(p).latin1Slice())),
+            error: null,
+          });
+          const outcomes = [parse(bytes, sizes), feedFromSharedMemory(bytes, sizes)];
+          return outcomes.every((outcome) => JSON.stringify(outcome) === expected);
         },
       ),
       { numRuns: 200 },
@@ -157,6 +175,23 @@ t.test('chunks', async (t) => {
     }
     t.equal(frames.length, 300);
     t.ok(frames.every(({ view, copy }) => view.equals(copy)));
+  });
+
+  t.test('a command that is put off is still there after its memory was used again', async (t) => {
+    const memory = encodeCommand('SET', 'k', 'now');
+    const parser = new RequestParser(LIMITS);
+    parser.push(Buffer.concat([memory, encodeCommand('GET', 'later')]));
+    t.ok(parser.next());
+    parser.own();
+    parser.push(memory);
+    parser.own();
+    memory.fill('!');
+    t.strictSame(current(parser), ['SET', 'k', 'now']);
+    t.ok(parser.next());
+    t.strictSame(current(parser), ['GET', 'later']);
+    t.ok(parser.next());
+    t.strictSame(current(parser), ['SET', 'k', 'now']);
+    t.notOk(parser.next());
   });
 
   t.test('nothing pending is copied, and nothing consumed is kept', async (t) => {

@@ -67,7 +67,10 @@ export abstract class ByteFeed {
     return this.filled - this.head + (this.tail === null ? 0 : this.tail.length - this.tailAt);
   }
 
-  /** Takes over `chunk`: the caller must not change its bytes any more. Never throws; `next()` tells of a broken limit. */
+  /**
+   * Takes over `chunk`: the caller must not change its bytes any more, unless it calls `own` first.
+   * Never throws; `next()` tells of a broken limit.
+   */
   push(chunk: Buffer): void {
     if (this.failure !== null || chunk.length === 0) return;
     const pending = this.filled - this.head;
@@ -98,6 +101,28 @@ export abstract class ByteFeed {
     if (this.filled === this.head) this.drop();
     this.drained = true;
     return false;
+  }
+
+  /** Copies what is still of interest of the chunks that were pushed, whose memory may then be used again: the current frame and what follows. */
+  own(): void {
+    if (this.tail !== null) this.tail = Buffer.from(this.tail);
+    if (this.owned || this.input === NO_BYTES) return;
+    const from = this.buffer === this.input ? Math.min(this.frameStart, this.head) : this.head;
+    const pending = this.filled - this.head;
+    const room = Math.max(0, Math.min(this.whole - pending, pending));
+    const copy = Buffer.allocUnsafe(this.filled - from + room);
+    this.input.copy(copy, 0, from, this.filled);
+    if (this.buffer === this.input) {
+      this.buffer = copy;
+      this.frameStart -= from;
+      this.frameEnd -= from;
+    }
+    this.input = copy;
+    this.head -= from;
+    this.at -= from;
+    this.headerEnd -= from;
+    this.filled -= from;
+    this.owned = true;
   }
 
   /**
