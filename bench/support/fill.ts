@@ -8,11 +8,11 @@ const COMMANDS_PER_WRITE = 100;
 const CONNECTIONS = 4;
 const OK_BYTES = 5;
 
-/** What to write: keys of 16 bytes that count up, values of `valueBytes`. */
+/** What to write: keys of 16 bytes that count up, values of `valueBytes`, or of what that says of the number of the entry. */
 export interface Fill {
   readonly first: number;
   readonly entries: number;
-  readonly valueBytes: number;
+  readonly valueBytes: number | ((entry: number) => number);
   /** Milliseconds each entry lives, from its number; without it, for ever. */
   readonly ttlMs?: (entry: number) => number;
 }
@@ -60,9 +60,11 @@ async function sendAll(port: number, takeChunk: () => [Buffer, number]): Promise
 }
 
 function setCommands(from: number, to: number, { valueBytes, ttlMs }: Fill): Buffer {
-  const value = `$${valueBytes}\r\n${'x'.repeat(valueBytes)}\r\n`;
+  const valueOf = (bytes: number) => `$${bytes}\r\n${'x'.repeat(bytes)}\r\n`;
+  let value = typeof valueBytes === 'number' ? valueOf(valueBytes) : '';
   let text = '';
   for (let entry = from; entry < to; entry++) {
+    if (typeof valueBytes !== 'number') value = valueOf(valueBytes(entry));
     const key = `key:${String(entry).padStart(12, '0')}`;
     text += `*${ttlMs ? 5 : 3}\r\n$3\r\nSET\r\n$16\r\n${key}\r\n${value}`;
     if (ttlMs) {

@@ -23,7 +23,7 @@ interface NaiveEntry {
   wasEdited: boolean;
 }
 
-function lookup(store: MemoryStore, key: string): number {
+function lookup(store: Pick<MemoryStore, 'find'>, key: string): number {
   const buffer = bytes(`<${key}>`);
   return store.find(buffer, 1, buffer.length - 1);
 }
