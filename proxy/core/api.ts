@@ -17,6 +17,15 @@ export interface SetOptions {
   readonly ttlMs?: number;
   /** Write only when the key does not exist. */
   readonly onlyIfAbsent?: boolean;
+  /** Names to purge the value by. Without them it has none, also when the key had some before. */
+  readonly tags?: readonly Buffer[];
+}
+
+/** What is to be forgotten: these keys, all that have one of these tags, and all that begin with one of these prefixes. */
+export interface Purge {
+  readonly keys: readonly Buffer[];
+  readonly tags: readonly Buffer[];
+  readonly prefixes: readonly Buffer[];
 }
 
 /** What a write did. */
@@ -48,6 +57,11 @@ export interface KeyValueApi {
   mget(keys: readonly Buffer[]): Promise<MgetResult[]>;
   /** Atomic add to a 64-bit signed integer; a missing key counts as 0. Keeps the lifetime. Returns the new number. */
   incr(key: Buffer, by: bigint): Promise<bigint>;
+  /**
+   * Resolves once the leader of every shard concerned has purged: no read after that sees what was there when the purge came. The error of
+   * a partial failure names the shards that failed; a purge may be repeated.
+   */
+  purge(what: Purge): Promise<void>;
 }
 
 /** One upstream node as the admin listener shows it. */

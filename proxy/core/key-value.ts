@@ -1,14 +1,17 @@
-import type { RingsideError } from '../../lib/base/index.ts';
+import { isRingsideError, RingsideError } from '../../lib/base/index.ts';
 import { argsOf, encodeCommand, replyLineEnd, replyNumber, skipReply } from '../../lib/codec/resp/index.ts';
-import type { KeyValueApi, MgetResult, ReadResult, SetOptions, SetResult } from './api.ts';
+import type { KeyValueApi, MgetResult, Purge, ReadResult, SetOptions, SetResult } from './api.ts';
 import { noRing } from './fan-out.ts';
 import { isErrorReply } from './frames.ts';
 import { groupByShard, type KeyGroup, partOf } from './gather.ts';
 import { joinPieces } from './large-frame.ts';
+import { purgeFailure, purgeParts } from './purge.ts';
 import { errorOfReply } from './reply-errors.ts';
 import { acquireRequest, type Request, releaseRequest, type Sink } from './request.ts';
 import type { Router } from './router.ts';
 import type { ShardRoute } from './topology.ts';
+
+type Part = string | Buffer | number | bigint;
 
 /** A reply that outlives its request. */
 interface Reply {
@@ -35,8 +38,14 @@ export class KeyValue implements KeyValueApi {
   }
 
   async set(key: Buffer, value: Buffer, options: SetOptions = {}): Promise<SetResult> {
-    const { ttlMs, onlyIfAbsent = false } = options;
-    const parts = ['SET', key, value, ...(ttlMs === undefined ? [] : ['PX', Math.ceil(ttlMs)])];
+    const { ttlMs, onlyIfAbsent = false, tags = [] } = options;
+    if (tags.length > 0) this.#checkEngine('tags');
+    const expiry = ttlMs === undefined ? [] : ['PX', Math.ceil(ttlMs)];
+    const parts =
+      tags.length === 0
+        ? ['SET', key, value, ...expiry]
+        : ['RS.SET', key, value, ...expiry, 'TAGS', tags.length, ...tags];
+    if (onlyIfAbsent && tags.length > 0) return this.#setTaggedIfAbsent(key, parts);
     if (onlyIfAbsent) {
       const reply = await this.#write(key, [...parts, 'NX']);
       const stored = reply.bytes[reply.start] === 0x2b;
@@ -47,6 +56,28 @@ export class KeyValue implements KeyValueApi {
     await this.#write(key, parts);
     const before = await existed;
     return { stored: true, created: before !== null && replyNumber(before.bytes, before.start) === 0 };
+  }
+
+  async #setTaggedIfAbsent(key: Buffer, parts: readonly Part[]): Promise<SetResult> {
+    try {
+      await this.#write(key, [...parts, 'NX']);
+      return { stored: true, created: true };
+    } catch (error) {
+      if (!isRingsideError(error, 'precondition_failed')) throw error;
+      return { stored: false, created: false };
+    }
+  }
+
+  async purge(what: Purge): Promise<void> {
+    this.#checkRing();
+    if (what.tags.length > 0) this.#checkEngine('tags');
+    if (what.prefixes.length > 0) this.#checkEngine('purges by prefix');
+    const parts = purgeParts(this.#router, what);
+    const outcomes = await Promise.allSettled(
+      parts.map(({ route, frame }) => this.#call(route, frame, true, 0)),
+    );
+    const failure = purgeFailure(parts, outcomes);
+    if (failure !== null) throw failure;
   }
 
   async delete(key: Buffer): Promise<boolean> {
@@ -88,13 +119,19 @@ export class KeyValue implements KeyValueApi {
     return this.#call(this.#routeOf(key), encodeCommand(command, key), false, 1);
   }
 
-  #write(key: Buffer, parts: (string | Buffer | number | bigint)[]): Promise<Reply> {
+  #write(key: Buffer, parts: readonly Part[]): Promise<Reply> {
     return this.#call(this.#routeOf(key), encodeCommand(...parts), true, 1);
   }
 
   #routeOf(key: Buffer): ShardRoute {
     this.#checkRing();
     return this.#router.routeOf(key, 0, key.length);
+  }
+
+  #checkEngine(what: string): void {
+    const { engine } = this.#router.env.settings;
+    if (engine === 'redis')
+      throw new RingsideError('not_implemented', `${what}: not supported by engine redis`);
   }
 
   #checkRing(): void {

@@ -14,11 +14,13 @@ const BY_FIRST_WORD: Readonly<Record<string, ErrorCode>> = {
   TIMEOUT: 'timeout',
   OOM: 'out_of_memory',
   WRONGTYPE: 'wrong_type',
+  PRECONDITION: 'precondition_failed',
 };
 
 const NOT_AN_INTEGER =
   /^ERR (value is not an integer|increment or decrement would overflow|decrement would overflow)/;
-const TOO_LARGE = /^ERR (string exceeds maximum|invalid bulk length|value is too large)/;
+const TOO_LARGE =
+  /^ERR (string exceeds maximum|invalid bulk length|value is too large|a value of \d+ bytes is larger)/;
 
 /** The error that an error reply of a node, or of the router, stands for. */
 export function errorOfReply(reply: Buffer, start: number, end: number): RingsideError {

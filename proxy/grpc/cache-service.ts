@@ -9,11 +9,13 @@ import type {
   KeyResult,
   MultiGetRequest,
   MultiGetResponse,
+  PurgeRequest,
+  PurgeResponse,
   PutRequest,
   PutResponse,
 } from '../../lib/codec/proto/index.ts';
 import type { KeyValueApi, MgetResult, SetOptions } from '../core/api.ts';
-import { MAX_MULTI_KEYS } from '../listener/index.ts';
+import { checkPurge, checkTags, MAX_MULTI_KEYS } from '../listener/index.ts';
 
 const NOTHING = Buffer.alloc(0);
 const MAX_TTL_MS = 1e15;
@@ -34,8 +36,8 @@ export class CacheService {
   }
 
   async put(request: PutRequest): Promise<PutResponse> {
-    const { softTtlMs, ifVersion, fencingToken, leaseToken, idempotencyKey, tags } = request;
-    refuseLater({ softTtlMs, ifVersion, fencingToken, leaseToken, idempotencyKey, tags });
+    const { softTtlMs, ifVersion, fencingToken, leaseToken, idempotencyKey } = request;
+    refuseLater({ softTtlMs, ifVersion, fencingToken, leaseToken, idempotencyKey });
     return this.#api.set(checkKey(request.key), request.value, setOptions(request));
   }
 
@@ -54,8 +56,9 @@ export class CacheService {
     return { value: String(await this.#api.incr(checkKey(key), BigInt(by))) };
   }
 
-  async purge(): Promise<never> {
-    throw later('Purge');
+  async purge({ keys, tags, prefixes }: PurgeRequest): Promise<PurgeResponse> {
+    await this.#api.purge(checkPurge({ keys, tags: tags.map(bytesOf), prefixes }));
+    return {};
   }
 }
 
@@ -65,7 +68,7 @@ export function later(what: string): RingsideError {
 }
 
 /** A field of a later release that is set must not be ignored: its sender relies on it. */
-function refuseLater(fields: Record<string, boolean | string | string[]>): void {
+function refuseLater(fields: Record<string, boolean | string>): void {
   for (const [name, value] of Object.entries(fields)) {
     const isSet = typeof value === 'boolean' ? value : value !== '0' && value.length > 0;
     if (isSet) throw later(`\`${name}\``);
@@ -77,7 +80,11 @@ function checkKey(key: Buffer): Buffer {
   return key;
 }
 
-function setOptions({ ttlMs: text, onlyIfAbsent }: PutRequest): SetOptions {
+function bytesOf(text: string): Buffer {
+  return Buffer.from(text, 'utf8');
+}
+
+function setOptions({ ttlMs: text, onlyIfAbsent, tags }: PutRequest): SetOptions {
   const ttlMs = Number(text);
   if (ttlMs < 0 || ttlMs > MAX_TTL_MS) {
     throw new RingsideError(
@@ -85,7 +92,11 @@ function setOptions({ ttlMs: text, onlyIfAbsent }: PutRequest): SetOptions {
       `\`ttl_ms\` is not a number of milliseconds from 0 to ${MAX_TTL_MS}`,
     );
   }
-  return ttlMs === 0 ? { onlyIfAbsent } : { onlyIfAbsent, ttlMs };
+  return {
+    onlyIfAbsent,
+    ...(ttlMs > 0 && { ttlMs }),
+    ...(tags.length > 0 && { tags: checkTags(tags.map(bytesOf), '`tags`') }),
+  };
 }
 
 function keyResult(result: MgetResult): KeyResult {

@@ -25,7 +25,7 @@ export function cacheHandlers(service: CacheService, context: CallContext): Unty
     delete: unary((request) => service.delete(request), context),
     multiGet: unary((request) => service.multiGet(request), context),
     increment: unary((request) => service.increment(request), context),
-    purge: unary(() => service.purge(), context),
+    purge: unary((request) => service.purge(request), context),
   };
 }
 

@@ -1,5 +1,6 @@
 import { RingsideError } from '../../lib/base/index.ts';
-import { MAX_MULTI_KEYS } from '../listener/index.ts';
+import type { Purge } from '../core/api.ts';
+import { checkPurge, MAX_MULTI_KEYS } from '../listener/index.ts';
 
 const INTEGER = /^-?[0-9]{1,19}$/;
 const BASE64 = /^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/;
@@ -27,21 +28,40 @@ export function parseBy(body: Buffer): bigint {
 
 /** The body of an mget: `{"keys": […], "encoding": "utf8" | "base64"}`. Throws RingsideError `bad_request`. */
 export function parseMget(body: Buffer): MgetRequest {
-  const { keys: names, encoding = 'utf8' } = parseObject(body, ['keys', 'encoding']);
-  if (encoding !== 'utf8' && encoding !== 'base64') throw bad('`encoding` is neither "utf8" nor "base64"');
+  const given = parseObject(body, ['keys', 'encoding']);
+  const encoding = parseEncoding(given.encoding);
+  const { keys: names } = given;
   if (!Array.isArray(names) || names.length === 0 || names.length > MAX_MULTI_KEYS) {
     throw bad(`\`keys\` is not a list of 1 to ${MAX_MULTI_KEYS} keys`);
   }
-  return { encoding, names, keys: names.map((name, i) => parseKey(name, encoding, i)) };
+  return { encoding, names, keys: names.map((name, i) => parseText(name, encoding, 'keys', i)) };
 }
 
-function parseKey(name: unknown, encoding: TextEncoding, index: number): Buffer {
+/** The body of a purge: `{"keys": […], "tags": […], "prefixes": […], "encoding": "utf8" | "base64"}`. Throws RingsideError `bad_request`. */
+export function parsePurge(body: Buffer): Purge {
+  const given = parseObject(body, ['keys', 'tags', 'prefixes', 'encoding']);
+  const encoding = parseEncoding(given.encoding);
+  const list = (member: string) => {
+    const texts = given[member] ?? [];
+    if (!Array.isArray(texts)) throw bad(`\`${member}\` is not a list`);
+    return texts.map((text, i) => parseText(text, encoding, member, i));
+  };
+  return checkPurge({ keys: list('keys'), tags: list('tags'), prefixes: list('prefixes') });
+}
+
+function parseEncoding(encoding: unknown = 'utf8'): TextEncoding {
+  if (encoding !== 'utf8' && encoding !== 'base64') throw bad('`encoding` is neither "utf8" nor "base64"');
+  return encoding;
+}
+
+function parseText(text: unknown, encoding: TextEncoding, member: string, index: number): Buffer {
   const isWritten =
-    typeof name === 'string' && (encoding === 'base64' ? BASE64.test(name) : name.isWellFormed());
-  if (!isWritten || name.length === 0) {
-    throw bad(`\`keys[${index}]\` is not a non-empty string${encoding === 'base64' ? ' of base64' : ''}`);
+    typeof text === 'string' && (encoding === 'base64' ? BASE64.test(text) : text.isWellFormed());
+  if (!isWritten || text.length === 0) {
+    const kind = encoding === 'base64' ? ' of base64' : '';
+    throw bad(`\`${member}[${index}]\` is not a non-empty string${kind}`);
   }
-  return Buffer.from(name, encoding);
+  return Buffer.from(text, encoding);
 }
 
 function parseObject(body: Buffer, known: readonly string[]): Record<string, unknown> {

@@ -1,14 +1,11 @@
-import type { IncomingMessage } from 'node:http';
 import { RingsideError } from '../../lib/base/index.ts';
-import type { ReadResult, SetOptions } from '../core/api.ts';
+import type { ReadResult } from '../core/api.ts';
 import { readBody } from './body.ts';
 import type { HttpContext, HttpHandler } from './context.ts';
 import { parseBy } from './json-requests.ts';
 import { keyOf } from './key-path.ts';
+import { setOptionsOf } from './put-headers.ts';
 import { sendEmpty, sendJson } from './reply.ts';
-
-const MAX_TTL_SECONDS = 1e12;
-const POSITIVE = /^[1-9][0-9]{0,12}$/;
 
 /** `GET /v1/key/{key}`, and HEAD, for which Node leaves the body out. */
 export function getHandler({ api, held }: HttpContext): HttpHandler {
@@ -43,7 +40,7 @@ function hitHeaders({ ttlMs, possiblyStale }: ReadResult, value: Buffer): Record
 export function putHandler({ api, bodyLimits }: HttpContext): HttpHandler {
   return async (request, response) => {
     const key = keyOf(request);
-    const options = setOptions(request);
+    const options = setOptionsOf(request.headers);
     const body = await readBody(request, response, bodyLimits);
     try {
       const { stored, created } = await api.set(key, body.bytes, options);
@@ -72,17 +69,4 @@ export function incrHandler({ api, jsonLimits }: HttpContext): HttpHandler {
     const value = await api.incr(key, parseBy(body.bytes));
     sendJson(response, 200, { value: String(value) });
   };
-}
-
-function setOptions(request: IncomingMessage): SetOptions {
-  const ttl = request.headers['x-ttl-seconds'];
-  const onlyIfAbsent = request.headers['if-none-match'] !== undefined;
-  if (ttl === undefined) return { onlyIfAbsent };
-  if (typeof ttl !== 'string' || !POSITIVE.test(ttl) || Number(ttl) > MAX_TTL_SECONDS) {
-    throw new RingsideError(
-      'bad_request',
-      `X-TTL-Seconds is not a whole number from 1 to ${MAX_TTL_SECONDS}`,
-    );
-  }
-  return { onlyIfAbsent, ttlMs: Number(ttl) * 1000 };
 }

@@ -8,7 +8,6 @@ const LATER_HEADERS: readonly (readonly [header: string, feature: string])[] = [
   ['x-soft-ttl-seconds', 'soft lifetimes (X-Soft-TTL-Seconds)'],
   ['x-fencing-token', 'fenced writes (X-Fencing-Token)'],
   ['idempotency-key', 'idempotent repetition (Idempotency-Key)'],
-  ['x-tags', 'tags (X-Tags)'],
 ];
 
 /** Throws RingsideError `not_implemented` when the request asks for what a later release brings. */
@@ -24,7 +23,6 @@ export function refuseLater(request: IncomingMessage, query: unknown): void {
   if ((query as { lease?: unknown }).lease !== undefined) throw later('leases (?lease)');
 }
 
-/** The error that says so. */
-export function later(feature: string): RingsideError {
+function later(feature: string): RingsideError {
   return new RingsideError('not_implemented', `not implemented: ${feature} come in a later release`);
 }

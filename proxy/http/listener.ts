@@ -13,8 +13,8 @@ import { HttpGuard } from './guard.ts';
 import { HeldResponses } from './held-responses.ts';
 import { deleteHandler, getHandler, incrHandler, putHandler } from './key-handlers.ts';
 import { INCR_ROUTE, KEY_ROUTE, rewriteKeyUrl } from './key-path.ts';
-import { later } from './later.ts';
 import { mgetHandler } from './mget-handler.ts';
+import { purgeHandler } from './purge-handler.ts';
 import { sendError } from './reply.ts';
 
 const MAX_JSON_BYTES = 4 * 1024 * 1024;
@@ -75,7 +75,7 @@ function register(
     ],
     [INCR_ROUTE, { POST: incrHandler(context) }],
     ['/v1/mget', { POST: mgetHandler(context) }],
-    ['/v1/purge', { POST: () => Promise.reject(later('purges')) }],
+    ['/v1/purge', { POST: purgeHandler(context) }],
   ];
   for (const [url, handlers] of routes) {
     const allow = Object.keys(handlers).join(', ');

@@ -4,3 +4,4 @@ export { asRingsideError } from './errors.ts';
 export { MAX_MULTI_KEYS } from './limits.ts';
 export type { ApiListenerDeps, ApiListenerOptions, ListenerHandle } from './options.ts';
 export { passwordCheck } from './password.ts';
+export { checkPurge, checkTags } from './tags.ts';

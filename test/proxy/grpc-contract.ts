@@ -44,8 +44,8 @@ export async function failure(
   return [grpc.status[error.code], String(error.metadata?.get('ringside-code')[0] ?? ''), error.details];
 }
 
-/** docs/grpc.md, on whatever serves it at `address`. Keys begin with `grpc:`. */
-export function grpcContract(t: Test, addressOf: () => string): void {
+/** docs/grpc.md, on whatever serves it at `address`. Keys begin with `grpc:`; `tags`: whether there are any. */
+export function grpcContract(t: Test, addressOf: () => string, { tags = true } = {}): void {
   let client: Loose;
   let call: ReturnType<typeof caller>;
   t.before(() => {
@@ -117,6 +117,36 @@ export function grpcContract(t: Test, addressOf: () => string): void {
     await failsWith(t, 'multiGet', { keys: [bytes('')] }, 'INVALID_ARGUMENT', 'bad_request');
   });
 
+  t.test('purges', async (t) => {
+    const keys = Array.from({ length: 30 }, (_, i) => bytes(`grpc:purge:${i}`));
+    const found = async () => {
+      const { results } = await call('multiGet', { keys });
+      return results.filter((result: { found: boolean }) => result.found).length;
+    };
+    for (const key of keys) await call('put', { key, value: key });
+    t.same(await call('purge', { keys: keys.slice(0, 10) }), {});
+    t.equal(await found(), 20);
+    await failsWith(t, 'purge', {}, 'INVALID_ARGUMENT', 'bad_request');
+    await failsWith(t, 'purge', { keys: [bytes('')] }, 'INVALID_ARGUMENT', 'bad_request');
+    await failsWith(t, 'purge', { prefixes: [bytes('')] }, 'INVALID_ARGUMENT', 'bad_request');
+    const many = Array.from({ length: 65 }, String);
+    await failsWith(t, 'put', { key: keys[0], tags: many }, 'INVALID_ARGUMENT', 'bad_request');
+    if (!tags) {
+      await failsWith(t, 'put', { key: keys[0], tags: ['a'] }, 'UNIMPLEMENTED', 'not_implemented');
+      await failsWith(t, 'purge', { tags: ['a'] }, 'UNIMPLEMENTED', 'not_implemented');
+      await failsWith(t, 'purge', { prefixes: keys }, 'INVALID_ARGUMENT', 'bad_request');
+      return;
+    }
+    for (const key of keys.slice(0, 15)) await call('put', { key, value: key, tags: ['grün', 'b'] });
+    const again = { key: keys[0], value: keys[0], tags: ['c'], onlyIfAbsent: true };
+    t.same(await call('put', again), { stored: false, created: false });
+    t.same(await call('purge', { tags: ['grün'] }), {});
+    t.equal(await found(), 15);
+    t.same(await call('put', again), { stored: true, created: true });
+    await call('purge', { tags: ['c'], prefixes: [bytes('grpc:purge:2')] });
+    t.equal(await found(), 5);
+  });
+
   t.test('what comes later says so', async (t) => {
     const key = bytes('grpc:later');
     for (const field of [
@@ -125,14 +155,12 @@ export function grpcContract(t: Test, addressOf: () => string): void {
       { fencingToken: 1 },
       { leaseToken: 'a' },
       { idempotencyKey: 'a' },
-      { tags: ['a'] },
     ]) {
       const [status, code, message] = await failure(call('put', { key, ...field }));
       t.same([status, code], ['UNIMPLEMENTED', 'not_implemented']);
       t.match(message, `\`${Object.keys(field)[0]}\` comes in a later release`);
     }
     await failsWith(t, 'get', { key, lease: true }, 'UNIMPLEMENTED', 'not_implemented');
-    await failsWith(t, 'purge', { keys: [key] }, 'UNIMPLEMENTED', 'not_implemented');
     const coordination = new packages.ringside.v1.Coordination(
       addressOf(),
       grpc.credentials.createInsecure(),

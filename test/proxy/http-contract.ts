@@ -33,8 +33,8 @@ export function requester(client: Dispatcher) {
   };
 }
 
-/** The data part of docs/http.md, on whatever serves it at `address`. Keys begin with `http:`. */
-export function httpContract(t: Test, addressOf: () => string): void {
+/** The data part of docs/http.md, on whatever serves it at `address`. Keys begin with `http:`; `tags`: whether there are any. */
+export function httpContract(t: Test, addressOf: () => string, { tags = true } = {}): void {
   let client: Client;
   let send: ReturnType<typeof requester>;
   t.before(() => {
@@ -190,6 +190,84 @@ export function httpContract(t: Test, addressOf: () => string): void {
     }
   });
 
+  const purge = (what: object) => send('POST', '/v1/purge', { body: JSON.stringify(what) });
+  const found = async (...keys: string[]) => {
+    const answer = await send('POST', '/v1/mget', { body: JSON.stringify({ keys }) });
+    return answer.json<{ results: { found: boolean }[] }>().results.map((result) => result.found);
+  };
+
+  t.test('a purge of keys, wherever they are', async (t) => {
+    const keys = Array.from({ length: 50 }, (_, i) => `http:purge:${i}`);
+    for (const key of keys) await send('PUT', `/v1/key/${key}`, { body: 'x' });
+    const answer = await purge({ keys: [...keys.slice(1), 'http:nothing'] });
+    t.match(answer, { status: 204, body: Buffer.alloc(0) });
+    t.same(await found(...keys), [true, ...keys.slice(1).map(() => false)]);
+    t.equal((await purge({ keys: ['aHR0cDpwdXJnZTow'], encoding: 'base64' })).status, 204);
+    t.same(await found(keys[0]), [false]);
+  });
+
+  t.test('what no purge is', async (t) => {
+    for (const [what, message] of [
+      [{}, /nothing to purge/],
+      [{ keys: [], tags: [], prefixes: [] }, /nothing to purge/],
+      [{ keys: 'a' }, /`keys` is not a list/],
+      [{ tags: [1] }, /`tags\[0\]` is not/],
+      [{ prefixes: ['a', ''] }, /`prefixes\[1\]` is not a non-empty string/],
+      [{ tags: ['x'.repeat(513)] }, /1 to 512 bytes/],
+      [{ tags: Array.from({ length: 1001 }, String) }, /`tags` has more than 1000/],
+      [{ prefixes: Array.from({ length: 17 }, (_, i) => `http:${i}`) }, /`prefixes` has more than 16/],
+      [{ keys: ['%'], encoding: 'base64' }, /base64/],
+      [{ keys: ['a'], encoding: 'latin1' }, /`encoding`/],
+      [{ everything: true }, /unknown member "everything"; known: keys, tags, prefixes, encoding/],
+    ] as const) {
+      const answer = await purge(what);
+      t.same(errorOf(answer), [400, 'bad_request'], JSON.stringify(what));
+      t.match(answer.body.toString().replaceAll('\\"', '"'), message);
+    }
+    t.same(errorOf(await send('POST', '/v1/purge', { body: 'x' })), [400, 'bad_request']);
+  });
+
+  const put = (key: string, names: string | string[], headers = {}) =>
+    send('PUT', `/v1/key/${key}`, { headers: { 'x-tags': names, ...headers }, body: 'x' });
+
+  t.test('tags that make no sense', async (t) => {
+    const many = Array.from({ length: 65 }, (_, i) => `t${i}`).join(',');
+    for (const header of [many, `a,${'x'.repeat(513)}`])
+      t.same(errorOf(await put('http:bad', header)), [400, 'bad_request']);
+    t.same(await found('http:bad'), [false]);
+    t.equal((await put('http:bare', ' , ,')).status, 201, 'an empty list is none');
+  });
+
+  t.test('without tags, it says so', { skip: tags && 'there are tags here' }, async (t) => {
+    for (const answer of [
+      await put('http:a', 'a'),
+      await purge({ tags: ['a'] }),
+      await purge({ prefixes: ['a'] }),
+    ]) {
+      t.same(errorOf(answer), [501, 'not_implemented']);
+      t.match(answer.body.toString(), /not supported by engine redis/);
+    }
+  });
+
+  t.test('purges by tag and by prefix', { skip: !tags && 'there are no tags here' }, async (t) => {
+    const keys = Array.from({ length: 30 }, (_, i) => `http:tag:${i}`);
+    t.equal((await put(keys[0], 'red, grün ,blue', { 'x-ttl-seconds': '60' })).status, 201);
+    t.equal((await put(keys[0], 'red')).status, 204, 'the next value has its own');
+    for (const key of keys.slice(1, 20)) await put(key, ['red', 'blue']);
+    await put(keys[20], Buffer.from('grün').toString('latin1'), { 'if-none-match': '*' });
+    t.equal((await put(keys[20], 'red', { 'if-none-match': '*' })).status, 412);
+    for (const key of keys.slice(21)) await send('PUT', `/v1/key/${key}`, { body: 'x' });
+    t.equal((await purge({ tags: ['blue'] })).status, 204);
+    t.same(await found(...keys), [true, ...Array(19).fill(false), ...Array(10).fill(true)]);
+    t.equal((await purge({ tags: ['unknown', 'grün', 'red'] })).status, 204);
+    t.same(await found(...keys), [...Array(21).fill(false), ...Array(9).fill(true)]);
+    await send('PUT', '/v1/key/http:tab', { body: 'x' });
+    t.equal((await purge({ prefixes: ['http:tag:2', 'http:nobody'] })).status, 204);
+    t.same(await found(...keys, 'http:tab'), [...Array(30).fill(false), true]);
+    t.equal((await put(keys[1], 'red')).status, 201, 'what comes after a purge stays');
+    t.same(await found(keys[1]), [true]);
+  });
+
   t.test('what comes later says so', async (t) => {
     for (const header of [
       'If-Match',
@@ -197,7 +275,6 @@ export function httpContract(t: Test, addressOf: () => string): void {
       'X-Soft-TTL-Seconds',
       'X-Fencing-Token',
       'Idempotency-Key',
-      'X-Tags',
     ]) {
       const answer = await send('PUT', '/v1/key/http:later', { headers: { [header]: '"1"' }, body: 'x' });
       t.same(errorOf(answer), [501, 'not_implemented'], header);
@@ -207,7 +284,6 @@ export function httpContract(t: Test, addressOf: () => string): void {
     t.same(errorOf(await send('GET', '/v1/key/http:later', etag)), [501, 'not_implemented']);
     t.same(errorOf(await send('PUT', '/v1/key/http:later', etag)), [501, 'not_implemented']);
     t.same(errorOf(await send('GET', '/v1/key/http:later?lease=1')), [501, 'not_implemented']);
-    t.same(errorOf(await send('POST', '/v1/purge', { body: '{}' })), [501, 'not_implemented']);
     t.equal((await send('GET', '/v1/key/http:later')).status, 404);
   });
 
@@ -220,6 +296,7 @@ export function httpContract(t: Test, addressOf: () => string): void {
       ['POST', '/v1/key/a', 'GET, HEAD, PUT, DELETE'],
       ['GET', '/v1/key/a/incr', 'POST'],
       ['GET', '/v1/mget', 'POST'],
+      ['GET', '/v1/purge', 'POST'],
     ]) {
       const answer = await send(method, path);
       t.same(errorOf(answer), [405, 'bad_request'], `${method} ${path}`);

@@ -22,8 +22,8 @@ async function startProxy(upstreams: string[], ...args: string[]): Promise<Rings
   return startRingside(['proxy', ...ALL_PORTS, ...shards, ...args]);
 }
 
-async function startNode(t: Test): Promise<{ node: Ringside; address: string }> {
-  const node = await startRingside(['node', '--standalone', '--port', 'auto']);
+async function startNode(t: Test, ...args: string[]): Promise<{ node: Ringside; address: string }> {
+  const node = await startRingside(['node', '--standalone', '--port', 'auto', ...args]);
   t.teardown(() => node.kill('SIGKILL'));
   return { node, address: node.ready.resp };
 }
@@ -62,14 +62,14 @@ function clients(t: Test, proxy: Ringside) {
   return { send: requester(http), call: caller(cache), resp };
 }
 
-function everyInterface(t: Test, start: (t: Test) => Promise<Ringside>): void {
+function everyInterface(t: Test, start: (t: Test) => Promise<Ringside>, features = { tags: true }): void {
   let proxy: Ringside;
   t.before(async () => {
     proxy = await start(t);
     t.teardown(() => proxy.kill('SIGKILL'));
   });
-  t.test('HTTP', async (t) => httpContract(t, () => proxy.ready.http));
-  t.test('gRPC', async (t) => grpcContract(t, () => proxy.ready.grpc));
+  t.test('HTTP', async (t) => httpContract(t, () => proxy.ready.http, features));
+  t.test('gRPC', async (t) => grpcContract(t, () => proxy.ready.grpc, features));
   t.test('one key through every protocol', async (t) => {
     const { send, call, resp } = clients(t, proxy);
     const key = Buffer.from([0x6b, 0xff, 0x00, 0x2f]);
@@ -96,9 +96,33 @@ t.test('over two Ringside nodes', async (t) => {
 
 const noRedis = existsSync('/usr/bin/redis-server') ? false : 'no redis-server here';
 t.test('over two redis-servers', { skip: noRedis }, async (t) => {
-  everyInterface(t, async (t) =>
-    startProxy(await Promise.all([startRedis(t), startRedis(t)]), '--engine', 'redis'),
+  everyInterface(
+    t,
+    async (t) => startProxy(await Promise.all([startRedis(t), startRedis(t)]), '--engine', 'redis'),
+    { tags: false },
   );
+});
+
+t.test('what a namespace has no room for', async (t) => {
+  const rules =
+    '[{name: small, prefix: "s:", maxValueBytes: 10}, {name: full, prefix: "f:", maxBytes: 1mb, policy: noeviction}]';
+  const { address } = await startNode(t, '--set', `namespaces=${rules}`);
+  const proxy = await startProxy([address]);
+  t.teardown(() => proxy.kill('SIGKILL'));
+  const { send, call } = clients(t, proxy);
+  const put = async (key: string, bytes: number, headers = {}) => {
+    const answer = await send('PUT', `/v1/key/${key}`, { body: Buffer.alloc(bytes), headers });
+    return answer.status < 300 ? answer.status : [answer.status, answer.json<{ error: object }>().error];
+  };
+  const message = 'a value of 11 bytes is larger than maxValueBytes (10) of namespace small';
+  for (const headers of [{}, { 'x-tags': 'a' }])
+    t.same(await put('s:a', 11, headers), [413, { code: 'too_large', message }]);
+  t.same((await failure(call('put', { key: Buffer.from('s:a'), value: Buffer.alloc(11) }))).slice(0, 2), [
+    'INVALID_ARGUMENT',
+    'too_large',
+  ]);
+  t.equal(await put('f:a', 1 << 20), 201);
+  t.match(await put('f:b', 1), [507, { code: 'out_of_memory', message: /'maxBytes' of namespace full/ }]);
 });
 
 t.test('an upstream that stops, dies and comes back', async (t) => {

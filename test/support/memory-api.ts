@@ -1,9 +1,16 @@
 import { RingsideError } from '../../lib/base/index.ts';
-import type { KeyValueApi, MgetResult, ReadResult, SetOptions, SetResult } from '../../proxy/core/api.ts';
+import type {
+  KeyValueApi,
+  MgetResult,
+  Purge,
+  ReadResult,
+  SetOptions,
+  SetResult,
+} from '../../proxy/core/api.ts';
 
 /** A KeyValueApi over a Map. Keys that begin with `fail:CODE` fail with that code; `stale:` ones are possibly stale. */
 export class MemoryApi implements KeyValueApi {
-  readonly values = new Map<string, { value: Buffer; ttlMs: number | null }>();
+  readonly values = new Map<string, { value: Buffer; ttlMs: number | null; tags?: readonly Buffer[] }>();
 
   async get(key: Buffer): Promise<ReadResult> {
     failIfAsked(key);
@@ -12,11 +19,15 @@ export class MemoryApi implements KeyValueApi {
     return { value: held?.value ?? null, ttlMs: held?.ttlMs ?? null, possiblyStale };
   }
 
-  async set(key: Buffer, value: Buffer, { ttlMs, onlyIfAbsent }: SetOptions = {}): Promise<SetResult> {
+  async set(
+    key: Buffer,
+    value: Buffer,
+    { ttlMs, onlyIfAbsent, tags = [] }: SetOptions = {},
+  ): Promise<SetResult> {
     failIfAsked(key);
     const created = !this.values.has(key.toString('hex'));
     if (onlyIfAbsent && !created) return { stored: false, created: false };
-    this.values.set(key.toString('hex'), { value: Buffer.from(value), ttlMs: ttlMs ?? null });
+    this.values.set(key.toString('hex'), { value: Buffer.from(value), ttlMs: ttlMs ?? null, tags });
     return { stored: true, created };
   }
 
@@ -37,8 +48,21 @@ export class MemoryApi implements KeyValueApi {
     const text = held?.value.toString() ?? '0';
     if (!/^-?[0-9]+$/.test(text)) throw new RingsideError('not_an_integer');
     const sum = BigInt(text) + by;
-    this.values.set(key.toString('hex'), { value: Buffer.from(String(sum)), ttlMs: held?.ttlMs ?? null });
+    this.values.set(key.toString('hex'), {
+      value: Buffer.from(String(sum)),
+      ttlMs: held?.ttlMs ?? null,
+      tags: held?.tags,
+    });
     return sum;
+  }
+
+  async purge({ keys, tags, prefixes }: Purge): Promise<void> {
+    keys.forEach(failIfAsked);
+    const isPurged = (key: string, own: readonly Buffer[]) =>
+      keys.some((purged) => purged.toString('hex') === key) ||
+      tags.some((tag) => own.some((other) => other.equals(tag))) ||
+      prefixes.some((prefix) => key.startsWith(prefix.toString('hex')));
+    for (const [key, { tags: own = [] }] of this.values) if (isPurged(key, own)) this.values.delete(key);
   }
 }
 

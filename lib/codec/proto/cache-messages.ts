@@ -61,6 +61,15 @@ export interface IncrementRequest {
   by: string;
 }
 
+export interface PurgeRequest {
+  keys: Buffer[];
+  tags: string[];
+  prefixes: Buffer[];
+}
+
+/** Has no fields. */
+export type PurgeResponse = Readonly<Record<string, never>>;
+
 export interface IncrementResponse {
   value: string;
 }
