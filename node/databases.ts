@@ -10,6 +10,8 @@ export class Databases {
   readonly data: DataSet;
   readonly #newStore: () => Store;
   readonly #keyspaces: (Keyspace | undefined)[];
+  /** Those that have been asked for: every write goes through them. */
+  readonly #made: Keyspace[] = [];
   /** What goes where no namespace says otherwise. */
   #policy: MemoryPolicy = 'noeviction';
   #budgetBytes = 0;
@@ -29,6 +31,7 @@ export class Databases {
   #make(index: number): Keyspace {
     const keyspace = new Keyspace(this.#newStore(), this.data, index);
     this.#keyspaces[index] = keyspace;
+    this.#made.push(keyspace);
     const { store } = keyspace;
     store.setEviction(DEFAULT_NAMESPACE, evictionRule(this.#policy), this.#budgetBytes);
     for (const [i, rule] of this.data.namespaces.rules.entries())
@@ -76,14 +79,14 @@ export class Databases {
   /** Bytes that all entries take, with what is kept beside them. */
   get usedBytes(): number {
     let bytes = this.data.cache.tagBudget.usedBytes;
-    for (const keyspace of this.#keyspaces) if (keyspace) bytes += keyspace.store.usedBytes;
+    for (const { store } of this.#made) bytes += store.usedBytes;
     return bytes;
   }
 
   /** What is to be held against the budget of the node. */
   get chargedBytes(): number {
     let bytes = this.data.cache.tagBudget.usedBytes;
-    for (const keyspace of this.#keyspaces) if (keyspace) bytes += keyspace.store.chargedBytes;
+    for (const { store } of this.#made) bytes += store.chargedBytes;
     return bytes;
   }
 
@@ -102,13 +105,13 @@ export class Databases {
 
   /** Whether one of the stores has addresses for little more. */
   get isFull(): boolean {
-    for (const keyspace of this.#keyspaces) if (keyspace?.store.isFull) return true;
+    for (const { store } of this.#made) if (store.isFull) return true;
     return false;
   }
 
   /** Gives memory back that stores do not use any more. To be called between commands: slots become invalid. */
   maintain(): void {
-    for (const keyspace of this.#keyspaces) if (keyspace) keyspace.store.maintain();
+    for (const { store } of this.#made) store.maintain();
   }
 
   /** How many bytes may lie idle in each store, as a share of what lives there. */
@@ -119,7 +122,7 @@ export class Databases {
   /** Number of entries in all databases. */
   get size(): number {
     let size = 0;
-    for (const keyspace of this.#keyspaces) if (keyspace) size += keyspace.store.size;
+    for (const { store } of this.#made) size += store.size;
     return size;
   }
 }
