@@ -15,7 +15,14 @@ import type { CommandContext, CommandHandler } from './commands/command.ts';
 import { handlers } from './commands/index.ts';
 import type { DataSet } from './data-set.ts';
 import type { Databases } from './databases.ts';
-import { EXEC, isNeverQueued, refusalWhileSubscribed, staleness, waitsForWrites } from './guards.ts';
+import {
+  EXEC,
+  isNeverQueued,
+  lacksReplicas,
+  refusalWhileSubscribed,
+  staleness,
+  waitsForWrites,
+} from './guards.ts';
 import { makeRoom, memoryRefusal } from './memory-limit.ts';
 import type { KeyWait } from './server/blocked.ts';
 import { type Client, TRACKING } from './server/client.ts';
@@ -411,7 +418,9 @@ export class Executor {
     }
     if (!this.#mayWrite) return READONLY;
     this.#ackTimeoutMs = ackTimeoutMs;
-    return ackTimeoutMs > 0 && this.#node.followers.replicatedOffset < 0 ? NOREPLICAS : null;
+    const { followers, settings } = this.#node;
+    if (settings.minReplicasToWrite > 0 && lacksReplicas(followers, settings)) return NOREPLICAS;
+    return ackTimeoutMs > 0 && followers.replicatedOffset < 0 ? NOREPLICAS : null;
   }
 
   /** Puts the command into the stream if it changed data and did not say how. */

@@ -1,7 +1,9 @@
 import { RingsideError } from '../lib/base/index.ts';
 import { type CommandSpec, commandTable } from '../lib/commands/index.ts';
 import type { ShardState } from './cluster/shard-state.ts';
+import type { Followers } from './replication/followers.ts';
 import type { Client } from './server/client.ts';
+import type { Settings } from './settings.ts';
 
 /** Id of EXEC. */
 export const EXEC: number = commandTable.get('EXEC')!.id;
@@ -29,6 +31,12 @@ export function isNeverQueued(spec: CommandSpec): boolean {
 /** Whether a pause of writes makes the command wait. */
 export function waitsForWrites(spec: CommandSpec): boolean {
   return spec.isWrite || heardOf.has(spec.name);
+}
+
+/** Whether a leader has fewer followers that it hears of than `min-replicas-to-write` and `min-replicas-max-lag` ask for. */
+export function lacksReplicas(followers: Followers, settings: Settings): boolean {
+  const { minReplicasToWrite, minReplicasMaxLagMs } = settings;
+  return minReplicasMaxLagMs > 0 && followers.countGood(minReplicasMaxLagMs) < minReplicasToWrite;
 }
 
 /** Why a client may not have the command while it listens to channels in RESP2, where messages could not be told from replies. */

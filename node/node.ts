@@ -1,4 +1,4 @@
-import type { Clock, Logger, Random } from '../lib/base/index.ts';
+import { type Clock, type Logger, type Random, RingsideError } from '../lib/base/index.ts';
 import type { RespLimits } from '../lib/codec/resp/index.ts';
 import type { Config } from '../lib/config/index.ts';
 import { createMetrics, type Metrics } from '../lib/metrics/index.ts';
@@ -26,6 +26,8 @@ import { BlockedClients } from './server/blocked-clients.ts';
 import { ClientRegistry } from './server/client-registry.ts';
 import { Pause } from './server/pause.ts';
 import type { NodeServices } from './services.ts';
+import { Invalid } from './settings/kind.ts';
+import { type OutputLimits, parseOutputLimits } from './settings/kinds-of-lists.ts';
 import { Settings } from './settings.ts';
 import { NodeStats } from './stats.ts';
 import { MemoryStore } from './store/index.ts';
@@ -131,7 +133,6 @@ export function buildNode(config: Config, { clock, random, log }: NodeDeps): Nod
       latency: new LatencyMonitor(),
       hotKeys: new HotKeys(random),
     }),
-    maxFollowerOutputBytes: node.replication.maxOutputBytes,
     runId: random.hex(20),
     startedAtMs: clock.monotonicMs(),
   };
@@ -160,7 +161,8 @@ function cacheStateOf({ namespaces, node }: Config, random: Random): CacheState 
 }
 
 function settingsOf({ node }: Config): Settings {
-  return new Settings({
+  const { limits, replication } = node;
+  const settings = new Settings({
     maxMemoryBytes: node.maxMemoryBytes,
     maxMemoryPolicy: node.maxMemoryPolicy,
     requirePass: node.requirePass ?? '',
@@ -178,4 +180,18 @@ function settingsOf({ node }: Config): Settings {
       ['enable-debug-command', node.enableDebugCommand],
     ]),
   });
+  settings.minReplicasToWrite = replication.minReplicasToWrite;
+  settings.minReplicasMaxLagMs = 1000 * replication.minReplicasMaxLagSeconds;
+  settings.outputLimits = outputLimitsOf(limits.clientOutputBuffer, {
+    ...settings.outputLimits,
+    replica: { ...settings.outputLimits.replica, hardBytes: replication.maxOutputBytes },
+  });
+  return settings;
+}
+
+function outputLimitsOf(text: string, base: OutputLimits): OutputLimits {
+  const limits = parseOutputLimits(text, base);
+  if (limits instanceof Invalid)
+    throw new RingsideError('config_invalid', `node.limits.clientOutputBuffer: ${limits.why}`);
+  return limits;
 }

@@ -114,11 +114,12 @@ export class RespServer {
     for (const connection of this.#connections) connection.leadershipLost();
   }
 
-  /** Closes clients that have been silent longer than the setting allows, and followers that have for `followerTimeoutMs`. */
+  /** Closes clients that leave too much unread for too long, or have been silent longer than the setting allows, and followers that have for `followerTimeoutMs`. */
   closeIdle(followerTimeoutMs: number): void {
     const { clock, settings } = this.#parts.node;
     const nowMs = clock.monotonicMs();
     for (const connection of this.#connections) {
+      connection.closeWhenUnread();
       const { client } = connection;
       const limitMs = client.link ? followerTimeoutMs : client.blocked ? 0 : settings.idleTimeoutMs;
       if (limitMs > 0 && nowMs - client.lastActiveMs > limitMs) connection.close(`silent for ${limitMs} ms`);

@@ -29,8 +29,6 @@ export interface NodeServices {
   readonly access: Access;
   /** Takes note of every command. */
   readonly watch: CommandWatch;
-  /** Bytes of the stream that may wait for one follower. */
-  readonly maxFollowerOutputBytes: number;
   /** Random identity of this process, 40 hexadecimal digits. */
   readonly runId: string;
   /** Monotonic milliseconds. */

@@ -20,6 +20,10 @@ export class Settings {
     replica: { hardBytes: 256 * MIB, softBytes: 64 * MIB, softSeconds: 60 },
     pubsub: { hardBytes: 32 * MIB, softBytes: 8 * MIB, softSeconds: 60 },
   };
+  /** Followers without which a leader refuses writes; 0: none needed. */
+  minReplicasToWrite = 0;
+  /** Milliseconds of silence after which a follower does not count for that; 0: no write is refused. */
+  minReplicasMaxLagMs = 10_000;
   /** Keys that client tracking remembers; 0 for no limit. */
   trackingTableMaxKeys = 1_000_000;
   /** Microseconds from which on a command is put into the slow log; -1 for none. */

@@ -35,6 +35,24 @@ const SETTINGS = [
   ['--requirepass', 'requirePass', '<password>', 'password that clients give with AUTH'],
   ['--replicaof', 'replicaof', '<"host port">', 'with --standalone: follow this node'],
   ['--enable-debug-command', 'enableDebugCommand', '<yes|local|no>', 'who may use DEBUG: nobody by default'],
+  [
+    '--client-output-buffer-limit',
+    'limits.clientOutputBuffer',
+    '<limits>',
+    'when clients that do not read are closed',
+  ],
+  [
+    '--min-replicas-to-write',
+    'replication.minReplicasToWrite',
+    '<n>',
+    'followers without which writes are refused',
+  ],
+  [
+    '--min-replicas-max-lag',
+    'replication.minReplicasMaxLagSeconds',
+    '<seconds>',
+    'silence after which a follower does not count for that',
+  ],
   ['--ack', 'ack', '<leader|replica>', 'when a write is acknowledged'],
   ['--id', 'id', '<id>', 'name in the fleet, the same after a restart'],
   ['--shard', 'shard', '<shard>', 'shard whose data this node holds'],
@@ -90,11 +108,18 @@ function wantsAnyAdminPort({ port, adminPort, set }: NodeOptions): boolean {
   return isOwnPort && adminPort === undefined && !set.some((text) => text.startsWith('node.adminPort='));
 }
 
+const NUMBERS = new Set([
+  'port',
+  'adminPort',
+  'weight',
+  'maxMemoryBytes',
+  'replication.minReplicasToWrite',
+  'replication.minReplicasMaxLagSeconds',
+]);
+
 /** Numbers where the configuration takes numbers; everything else, and what is wrong, is text for its check. */
 function plainValue(setting: string, text: string): string | number {
-  return ['port', 'adminPort', 'weight', 'maxMemoryBytes'].includes(setting) && /^\d+$/.test(text)
-    ? Number(text)
-    : text;
+  return NUMBERS.has(setting) && /^\d+$/.test(text) ? Number(text) : text;
 }
 
 function refuseLater(options: NodeOptions): void {

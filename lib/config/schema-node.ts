@@ -1,5 +1,8 @@
 import { address, flag, group, milliseconds, oneOf, port, size, text, whole } from './option.ts';
 
+const OUTPUT_CLASS = '(normal|pubsub|replica|slave)( +[0-9]{1,15}([kmgKMG][bB]?)?){2} +[0-9]{1,9}';
+const OUTPUT_CLASSES = `^${OUTPUT_CLASS}( +${OUTPUT_CLASS})*$`;
+
 const limits = group(
   {
     maxConnections: whole({
@@ -39,6 +42,13 @@ const limits = group(
       formula: 'memory held for replies <= maxConnections x maxOutputBytes',
       description:
         'Replies waiting for one client that does not read them. Beyond it the connection is closed.',
+    }),
+    clientOutputBuffer: text({
+      default: 'normal 0 0 0 pubsub 32mb 8mb 60',
+      pattern: OUTPUT_CLASSES,
+      expects: '`class hard soft seconds`, once or several times',
+      description:
+        "Redis's `client-output-buffer-limit`: what else closes a client of the class `normal`, `pubsub` or `replica` that does not read, at once beyond the hard limit, after so many seconds beyond the soft one; 0 for no limit. The hard limit of `replica` is `node.replication.maxOutputBytes` unless this names that class.",
     }),
     handshakeTimeoutMs: milliseconds({
       minimum: 100,
@@ -113,6 +123,22 @@ const replication = group(
       default: '256mb',
       description:
         'Stream waiting for one follower that does not keep up. Beyond it the link is dropped and the follower resyncs.',
+    }),
+    minReplicasToWrite: whole({
+      minimum: 0,
+      maximum: 1000,
+      unit: 'followers',
+      default: 0,
+      description:
+        "Redis's `min-replicas-to-write`: a leader with fewer followers than this refuses writes (`no_replicas`). Unlike `ack: replica` it does not wait until one has the write.",
+    }),
+    minReplicasMaxLagSeconds: whole({
+      minimum: 0,
+      maximum: 86_400,
+      unit: 'seconds',
+      default: 10,
+      description:
+        "Redis's `min-replicas-max-lag`: a follower that was silent for longer does not count for `minReplicasToWrite`. Followers speak every `pingMs`; 0 turns the check off.",
     }),
   },
   { description: 'The stream from a leader to its followers.' },

@@ -38,8 +38,6 @@ function addMatching(pattern: string, found: Map<string, Setting>) {
 const unkept: Readonly<Record<string, string>> = {
   appendonly: 'this release writes nothing to disk',
   save: 'this release writes nothing to disk',
-  'min-replicas-to-write':
-    'no write is refused for it; in a fleet `ack: replica` refuses writes without a follower',
 };
 
 function isOn(value: string): boolean {

@@ -25,10 +25,16 @@ export function replication({ node, databases }: InfoSource): Fields {
         ['slave_read_only', 1],
       ]
     : [];
+  const { minReplicasToWrite, minReplicasMaxLagMs } = settings;
+  const goodReplicas: Fields =
+    minReplicasToWrite > 0 && minReplicasMaxLagMs > 0
+      ? [['min_slaves_good_slaves', followers.countGood(minReplicasMaxLagMs)]]
+      : [];
   return [
     ['role', shard.leader ? 'slave' : 'master'],
     ...leader,
     ['connected_slaves', links.length],
+    ...goodReplicas,
     ...links,
     ['master_failover_state', 'no-failover'],
     ['master_replid', log.replId],

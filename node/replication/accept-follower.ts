@@ -43,7 +43,7 @@ export function acceptFollower(
     source: {
       log,
       databases,
-      maxOutputBytes: node.maxFollowerOutputBytes,
+      outputLimit: () => node.settings.outputLimits.replica,
     },
     transport: connection.becomeLink(() => node.followers.remove(link)),
     offset,

@@ -1,4 +1,6 @@
 import type { Databases } from '../databases.ts';
+import { OutputGuard } from '../server/output-limit.ts';
+import type { OutputLimit } from '../settings/kinds-of-lists.ts';
 import { FRAME_OVERHEAD_BYTES, FrameWriter } from './frame-writer.ts';
 import { writeLease } from './frames.ts';
 import type { ReplicationLog, Segment } from './replication-log.ts';
@@ -20,7 +22,8 @@ export interface LinkTransport {
 export interface LinkSource {
   readonly log: ReplicationLog;
   readonly databases: Databases;
-  readonly maxOutputBytes: number;
+  /** How much of the stream may wait for the follower. */
+  readonly outputLimit: () => OutputLimit;
 }
 
 /**
@@ -39,8 +42,11 @@ export class FollowerLink {
   /** Bytes of `#segment` that have been sent. */
   #sent: number;
   #snapshot: SnapshotReader | null;
+  readonly #guard = new OutputGuard();
   /** The follower's last acknowledgement. */
   ackOffset = -1;
+  /** When it last acknowledged something, or granted the lease, monotonic milliseconds. */
+  heardAtMs = 0;
   /** Since when the follower has not been level, monotonic milliseconds; -1 while it is. */
   behindSinceMs = -1;
 
@@ -72,18 +78,27 @@ export class FollowerLink {
   }
 
   /** Sends what may be sent now. Returns whether there is more that does not wait for the transport: call again next turn. */
-  pump(): boolean {
-    const { log, maxOutputBytes } = this.#source;
+  pump(nowMs: number): boolean {
+    const { log } = this.#source;
     this.#sendStream();
-    const behind = log.end - this.sentOffset + this.#transport.pendingBytes;
-    if (behind > maxOutputBytes) {
-      this.close(`more than replication.maxOutputBytes (${maxOutputBytes}) wait for this follower`);
-      return false;
-    }
+    if (this.closesBehind(nowMs)) return false;
     if (this.#snapshot === null || this.sentOffset < log.end || this.#isFull) return false;
     this.#transport.write(this.#snapshot.next(log.end));
     if (this.#snapshot.isDone) this.#snapshot = null;
     return this.#snapshot !== null && !this.#isFull;
+  }
+
+  /** Closes the link, and says so, when more of the stream waits than the limits allow. To be called from time to time too. */
+  closesBehind(nowMs: number): boolean {
+    const { log, outputLimit } = this.#source;
+    const behind = log.end - this.sentOffset + this.#transport.pendingBytes;
+    const limit = outputLimit();
+    if (!this.#guard.closes(limit, behind, nowMs)) return false;
+    const limits = `${limit.hardBytes}, or ${limit.softBytes} for ${limit.softSeconds} s`;
+    this.close(
+      `${behind} bytes wait for this follower: more than replication.maxOutputBytes or client-output-buffer-limit replica (${limits})`,
+    );
+    return true;
   }
 
   get #isFull(): boolean {
@@ -112,6 +127,7 @@ export class FollowerLink {
 
   /** The follower has the stream up to `offset`. */
   acknowledged(offset: number, nowMs: number): void {
+    this.heardAtMs = nowMs;
     if (offset > this.ackOffset) this.ackOffset = offset;
     if (this.ackOffset >= this.#source.log.end) this.behindSinceMs = -1;
     else if (this.behindSinceMs < 0) this.behindSinceMs = nowMs;

@@ -68,7 +68,7 @@ export class Followers {
     let more = false;
     for (const link of this.#links) {
       if (link.behindSinceMs < 0 && link.ackOffset < this.#log.end) link.behindSinceMs = nowMs;
-      if (link.pump()) more = true;
+      if (link.pump(nowMs)) more = true;
     }
     if (more) this.wake();
   }
@@ -77,7 +77,8 @@ export class Followers {
   askForLease(): void {
     if (this.#links.size === 0) return;
     const seq = this.#nextRequest();
-    for (const link of this.#links) link.sendLease(this.epoch, seq);
+    const nowMs = this.#clock.monotonicMs();
+    for (const link of [...this.#links]) if (!link.closesBehind(nowMs)) link.sendLease(this.epoch, seq);
   }
 
   #nextRequest(): number {
@@ -88,6 +89,7 @@ export class Followers {
   }
 
   leaseAnswered(link: FollowerLink, seq: number): void {
+    link.heardAtMs = this.#clock.monotonicMs();
     const request = this.#requests.get(seq);
     if (request) this.onGrant(link.id, request.epoch, request.sentAtMs);
   }
@@ -101,6 +103,14 @@ export class Followers {
   countAt(offset: number): number {
     let count = 0;
     for (const link of this.#links) if (link.isStreaming && link.ackOffset >= offset) count++;
+    return count;
+  }
+
+  /** Followers that have the whole data set and were heard of within `maxLagMs`; they speak at least every `pingMs`. */
+  countGood(maxLagMs: number): number {
+    const sinceMs = this.#clock.monotonicMs() - maxLagMs;
+    let count = 0;
+    for (const link of this.#links) if (link.isStreaming && link.heardAtMs >= sinceMs) count++;
     return count;
   }
 

@@ -7,7 +7,7 @@ import { Client } from './client.ts';
 import type { ConnectedClient, Debt } from './client-registry.ts';
 import type { ConnectionHost } from './connection-host.ts';
 import type { Departing } from './departures.ts';
-import { OutputGuard } from './output-limit.ts';
+import { OutputGuard, outputLimitOf } from './output-limit.ts';
 import { type HeldReply, type Output, OutputQueue, withUnknownOutcome } from './output-queue.ts';
 import { ReplyWriter } from './reply-writer.ts';
 
@@ -425,12 +425,19 @@ export class Connection implements ConnectedClient, Departing, LinkTransport {
   }
 
   #accountOutput(): void {
+    const bytes = this.outputBytes;
+    this.#host.node.clients.outputBytes += bytes - this.#reportedOutput;
+    this.#reportedOutput = bytes;
+    this.closeWhenUnread();
+  }
+
+  /** Closes the connection of a client that leaves too much unread, or for too long. To be called from time to time. */
+  closeWhenUnread(): void {
+    if (this.#onLinkClose || this.#socket.destroyed) return;
     const { node, limits } = this.#host;
     const bytes = this.outputBytes;
-    node.clients.outputBytes += bytes - this.#reportedOutput;
-    this.#reportedOutput = bytes;
-    if (this.#onLinkClose) return;
-    const isCrowding = this.#guard.closes(this.client, bytes, node.settings, node.clock.monotonicMs());
+    const limit = outputLimitOf(this.client, node.settings.outputLimits);
+    const isCrowding = this.#guard.closes(limit, bytes, node.clock.monotonicMs());
     if (bytes <= limits.maxOutputBytes && !isCrowding) return;
     node.stats.outputLimitKills++;
     const fields = { client: this.client.address, bytes, limit: limits.maxOutputBytes };

@@ -63,6 +63,12 @@ export const actingSettings: readonly Setting[] = [
   setting('maxclients', integer({ min: 1n, max: UINT_MAX }), numberField('maxClients')),
   setting('proto-max-bulk-len', memory({ min: 1n << 20n }), numberField('maxBulkBytes')),
   outputLimits,
+  setting('min-replicas-to-write', integer(), numberField('minReplicasToWrite'), {
+    alias: 'min-slaves-to-write',
+  }),
+  setting('min-replicas-max-lag', integer(), numberField('minReplicasMaxLagMs', 1000), {
+    alias: 'min-slaves-max-lag',
+  }),
   setting('tracking-table-max-keys', count, numberField('trackingTableMaxKeys')),
 
   setting('notify-keyspace-events', eventClasses, {

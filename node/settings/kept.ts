@@ -148,8 +148,6 @@ const ofReplication: readonly Setting[] = [
   kept('replica-serve-stale-data', yesNo, 'yes', { alias: 'slave-serve-stale-data' }),
   kept('replica-read-only', yesNo, 'yes', { alias: 'slave-read-only' }),
   kept('replica-ignore-maxmemory', yesNo, 'yes', { alias: 'slave-ignore-maxmemory' }),
-  kept('min-replicas-to-write', integer(), '0', { alias: 'min-slaves-to-write' }),
-  kept('min-replicas-max-lag', integer(), '10', { alias: 'min-slaves-max-lag' }),
   kept('repl-ping-replica-period', integer({ min: 1n }), '10', { alias: 'repl-ping-slave-period' }),
   number('repl-timeout', 60, { min: 1n }),
   number('repl-diskless-sync-delay', 5),

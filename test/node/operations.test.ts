@@ -16,7 +16,7 @@ import { latencyGraph } from '../../node/operations/latency-report.ts';
 import { quoted } from '../../node/operations/monitor-feed.ts';
 import { SlowLog } from '../../node/operations/slow-log.ts';
 import { Client } from '../../node/server/client.ts';
-import { OutputGuard } from '../../node/server/output-limit.ts';
+import { OutputGuard, outputLimitOf } from '../../node/server/output-limit.ts';
 import { Settings } from '../../node/settings.ts';
 import { hasRedisServer, NO_REDIS, startRedis } from '../support/redis-server.ts';
 import { RespClient } from '../support/resp-client.ts';
@@ -543,14 +543,16 @@ t.test('what a client may leave unread', async (t) => {
     softBytes,
     softSeconds,
   });
-  t.equal(guard.closes(client, 1e12, settings, 0), false, 'as much as it likes by default');
-  settings.outputLimits = { ...settings.outputLimits, normal: limit(100, 50, 2), pubsub: limit(10, 0, 0) };
-  t.equal(guard.closes(client, 101, settings, 0), true, 'beyond the hard limit at once');
-  t.equal(guard.closes(client, 100, settings, 1000), false);
-  t.equal(guard.closes(client, 60, settings, 3000), false, 'two seconds beyond the soft one');
-  t.equal(guard.closes(client, 60, settings, 3001), true, 'longer');
-  t.equal(guard.closes(client, 50, settings, 3002), false, 'below it in between');
-  t.equal(guard.closes(client, 60, settings, 4000), false);
+  const none = outputLimitOf(client, settings.outputLimits);
+  t.equal(guard.closes(none, 1e12, 0), false, 'as much as it likes by default');
+  const some = limit(100, 50, 2);
+  t.equal(guard.closes(some, 101, 0), true, 'beyond the hard limit at once');
+  t.equal(guard.closes(some, 100, 1000), false);
+  t.equal(guard.closes(some, 60, 3000), false, 'two seconds beyond the soft one');
+  t.equal(guard.closes(some, 60, 3001), true, 'longer');
+  t.equal(guard.closes(some, 50, 3002), false, 'below it in between');
+  t.equal(guard.closes(some, 60, 4000), false);
+  t.strictSame(none, settings.outputLimits.normal);
   client.subscriptions = { channels: new Set(['a']), patterns: new Set(), shardChannels: new Set() };
-  t.equal(guard.closes(client, 11, settings, 4001), true, 'subscribers have limits of their own');
+  t.strictSame(outputLimitOf(client, settings.outputLimits), settings.outputLimits.pubsub);
 });

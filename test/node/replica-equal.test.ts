@@ -73,7 +73,11 @@ class Copy {
     this.#link = new FollowerLink({
       id: 'copy',
       address: '',
-      source: { log, databases: leader.databases, maxOutputBytes: LINK_BYTES },
+      source: {
+        log,
+        databases: leader.databases,
+        outputLimit: () => ({ hardBytes: LINK_BYTES, softBytes: 0, softSeconds: 0 }),
+      },
       transport: { pendingBytes: 0, write: (bytes) => this.#receive(bytes), close: () => {} },
       offset: log.end,
       fullSync: true,
@@ -91,7 +95,7 @@ class Copy {
   /** Takes what there is: one slice of the snapshot at most. */
   pump(): void {
     this.node.databases.data.nowMs = this.node.services.clock.wallMs();
-    this.#link.pump();
+    this.#link.pump(this.node.services.clock.monotonicMs());
   }
 
   finish(): void {

@@ -10,6 +10,7 @@ const files = [
   'pubsub.resp3',
   'messages.resp3',
   'misses.resp2',
+  'replicas.resp2',
   'tracking.resp3',
   'clients.resp2',
   'clients.resp3',
