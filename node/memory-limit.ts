@@ -1,11 +1,11 @@
 import { errorCatalogue } from '../lib/base/index.ts';
 import type { Args } from '../lib/codec/resp/index.ts';
-import { type CommandSpec, lastKeyIndex } from '../lib/commands/index.ts';
+import type { CommandSpec } from '../lib/commands/index.ts';
 import type { Databases } from './databases.ts';
 import type { Keyspace } from './keyspace.ts';
+import { namespaceRefusal } from './namespace-limit.ts';
 import { DEFAULT_NAMESPACE } from './namespaces.ts';
 import type { Settings } from './settings.ts';
-import { tooLargeValue } from './value-limit.ts';
 
 const OOM = errorCatalogue.out_of_memory.resp;
 /** Entries that may go before one command runs: about a millisecond. What is missing then goes before the next one. */
@@ -28,25 +28,8 @@ export function memoryRefusal(
   args: Args,
 ): string | null {
   const hasRoom = makeRoom(databases, settings);
-  if (!spec.deniesOom) return null;
-  if (!hasRoom) return OOM;
-  const { namespaces } = databases.data;
-  if (!namespaces.boundsBytes && !namespaces.boundsValues) return null;
-  const last = lastKeyIndex(spec, args.count);
-  for (let i = spec.firstKey; i <= last; i += spec.keyStep) {
-    const number = namespaces.numberOf(args.buffer, args.start(i), args.end(i));
-    const rule = namespaces.rules[number];
-    if (rule === null) continue;
-    const { maxValueBytes, maxBytes } = rule;
-    if (maxValueBytes !== null) {
-      const refusal = tooLargeValue(spec, args, i, keyspace, rule.name, maxValueBytes);
-      if (refusal !== null) return refusal;
-    }
-    if (maxBytes !== null && !makeRoomIn(databases, number, maxBytes)) {
-      return `OOM command not allowed when used memory > 'maxBytes' of namespace ${rule.name}.`;
-    }
-  }
-  return null;
+  if (spec.deniesOom && !hasRoom) return OOM;
+  return namespaceRefusal(databases, keyspace, spec, args);
 }
 
 /** Evicts until all entries are within the node's budget; false when they are not and nothing may be evicted. */
@@ -98,23 +81,4 @@ function evictFromLargest(databases: Databases): boolean {
     if (largest.evictOne(namespace)) return true;
     below = bytes;
   }
-}
-
-/** Evicts until a namespace is within its own budget, in all databases together; false as for `makeRoom`. */
-function makeRoomIn(databases: Databases, namespace: number, maxBytes: number): boolean {
-  for (let i = 0; i < MAX_EVICTIONS; i++) {
-    let total = 0;
-    let bytes = 0;
-    let largest: Keyspace | null = null;
-    for (const keyspace of databases.all()) {
-      const held = keyspace.store.spaceBytes(namespace);
-      total += held;
-      if (held <= bytes) continue;
-      bytes = held;
-      largest = keyspace;
-    }
-    if (total <= maxBytes) return true;
-    if (largest === null || !largest.evictOne(namespace)) return false;
-  }
-  return true;
 }

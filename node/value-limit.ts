@@ -1,46 +1,92 @@
 import { RingsideError } from '../lib/base/index.ts';
 import type { Args } from '../lib/codec/resp/index.ts';
-import type { CommandSpec } from '../lib/commands/index.ts';
 import type { Keyspace } from './keyspace.ts';
 import { STRING } from './store/index.ts';
 
 const BITS_PER_BYTE = 8;
 
-/** Commands that may make a string longer than any of their arguments: bytes of the result, with the key at argument `i`. */
-const growing: Readonly<Record<string, (args: Args, i: number, keyspace: Keyspace) => number>> = {
+/** The length of a value, with its key at argument `i`: of the string that results, or of the longest element of a collection. */
+type Measure = (args: Args, i: number, keyspace: Keyspace) => number;
+
+const argument =
+  (place: number): Measure =>
+  (args, i) =>
+    args.length(i + place);
+
+const allArguments: Measure = (args, i) => longest(args, i + 1, 1);
+
+/** What comes in groups behind options: the last of each group. */
+const lastOf =
+  (group: number): Measure =>
+  (args, i) =>
+    longest(args, i + 1 + ((args.count - i - 2) % group), group);
+
+/**
+ * Commands whose arguments tell how long their value becomes. Those that make values of other ones ask `refusalOfValue` themselves, once they
+ * know; arithmetic of hashes is not asked.
+ */
+export const argumentBytes: Readonly<Record<string, Measure>> = {
+  set: argument(1),
+  setnx: argument(1),
+  getset: argument(1),
+  'rs.set': argument(1),
+  setex: argument(2),
+  psetex: argument(2),
+  mset: argument(1),
+  msetnx: argument(1),
   append: (args, i, keyspace) => heldBytes(args, i, keyspace) + args.length(i + 1),
   setrange: (args, i) => (args.integer(i + 1) ?? 0) + args.length(i + 2),
   setbit: (args, i) => Math.floor((args.integer(i + 1) ?? 0) / BITS_PER_BYTE) + 1,
   bitfield: fieldsEnd,
-  copy: (args, i, keyspace) => (i > 1 ? heldBytes(args, 1, keyspace) : 0),
+  hset: allArguments,
+  hmset: allArguments,
+  hsetnx: allArguments,
+  lpush: allArguments,
+  rpush: allArguments,
+  lpushx: allArguments,
+  rpushx: allArguments,
+  lset: argument(2),
+  linsert: argument(3),
+  sadd: allArguments,
+  smove: argument(1),
+  zadd: lastOf(2),
+  zincrby: argument(2),
+  geoadd: lastOf(3),
 };
 
 /**
- * The error for a write of a value that is larger than its namespace allows; null for one that is not. The key is argument `i`. What counts
- * is the string that would result, and of a collection each element.
+ * The error for a value that is longer than the namespace of the key at argument `i` allows; null for one that is not. `measure` is asked only
+ * where there is a limit.
  */
-export function tooLargeValue(
-  spec: CommandSpec,
+export function refusalOfValue(
+  keyspace: Keyspace,
   args: Args,
   i: number,
-  keyspace: Keyspace,
-  namespace: string,
-  maxBytes: number,
+  measure: () => number,
 ): string | null {
-  const bytes = growing[spec.name]?.(args, i, keyspace) ?? longestArgument(spec, args, i);
-  if (bytes <= maxBytes) return null;
+  const { namespaces, isReplaying } = keyspace.data;
+  // What a leader has made is made.
+  if (!namespaces.boundsValues || isReplaying) return null;
+  const rule = namespaces.rules[namespaces.numberOf(args.buffer, args.start(i), args.end(i))];
+  const maxBytes = rule?.maxValueBytes ?? Number.POSITIVE_INFINITY;
+  if (maxBytes === Number.POSITIVE_INFINITY) return null;
+  const bytes = measure();
+  return bytes <= maxBytes ? null : tooLarge(bytes, maxBytes, rule!.name);
+}
+
+/** The error for a value of `bytes`. */
+export function tooLarge(bytes: number, maxBytes: number, namespace: string): string {
   return new RingsideError(
     'too_large',
     `a value of ${bytes} bytes is larger than maxValueBytes (${maxBytes}) of namespace ${namespace}`,
   ).toResp();
 }
 
-/** Of the arguments that belong to the key: those up to the next key, else all behind it. */
-function longestArgument(spec: CommandSpec, args: Args, i: number): number {
-  const end = spec.keyStep > 1 ? Math.min(args.count, i + spec.keyStep) : args.count;
-  let longest = 0;
-  for (let at = i + 1; at < end; at++) longest = Math.max(longest, args.length(at));
-  return longest;
+/** The longest of every `step`-th argument from `first` on. */
+function longest(args: Args, first: number, step: number): number {
+  let bytes = 0;
+  for (let at = first; at < args.count; at += step) bytes = Math.max(bytes, args.length(at));
+  return bytes;
 }
 
 /** The byte behind the last field that BITFIELD writes. What is no field is left to the command, which refuses it. */

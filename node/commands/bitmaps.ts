@@ -1,6 +1,7 @@
 import type { Args, RespWriter } from '../../lib/codec/resp/index.ts';
 import { NOTIFY_GENERIC, NOTIFY_STRING } from '../data-set.ts';
 import { STRING } from '../store/index.ts';
+import { refusalOfValue } from '../value-limit.ts';
 import { Found } from '../values/index.ts';
 import { countBits, findBit } from './bits.ts';
 import {
@@ -165,6 +166,8 @@ function bitOp(context: CommandContext, args: Args, reply: RespWriter) {
   if (operation === 'NOT' && args.count !== 4) return reply.error(ONE_SOURCE);
   const result = operate(context, args, operation);
   if (result === null) return reply.error(WRONG_TYPE);
+  const refusal = refusalOfValue(keyspace, args, 2, () => result.length);
+  if (refusal !== null) return reply.error(refusal);
   const target = keyspace.write(buffer, args.start(2), args.end(2));
   if (result.length > 0) {
     const slot = target || keyspace.insert(buffer, args.start(2), args.end(2));

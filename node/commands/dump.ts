@@ -1,7 +1,8 @@
 import type { Args, RespWriter } from '../../lib/codec/resp/index.ts';
 import { NOTIFY_GENERIC } from '../data-set.ts';
 import { LIST, ZSET } from '../store/index.ts';
-import { dumpEntry, isIntact, isRestorable, restoreEntry } from '../values/serialize.ts';
+import { refusalOfValue } from '../value-limit.ts';
+import { dumpEntry, isIntact, isRestorable, longestInPayload, restoreEntry } from '../values/serialize.ts';
 import { type CommandContext, type CommandHandlers, NOT_AN_INTEGER, SYNTAX_ERROR } from './command.ts';
 import { longOf, notify } from './lookup.ts';
 
@@ -62,7 +63,8 @@ function problemOf({ keyspace }: CommandContext, args: Args, replace: boolean): 
   if (ttl < 0) return 'ERR Invalid TTL value, must be >= 0';
   const payload = args.bytes(3);
   if (!isIntact(payload)) return 'ERR DUMP payload version or checksum are wrong';
-  return isRestorable(payload) ? null : 'ERR Bad data format';
+  if (!isRestorable(payload)) return 'ERR Bad data format';
+  return refusalOfValue(keyspace, args, 1, () => longestInPayload(payload));
 }
 
 function restore(context: CommandContext, args: Args, reply: RespWriter) {

@@ -1,6 +1,7 @@
 import { type Args, parseInt64, type RespWriter } from '../../lib/codec/resp/index.ts';
 import { NOTIFY_STRING } from '../data-set.ts';
 import { type Slot, STRING } from '../store/index.ts';
+import { refusalOfValue } from '../value-limit.ts';
 import { type CommandContext, type CommandHandlers, NOT_AN_INTEGER, WRONG_TYPE } from './command.ts';
 import { addLongDoubles } from './long-double.ts';
 
@@ -8,12 +9,25 @@ const INT64_MAX = 2n ** 63n - 1n;
 const INT64_MIN = -(2n ** 63n);
 const OVERFLOW = 'ERR increment or decrement would overflow';
 
-function store(context: CommandContext, args: Args, slot: Slot, value: string, event: string): void {
-  const { keyspace } = context;
+/** Makes the text the value of the key in argument 1; false, with the error written, when its namespace has no room for it. */
+function store(
+  { keyspace }: CommandContext,
+  args: Args,
+  reply: RespWriter,
+  slot: Slot,
+  value: string,
+  event: string,
+): boolean {
+  const refusal = refusalOfValue(keyspace, args, 1, () => value.length);
+  if (refusal !== null) {
+    reply.error(refusal);
+    return false;
+  }
   const expiresAt = slot === 0 ? 0 : keyspace.store.expiresAt(slot);
   const target = slot || keyspace.insert(args.buffer, args.start(1), args.end(1));
   keyspace.setLatin1(target, value, expiresAt);
   keyspace.notify(NOTIFY_STRING, event, args.buffer, args.start(1), args.end(1));
+  return true;
 }
 
 /** Adds to the number at the key. Small numbers take the way without allocation of a bigint. */
@@ -24,16 +38,15 @@ function add(context: CommandContext, args: Args, reply: RespWriter, by: bigint 
   const text = slot === 0 ? '0' : keyspace.store.latin1(slot);
   const old = Number(text);
   if (typeof by === 'number' && Number.isSafeInteger(old + by) && String(old) === text) {
-    store(context, args, slot, String(old + by), 'incrby');
-    return reply.integer(old + by);
+    if (store(context, args, reply, slot, String(old + by), 'incrby')) reply.integer(old + by);
+    return;
   }
   const bytes = Buffer.from(text, 'latin1');
   const exact = parseInt64(bytes, 0, bytes.length);
   if (exact === null) return reply.error(NOT_AN_INTEGER);
   const sum = exact + BigInt(by);
   if (sum > INT64_MAX || sum < INT64_MIN) return reply.error(OVERFLOW);
-  store(context, args, slot, sum.toString(), 'incrby');
-  reply.integer(sum);
+  if (store(context, args, reply, slot, sum.toString(), 'incrby')) reply.integer(sum);
 }
 
 function addArgument(sign: 1 | -1) {
@@ -59,8 +72,7 @@ function incrByFloat(context: CommandContext, args: Args, reply: RespWriter) {
         : 'ERR value is not a valid float',
     );
   }
-  store(context, args, slot, sum.text, 'incrbyfloat');
-  reply.bulkLatin1(sum.text);
+  if (store(context, args, reply, slot, sum.text, 'incrbyfloat')) reply.bulkLatin1(sum.text);
 }
 
 /** Arithmetic on a string that is a number. */

@@ -2,6 +2,7 @@ import type { Args, RespWriter } from '../../lib/codec/resp/index.ts';
 import { NOTIFY_GENERIC, NOTIFY_LIST } from '../data-set.ts';
 import type { Keyspace } from '../keyspace.ts';
 import { HASH, LIST, SET, type Slot, STRING, ZSET } from '../store/index.ts';
+import { refusalOfValue } from '../value-limit.ts';
 import { HashValue, ListValue, SetValue, ZsetValue } from '../values/index.ts';
 import { type CommandContext, type CommandHandlers, WRONG_TYPE } from './command.ts';
 import { notify } from './lookup.ts';
@@ -156,6 +157,9 @@ function sortCommand(stores: boolean) {
     if (elements === null) return reply.error(NOT_A_DOUBLE);
     if (options.storeAt > 0) {
       const values = [...outputOf(keyspace, elements, options)];
+      const longest = () => values.reduce((bytes, value) => Math.max(bytes, value?.length ?? 0), 0);
+      const refusal = refusalOfValue(keyspace, args, options.storeAt, longest);
+      if (refusal !== null) return reply.error(refusal);
       store(keyspace, args, options.storeAt, values);
       return reply.integer(values.length);
     }

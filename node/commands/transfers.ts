@@ -1,6 +1,8 @@
 import type { Args, RespWriter } from '../../lib/codec/resp/index.ts';
 import { NOTIFY_GENERIC } from '../data-set.ts';
 import type { Keyspace } from '../keyspace.ts';
+import { refusalOfValue } from '../value-limit.ts';
+import { longestPartOf } from '../values/longest.ts';
 import { copyEntry, type EntryPlace, moveEntry } from '../values/transfer.ts';
 import { NO_ROOM_FOR_TAGS } from './cache-options.ts';
 import { type CommandContext, type CommandHandlers, NOT_AN_INTEGER, SYNTAX_ERROR } from './command.ts';
@@ -24,7 +26,18 @@ function sameKey(args: Args): boolean {
   return bytesEqual(buffer, args.start(1), args.end(1), buffer, args.start(2), args.end(2));
 }
 
-/** Whether the key has its new name; null when there is no key, and the reply is an error. */
+/** Why the value of the key in argument 1 must not be that of the one in argument 2; null when it may. */
+function refusalOfNewKey(keyspace: Keyspace, args: Args): string | null {
+  const { namespaces } = keyspace.data;
+  if (!namespaces.boundsValues) return null;
+  const { buffer } = args;
+  const [from, to] = [1, 2].map((i) => namespaces.numberOf(buffer, args.start(i), args.end(i)));
+  if (from === to) return null;
+  const slot = keyspace.find(buffer, args.start(1), args.end(1));
+  return refusalOfValue(keyspace, args, 2, () => longestPartOf(keyspace, slot));
+}
+
+/** Whether the key has its new name; null when it cannot have it, and the reply is an error. */
 function renamed(
   { keyspace }: CommandContext,
   args: Args,
@@ -37,6 +50,11 @@ function renamed(
   }
   if (sameKey(args)) return false;
   if (isThere(keyspace, args, 2) && !overwrites) return false;
+  const refusal = refusalOfNewKey(keyspace, args);
+  if (refusal !== null) {
+    reply.error(refusal);
+    return null;
+  }
   moveEntry(place(keyspace, args, 1), place(keyspace, args, 2));
   notify(keyspace, NOTIFY_GENERIC, 'rename_from', args, 1);
   notify(keyspace, NOTIFY_GENERIC, 'rename_to', args, 2);
@@ -108,6 +126,8 @@ function copy(context: CommandContext, args: Args, reply: RespWriter) {
   if (target === keyspace && sameKey(args)) return reply.error(SAME_OBJECT);
   if (keyspace.read(args.buffer, args.start(1), args.end(1)) === 0) return reply.integer(0);
   if (isThere(target, args, 2) && !replace) return reply.integer(0);
+  const refusal = refusalOfNewKey(keyspace, args);
+  if (refusal !== null) return reply.error(refusal);
   if (!hasRoomForTags(keyspace, target, args)) return reply.error(NO_ROOM_FOR_TAGS);
   copyEntry(place(keyspace, args, 1), place(target, args, 2));
   notify(target, NOTIFY_GENERIC, 'copy_to', args, 2);

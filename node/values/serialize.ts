@@ -24,6 +24,7 @@ import { Found } from './bytes.ts';
 import { EntryBuilder } from './entry-builder.ts';
 import { HashValue } from './hash.ts';
 import { ListValue } from './list.ts';
+import { LongestPart } from './longest.ts';
 import { SetValue } from './set.ts';
 import { ZsetValue } from './zset.ts';
 
@@ -57,6 +58,13 @@ export function isRestorable(payload: Buffer): boolean {
     if (error instanceof RdbFormatError) return false;
     throw error;
   }
+}
+
+/** The length of a restorable payload's string, or of the longest element of its collection. */
+export function longestInPayload(payload: Buffer): number {
+  const found = new LongestPart();
+  payloads.read(payload, found);
+  return found.bytes;
 }
 
 /**

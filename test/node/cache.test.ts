@@ -60,6 +60,10 @@ const said = async (reply: Promise<RespValue>) => {
   return value instanceof Error ? value.message : text(value);
 };
 
+/** Sends a command that is a list. */
+const sendAll = (client: RespClient, [name, ...rest]: readonly (string | Buffer)[]) =>
+  client.send(name, ...rest);
+
 t.test('one node, many clients', async (t) => {
   const node = await startStandaloneNode(t);
   const client = connect(t, node);
@@ -481,6 +485,95 @@ t.test('namespaces', async (t) => {
     t.equal(await client.text('SET', 's:d:x', eleven), 'OK', 'another namespace');
   });
 
+  await t.test('the largest value that is made of others', async (t) => {
+    const refusal = 'ERR a value of 11 bytes is larger than maxValueBytes (10) of namespace small';
+    const eleven = 'x'.repeat(11);
+    const payloads: Buffer[] = [];
+    for (const [i, command] of [
+      ['SET', 'big:0', eleven],
+      ['RPUSH', 'big:1', 'x', eleven],
+      ['SADD', 'big:2', 'x', eleven],
+      ['ZADD', 'big:3', '1', 'x', '2', eleven],
+      ['HSET', 'big:4', 'x', eleven],
+      ['GEOADD', 'big:5', '13.361389', '38.115556', eleven],
+      ['SADD', 'ids', '1', '2'],
+      ['SET', 'name:2', eleven],
+    ].entries()) {
+      await client.send(...(command as [string]));
+      if (i < 6) payloads.push((await client.send('DUMP', `big:${i}`)) as Buffer);
+    }
+    await client.send('SET', 's:v', 'kept');
+    await client.send('SET', 's:n', '9999999999');
+    for (const command of [
+      ...payloads.map((payload) => ['RESTORE', 's:v', '0', payload, 'REPLACE']),
+      ...payloads.map((_, i) => ['RENAME', `big:${i}`, 's:v']),
+      ...payloads.map((_, i) => ['COPY', `big:${i}`, 's:v', 'REPLACE']),
+      ['RENAMENX', 'big:0', 's:new'],
+      ['BITOP', 'NOT', 's:v', 'big:0'],
+      ['BITOP', 'OR', 's:v', 'big:0', 's:n'],
+      ['SMOVE', 'big:2', 's:new', eleven],
+      ['SUNIONSTORE', 's:v', 'big:2'],
+      ['SINTERSTORE', 's:v', 'big:2', 'big:2'],
+      ['SDIFFSTORE', 's:v', 'big:2', 'none'],
+      ['ZUNIONSTORE', 's:v', '2', 'big:2', 'big:3'],
+      ['ZINTERSTORE', 's:v', '1', 'big:3'],
+      ['ZDIFFSTORE', 's:v', '1', 'big:3'],
+      ['ZRANGESTORE', 's:v', 'big:3', '0', '-1'],
+      ['SORT', 'big:1', 'ALPHA', 'STORE', 's:v'],
+      ['SORT', 'ids', 'GET', 'name:*', 'STORE', 's:v'],
+      ['LMOVE', 'big:1', 's:new', 'RIGHT', 'LEFT'],
+      ['RPOPLPUSH', 'big:1', 's:new'],
+      ['BLMOVE', 'big:1', 's:new', 'RIGHT', 'LEFT', '0'],
+      ['GEORADIUS', 'big:5', '13', '38', '200', 'km', 'STORE', 's:v'],
+      ['GEORADIUSBYMEMBER', 'big:5', eleven, '200', 'km', 'STOREDIST', 's:v'],
+      ['GEOSEARCHSTORE', 's:v', 'big:5', 'FROMLONLAT', '13', '38', 'BYRADIUS', '200', 'km'],
+      ['INCR', 's:n'],
+      ['INCRBY', 's:n', '1'],
+      ['INCRBYFLOAT', 's:n', '1'],
+      ['ZINCRBY', 's:z', '1', eleven],
+      ['GEOADD', 's:z', '1', '1', 'x', '13.361389338970184', '38.115556', eleven],
+      ['ZADD', 's:z', 'NX', '1', 'x', '1.2345678901234', eleven],
+      ['LINSERT', 's:l', 'BEFORE', 'x', eleven],
+    ] as (string | Buffer)[][])
+      t.equal(await said(sendAll(client, command)), refusal, command.join(' '));
+    t.equal(await client.text('GET', 's:v'), 'kept', 'nothing was touched');
+    t.equal(await client.text('LLEN', 'big:1'), '2');
+    t.match(await said(client.send('PFADD', 's:pf', 'a')), /^ERR a value of \d+ bytes is larger/);
+    await client.send('PFADD', 'pf', 'a');
+    t.match(await said(client.send('PFMERGE', 's:pf', 'pf')), /^ERR a value of \d+ bytes is larger/);
+
+    // As much as may be, options however long aside, and other namespaces as they like.
+    for (const command of [
+      ['SET', 's:v', 'x', 'PXAT', '9000000000000'],
+      ['RS.SET', 's:v', 'x', 'TAGS', '1', 'a tag that is longer than that', 'FENCE', 'a name too', '1'],
+      ['PSETEX', 's:v', '100000000000', 'x'],
+      ['ZADD', 's:z', '1.2345678901234', 'x'],
+      ['GEOADD', 's:z', '13.361389338970184', '38.115556389283741', 'y'],
+      ['SDIFFSTORE', 's:set', 'big:2', 'big:2'],
+      ['SINTERSTORE', 's:set', 'big:2', 'ids'],
+      ['ZRANGESTORE', 's:set', 'big:3', '0', '0'],
+      ['LMOVE', 'big:1', 's:l', 'LEFT', 'LEFT'],
+      ['SORT', 'ids', 'STORE', 's:l'],
+      ['SORT', 'big:1', 'ALPHA'],
+      ['DECR', 's:n'],
+      ['RENAME', 's:v', 's:w'],
+      ['RENAME', 'big:0', 's:d:deep'],
+      ['COPY', 'big:4', 'more'],
+    ] as (string | Buffer)[][])
+      t.notOk((await sendAll(client, command)) instanceof Error, command.join(' '));
+  });
+
+  await t.test('a move that waited is held to it too', async (t) => {
+    const waiting = connect(t, node);
+    const moved = waiting.send('BLMOVE', 'later', 's:later', 'LEFT', 'LEFT', '0');
+    await until('it waits', async () =>
+      /blocked_clients:1/.test(String(await client.send('INFO', 'clients'))),
+    );
+    await client.send('RPUSH', 'later', 'x'.repeat(11));
+    t.match(await said(moved), /^ERR a value of 11 bytes/);
+    t.equal(await client.text('LLEN', 'later'), '1');
+  });
+
   await t.test('the budget', async (t) => {
     await client.send('FLUSHALL');
     const sets: Promise<RespValue>[] = [];
@@ -505,6 +598,41 @@ t.test('namespaces', async (t) => {
     await client.send('SET', 'f:a', 'x'.repeat(1 << 20));
     t.equal(await said(client.send('SET', 'f:b', '1')), full, 'the error names what is full');
     t.equal(await said(client.send('HSET', 'f:h', 'f', '1')), full);
+    await client.send('SADD', 'set', 'x', 'y');
+    await client.send('RPUSH', 'list', 'x');
+    await client.send('GEOADD', 'geo', '1', '1', 'x');
+    const payload = (await client.send('DUMP', 'list')) as Buffer;
+    for (const command of [
+      ['APPEND', 'f:a', 'x'],
+      ['MSET', 'other', '1', 'f:b', '1'],
+      ['INCR', 'f:n'],
+      ['PFADD', 'f:p', 'x'],
+      ['RENAME', 'list', 'f:l'],
+      ['RENAMENX', 'list', 'f:l'],
+      ['COPY', 'list', 'f:l'],
+      ['RESTORE', 'f:l', '0', payload],
+      ['SMOVE', 'set', 'f:s', 'x'],
+      ['LMOVE', 'list', 'f:l', 'LEFT', 'LEFT'],
+      ['BRPOPLPUSH', 'list', 'f:l', '0'],
+      ['SUNIONSTORE', 'f:s', 'set'],
+      ['ZUNIONSTORE', 'f:z', '1', 'set'],
+      ['ZRANGESTORE', 'f:z', 'geo', '0', '-1'],
+      ['SORT', 'set', 'ALPHA', 'STORE', 'f:l'],
+      ['GEORADIUS', 'geo', '1', '1', '9', 'km', 'STORE', 'f:z'],
+      ['GEOSEARCHSTORE', 'f:z', 'geo', 'FROMLONLAT', '1', '1', 'BYRADIUS', '9', 'km'],
+      ['BITOP', 'NOT', 'f:b', 'f:a'],
+      ['PFMERGE', 'f:p', 'none'],
+    ] as (string | Buffer)[][])
+      t.equal(await said(sendAll(client, command)), full, command.join(' '));
+    for (const [reply, ...command] of [
+      ['OK', 'RENAME', 'f:a', 'f:c'],
+      ['1', 'RENAMENX', 'f:c', 'f:a'],
+      ['1', 'COPY', 'f:a', 'copy'],
+      ['2', 'SUNIONSTORE', 'set2', 'set', 'f:none'],
+      ['OK', 'PFMERGE', 'pf', 'f:none'],
+      [String(1 << 20), 'BITOP', 'NOT', 'other', 'f:a'],
+    ] as (string | Buffer)[][])
+      t.equal(await said(sendAll(client, command)), reply, command.join(' '));
     t.equal(await client.text('DEL', 'f:a'), '1');
     t.equal(await client.text('SET', 'f:b', '1'), 'OK');
   });

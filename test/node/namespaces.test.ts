@@ -1,8 +1,10 @@
 import t from 'tap';
 import { seededRandom } from '../../lib/base/index.ts';
+import { commands } from '../../lib/commands/index.ts';
 import { parseConfig } from '../../lib/config/index.ts';
 import { evictionPolicies } from '../../node/eviction.ts';
 import { type NamespaceRule, Namespaces } from '../../node/namespaces.ts';
+import { argumentBytes } from '../../node/value-limit.ts';
 
 /* Longest-prefix resolution against the naive one. */
 
@@ -54,6 +56,22 @@ t.test('an empty prefix takes every key, none takes none', async (t) => {
   t.equal(new Namespaces([]).numberOf(key, 0, key.length), 0);
   t.equal(new Namespaces([rule('', 0)]).numberOf(key, 0, key.length), 1);
   t.equal(new Namespaces([rule('', 0)]).numberOf(key, 0, 0), 1);
+});
+
+t.test('every command that adds data is held to the largest value, or is known not to', async (t) => {
+  // Measured by the command itself, once it has made the value; test/node/cache.test.ts has each of them refused.
+  const whenMade = new Set(
+    `bitop copy decr decrby georadius georadiusbymember geosearchstore incr incrby incrbyfloat blmove brpoplpush lmove rpoplpush
+    pfadd pfmerge rename renamenx restore sort sdiffstore sinterstore sunionstore zdiffstore zinterstore zrangestore zunionstore`.split(
+      /\s+/,
+    ),
+  );
+  const unbounded = new Set(['hincrby', 'hincrbyfloat', 'pfdebug', 'rs.mark']);
+  for (const { name, isWrite, deniesOom } of commands) {
+    const known = [name in argumentBytes, whenMade.has(name), unbounded.has(name)].filter(Boolean).length;
+    const adds = (isWrite && deniesOom) || ['rename', 'renamenx', 'smove'].includes(name);
+    t.equal(known, adds ? 1 : 0, name);
+  }
 });
 
 t.test('the configuration takes exactly the policies there are', async (t) => {

@@ -1,5 +1,6 @@
 import type { Args, RespWriter } from '../../../lib/codec/resp/index.ts';
 import { NOTIFY_STRING } from '../../data-set.ts';
+import { refusalOfValue } from '../../value-limit.ts';
 import type { CommandContext, CommandHandlers } from '../command.ts';
 import { notify } from '../lookup.ts';
 import { debug } from './debug.ts';
@@ -9,6 +10,8 @@ import { COUNT_AT, countOf } from './sketch.ts';
 import { addInPlace, CORRUPTED, loadSketch, loadSparse, sketch, storeSketch } from './stored.ts';
 
 const COUNT_BYTES = 8;
+
+const sketchBytes = () => sketch.length;
 
 function add({ keyspace }: CommandContext, args: Args, reply: RespWriter) {
   const { buffer } = args;
@@ -33,6 +36,8 @@ function add({ keyspace }: CommandContext, args: Args, reply: RespWriter) {
     }
     if (change === 'changed') hasChanged = true;
   }
+  const refusal = hasChanged ? refusalOfValue(keyspace, args, 1, sketchBytes) : null;
+  if (refusal !== null) return reply.error(refusal);
   if (hasChanged) {
     sketch.invalidate();
     storeSketch(keyspace, args, 1, slot);
@@ -99,6 +104,8 @@ function merge(context: CommandContext, args: Args, reply: RespWriter) {
   for (let register = 0; register < REGISTERS; register++) {
     if (values[register] !== 0) sketch.raise(register, values[register], hllSparseBytes);
   }
+  const refusal = refusalOfValue(keyspace, args, 1, sketchBytes);
+  if (refusal !== null) return reply.error(refusal);
   sketch.invalidate();
   const stored = storeSketch(keyspace, args, 1, slot);
   keyspace.logValue(stored);

@@ -2,6 +2,7 @@ import type { Args, RespWriter } from '../../../lib/codec/resp/index.ts';
 import { NOTIFY_GENERIC, NOTIFY_LIST } from '../../data-set.ts';
 import type { Keyspace } from '../../keyspace.ts';
 import { LIST } from '../../store/index.ts';
+import { refusalOfValue } from '../../value-limit.ts';
 import { ListValue } from '../../values/index.ts';
 import { block, mayBlock, parseTimeout, type Serve } from '../blocking.ts';
 import { type CommandContext, type CommandHandlers, SYNTAX_ERROR, WRONG_TYPE } from '../command.ts';
@@ -101,11 +102,22 @@ function holdsList({ keyspace }: CommandContext, args: Args, i: number): boolean
   return keyspace.store.typeOf(slot) === LIST ? true : null;
 }
 
+/** Length of the element at an end of the list in argument 1. */
+function endBytes(keyspace: Keyspace, args: Args, atHead: boolean): number {
+  const list = ListValue.open(keyspace, keyspace.find(args.buffer, args.start(1), args.end(1)));
+  list.at(atHead ? 0 : list.size - 1);
+  return list.element.end - list.element.start;
+}
+
 /** Moves if both keys allow it, and answers so or with an error; false when there is nothing to move, with no answer. */
 function tryMove(context: CommandContext, args: Args, ends: Ends, reply: RespWriter): boolean {
   const source = holdsList(context, args, 1);
   if (source === false) return false;
-  if (source === null || holdsList(context, args, 2) === null) reply.error(WRONG_TYPE);
+  const refusal =
+    source === null || holdsList(context, args, 2) === null
+      ? WRONG_TYPE
+      : refusalOfValue(context.keyspace, args, 2, () => endBytes(context.keyspace, args, ends.fromHead));
+  if (refusal !== null) reply.error(refusal);
   else move(context.keyspace, args, ends, reply);
   return true;
 }

@@ -2,6 +2,7 @@ import type { Args, RespWriter } from '../../../lib/codec/resp/index.ts';
 import { NOTIFY_GENERIC, NOTIFY_SET } from '../../data-set.ts';
 import type { Keyspace } from '../../keyspace.ts';
 import { SET } from '../../store/index.ts';
+import { refusalOfValue } from '../../value-limit.ts';
 import { SetValue, type VisitBytes } from '../../values/index.ts';
 import { type CommandContext, type CommandHandlers, SYNTAX_ERROR, WRONG_TYPE } from '../command.ts';
 import { longOf, notify } from '../lookup.ts';
@@ -124,6 +125,8 @@ function storing(combine: Combine, event: string) {
     if (sets === null) return;
     const members = new ByteList();
     combine(sets, (buffer, start, end) => members.add(buffer, start, end));
+    const refusal = refusalOfValue(context.keyspace, args, 1, () => members.longest);
+    if (refusal !== null) return reply.error(refusal);
     reply.integer(members.count);
     if (replaceKey(context.keyspace, args, members)) notify(context.keyspace, NOTIFY_SET, event, args);
   };

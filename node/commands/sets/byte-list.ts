@@ -6,6 +6,8 @@ const FIRST_BYTES = 1024;
 export class ByteList {
   #bytes = Buffer.allocUnsafe(FIRST_BYTES);
   readonly #ends: number[] = [];
+  /** Bytes of the longest. */
+  longest = 0;
 
   get count(): number {
     return this.#ends.length;
@@ -21,6 +23,7 @@ export class ByteList {
     }
     buffer.copy(this.#bytes, at, start, end);
     this.#ends.push(needed);
+    this.longest = Math.max(this.longest, end - start);
   }
 
   /** Visits them in the order they came. */

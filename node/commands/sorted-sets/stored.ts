@@ -1,6 +1,7 @@
 import type { Args, RespWriter } from '../../../lib/codec/resp/index.ts';
 import { NOTIFY_GENERIC, NOTIFY_ZSET } from '../../data-set.ts';
 import type { Keyspace } from '../../keyspace.ts';
+import { refusalOfValue } from '../../value-limit.ts';
 import { ZsetValue } from '../../values/index.ts';
 
 /** A member and its score; the member as text of one byte a character. */
@@ -31,7 +32,7 @@ function restoreNegativeZeros(zset: ZsetValue, members: readonly Scored[]): void
 
 /**
  * Puts a sorted set of these members, each once, in the place of whatever is at argument `keyAt`, or nothing when there are none, and
- * replies with how many there are.
+ * replies with how many there are, or why that must not be.
  */
 export function storeMembers(
   keyspace: Keyspace,
@@ -44,6 +45,12 @@ export function storeMembers(
   const { buffer } = args;
   const start = args.start(keyAt);
   const end = args.end(keyAt);
+  const longest = () => members.reduce((bytes, { member }) => Math.max(bytes, member.length), 0);
+  const refusal = refusalOfValue(keyspace, args, keyAt, longest);
+  if (refusal !== null) {
+    reply.error(refusal);
+    return;
+  }
   const old = keyspace.write(buffer, start, end);
   if (old !== 0) keyspace.remove(old);
   if (members.length === 0) {
