@@ -15,6 +15,10 @@ export class Databases {
   /** What goes where no namespace says otherwise. */
   #policy: MemoryPolicy = 'noeviction';
   #budgetBytes = 0;
+  /** What the process takes beside its data, as last measured; 0 where nobody measures. */
+  overheadBytes = 0;
+  /** Who else's memory counts against the budget of the node: clients' buffers. What is measured of the process has them in it. */
+  others: { readonly budgetedBytes: number } = { budgetedBytes: 0 };
 
   constructor({ count, data, newStore }: { count: number; data: DataSet; newStore: () => Store }) {
     this.count = count;
@@ -83,9 +87,9 @@ export class Databases {
     return bytes;
   }
 
-  /** What is to be held against the budget of the node. */
+  /** What is to be held against the budget of the node: what entries take, and the buffers of clients. */
   get chargedBytes(): number {
-    let bytes = this.data.cache.tagBudget.usedBytes;
+    let bytes = this.data.cache.tagBudget.usedBytes + this.others.budgetedBytes;
     for (const { store } of this.#made) bytes += store.chargedBytes;
     return bytes;
   }

@@ -1,5 +1,5 @@
 import { errorCatalogue } from '../lib/base/index.ts';
-import { type Args, parseCommand } from '../lib/codec/resp/index.ts';
+import type { Args } from '../lib/codec/resp/index.ts';
 import {
   arityFits,
   type CommandSpec,
@@ -128,7 +128,7 @@ export class Executor {
   /** A command of a transaction could not be queued, or EXEC not begin, be there a transaction or not. Returns the text of the error. */
   #abort(client: Client, problem: string): string {
     if (this.#spec?.id !== EXEC) {
-      client.transaction!.isAborted = true;
+      client.transaction!.abort();
       return problem;
     }
     endTransaction(client, this.#node.observers.watched);
@@ -356,7 +356,7 @@ export class Executor {
     reply.arrayHeader(transaction.length);
     this.#data.log.beginUnit();
     try {
-      for (const [spec, frame] of transaction.commands()) this.#runQueued(spec, client, frame, reply);
+      for (const [spec, args] of transaction.commands()) this.#runQueued(spec, client, args, reply);
     } finally {
       this.#data.log.endUnit();
       client.isExecuting = false;
@@ -368,8 +368,7 @@ export class Executor {
     client.deferred = [];
   }
 
-  #runQueued(spec: CommandSpec, client: Client, frame: Buffer, reply: ReplyWriter): void {
-    const args = parseCommand(frame);
+  #runQueued(spec: CommandSpec, client: Client, args: Args, reply: ReplyWriter): void {
     this.#node.stats.commands++;
     const handler = this.#handlers[spec.id]!;
     const refusal =

@@ -83,6 +83,7 @@ export function buildNode(config: Config, { clock, random, log }: NodeDeps): Nod
   const keyspace = databases.at(0);
   const followers = new Followers(replicationLog, clock);
   const clients = new ClientRegistry();
+  databases.others = clients;
   const settings = settingsOf(config);
   const shard = new ShardState({
     clustered: !node.standalone,

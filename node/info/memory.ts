@@ -63,7 +63,7 @@ export function memory({ node, databases }: InfoSource): Fields {
     ['rss_overhead_bytes', 0],
     ['mem_fragmentation_ratio', (residentBytes / Math.max(1, chargedBytes)).toFixed(2)],
     ['mem_fragmentation_bytes', residentBytes - chargedBytes],
-    ['mem_not_counted_for_evict', clientBytes + followerBytes + backlogBytes],
+    ['mem_not_counted_for_evict', followerBytes + backlogBytes],
     ['mem_replication_backlog', backlogBytes],
     ['mem_total_replication_buffers', followerBytes + backlogBytes],
     ['mem_clients_slaves', followerBytes],

@@ -6,7 +6,7 @@ import type { NodeServices } from '../services.ts';
 export interface MemoryFigures {
   /** What keys and values take, with what it costs to keep them. */
   readonly usedBytes: number;
-  /** What `maxmemory` limits: that, and what lies idle as far as the store puts up with it. */
+  /** What `maxmemory` limits: that, what lies idle as far as the store puts up with it, and `clientBytes`. */
   readonly chargedBytes: number;
   readonly peakBytes: number;
   /** Taken from the system for keys and values; what is above `usedBytes` lies idle. */
@@ -26,15 +26,11 @@ export interface MemoryFigures {
 }
 
 /** The figures of this moment. Reads what the operating system says of the process, which takes some tens of microseconds. */
-export function memoryFigures(
-  { stats, clients, followers }: NodeServices,
-  databases: Databases,
-): MemoryFigures {
+export function memoryFigures({ stats, clients }: NodeServices, databases: Databases): MemoryFigures {
   const { rss, heapUsed, heapTotal, external } = memoryUsage();
   const { usedBytes, chargedBytes, size, data } = databases;
   stats.usedBytesPeak = Math.max(stats.usedBytesPeak, chargedBytes);
-  let followerBytes = 0;
-  for (const link of followers.links) followerBytes += clientsOutput(clients, link.address);
+  const { followerBytes, budgetedBytes } = clients;
   let reservedBytes = 0;
   for (const { store } of databases.all()) reservedBytes += store.reservedBytes;
   return {
@@ -42,7 +38,7 @@ export function memoryFigures(
     chargedBytes,
     peakBytes: stats.usedBytesPeak,
     reservedBytes: Math.max(reservedBytes, usedBytes),
-    clientBytes: clients.inputBytes + clients.outputBytes - followerBytes,
+    clientBytes: budgetedBytes,
     followerBytes,
     backlogBytes: data.log.active ? data.log.end - data.log.start : 0,
     residentBytes: rss,
@@ -51,10 +47,4 @@ export function memoryFigures(
     externalBytes: external,
     keys: size,
   };
-}
-
-function clientsOutput(clients: NodeServices['clients'], address: string): number {
-  for (const connected of clients.all())
-    if (connected.client.address === address) return connected.outputBytes;
-  return 0;
 }

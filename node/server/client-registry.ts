@@ -36,8 +36,15 @@ export class ClientRegistry {
   #lastId = 0;
   /** Bytes of replies that wait, over all clients. */
   outputBytes = 0;
-  /** Bytes of unfinished commands, over all clients. */
+  /** Of those, what waits for followers. */
+  followerBytes = 0;
+  /** Bytes of unfinished commands and of transactions, over all clients. */
   inputBytes = 0;
+
+  /** What counts against the memory budget, as in Redis: what goes to followers does not, or else evicting would make it more. */
+  get budgetedBytes(): number {
+    return this.inputBytes + this.outputBytes - this.followerBytes;
+  }
 
   nextId(): number {
     return ++this.#lastId;

@@ -425,10 +425,16 @@ export class Connection implements ConnectedClient, Departing, LinkTransport {
   }
 
   #accountOutput(): void {
-    const bytes = this.outputBytes;
-    this.#host.node.clients.outputBytes += bytes - this.#reportedOutput;
-    this.#reportedOutput = bytes;
+    this.#reportOutput(this.outputBytes);
     this.closeWhenUnread();
+  }
+
+  #reportOutput(bytes: number): void {
+    const { clients } = this.#host.node;
+    const more = bytes - this.#reportedOutput;
+    this.#reportedOutput = bytes;
+    clients.outputBytes += more;
+    if (this.#onLinkClose) clients.followerBytes += more;
   }
 
   /** Closes the connection of a client that leaves too much unread, or for too long. To be called from time to time. */
@@ -484,6 +490,7 @@ export class Connection implements ConnectedClient, Departing, LinkTransport {
 
   becomeLink(onClose: () => void): LinkTransport {
     this.#onLinkClose = onClose;
+    this.#host.node.clients.followerBytes += this.#reportedOutput;
     return this;
   }
 
@@ -518,9 +525,8 @@ export class Connection implements ConnectedClient, Departing, LinkTransport {
     clearTimeout(this.#holdTimer);
     waiting.delete(this);
     this.#leave();
-    node.clients.outputBytes -= this.#reportedOutput;
+    this.#reportOutput(0);
     node.clients.inputBytes -= this.#reportedInput;
-    this.#reportedOutput = 0;
     this.#reportedInput = 0;
     this.#onLinkClose?.();
   }

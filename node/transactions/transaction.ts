@@ -1,17 +1,15 @@
-import { type Args, commandFrame } from '../../lib/codec/resp/index.ts';
+import type { Args } from '../../lib/codec/resp/index.ts';
 import type { CommandSpec } from '../../lib/commands/index.ts';
 import { waitsForWrites } from '../guards.ts';
 import { type Client, IN_TRANSACTION } from '../server/client.ts';
+import { CommandQueue } from './command-queue.ts';
 import type { WatchedKeys } from './watched-keys.ts';
 
 /** What MULTI has begun: the commands that EXEC will run, and what together they need. */
 export class Transaction {
   readonly #specs: CommandSpec[] = [];
-  readonly #frames: Buffer[] = [];
-  /** A command could not be queued, so EXEC will refuse. */
-  isAborted = false;
-  /** Bytes of the queued commands. */
-  bytes = 0;
+  readonly #queue = new CommandQueue();
+  #isAborted = false;
   hasWrites = false;
   deniesOom = false;
   /** One of its commands makes no sense before the node has a data set. */
@@ -21,17 +19,32 @@ export class Transaction {
   /** Milliseconds that the reply waits for a follower: the longest that any of its writes would. */
   ackTimeoutMs = 0;
 
+  /** A command could not be queued, so EXEC will refuse. */
+  get isAborted(): boolean {
+    return this.#isAborted;
+  }
+
+  /** What was queued will never run: its memory is given back. */
+  abort(): void {
+    this.#isAborted = true;
+    this.#queue.clear();
+  }
+
+  /** Memory that the queued commands take. */
+  get bytes(): number {
+    return this.#queue.bytes;
+  }
+
+  /** Commands that were queued. */
   get length(): number {
     return this.#specs.length;
   }
 
   /** Queues a command; what will be refused anyway is not kept. */
   add(spec: CommandSpec, args: Args, ackTimeoutMs: number): void {
-    if (this.isAborted) return;
-    const frame = commandFrame(args);
+    if (this.#isAborted) return;
     this.#specs.push(spec);
-    this.#frames.push(frame);
-    this.bytes += frame.length;
+    this.#queue.add(args);
     this.hasWrites ||= spec.isWrite;
     this.deniesOom ||= spec.deniesOom;
     this.needsData ||= spec.isReadonly && !spec.allowedLoading;
@@ -39,9 +52,10 @@ export class Transaction {
     this.ackTimeoutMs = Math.max(this.ackTimeoutMs, ackTimeoutMs);
   }
 
-  /** The commands in order, each as it goes over the wire. */
-  *commands(): Generator<[spec: CommandSpec, frame: Buffer]> {
-    for (let i = 0; i < this.#specs.length; i++) yield [this.#specs[i], this.#frames[i]];
+  /** The commands in their order; the arguments of each are valid until the next one is asked for. */
+  *commands(): Generator<[spec: CommandSpec, args: Args]> {
+    let i = 0;
+    for (const args of this.#queue.commands()) yield [this.#specs[i++], args];
   }
 }
 
