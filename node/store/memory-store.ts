@@ -105,6 +105,14 @@ export class MemoryStore implements Store {
     return records.bytes.latin1Slice(records.keyAt, records.valueAt);
   }
 
+  viewKey(slot: Slot, into: ByteView): void {
+    const records = this.#records;
+    records.parse(slot);
+    into.buffer = records.bytes;
+    into.start = records.keyAt;
+    into.end = records.valueAt;
+  }
+
   touch(slot: Slot): void {
     this.#entries.touch(slot);
   }
@@ -139,6 +147,12 @@ export class MemoryStore implements Store {
 
   scan(cursor: number, visit: (slot: Slot) => void): number {
     return this.#entries.index.scan(cursor, visit);
+  }
+
+  isScanned(slot: Slot, cursor: number): boolean {
+    const records = this.#records;
+    records.parse(slot);
+    return records.hash(records.bytes, records.keyAt, records.valueAt) >>> 0 < cursor;
   }
 
   bytesOf(slot: Slot): number {

@@ -67,6 +67,8 @@ export interface Store {
 
   /** The key, one character a byte. */
   keyOf(slot: Slot): string;
+  /** Where the key is: valid until any entry is mutated. */
+  viewKey(slot: Slot, into: ByteView): void;
   /** Makes the entry the most recently used one. */
   touch(slot: Slot): void;
   /** The entry that the policy of the space gives up next, or 0 when it gives up none. To be removed at once. All other slots are invalid then. */
@@ -168,6 +170,9 @@ export interface Store {
    * last is visited exactly once, what comes or goes at most once. `visit` must not mutate.
    */
   scan(cursor: number, visit: (slot: Slot) => void): number;
+
+  /** Whether a `scan` that goes on from this cursor, which is not 0, has the entry behind it. */
+  isScanned(slot: Slot, cursor: number): boolean;
 
   /**
    * Gives memory back that removed entries leave, and wins some back from between the others: as much work as the mutations since the last

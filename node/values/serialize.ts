@@ -19,7 +19,7 @@ import {
   writeIntset,
 } from '../../lib/codec/rdb/index.ts';
 import type { Keyspace } from '../keyspace.ts';
-import { HASH, LIST, SET, type Slot, STRING, type ValueType, ZSET } from '../store/index.ts';
+import { HASH, LIST, SET, type Slot, STRING, type Store, type ValueType, ZSET } from '../store/index.ts';
 import { Found } from './bytes.ts';
 import { EntryBuilder } from './entry-builder.ts';
 import { HashValue } from './hash.ts';
@@ -40,8 +40,13 @@ const payloads = new PayloadReader({ maxStringBytes: MAX_STRING_BYTES });
 /** The whole value of an entry as DUMP gives it: one that Redis 7.0 restores. */
 export function dumpEntry(keyspace: Keyspace, slot: Slot, { compresses = false } = {}): Buffer {
   const writer = new RdbWriter({ compresses });
-  dumpers[keyspace.store.typeOf(slot)](writer, keyspace, slot);
+  dumpers[keyspace.store.typeOf(slot)](writer, keyspace, slot, false);
   return sealPayload(writer);
+}
+
+/** Writes type, key and value of an entry as they stand in a file. */
+export function writeEntry(writer: RdbWriter, keyspace: Keyspace, slot: Slot): void {
+  dumpers[keyspace.store.typeOf(slot)](writer, keyspace, slot, true);
 }
 
 /** Whether a payload is whole, and of a version that can be read. */
@@ -89,16 +94,25 @@ export function restoreEntry(
   return builder.slot;
 }
 
-type Dump = (writer: RdbWriter, keyspace: Keyspace, slot: Slot) => void;
+/** Writes a value behind its type; between them the key, when it is `named`. */
+type Dump = (writer: RdbWriter, keyspace: Keyspace, slot: Slot, named: boolean) => void;
 
-function dumpString(writer: RdbWriter, { store }: Keyspace, slot: Slot): void {
-  writer.byte(RDB_STRING);
-  const value = new Found();
-  store.view(slot, value);
-  writer.string(value.buffer, value.start, value.end);
+const found = new Found();
+
+function begin(writer: RdbWriter, type: number, store: Store, slot: Slot, named: boolean): void {
+  writer.byte(type);
+  if (!named) return;
+  store.viewKey(slot, found);
+  writer.string(found.buffer, found.start, found.end);
 }
 
-function dumpHash(writer: RdbWriter, keyspace: Keyspace, slot: Slot): void {
+function dumpString(writer: RdbWriter, { store }: Keyspace, slot: Slot, named: boolean): void {
+  begin(writer, RDB_STRING, store, slot, named);
+  store.view(slot, found);
+  writer.string(found.buffer, found.start, found.end);
+}
+
+function dumpHash(writer: RdbWriter, keyspace: Keyspace, slot: Slot, named: boolean): void {
   const hash = HashValue.open(keyspace, slot);
   if (hash.encoding === 'listpack') {
     const packed = new ListpackWriter();
@@ -106,10 +120,11 @@ function dumpHash(writer: RdbWriter, keyspace: Keyspace, slot: Slot): void {
       packed.add(fieldBuffer, fieldStart, fieldEnd);
       packed.add(buffer, start, end);
     });
-    writePacked(writer, RDB_HASH_LISTPACK, packed.finish());
+    begin(writer, RDB_HASH_LISTPACK, keyspace.store, slot, named);
+    writeBytes(writer, packed.finish());
     return;
   }
-  writer.byte(RDB_HASH);
+  begin(writer, RDB_HASH, keyspace.store, slot, named);
   writer.count(hash.size);
   hash.forEach((fieldBuffer, fieldStart, fieldEnd, buffer, start, end) => {
     writer.string(fieldBuffer, fieldStart, fieldEnd);
@@ -117,29 +132,29 @@ function dumpHash(writer: RdbWriter, keyspace: Keyspace, slot: Slot): void {
   });
 }
 
-function writePacked(writer: RdbWriter, type: number, packed: Buffer): void {
-  writer.byte(type);
-  writer.string(packed, 0, packed.length);
+function writeBytes(writer: RdbWriter, bytes: Buffer): void {
+  writer.string(bytes, 0, bytes.length);
 }
 
-function dumpSet(writer: RdbWriter, keyspace: Keyspace, slot: Slot): void {
+function dumpSet(writer: RdbWriter, keyspace: Keyspace, slot: Slot, named: boolean): void {
   const set = SetValue.open(keyspace, slot);
   if (set.encoding === 'intset') {
     const members: (number | bigint)[] = [];
     set.forEach((buffer, start, end) => {
       members.push(integerOf(buffer, start, end)!);
     });
-    writePacked(writer, RDB_SET_INTSET, writeIntset(members));
+    begin(writer, RDB_SET_INTSET, keyspace.store, slot, named);
+    writeBytes(writer, writeIntset(members));
     return;
   }
-  writer.byte(RDB_SET);
+  begin(writer, RDB_SET, keyspace.store, slot, named);
   writer.count(set.size);
   set.forEach((buffer, start, end) => {
     writer.string(buffer, start, end);
   });
 }
 
-function dumpZset(writer: RdbWriter, keyspace: Keyspace, slot: Slot): void {
+function dumpZset(writer: RdbWriter, keyspace: Keyspace, slot: Slot, named: boolean): void {
   const zset = ZsetValue.open(keyspace, slot);
   if (zset.encoding === 'listpack') {
     const packed = new ListpackWriter();
@@ -148,10 +163,11 @@ function dumpZset(writer: RdbWriter, keyspace: Keyspace, slot: Slot): void {
       addScore(packed, score);
       return true;
     });
-    writePacked(writer, RDB_ZSET_LISTPACK, packed.finish());
+    begin(writer, RDB_ZSET_LISTPACK, keyspace.store, slot, named);
+    writeBytes(writer, packed.finish());
     return;
   }
-  writer.byte(RDB_ZSET_2);
+  begin(writer, RDB_ZSET_2, keyspace.store, slot, named);
   writer.count(zset.size);
   // From the highest down: whoever inserts in this order always inserts at the front.
   zset.walk(zset.size - 1, true, (buffer, start, end, score) => {
@@ -177,7 +193,7 @@ interface Node {
   readonly bytes: Buffer;
 }
 
-function dumpList(writer: RdbWriter, keyspace: Keyspace, slot: Slot): void {
+function dumpList(writer: RdbWriter, keyspace: Keyspace, slot: Slot, named: boolean): void {
   const nodes: Node[] = [];
   const packed = new ListpackWriter();
   const endNode = () => {
@@ -192,11 +208,11 @@ function dumpList(writer: RdbWriter, keyspace: Keyspace, slot: Slot): void {
     return true;
   });
   endNode();
-  writer.byte(RDB_LIST_QUICKLIST_2);
+  begin(writer, RDB_LIST_QUICKLIST_2, keyspace.store, slot, named);
   writer.count(nodes.length);
   for (const { container, bytes } of nodes) {
     writer.count(container);
-    writer.string(bytes, 0, bytes.length);
+    writeBytes(writer, bytes);
   }
 }
 

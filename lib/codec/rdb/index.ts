@@ -1,5 +1,7 @@
 export { Crc64 } from './crc64.ts';
-export { RdbFormatError } from './format-error.ts';
+export { type RdbEntry, RdbFileReader, type RdbFileSink } from './file-reader.ts';
+export { RdbFileWriter } from './file-writer.ts';
+export { RdbCutOff, RdbFormatError } from './format-error.ts';
 export { integerOf } from './integers.ts';
 export { readIntset, writeIntset } from './intset.ts';
 export { ListpackWriter, readListpack } from './listpack.ts';

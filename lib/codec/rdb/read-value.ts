@@ -49,54 +49,79 @@ export interface RdbSink {
   ): boolean;
 }
 
-type Read = (reader: RdbReader, sink: RdbSink) => void;
 type ReadPacked = (buffer: Buffer, start: number, end: number, visit: VisitPacked) => void;
+
+/** How the values of a type are written: parts of one kind, with their number in front or just one. */
+interface Shape {
+  readonly kind: RdbKind;
+  readonly isCounted: boolean;
+  /** Reads one part and gives what is in it; returns how many elements that were. Gives nothing when the part is cut off. */
+  readonly read: (reader: RdbReader, sink: RdbSink) => number;
+}
+
+/**
+ * Reads one value part by part, so that neither all of its bytes need to be there at once nor all of it is read in one go. Where the bytes
+ * end inside a part it throws RdbCutOff: with the reader set back to where the part began and more bytes, the same call may be made again.
+ */
+export class RdbValueReader {
+  readonly #shape: Shape;
+  #sink: RdbSink | null = null;
+  #left: number;
+  #seen = 0;
+
+  /** Begins with the value that the reader stands before, behind its type. Throws RdbFormatError when there is none or it is empty. */
+  constructor(type: number, reader: RdbReader) {
+    const shape = shapes.get(type);
+    if (!shape) throw new RdbFormatError('the type is unknown');
+    this.#shape = shape;
+    this.#left = shape.isCounted ? reader.length() : 1;
+    if (this.#left === 0) throw new RdbFormatError('the value is empty');
+  }
+
+  /** Reads the next part; returns whether there are more. Throws RdbFormatError when it is not sound, or the whole value was empty. */
+  step(reader: RdbReader, sink: RdbSink): boolean {
+    if (this.#sink === null) {
+      sink.begin(this.#shape.kind);
+      this.#sink = sink;
+    }
+    this.#seen += this.#shape.read(reader, sink);
+    if (--this.#left > 0) return true;
+    if (this.#seen === 0) throw new RdbFormatError('the value is empty');
+    return false;
+  }
+}
 
 /**
  * Reads the value of this type that the reader stands before, in any encoding that Redis 7.0 reads. Throws RdbFormatError when there is
  * none, when it is empty or has something twice; the sink may have got a part of it by then.
  */
 export function readRdbValue(type: number, reader: RdbReader, sink: RdbSink): void {
-  const read = readers.get(type);
-  if (!read) throw new RdbFormatError('the type is unknown');
-  read(reader, sink);
-}
-
-function readString(reader: RdbReader, sink: RdbSink): void {
-  sink.begin('string');
-  reader.string();
-  sink.string(reader.bytes, reader.start, reader.end);
-}
-
-/** Counts down what follows; an empty value is refused. */
-function count(reader: RdbReader): number {
-  const length = reader.length();
-  if (length === 0) throw new RdbFormatError('the value is empty');
-  return length;
+  const value = new RdbValueReader(type, reader);
+  while (value.step(reader, sink));
 }
 
 function mustBeNew(answer: boolean): void {
   if (!answer) throw new RdbFormatError('the value has something twice');
 }
 
-function readElements(kind: 'list' | 'set'): Read {
-  return (reader, sink) => {
-    sink.begin(kind);
-    for (let left = count(reader); left > 0; left--) {
-      reader.string();
-      mustBeNew(sink.element(reader.bytes, reader.start, reader.end));
-    }
-  };
+function readString(reader: RdbReader, sink: RdbSink): number {
+  reader.string();
+  sink.string(reader.bytes, reader.start, reader.end);
+  return 1;
 }
 
-function readMembers(score: (reader: RdbReader) => number): Read {
+function readElement(reader: RdbReader, sink: RdbSink): number {
+  reader.string();
+  mustBeNew(sink.element(reader.bytes, reader.start, reader.end));
+  return 1;
+}
+
+function readMember(score: (reader: RdbReader) => number): Shape['read'] {
   return (reader, sink) => {
-    sink.begin('zset');
-    for (let left = count(reader); left > 0; left--) {
-      reader.string();
-      const { bytes, start, end } = reader;
-      giveMember(sink, bytes, start, end, score(reader));
-    }
+    reader.string();
+    const { bytes, start, end } = reader;
+    giveMember(sink, bytes, start, end, score(reader));
+    return 1;
   };
 }
 
@@ -105,58 +130,44 @@ function giveMember(sink: RdbSink, buffer: Buffer, start: number, end: number, s
   mustBeNew(sink.member(buffer, start, end, score));
 }
 
-function readFields(reader: RdbReader, sink: RdbSink): void {
-  sink.begin('hash');
-  for (let left = count(reader); left > 0; left--) {
-    reader.string();
-    const { bytes, start, end } = reader;
-    reader.string();
-    mustBeNew(sink.field(bytes, start, end, reader.bytes, reader.start, reader.end));
-  }
+function readField(reader: RdbReader, sink: RdbSink): number {
+  reader.string();
+  const { bytes, start, end } = reader;
+  reader.string();
+  mustBeNew(sink.field(bytes, start, end, reader.bytes, reader.start, reader.end));
+  return 1;
 }
 
-/** A value whose encoding is one string. Empty ones are refused. */
-function readPackedValue(kind: RdbKind, read: (reader: RdbReader, sink: RdbSink) => number): Read {
+function readElements(readPacked: ReadPacked): Shape['read'] {
   return (reader, sink) => {
-    sink.begin(kind);
     reader.string();
-    if (read(reader, sink) === 0) throw new RdbFormatError('the value is empty');
-  };
-}
-
-function packedElements(kind: 'list' | 'set', readPacked: ReadPacked): Read {
-  return readPackedValue(kind, (reader, sink) => {
     let seen = 0;
     readPacked(reader.bytes, reader.start, reader.end, (buffer, start, end) => {
       mustBeNew(sink.element(buffer, start, end));
       seen++;
     });
     return seen;
-  });
-}
-
-function readNodes(hasContainers: boolean): Read {
-  return (reader, sink) => {
-    sink.begin('list');
-    let seen = 0;
-    const visit = (buffer: Buffer, start: number, end: number) => {
-      mustBeNew(sink.element(buffer, start, end));
-      seen++;
-    };
-    for (let left = count(reader); left > 0; left--) readNode(reader, hasContainers, visit);
-    if (seen === 0) throw new RdbFormatError('the value is empty');
   };
 }
 
-function readNode(reader: RdbReader, hasContainer: boolean, visit: VisitPacked): void {
-  const container = hasContainer ? reader.length() : NODE_PACKED;
-  if (container !== NODE_PLAIN && container !== NODE_PACKED) throw new RdbFormatError('a node is of no kind');
-  reader.string();
-  const { bytes, start, end } = reader;
-  if (start === end) throw new RdbFormatError('a node is empty');
-  if (container === NODE_PLAIN) visit(bytes, start, end);
-  else if (hasContainer) readListpack(bytes, start, end, visit);
-  else readZiplist(bytes, start, end, visit);
+function readNode(hasContainer: boolean): Shape['read'] {
+  return (reader, sink) => {
+    const container = hasContainer ? reader.length() : NODE_PACKED;
+    if (container !== NODE_PLAIN && container !== NODE_PACKED)
+      throw new RdbFormatError('a node is of no kind');
+    reader.string();
+    const { bytes, start, end } = reader;
+    if (start === end) throw new RdbFormatError('a node is empty');
+    let seen = 0;
+    const visit = (buffer: Buffer, from: number, to: number) => {
+      mustBeNew(sink.element(buffer, from, to));
+      seen++;
+    };
+    if (container === NODE_PLAIN) visit(bytes, start, end);
+    else if (hasContainer) readListpack(bytes, start, end, visit);
+    else readZiplist(bytes, start, end, visit);
+    return seen;
+  };
 }
 
 /** Visits elements two by two; returns how many pairs there were. */
@@ -169,6 +180,7 @@ function readPairs(
   let first: Buffer | null = null;
   let from = 0;
   let to = 0;
+  reader.string();
   readPacked(reader.bytes, reader.start, reader.end, (buffer, start, end) => {
     if (first === null) {
       first = buffer;
@@ -184,45 +196,64 @@ function readPairs(
   return seen;
 }
 
-function packedFields(readPacked: ReadPacked): Read {
-  return readPackedValue('hash', (reader, sink) =>
+function readFields(readPacked: ReadPacked): Shape['read'] {
+  return (reader, sink) =>
     readPairs(reader, readPacked, (a, aStart, aEnd, b, bStart, bEnd) =>
       mustBeNew(sink.field(a, aStart, aEnd, b, bStart, bEnd)),
-    ),
-  );
+    );
 }
 
-function packedMembers(readPacked: ReadPacked): Read {
-  return readPackedValue('zset', (reader, sink) =>
+function readMembers(readPacked: ReadPacked): Shape['read'] {
+  return (reader, sink) =>
     readPairs(reader, readPacked, (a, aStart, aEnd, b, bStart, bEnd) =>
       giveMember(sink, a, aStart, aEnd, doubleOf(b, bStart, bEnd)),
-    ),
-  );
+    );
 }
 
-const zipmapFields: Read = readPackedValue('hash', (reader, sink) => {
+function readZipmapFields(reader: RdbReader, sink: RdbSink): number {
   let seen = 0;
+  reader.string();
   readZipmap(reader.bytes, reader.start, reader.end, (buffer, fieldStart, fieldEnd, valueStart, valueEnd) => {
     mustBeNew(sink.field(buffer, fieldStart, fieldEnd, buffer, valueStart, valueEnd));
     seen++;
   });
   return seen;
-});
+}
 
-const readers: ReadonlyMap<number, Read> = new Map([
-  [RDB_STRING, readString],
-  [RDB_LIST, readElements('list')],
-  [RDB_SET, readElements('set')],
-  [RDB_ZSET, readMembers((reader) => reader.textDouble())],
-  [RDB_HASH, readFields],
-  [RDB_ZSET_2, readMembers((reader) => reader.binaryDouble())],
-  [RDB_HASH_ZIPMAP, zipmapFields],
-  [RDB_LIST_ZIPLIST, packedElements('list', readZiplist)],
-  [RDB_SET_INTSET, packedElements('set', readIntset)],
-  [RDB_ZSET_ZIPLIST, packedMembers(readZiplist)],
-  [RDB_HASH_ZIPLIST, packedFields(readZiplist)],
-  [RDB_LIST_QUICKLIST, readNodes(false)],
-  [RDB_HASH_LISTPACK, packedFields(readListpack)],
-  [RDB_ZSET_LISTPACK, packedMembers(readListpack)],
-  [RDB_LIST_QUICKLIST_2, readNodes(true)],
+function counted(kind: RdbKind, read: Shape['read']): Shape {
+  return { kind, isCounted: true, read };
+}
+
+function single(kind: RdbKind, read: Shape['read']): Shape {
+  return { kind, isCounted: false, read };
+}
+
+const shapes: ReadonlyMap<number, Shape> = new Map([
+  [RDB_STRING, single('string', readString)],
+  [RDB_LIST, counted('list', readElement)],
+  [RDB_SET, counted('set', readElement)],
+  [
+    RDB_ZSET,
+    counted(
+      'zset',
+      readMember((reader) => reader.textDouble()),
+    ),
+  ],
+  [RDB_HASH, counted('hash', readField)],
+  [
+    RDB_ZSET_2,
+    counted(
+      'zset',
+      readMember((reader) => reader.binaryDouble()),
+    ),
+  ],
+  [RDB_HASH_ZIPMAP, single('hash', readZipmapFields)],
+  [RDB_LIST_ZIPLIST, single('list', readElements(readZiplist))],
+  [RDB_SET_INTSET, single('set', readElements(readIntset))],
+  [RDB_ZSET_ZIPLIST, single('zset', readMembers(readZiplist))],
+  [RDB_HASH_ZIPLIST, single('hash', readFields(readZiplist))],
+  [RDB_LIST_QUICKLIST, counted('list', readNode(false))],
+  [RDB_HASH_LISTPACK, single('hash', readFields(readListpack))],
+  [RDB_ZSET_LISTPACK, single('zset', readMembers(readListpack))],
+  [RDB_LIST_QUICKLIST_2, counted('list', readNode(true))],
 ]);

@@ -1,4 +1,4 @@
-import { RdbFormatError } from './format-error.ts';
+import { RdbCutOff, RdbFormatError } from './format-error.ts';
 import { textOf } from './integers.ts';
 import { lzfExpand } from './lzf.ts';
 import { ENCODED_INT8, ENCODED_INT16, ENCODED_INT32, ENCODED_LZF } from './types.ts';
@@ -13,8 +13,8 @@ export interface RdbLimits {
 }
 
 /**
- * Reads the parts of a value one after the other. Every method throws RdbFormatError where the bytes end too soon, make no sense or
- * exceed the limits; nothing is allocated for a length before the bytes for it are known to be there.
+ * Reads the parts of a value one after the other. Every method throws RdbCutOff where the bytes end too soon, RdbFormatError where they make
+ * no sense or exceed the limits; nothing is allocated for a length before the bytes for it are known to be there.
  */
 export class RdbReader {
   readonly #limits: RdbLimits;
@@ -38,13 +38,29 @@ export class RdbReader {
   /** Goes over `count` bytes and returns where they begin. */
   #take(count: number): number {
     const from = this.at;
-    if (count > this.#end - from) throw new RdbFormatError('the value is cut off');
+    if (count > this.#end - from) throw new RdbCutOff(count - this.#end + from);
     this.at = from + count;
     return from;
   }
 
   byte(): number {
     return this.#buffer[this.#take(1)];
+  }
+
+  /** Goes over `count` bytes and gives them, as a part of what is read from. */
+  raw(count: number): Buffer {
+    const from = this.#take(count);
+    return this.#buffer.subarray(from, this.at);
+  }
+
+  /** Seconds, four bytes. */
+  seconds(): number {
+    return this.#buffer.readInt32LE(this.#take(4));
+  }
+
+  /** Milliseconds, eight bytes. */
+  milliseconds(): number {
+    return Number(this.#buffer.readBigInt64LE(this.#take(8)));
   }
 
   /** A length, or a number of things that follow. */

@@ -15,6 +15,28 @@ export const RDB_HASH_LISTPACK = 16;
 export const RDB_ZSET_LISTPACK = 17;
 export const RDB_LIST_QUICKLIST_2 = 18;
 
+/** Types that Redis 7.0 writes and that no node holds: by number, what it calls them. */
+export const foreignTypes: ReadonlyMap<number, string> = new Map([
+  [6, 'module'],
+  [7, 'module'],
+  [15, 'stream'],
+  [19, 'stream'],
+  [21, 'stream'],
+]);
+
+/* What stands in a file in place of a type. */
+export const OPCODE_FUNCTION = 245;
+export const OPCODE_FUNCTION_PRE_GA = 246;
+export const OPCODE_MODULE_AUX = 247;
+export const OPCODE_IDLE = 248;
+export const OPCODE_FREQUENCY = 249;
+export const OPCODE_AUX = 250;
+export const OPCODE_RESIZE = 251;
+export const OPCODE_EXPIRY_MS = 252;
+export const OPCODE_EXPIRY = 253;
+export const OPCODE_SELECT = 254;
+export const OPCODE_END = 255;
+
 /** The version of the format, that of Redis 7.0. Newer ones are refused. */
 export const RDB_VERSION = 10;
 

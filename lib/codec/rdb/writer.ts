@@ -33,6 +33,12 @@ export class RdbWriter {
     this.buffer = larger;
   }
 
+  /** These bytes, as they are. */
+  raw(source: Buffer, start: number, end: number): void {
+    this.reserve(end - start);
+    this.length += source.copy(this.buffer, this.length, start, end);
+  }
+
   byte(value: number): void {
     this.reserve(1);
     this.buffer[this.length++] = value;

@@ -1,0 +1,238 @@
+import { Crc64 } from './crc64.ts';
+import { RdbCutOff, RdbFormatError } from './format-error.ts';
+import { type RdbSink, RdbValueReader } from './read-value.ts';
+import { type RdbLimits, RdbReader } from './reader.ts';
+import {
+  foreignTypes,
+  OPCODE_AUX,
+  OPCODE_END,
+  OPCODE_EXPIRY,
+  OPCODE_EXPIRY_MS,
+  OPCODE_FREQUENCY,
+  OPCODE_FUNCTION,
+  OPCODE_FUNCTION_PRE_GA,
+  OPCODE_IDLE,
+  OPCODE_MODULE_AUX,
+  OPCODE_RESIZE,
+  OPCODE_SELECT,
+  RDB_STRING,
+  RDB_VERSION,
+} from './types.ts';
+
+const MAGIC = 'REDIS';
+const HEADER_BYTES = 9;
+const CHECKSUM_BYTES = 8;
+/** The first version with a checksum at its end. */
+const CHECKSUM_VERSION = 5;
+/** Longest key in a message. */
+const SHOWN_KEY_CHARS = 100;
+
+/** An entry of a file; the key's byte range is valid while the entry is read. */
+export interface RdbEntry {
+  database: number;
+  key: Buffer;
+  keyStart: number;
+  keyEnd: number;
+  /** Unix milliseconds, 0 for never. */
+  expiresAt: number;
+  /** Seconds since the last use, and how often it was used, as the policy of the writer noted it; null for neither. */
+  idleSeconds: number | null;
+  frequency: number | null;
+}
+
+/** Gets what is in a file, in its order. What it throws ends the reading. */
+export interface RdbFileSink {
+  /** A field about the file, or about the entry that follows. */
+  aux(name: string, value: Buffer): void;
+  /** About as many entries follow in a database; of them, some with an expiry. */
+  size(database: number, entries: number, expiring: number): void;
+  /** An entry begins; its value goes to the sink returned. */
+  entry(entry: RdbEntry): RdbSink;
+  /** The value of the entry is whole. */
+  entryEnd(): void;
+}
+
+/**
+ * Reads an RDB file of any version up to that of Redis 7.0, as its bytes come in, part by part: what it holds at a time is one string at most.
+ * Throws RdbFormatError, with the offset, where the file is none or has something that no node holds.
+ */
+export class RdbFileReader {
+  readonly #limits: RdbLimits;
+  readonly #sink: RdbFileSink;
+  readonly #crc = new Crc64();
+  readonly #entry: RdbEntry = {
+    database: 0,
+    key: Buffer.alloc(0),
+    keyStart: 0,
+    keyEnd: 0,
+    expiresAt: 0,
+    idleSeconds: null,
+    frequency: null,
+  };
+  /** Bytes that came and are no whole part yet, and how many it takes to go on. */
+  #waiting: Buffer[] = [];
+  #waitingBytes = 0;
+  #needed = HEADER_BYTES;
+  #version = 0;
+  #value: RdbValueReader | null = null;
+  #valueSink: RdbSink | null = null;
+  /** Bytes of the file that have been read. */
+  offset = 0;
+  /** Whether the end has been read, with the right checksum. */
+  isDone = false;
+
+  constructor(limits: RdbLimits, sink: RdbFileSink) {
+    this.#limits = limits;
+    this.#sink = sink;
+  }
+
+  /** Reads on with these bytes. Returns where the file ended in them: `end`, unless there is something behind the file. */
+  push(chunk: Buffer, start: number, end: number): number {
+    if (this.isDone) return start;
+    const held = this.#waitingBytes;
+    if (held + end - start < this.#needed) {
+      this.#hold(chunk, start, end);
+      return end;
+    }
+    let buffer = chunk;
+    let from = start;
+    let to = end;
+    if (held > 0) {
+      buffer = Buffer.concat([...this.#waiting, chunk.subarray(start, end)]);
+      from = 0;
+      to = buffer.length;
+      this.#waiting = [];
+      this.#waitingBytes = 0;
+    }
+    const at = this.#readParts(buffer, from, to);
+    if (this.isDone) return end - (to - at);
+    this.#hold(buffer, at, to);
+    return end;
+  }
+
+  #hold(chunk: Buffer, start: number, end: number): void {
+    if (start === end) return;
+    this.#waiting.push(Buffer.from(chunk.subarray(start, end)));
+    this.#waitingBytes += end - start;
+  }
+
+  /** Reads all parts that are whole; returns where the first begins that is not. */
+  #readParts(buffer: Buffer, start: number, end: number): number {
+    const reader = new RdbReader(this.#limits, buffer, start, end);
+    let at = start;
+    try {
+      while (!this.isDone) {
+        this.#readPart(reader, buffer, start);
+        at = reader.at;
+      }
+    } catch (error) {
+      if (!(error instanceof RdbCutOff)) throw this.#located(error, at - start);
+      this.#needed = end - at + error.missing;
+    }
+    if (!this.isDone) this.#crc.update(buffer, start, at);
+    this.offset += at - start;
+    return at;
+  }
+
+  #located(error: unknown, consumed: number): unknown {
+    if (!(error instanceof RdbFormatError)) return error;
+    const { key, keyStart, keyEnd } = this.#entry;
+    const shown = key.utf8Slice(keyStart, Math.min(keyEnd, keyStart + SHOWN_KEY_CHARS));
+    const where = this.#value === null ? '' : ` (in the value of key "${shown}")`;
+    return new RdbFormatError(`offset ${this.offset + consumed}: ${error.message}${where}`);
+  }
+
+  #readPart(reader: RdbReader, buffer: Buffer, start: number): void {
+    if (this.#value !== null) {
+      if (this.#value.step(reader, this.#valueSink!)) return;
+      this.#value = null;
+      this.#endEntry();
+    } else if (this.#version === 0) {
+      this.#readHeader(reader);
+    } else {
+      const code = reader.byte();
+      if (code < OPCODE_FUNCTION) this.#readEntry(code, reader);
+      else if (code === OPCODE_END) this.#readEnd(reader, buffer, start);
+      else this.#readFact(code, reader);
+    }
+  }
+
+  #readHeader(reader: RdbReader): void {
+    const text = reader.raw(HEADER_BYTES).latin1Slice();
+    const version = /^\d{4}$/.test(text.slice(MAGIC.length)) ? Number(text.slice(MAGIC.length)) : 0;
+    if (!text.startsWith(MAGIC) || version === 0) throw new RdbFormatError('this is no RDB file');
+    if (version > RDB_VERSION)
+      throw new RdbFormatError(
+        `this is version ${version} of the format; ${RDB_VERSION} is the newest known`,
+      );
+    this.#version = version;
+  }
+
+  #readEntry(type: number, reader: RdbReader): void {
+    const entry = this.#entry;
+    reader.string();
+    entry.key = reader.bytes;
+    entry.keyStart = reader.start;
+    entry.keyEnd = reader.end;
+    if (type === RDB_STRING) {
+      reader.string();
+      const sink = this.#sink.entry(entry);
+      sink.begin('string');
+      sink.string(reader.bytes, reader.start, reader.end);
+      this.#endEntry();
+      return;
+    }
+    entry.key = Buffer.from(entry.key.subarray(entry.keyStart, entry.keyEnd));
+    entry.keyStart = 0;
+    entry.keyEnd = entry.key.length;
+    const name = foreignTypes.get(type);
+    if (name !== undefined) {
+      const shown = entry.key.utf8Slice(0, SHOWN_KEY_CHARS);
+      throw new RdbFormatError(`key "${shown}" is of type ${name}, which this node does not hold`);
+    }
+    const value = new RdbValueReader(type, reader);
+    this.#valueSink = this.#sink.entry(entry);
+    this.#value = value;
+  }
+
+  #endEntry(): void {
+    this.#sink.entryEnd();
+    this.#entry.expiresAt = 0;
+    this.#entry.idleSeconds = null;
+    this.#entry.frequency = null;
+  }
+
+  /** What is said about the file, a database or the next entry. */
+  #readFact(code: number, reader: RdbReader): void {
+    const entry = this.#entry;
+    if (code === OPCODE_EXPIRY_MS) entry.expiresAt = Math.max(1, reader.milliseconds());
+    else if (code === OPCODE_EXPIRY) entry.expiresAt = Math.max(1, reader.seconds() * 1000);
+    else if (code === OPCODE_IDLE) entry.idleSeconds = reader.length();
+    else if (code === OPCODE_FREQUENCY) entry.frequency = reader.byte();
+    else if (code === OPCODE_SELECT) entry.database = reader.length();
+    else if (code === OPCODE_RESIZE) this.#sink.size(entry.database, reader.length(), reader.length());
+    else if (code === OPCODE_AUX) this.#readAux(reader);
+    else if (code === OPCODE_MODULE_AUX) throw new RdbFormatError('the file has data of a module');
+    else if (code === OPCODE_FUNCTION || code === OPCODE_FUNCTION_PRE_GA)
+      throw new RdbFormatError('the file has functions, which this node does not hold');
+  }
+
+  #readAux(reader: RdbReader): void {
+    reader.string();
+    const name = reader.bytes.latin1Slice(reader.start, reader.end);
+    reader.string();
+    this.#sink.aux(name, reader.bytes.subarray(reader.start, reader.end));
+  }
+
+  #readEnd(reader: RdbReader, buffer: Buffer, start: number): void {
+    if (this.#version >= CHECKSUM_VERSION) {
+      const end = reader.at;
+      const checksum = reader.raw(CHECKSUM_BYTES);
+      // A checksum of zeros says that there is none.
+      const isSummed = checksum.some((byte) => byte !== 0);
+      if (isSummed && !this.#crc.update(buffer, start, end).equals(checksum, 0))
+        throw new RdbFormatError('the checksum is wrong');
+    }
+    this.isDone = true;
+  }
+}

@@ -1,0 +1,180 @@
+import {
+  type RdbEntry,
+  RdbFileReader,
+  type RdbFileSink,
+  RdbFormatError,
+  type RdbSink,
+} from '../../lib/codec/rdb/index.ts';
+import type { Databases } from '../databases.ts';
+import type { Keyspace } from '../keyspace.ts';
+import type { Slot } from '../store/index.ts';
+import { EntryBuilder } from '../values/entry-builder.ts';
+import { ENTRY_FIELD, EntryFacts, FENCE_FIELD, VERSION_FIELD } from './entry-facts.ts';
+
+/** Redis's longest string. */
+const MAX_STRING_BYTES = 512 * 1024 * 1024;
+const VERSION = /^[0-9a-f]{16}$/;
+const FENCE = /^(\d{1,20}) (.*)$/s;
+const MAX_TOKEN = 2n ** 64n - 1n;
+
+/** How a file is loaded. */
+export interface LoadOptions {
+  /** Leave out what has expired at `nowMs` (unix milliseconds): a leader does, a follower waits for its leader. */
+  readonly skipsExpired: boolean;
+  readonly nowMs: number;
+}
+
+/** Takes a value and keeps nothing of it. */
+const nowhere: RdbSink = {
+  begin: () => {},
+  string: () => {},
+  element: () => true,
+  member: () => true,
+  field: () => true,
+};
+
+/**
+ * Puts the entries of an RDB, of a node or of a real redis-server, into databases that are empty, as its bytes come in. Versions and marks are
+ * kept; an entry without a version gets that of the file, or, in a file of somebody else, the next one of this node.
+ */
+export class SnapshotLoader implements RdbFileSink {
+  readonly #databases: Databases;
+  readonly #options: LoadOptions;
+  readonly #reader: RdbFileReader;
+  readonly #facts = new EntryFacts();
+  /** Fields about the file, by name. */
+  readonly fields = new Map<string, string>();
+  #hasVersion = false;
+  #high = 0;
+  #low = 0;
+  /** The entry that is being read; null when it is left out. */
+  #keyspace: Keyspace | null = null;
+  #entry: RdbEntry | null = null;
+  #builder: EntryBuilder | null = null;
+  /** Entries put into databases, and left out because they have expired. */
+  loaded = 0;
+  expired = 0;
+  /** Entries that the file has said to hold. */
+  expected = 0;
+
+  constructor(databases: Databases, options: LoadOptions) {
+    this.#databases = databases;
+    this.#options = options;
+    this.#reader = new RdbFileReader({ maxStringBytes: MAX_STRING_BYTES }, this);
+  }
+
+  /** Whether the file has been read to its end and its checksum was right. */
+  get isDone(): boolean {
+    return this.#reader.isDone;
+  }
+
+  /** Bytes of the file that have been read. */
+  get offset(): number {
+    return this.#reader.offset;
+  }
+
+  /**
+   * Loads what these bytes bring; returns where the file ended in them, or `end`. Takes time for all of them: whoever has many gives them in
+   * slices. Throws RdbFormatError, which names the offset, when the file is not sound; what has been loaded until then is there.
+   */
+  push(chunk: Buffer, start = 0, end = chunk.length): number {
+    const { data } = this.#databases;
+    const { isReplaying, notifyMask } = data;
+    data.isReplaying = true;
+    data.notifyMask = 0;
+    try {
+      return this.#reader.push(chunk, start, end);
+    } finally {
+      data.isReplaying = isReplaying;
+      data.notifyMask = notifyMask;
+    }
+  }
+
+  size(database: number, entries: number): void {
+    this.#databaseOf(database);
+    this.expected += entries;
+  }
+
+  entry(entry: RdbEntry): RdbSink {
+    const { skipsExpired, nowMs } = this.#options;
+    const keyspace = this.#databaseOf(entry.database);
+    this.#keyspace = null;
+    if (skipsExpired && entry.expiresAt !== 0 && entry.expiresAt <= nowMs) {
+      this.expired++;
+      return nowhere;
+    }
+    const { key, keyStart, keyEnd } = entry;
+    if (keyspace.store.find(key, keyStart, keyEnd) !== 0)
+      throw new RdbFormatError(`key "${key.utf8Slice(keyStart, keyEnd)}" is there twice`);
+    this.#keyspace = keyspace;
+    this.#entry = entry;
+    this.#builder = new EntryBuilder(keyspace, key, keyStart, keyEnd);
+    return this.#builder;
+  }
+
+  entryEnd(): void {
+    const facts = this.#facts;
+    if (this.#keyspace !== null) this.#finish(this.#keyspace, this.#entry!);
+    facts.isGiven = false;
+    facts.marks = null;
+  }
+
+  #finish(keyspace: Keyspace, { key, keyStart, keyEnd, expiresAt, idleSeconds, frequency }: RdbEntry): void {
+    const { store } = keyspace;
+    const facts = this.#facts;
+    let slot: Slot = this.#builder!.slot;
+    store.objectChanged(slot);
+    if (facts.isGiven) this.#databases.data.versions.observe(facts.high, facts.low);
+    else this.#needVersion();
+    store.setVersion(slot, facts.isGiven ? facts.high : this.#high, facts.isGiven ? facts.low : this.#low);
+    if (expiresAt !== 0 || facts.marks !== null || idleSeconds !== null || frequency !== null) {
+      const find = () => store.find(key, keyStart, keyEnd);
+      slot = find();
+      if (expiresAt !== 0) store.setExpiry(slot, expiresAt);
+      if (facts.marks !== null) keyspace.mark(find(), facts.marks);
+      if (idleSeconds !== null || frequency !== null) store.setUse(find(), idleSeconds, frequency);
+    }
+    this.loaded++;
+  }
+
+  /** An entry without a version of its own: the file's, which is above all that were handed out before in a file of somebody else. */
+  #needVersion(): void {
+    if (this.#hasVersion) return;
+    const { versions } = this.#databases.data;
+    versions.next();
+    this.#setVersion(versions.high, versions.low);
+  }
+
+  #setVersion(high: number, low: number): void {
+    this.#hasVersion = true;
+    this.#high = high;
+    this.#low = low;
+  }
+
+  #databaseOf(index: number): Keyspace {
+    if (index < this.#databases.count) return this.#databases.at(index);
+    throw new RdbFormatError(`the file has a database ${index}; there are ${this.#databases.count}`);
+  }
+
+  aux(name: string, value: Buffer): void {
+    if (name === ENTRY_FIELD) {
+      if (!this.#facts.read(value)) throw new RdbFormatError(`the field ${name} is malformed`);
+    } else if (name === VERSION_FIELD) this.#readVersion(value.latin1Slice());
+    else if (name === FENCE_FIELD) this.#readFence(value.latin1Slice());
+    else this.fields.set(name, value.latin1Slice());
+  }
+
+  #readVersion(text: string): void {
+    if (!VERSION.test(text)) throw new RdbFormatError(`the field ${VERSION_FIELD} is malformed`);
+    this.#setVersion(Number.parseInt(text.slice(0, 8), 16), Number.parseInt(text.slice(8), 16));
+    this.#databases.data.versions.observe(this.#high, this.#low);
+  }
+
+  #readFence(text: string): void {
+    const [, token, name] = FENCE.exec(text) ?? [];
+    if (token === undefined || BigInt(token) > MAX_TOKEN)
+      throw new RdbFormatError(`the field ${FENCE_FIELD} is malformed`);
+    const problem = this.#databases.data.cache.fences.raise(name, BigInt(token));
+    if (problem !== null) throw new RdbFormatError(problem);
+  }
+}

@@ -1,0 +1,232 @@
+import { RdbFileWriter } from '../../lib/codec/rdb/index.ts';
+import type { Databases } from '../databases.ts';
+import type { Keyspace } from '../keyspace.ts';
+import type { Slot, Store } from '../store/index.ts';
+import { writeEntry } from '../values/serialize.ts';
+import { FENCE_FIELD, VERSION_FIELD, writeFacts } from './entry-facts.ts';
+import { type ChangeGuard, ChangeGuards } from './guards.ts';
+
+/** A database of at most so much is written off at once when it is cleared. */
+const CLEARED_ENTRIES = 1000;
+const CLEARED_BYTES = 1 << 20;
+/** Steps of the index for each look at how much has been written. */
+const STEPS = 16;
+
+/** What a snapshot says of itself. */
+export interface SnapshotFacts {
+  readonly redisVersion: string;
+  /** Unix milliseconds. */
+  readonly wallMs: number;
+  /** Stream that the data set is at, and where. */
+  readonly replId: string;
+  readonly offset: number;
+  /** Database that the stream is in. */
+  readonly streamDatabase: number;
+  /** Compress strings. */
+  readonly compresses: boolean;
+}
+
+/** A database as it was called when the snapshot began. */
+interface Part {
+  readonly index: number;
+  /** Where the scan goes on; 0 before it. */
+  cursor: number;
+  isDone: boolean;
+  /** Keys of entries that are written though the scan has not come to them, and that still have their version. */
+  readonly early: Set<string>;
+}
+
+/**
+ * A point-in-time RDB of all databases, written in slices over many turns while commands go on: it holds what was there when it was made,
+ * and nothing of what came later. An entry that changes before the scan has come to it is written then, as it was; one that is newer than the
+ * snapshot (which its version says) is left out.
+ *
+ * Whoever makes one calls `next` until it gives null, or `close`. A data set that is cleared in between aborts it.
+ */
+export class SnapshotWriter implements ChangeGuard {
+  readonly #databases: Databases;
+  readonly #file: RdbFileWriter;
+  readonly #high: number;
+  readonly #low: number;
+  readonly #parts = new Map<Store, Part>();
+  readonly #fences: Iterator<[string, bigint]>;
+  #hasFences = true;
+  #current: Store | null = null;
+  readonly #slots: Slot[] = [];
+  readonly #visit = (slot: Slot): void => {
+    this.#slots.push(slot);
+  };
+  /** The end has been handed out. */
+  isDone = false;
+  /** The data set was cleared under it: what has been handed out is worth nothing. */
+  isAborted = false;
+  /** Entries written so far, and how many there were at the beginning. */
+  written = 0;
+  readonly total: number;
+
+  constructor(databases: Databases, facts: SnapshotFacts) {
+    const { data } = databases;
+    this.#databases = databases;
+    this.#file = new RdbFileWriter({ compresses: facts.compresses });
+    this.#high = data.versions.high;
+    this.#low = data.versions.low;
+    this.total = databases.size;
+    this.#fences = data.cache.fences.entries();
+    this.#writeFacts(facts);
+    for (const { store, index } of databases.all()) {
+      if (store.size === 0) continue;
+      this.#parts.set(store, { index, cursor: 0, isDone: false, early: new Set() });
+      this.#file.select(index);
+      this.#file.size(store.size, store.expiringCount);
+    }
+    data.snapshots ??= new ChangeGuards();
+    data.snapshots.add(this);
+  }
+
+  #writeFacts(facts: SnapshotFacts): void {
+    const file = this.#file;
+    file.aux('redis-ver', facts.redisVersion);
+    file.aux('redis-bits', '64');
+    file.aux('ctime', String(Math.floor(facts.wallMs / 1000)));
+    file.aux('used-mem', String(this.#databases.usedBytes));
+    file.aux('repl-stream-db', String(facts.streamDatabase));
+    file.aux('repl-id', facts.replId);
+    file.aux('repl-offset', String(facts.offset));
+    file.aux(VERSION_FIELD, hexWord(this.#high) + hexWord(this.#low));
+  }
+
+  /** Ends it before its end. */
+  close(): void {
+    const { data } = this.#databases;
+    data.snapshots?.delete(this);
+    if (data.snapshots?.size === 0) data.snapshots = null;
+    this.#parts.clear();
+  }
+
+  /** The next bytes of the file: about `maxBytes`, or more where values that were about to change had to be written. Null at the end. */
+  next(maxBytes: number): Buffer | null {
+    if (this.isDone || this.isAborted) return null;
+    const file = this.#file;
+    while (file.parts.length < maxBytes) {
+      if (this.#hasFences) this.#writeFence();
+      else if (!this.#writeEntries(maxBytes)) return this.#end();
+    }
+    return file.take();
+  }
+
+  /** Bytes that wait for `next`. */
+  get pendingBytes(): number {
+    return this.#file.parts.length;
+  }
+
+  #end(): Buffer {
+    this.close();
+    this.isDone = true;
+    return this.#file.finish();
+  }
+
+  /** A floor that has risen since the beginning is no worse. */
+  #writeFence(): void {
+    const { done, value } = this.#fences.next();
+    if (done) this.#hasFences = false;
+    else this.#file.aux(FENCE_FIELD, `${value[1]} ${value[0]}`);
+  }
+
+  /** Writes what the next steps of the scan find; false when all databases have been scanned. */
+  #writeEntries(maxBytes: number): boolean {
+    const keyspace = this.#nextKeyspace();
+    if (keyspace === null) return false;
+    const { store } = keyspace;
+    const part = this.#parts.get(store)!;
+    for (let i = 0; i < STEPS && this.#file.parts.length < maxBytes; i++) {
+      part.cursor = store.scan(part.cursor, this.#visit);
+      for (const slot of this.#slots) this.#scanned(keyspace, part, slot);
+      this.#slots.length = 0;
+      if (part.cursor === 0) {
+        part.isDone = true;
+        part.early.clear();
+        this.#current = null;
+        break;
+      }
+    }
+    return true;
+  }
+
+  /** The database that is being scanned, whatever it is called by now. */
+  #nextKeyspace(): Keyspace | null {
+    if (this.#current === null) {
+      for (const [store, { isDone }] of this.#parts) {
+        if (isDone) continue;
+        this.#current = store;
+        break;
+      }
+    }
+    if (this.#current === null) return null;
+    for (const keyspace of this.#databases.all()) if (keyspace.store === this.#current) return keyspace;
+    return null;
+  }
+
+  #scanned(keyspace: Keyspace, part: Part, slot: Slot): void {
+    if (this.#isNew(keyspace.store, slot)) return;
+    if (part.early.size > 0 && part.early.delete(keyspace.store.keyOf(slot))) return;
+    if (!keyspace.isPurged(slot)) this.#write(keyspace, part, slot);
+  }
+
+  /** Whether the entry is above the version of the snapshot, or so new that it has none. */
+  #isNew(store: Store, slot: Slot): boolean {
+    const high = store.versionHigh(slot);
+    const low = store.versionLow(slot);
+    if (high !== this.#high) return high > this.#high || (high === 0 && low === 0);
+    return low > this.#low || (high === 0 && low === 0);
+  }
+
+  #write(keyspace: Keyspace, part: Part, slot: Slot): void {
+    const { store, marks } = keyspace;
+    const file = this.#file;
+    file.select(part.index);
+    writeFacts(file.parts, store, slot, marks.isUsed ? marks.of(store, slot) : null);
+    const expiresAt = store.expiresAt(slot);
+    if (expiresAt !== 0) file.expiry(expiresAt);
+    writeEntry(file.parts, keyspace, slot);
+    this.written++;
+  }
+
+  before(keyspace: Keyspace, slot: Slot): void {
+    const { store } = keyspace;
+    const part = this.#parts.get(store);
+    if (part === undefined || part.isDone || this.#isNew(store, slot)) return;
+    if (part.cursor !== 0 && store.isScanned(slot, part.cursor)) return;
+    const key = store.keyOf(slot);
+    if (part.early.has(key)) return;
+    part.early.add(key);
+    if (!keyspace.isPurged(slot)) this.#write(keyspace, part, slot);
+  }
+
+  renewed({ store }: Keyspace, slot: Slot): void {
+    const part = this.#parts.get(store);
+    if (part !== undefined && part.early.size > 0) part.early.delete(store.keyOf(slot));
+  }
+
+  beforeClear(keyspace: Keyspace): void {
+    const { store } = keyspace;
+    const part = this.#parts.get(store);
+    if (part === undefined || part.isDone) return;
+    if (store.size > CLEARED_ENTRIES || store.usedBytes > CLEARED_BYTES) {
+      this.isAborted = true;
+      this.close();
+      return;
+    }
+    do {
+      part.cursor = store.scan(part.cursor, this.#visit);
+      for (const slot of this.#slots) this.#scanned(keyspace, part, slot);
+      this.#slots.length = 0;
+    } while (part.cursor !== 0);
+    part.isDone = true;
+    part.early.clear();
+    if (this.#current === store) this.#current = null;
+  }
+}
+
+function hexWord(word: number): string {
+  return word.toString(16).padStart(8, '0');
+}
