@@ -80,7 +80,9 @@ export class Keyspace {
   /** Looks up for writing: makes the entry the most recently used. 0 for none. */
   write(buffer: Buffer, start: number, end: number): Slot {
     const slot = this.find(buffer, start, end);
-    if (slot !== 0) this.store.touch(slot);
+    if (slot === 0) return 0;
+    this.store.touch(slot);
+    if (this.data.snapshots !== null) this.data.snapshots.before(this, slot);
     return slot;
   }
 
@@ -132,6 +134,7 @@ export class Keyspace {
 
   /** Makes a string the value, whatever it was, sets its expiry (0: as the namespace says, else never), and clears its marks. */
   setBytes(slot: Slot, value: Buffer, start: number, end: number, expiresAt: number): void {
+    if (this.data.snapshots !== null) this.data.snapshots.before(this, slot);
     if (this.marks.isUsed) this.#clearMarks(slot);
     this.store.setBytes(slot, value, start, end);
     if (this.store.typeOf(slot) !== STRING) this.store.setType(slot, STRING);
@@ -140,6 +143,7 @@ export class Keyspace {
 
   /** As `setBytes`, with the value as a string of one byte a character, and marks stay. */
   setLatin1(slot: Slot, value: string, expiresAt: number): void {
+    if (this.data.snapshots !== null) this.data.snapshots.before(this, slot);
     this.store.setLatin1(slot, value);
     if (this.store.typeOf(slot) !== STRING) this.store.setType(slot, STRING);
     this.#changed(slot, expiresAt);
@@ -151,6 +155,7 @@ export class Keyspace {
     store.setExpiry(slot, isTimeless ? this.#defaultExpiry(slot) : expiresAt);
     versions.next();
     store.setVersion(slot, versions.high, versions.low);
+    if (data.snapshots !== null) data.snapshots.renewed(this, slot);
     data.dirty++;
     data.logged = true;
     if (data.isWatched) this.#written(slot);
@@ -194,6 +199,7 @@ export class Keyspace {
   /** Gives the entry these marks. Value, version and expiry stay. */
   mark(slot: Slot, { clientFlags, softExpiresAt, tags }: Marks): void {
     const { store, marks, data } = this;
+    if (data.snapshots !== null) data.snapshots.before(this, slot);
     marks.isUsed = true;
     if (clientFlags !== undefined) store.setClientFlags(slot, clientFlags);
     if (softExpiresAt !== undefined) store.setSoftExpiry(slot, softExpiresAt);
@@ -216,6 +222,7 @@ export class Keyspace {
     store.objectChanged(slot);
     versions.next();
     store.setVersion(slot, versions.high, versions.low);
+    if (data.snapshots !== null) data.snapshots.renewed(this, slot);
     data.dirty++;
     if (data.isWatched) this.#written(slot);
   }
@@ -279,9 +286,11 @@ export class Keyspace {
   /** Appends to the value; returns its new length. */
   append(slot: Slot, suffix: Buffer, start: number, end: number): number {
     const { store, versions, log, data } = this;
+    if (data.snapshots !== null) data.snapshots.before(this, slot);
     const length = store.append(slot, suffix, start, end);
     versions.next();
     store.setVersion(slot, versions.high, versions.low);
+    if (data.snapshots !== null) data.snapshots.renewed(this, slot);
     data.dirty++;
     data.logged = true;
     if (data.isWatched) this.#written(slot);
@@ -304,6 +313,7 @@ export class Keyspace {
   /** Sets when the entry expires, 0 for never. A time that has passed is the caller's to turn into a removal. */
   setExpiry(slot: Slot, atMs: number): void {
     const { store, log, data } = this;
+    if (data.snapshots !== null) data.snapshots.before(this, slot);
     store.setExpiry(slot, atMs);
     data.dirty++;
     data.logged = true;
@@ -322,6 +332,10 @@ export class Keyspace {
   /** Removes the entry; a fill that is under way for the key remains welcome. */
   #drop(slot: Slot): void {
     const { store, versions, log, data, marks } = this;
+    if (data.snapshots !== null) {
+      data.snapshots.before(this, slot);
+      data.snapshots.renewed(this, slot);
+    }
     versions.next();
     data.dirty++;
     data.logged = true;
@@ -351,6 +365,7 @@ export class Keyspace {
 
   /** Forgets all entries, without a trace in the stream. */
   reset(): void {
+    this.data.snapshots?.beforeClear(this);
     this.store.clear();
     this.marks.clear();
   }
