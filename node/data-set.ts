@@ -1,5 +1,6 @@
 import { type CacheState, emptyCacheState, type LeaseTable } from './cache/index.ts';
 import type { Namespaces } from './namespaces.ts';
+import type { ChangeGuards } from './persistence/index.ts';
 import type { ReplicationLog } from './replication/replication-log.ts';
 import { VersionClock } from './versions.ts';
 
@@ -77,6 +78,8 @@ export class DataSet {
   isReplaying = false;
   /** Null while nobody watches keys. */
   observer: KeyspaceObserver | null = null;
+  /** Whom to show entries before they change; null while no snapshot is being made. */
+  snapshots: ChangeGuards | null = null;
   /** Null while no client waits for a key. */
   readiness: Readiness | null = null;
   /** Bits of the keyspace events that somebody wants. */
