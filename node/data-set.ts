@@ -2,6 +2,7 @@ import { type CacheState, emptyCacheState, type LeaseTable } from './cache/index
 import type { Namespaces } from './namespaces.ts';
 import type { ChangeGuards } from './persistence/index.ts';
 import type { ReplicationLog } from './replication/replication-log.ts';
+import { StreamEncoder } from './replication/stream-encoder.ts';
 import { VersionClock } from './versions.ts';
 
 /** Counters of what happened to keys. */
@@ -60,6 +61,8 @@ export const NOTIFY_NEW = 512;
 export class DataSet {
   readonly log: ReplicationLog;
   readonly versions = new VersionClock();
+  /** Writes into the log. */
+  readonly stream: StreamEncoder;
   readonly stats: KeyspaceStats;
   readonly limits = new ValueLimits();
   /** Keeps clients from choosing members that collide. */
@@ -91,6 +94,7 @@ export class DataSet {
 
   constructor(log: ReplicationLog, cache: CacheState = emptyCacheState()) {
     this.log = log;
+    this.stream = new StreamEncoder(log, this.versions);
     this.cache = cache;
     this.namespaces = cache.namespaces;
     this.stats = {

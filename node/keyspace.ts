@@ -8,21 +8,8 @@ import {
   NOTIFY_KEY_MISS,
   NOTIFY_NEW,
 } from './data-set.ts';
-import { FRAME_OVERHEAD_BYTES } from './replication/frame-writer.ts';
-import {
-  callFrameBytes,
-  entryFrameBytes,
-  isRestored,
-  restoreFrameBytes,
-  writeAppend,
-  writeCall,
-  writeDelete,
-  writeExpiry,
-  writeFlush,
-  writeRestore,
-  writeSet,
-} from './replication/frames.ts';
 import type { ReplicationLog } from './replication/replication-log.ts';
+import { isDumped, type StreamEncoder } from './replication/stream-encoder.ts';
 import { type Slot, STRING, type Store } from './store/index.ts';
 import { dumpEntry } from './values/serialize.ts';
 import type { VersionClock } from './versions.ts';
@@ -40,6 +27,7 @@ export class Keyspace {
   readonly index: number;
   readonly data: DataSet;
   readonly log: ReplicationLog;
+  readonly stream: StreamEncoder;
   readonly versions: VersionClock;
   readonly stats: KeyspaceStats;
   /** Replaced when databases are swapped. */
@@ -54,6 +42,7 @@ export class Keyspace {
     this.marks = new EntryMarks(data.cache.tagBudget);
     this.data = data;
     this.log = data.log;
+    this.stream = data.stream;
     this.versions = data.versions;
     this.stats = data.stats;
     this.index = index;
@@ -150,7 +139,7 @@ export class Keyspace {
   }
 
   #changed(slot: Slot, expiresAt: number): void {
-    const { store, versions, log, data } = this;
+    const { store, versions, data } = this;
     const isTimeless = expiresAt === 0 && data.namespaces.givesTtl && !data.isReplaying;
     store.setExpiry(slot, isTimeless ? this.#defaultExpiry(slot) : expiresAt);
     versions.next();
@@ -161,8 +150,7 @@ export class Keyspace {
     if (data.isWatched) this.#written(slot);
     if (this.#unlogged !== null) this.#unlogged = null;
     if (!data.records) return;
-    writeSet(log.begin(entryFrameBytes(store, slot)), this.index, store, slot);
-    log.commit();
+    this.stream.set(this.index, store, slot);
     if (this.marks.isUsed) this.#logAllMarks(slot);
   }
 
@@ -174,13 +162,9 @@ export class Keyspace {
 
   /** Puts marks that an entry has got into the stream; its version stays on followers as it stays here. */
   logMarks(slot: Slot, marks: Marks): void {
-    const { log, store, data } = this;
+    const { store, data } = this;
     data.logged = true;
-    if (!data.records) return;
-    const parts = markCommand(store.keyOf(slot), marks);
-    const version = { high: store.versionHigh(slot), low: store.versionLow(slot) };
-    writeCall(log.begin(callFrameBytes(parts)), this.index, version, parts);
-    log.commit();
+    if (data.records) this.stream.metadata(this.index, markCommand(store.keyOf(slot), marks));
   }
 
   /** A command has written the key: a fill that is under way comes too late. */
@@ -232,40 +216,25 @@ export class Keyspace {
    * mutation of that key.
    */
   logCommand(parts: readonly (string | Buffer)[]): void {
-    const { log, versions, data } = this;
+    const { data } = this;
     data.logged = true;
     if (!data.records) return;
-    writeCall(log.begin(callFrameBytes(parts)), this.index, versions, parts);
-    log.commit();
+    this.stream.command(this.index, parts);
     if (this.#unlogged !== null) this.#logDefaultExpiry(this.#unlogged);
   }
 
   #logDefaultExpiry({ key, atMs }: { readonly key: string; readonly atMs: number }): void {
     this.#unlogged = null;
-    writeExpiry(this.log.begin(FRAME_OVERHEAD_BYTES + key.length), this.index, key, atMs);
-    this.log.commit();
+    this.stream.expiry(this.index, key, atMs);
   }
 
   /** Puts the whole value of an entry into the stream, for a value that was built at once. */
   logValue(slot: Slot): void {
-    const { log, store, data } = this;
+    const { store, data } = this;
     data.logged = true;
     this.#unlogged = null;
     if (!data.records) return;
-    if (isRestored(store, slot)) {
-      const payload = dumpEntry(this, slot);
-      writeRestore(
-        log.begin(restoreFrameBytes(store, slot, payload)),
-        false,
-        this.index,
-        store,
-        slot,
-        payload,
-      );
-    } else {
-      writeSet(log.begin(entryFrameBytes(store, slot)), this.index, store, slot);
-    }
-    log.commit();
+    this.stream.value(this.index, store, slot, isDumped(store, slot) ? dumpEntry(this, slot) : null);
     if (this.marks.isUsed) this.#logAllMarks(slot);
   }
 
@@ -285,7 +254,7 @@ export class Keyspace {
 
   /** Appends to the value; returns its new length. */
   append(slot: Slot, suffix: Buffer, start: number, end: number): number {
-    const { store, versions, log, data } = this;
+    const { store, versions, data } = this;
     if (data.snapshots !== null) data.snapshots.before(this, slot);
     const length = store.append(slot, suffix, start, end);
     versions.next();
@@ -294,34 +263,19 @@ export class Keyspace {
     data.dirty++;
     data.logged = true;
     if (data.isWatched) this.#written(slot);
-    if (data.records) {
-      const key = store.keyOf(slot);
-      writeAppend(
-        log.begin(FRAME_OVERHEAD_BYTES + key.length + end - start),
-        this.index,
-        key,
-        suffix,
-        start,
-        end,
-        versions,
-      );
-      log.commit();
-    }
+    if (data.records) this.stream.append(this.index, store.keyOf(slot), suffix, start, end);
     return length;
   }
 
   /** Sets when the entry expires, 0 for never. A time that has passed is the caller's to turn into a removal. */
   setExpiry(slot: Slot, atMs: number): void {
-    const { store, log, data } = this;
+    const { store, data } = this;
     if (data.snapshots !== null) data.snapshots.before(this, slot);
     store.setExpiry(slot, atMs);
     data.dirty++;
     data.logged = true;
     if (data.isWatched) this.#written(slot);
-    if (!data.records) return;
-    const key = store.keyOf(slot);
-    writeExpiry(log.begin(FRAME_OVERHEAD_BYTES + key.length), this.index, key, atMs);
-    log.commit();
+    if (data.records) this.stream.expiry(this.index, store.keyOf(slot), atMs);
   }
 
   remove(slot: Slot): void {
@@ -331,7 +285,7 @@ export class Keyspace {
 
   /** Removes the entry; a fill that is under way for the key remains welcome. */
   #drop(slot: Slot): void {
-    const { store, versions, log, data, marks } = this;
+    const { store, versions, data, marks } = this;
     if (data.snapshots !== null) {
       data.snapshots.before(this, slot);
       data.snapshots.renewed(this, slot);
@@ -341,25 +295,18 @@ export class Keyspace {
     data.logged = true;
     data.observer?.touched(this.index, store.keyOf(slot));
     if (marks.tags.size > 0 && store.hasTags(slot)) marks.tags.remove(store.keyOf(slot));
-    if (data.records) {
-      const key = store.keyOf(slot);
-      writeDelete(log.begin(FRAME_OVERHEAD_BYTES + key.length), this.index, key, versions);
-      log.commit();
-    }
+    if (data.records) this.stream.remove(this.index, store.keyOf(slot));
     store.remove(slot);
   }
 
   clear(): void {
-    const { versions, log, data } = this;
+    const { versions, data } = this;
     versions.next();
     data.dirty++;
     data.logged = true;
     data.observer?.flushed(this.index);
     data.leases.voidAll(this.index);
-    if (data.records) {
-      writeFlush(log.begin(FRAME_OVERHEAD_BYTES), this.index, versions);
-      log.commit();
-    }
+    if (data.records) this.stream.flush(this.index);
     this.reset();
   }
 

@@ -81,7 +81,7 @@ export function buildNode(config: Config, { clock, random, log }: NodeDeps): Nod
     newStore: () => new MemoryStore({ hashSeed: random.u32(), maxBytes: node.maxMemoryBytes }),
   });
   const keyspace = databases.at(0);
-  const followers = new Followers(replicationLog, clock);
+  const followers = new Followers(data, clock);
   const clients = new ClientRegistry();
   databases.others = clients;
   const settings = settingsOf(config);

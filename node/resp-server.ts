@@ -4,12 +4,15 @@ import type { Config } from '../lib/config/index.ts';
 import type { Metrics } from '../lib/metrics/index.ts';
 import { createServer, formatAddress, type ListeningServer, type TlsMaterial } from '../lib/net/index.ts';
 import type { Executor } from './executor.ts';
+import type { FollowerLink } from './replication/follower-link.ts';
 import type { ReplicationLog } from './replication/replication-log.ts';
 import { Connection } from './server/connection.ts';
 import type { ConnectionHost } from './server/connection-host.ts';
 import { Departures } from './server/departures.ts';
 import type { NodeServices } from './services.ts';
 
+/** Silence after which a follower in the middle of a full sync, or a redis-server, is given up: Redis's `repl-timeout`. */
+const SYNC_TIMEOUT_MS = 60_000;
 /** Room for one largest argument and the rest of its command. */
 const COMMAND_OVERHEAD_BYTES = 1 << 20;
 
@@ -121,9 +124,18 @@ export class RespServer {
     for (const connection of this.#connections) {
       connection.closeWhenUnread();
       const { client } = connection;
-      const limitMs = client.link ? followerTimeoutMs : client.blocked ? 0 : settings.idleTimeoutMs;
+      const limitMs = client.link
+        ? this.#linkTimeoutMs(client.link, followerTimeoutMs)
+        : client.blocked
+          ? 0
+          : settings.idleTimeoutMs;
       if (limitMs > 0 && nowMs - client.lastActiveMs > limitMs) connection.close(`silent for ${limitMs} ms`);
     }
+  }
+
+  /** A follower that loads a snapshot has no time to say anything; one that is not a node does so every second. */
+  #linkTimeoutMs({ isSyncing, follower }: FollowerLink, timeoutMs: number): number {
+    return isSyncing || !follower.isNode ? Math.max(timeoutMs, SYNC_TIMEOUT_MS) : timeoutMs;
   }
 
   /** Stops accepting at once; connections end within `graceMs`. */

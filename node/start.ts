@@ -9,6 +9,7 @@ import { addNodeMetrics } from './metrics.ts';
 import { buildNode, type NodeDeps, type NodeParts } from './node.ts';
 import { LeaderLink } from './replication/leader-link.ts';
 import { Replayer } from './replication/replayer.ts';
+import type { Settings } from './settings.ts';
 import type { RateSample } from './stats.ts';
 
 const SECOND_MS = 1000;
@@ -96,7 +97,8 @@ function buildController({
         databases,
         replayer,
         tls,
-        password: settings.requirePass,
+        login: loginOf(settings),
+        listeningPort: Number(settings.fixed.get('port')),
         limits: linkLimits,
         timeoutMs: config.node.replication.timeoutMs,
         clock,
@@ -105,6 +107,14 @@ function buildController({
       }),
     giveUpHeldReplies: () => resp.giveUpHeldReplies(),
   });
+}
+
+/** As whom a follower logs in: as `masterauth` says, else with what this node itself asks for. */
+function loginOf({ kept, requirePass }: Settings): { user: string; password: string } {
+  const password = kept.get('masterauth') ?? '';
+  return password === ''
+    ? { user: '', password: requirePass }
+    : { user: kept.get('masteruser') ?? '', password };
 }
 
 async function openAdmin(parts: NodeParts, controller: Controller): Promise<HttpServer | null> {
@@ -121,16 +131,12 @@ async function takeRole(
   admin: string,
 ): Promise<() => void> {
   const { node } = parts.config;
-  const { shard, clock } = parts.services;
   if (!node.standalone) return attach(parts, controller, address, admin);
-  parts.databases.data.versions.startAtTime(clock.wallMs());
   if (node.replicaof && node.replicaof !== 'no one') {
     const [host, port] = node.replicaof.split(' ');
-    controller.follow({ host, port: Number(port), shardEpoch: 0 });
-  } else {
-    shard.leads = true;
-    shard.complete = true;
-  }
+    parts.databases.data.versions.startAtTime(parts.services.clock.wallMs());
+    controller.replicaOf({ host, port: Number(port) });
+  } else controller.leadAlone();
   return () => controller.close();
 }
 

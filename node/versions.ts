@@ -28,6 +28,12 @@ export class VersionClock {
     this.low = low;
   }
 
+  /** Begins anew: the data set of somebody else comes, with versions of its own, and what was here is gone. */
+  forget(): void {
+    this.high = 0;
+    this.low = 0;
+  }
+
   /** Goes on at a shard epoch (below 2^20); an older one than observed changes nothing. */
   startEpoch(epoch: number): void {
     this.observe((epoch << COUNTER_HIGH_BITS) >>> 0, 0);

@@ -61,6 +61,7 @@ export class Controller {
     // Whoever ran here before may have granted a lease a moment ago.
     this.#grantedAtMs = parts.clock.monotonicMs();
     parts.shard.onBehind = () => this.onBehind();
+    parts.shard.replicaOf = (leader) => this.replicaOf(leader);
     parts.followers.onGrant = (id, epoch, sentAtMs) =>
       parts.shard.lease.grantedByFollower(id, epoch, sentAtMs);
   }
@@ -202,6 +203,35 @@ export class Controller {
     if (!this.#ownsStream) log.restart(this.#parts.random.hex(20), log.end);
   }
 
+  /** Leads from now on, on its own: a node without a control plane that followed nobody, or follows no more. */
+  leadAlone(): void {
+    const { shard, keyspace, clock, random } = this.#parts;
+    this.#endLink();
+    this.#following = null;
+    if (!this.#ownsStream) {
+      if (shard.complete) keyspace.log.rename(random.hex(20));
+      else this.#startEmpty();
+    }
+    this.#ownsStream = true;
+    keyspace.versions.startAtTime(clock.wallMs());
+    keyspace.data.removesExpired = true;
+    shard.leads = true;
+    shard.complete = true;
+  }
+
+  /** Follows the leader that somebody names, as a node without a control plane; null: nobody. Returns false when it does so already. */
+  replicaOf(leader: { readonly host: string; readonly port: number } | null): boolean {
+    const { shard } = this.#parts;
+    if (leader === null) {
+      if (shard.leader !== null) this.leadAlone();
+      return true;
+    }
+    if (shard.leader?.host === leader.host && shard.leader.port === leader.port) return false;
+    this.#stopLeading();
+    this.follow({ ...leader, shardEpoch: 0 });
+    return true;
+  }
+
   #stopLeading(): void {
     const { shard, keyspace, giveUpHeldReplies } = this.#parts;
     keyspace.data.removesExpired = false;
@@ -229,6 +259,7 @@ export class Controller {
     keyspace.data.removesExpired = false;
     this.#following = following;
     shard.leader = { host: following.host, port: following.port };
+    shard.linkDownSinceMs = this.#parts.clock.monotonicMs();
     this.#link = openLink(
       { ...following, shard: identity.shard, id: identity.id },
       {
@@ -238,6 +269,10 @@ export class Controller {
           shard.complete = false;
           this.#ownsStream = false;
           this.onChange();
+        },
+        onLoaded: () => {
+          shard.complete = true;
+          this.#streamEpoch = following.shardEpoch;
         },
         onSynced: (synced) => this.#synced(synced, following.shardEpoch),
         onRefused: (text) => {
@@ -250,6 +285,7 @@ export class Controller {
   #synced(synced: boolean, epoch: number): void {
     const { shard } = this.#parts;
     shard.linkUp = synced;
+    if (!synced) shard.linkDownSinceMs = this.#parts.clock.monotonicMs();
     if (synced) {
       shard.complete = true;
       this.#ownsStream = false;

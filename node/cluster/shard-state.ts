@@ -10,14 +10,21 @@ export class ShardState {
   leads = false;
   /** Whether the data set is complete, so that reads make sense. */
   complete = false;
+  /** Whether it is reading its data set from disk. */
+  isLoading = false;
   /** Shard epoch of the document in force. */
   epoch = 0;
   /** Whom it follows, for INFO and ROLE; null when it does not. */
   leader: { readonly host: string; readonly port: number } | null = null;
   /** Whether the link to the leader is up and followed. */
   linkUp = false;
+  /** When the link went down, or following began, monotonic milliseconds. */
+  linkDownSinceMs = 0;
   /** A client knows a newer shard epoch than this node. */
   onBehind: () => void = () => {};
+
+  /** Somebody names another leader, or none (null), for a node without a control plane. Returns false when it follows that one already. */
+  replicaOf: (leader: { readonly host: string; readonly port: number } | null) => boolean = () => false;
 
   constructor(fields: { clustered: boolean; shard: string; lease: Lease }) {
     this.clustered = fields.clustered;

@@ -1,62 +1,97 @@
 import { RingsideError } from '../../lib/base/index.ts';
 import type { Databases } from '../databases.ts';
+import { SnapshotWriter } from '../persistence/index.ts';
 import type { Client } from '../server/client.ts';
 import type { NodeServices } from '../services.ts';
-import { FollowerLink } from './follower-link.ts';
+import { REDIS_VERSION } from '../version.ts';
+import { type FollowerIdentity, FollowerLink, type FullSync } from './follower-link.ts';
 
-/** What a follower asks for with `RS.REPLICATE`. */
-export interface FollowRequest {
-  readonly shard: string;
-  readonly shardEpoch: number;
-  /** Node id of the follower. */
-  readonly id: string;
-  /** The stream it has, `?` for none, and how far. */
+const NOT_CONNECTED = "NOMASTERLINK Can't SYNC while not connected with my master";
+/** Characters of what ends a snapshot: as many as Redis has. */
+const MARK_BYTES = 20;
+
+/** What a follower says of itself with REPLCONF before it asks for the stream. */
+export interface FollowerGreeting {
+  listeningPort: number;
+  /** It finds the end of a snapshot by a mark. */
+  knowsMarks: boolean;
+  /** It wants to know the stream's name when it goes on. */
+  knowsNames: boolean;
+  /** A node of this shard, with its id; empty for a redis-server. */
+  nodeId: string;
+  shard: string;
+  shardEpoch: number;
+}
+
+/** What a follower is until it says something else. */
+export function newGreeting(): FollowerGreeting {
+  return {
+    listeningPort: 0,
+    knowsMarks: false,
+    knowsNames: false,
+    nodeId: '',
+    shard: '',
+    shardEpoch: 0,
+  };
+}
+
+/** The stream that a follower has, and how far. */
+export interface Position {
   readonly replId: string;
   readonly offset: number;
 }
 
 /**
- * Makes the client's connection a replication link, which begins once the greeting returned is out: `CONTINUE replId end`
- * with the stream from the follower's offset on, which stands at `end` now, or `FULLRESYNC replId offset` with the stream from `offset` on
- * and a snapshot as well. Returns why not, otherwise.
+ * Makes the client's connection a replication link, which begins once the line returned is out (empty for none): with `CONTINUE` the
+ * stream from the follower's position on, with `FULLRESYNC` a snapshot and the stream behind it. `position` is null for SYNC, which wants
+ * the snapshot alone. Returns why not, otherwise.
  */
 export function acceptFollower(
-  request: FollowRequest,
+  position: Position | null,
   client: Client,
   node: NodeServices,
   databases: Databases,
-): string | RingsideError {
-  const refusal = refuse(request, node);
-  if (refusal) return refusal;
-  // The stream may not be looked at inside a unit.
-  if (client.isExecuting) return new RingsideError('conflict', 'RS.REPLICATE inside a transaction');
+): string | RingsideError | { readonly refusal: string } {
+  const greeting = client.greeting ?? newGreeting();
+  const refusal = refuse(greeting, node);
+  if (refusal !== null) return refusal;
+  if (!node.shard.leads) return { refusal: NOT_CONNECTED };
   const connection = node.clients.get(client.id);
-  if (!connection) return new RingsideError('bad_request', 'there is no connection to replicate over');
+  if (!connection) return { refusal: 'ERR there is no connection to replicate over' };
   const { log } = databases.data;
-  const canContinue = log.canContinue(request.replId, request.offset);
+  const isNode = greeting.nodeId !== '';
+  const canContinue =
+    position !== null &&
+    log.canContinue(position.replId, position.offset) &&
+    (log.position.saysVersions || !isNode);
   log.active = true;
-  count(request, canContinue, node);
-  const offset = canContinue ? request.offset : log.end;
+  count(position, canContinue, node);
+  const full = canContinue ? null : beginFullSync(greeting, node, databases);
+  const offset = canContinue ? position.offset : log.end;
+  const follower = identify(greeting, client);
   const link = new FollowerLink({
-    id: request.id,
-    address: client.address,
-    source: {
-      log,
-      databases,
-      outputLimit: () => node.settings.outputLimits.replica,
-    },
+    follower,
+    source: { log, outputLimit: () => node.settings.outputLimits.replica },
     transport: connection.becomeLink(() => node.followers.remove(link)),
     offset,
-    fullSync: !canContinue,
+    full,
   });
   client.link = link;
   client.afterReply = () => node.followers.add(link);
-  const fields = { follower: request.id, offset, fullSync: !canContinue };
+  const fields = { follower: follower.id, offset, fullSync: !canContinue };
   node.log.info(fields, canContinue ? 'follower continues' : 'follower begins a full sync');
-  return `${canContinue ? 'CONTINUE' : 'FULLRESYNC'} ${log.replId} ${log.end}`;
+  if (position === null) return '';
+  if (!canContinue) return `FULLRESYNC ${log.replId} ${offset}`;
+  if (isNode) return `CONTINUE ${log.replId} ${log.end}`;
+  return greeting.knowsNames ? `CONTINUE ${log.replId}` : 'CONTINUE';
 }
 
-function refuse({ shard, shardEpoch }: FollowRequest, node: NodeServices): RingsideError | null {
+/** Why this node is not one to follow for the follower of a fleet; null when it is. */
+export function refuse(
+  { nodeId, shard, shardEpoch }: FollowerGreeting,
+  node: NodeServices,
+): RingsideError | null {
+  if (nodeId === '') return null;
   const own = node.shard;
   if (shard !== own.shard) {
     return new RingsideError('stale_ring', `this node serves shard ${own.shard}, not ${shard}`);
@@ -71,8 +106,32 @@ function refuse({ shard, shardEpoch }: FollowRequest, node: NodeServices): Rings
   return own.leads ? null : new RingsideError('conflict', `this node does not lead shard ${shard}`);
 }
 
-function count({ replId }: FollowRequest, canContinue: boolean, { stats }: NodeServices): void {
+function beginFullSync(
+  { knowsMarks, nodeId }: FollowerGreeting,
+  { random, clock }: NodeServices,
+  databases: Databases,
+): FullSync {
+  const { log } = databases.data;
+  // What comes now is for somebody who knows nothing of before.
+  log.position.announce();
+  if (nodeId !== '') log.position.saysVersions = true;
+  const snapshot = new SnapshotWriter(databases, {
+    redisVersion: REDIS_VERSION,
+    wallMs: clock.wallMs(),
+    replId: log.replId,
+    offset: log.end,
+    streamDatabase: 0,
+    compresses: false,
+  });
+  return { snapshot, mark: knowsMarks ? random.hex(MARK_BYTES) : null };
+}
+
+function identify({ nodeId, listeningPort }: FollowerGreeting, { address }: Client): FollowerIdentity {
+  return { id: nodeId || address, address, port: listeningPort, isNode: nodeId !== '' };
+}
+
+function count(position: Position | null, canContinue: boolean, { stats }: NodeServices): void {
   if (canContinue) stats.partialSyncsAccepted++;
   else stats.fullSyncs++;
-  if (!canContinue && replId !== '?') stats.partialSyncsRefused++;
+  if (!canContinue && position !== null && position.replId !== '?') stats.partialSyncsRefused++;
 }

@@ -1,19 +1,17 @@
-import type { Databases } from '../databases.ts';
+import type { SnapshotWriter } from '../persistence/index.ts';
 import { OutputGuard } from '../server/output-limit.ts';
 import type { OutputLimit } from '../settings/kinds-of-lists.ts';
-import { FRAME_OVERHEAD_BYTES, FrameWriter } from './frame-writer.ts';
-import { writeLease } from './frames.ts';
 import type { ReplicationLog, Segment } from './replication-log.ts';
-import { SnapshotReader } from './snapshot.ts';
 
 /** What one write holds at most before the socket is asked whether it keeps up; single values may be larger. */
 const PENDING_BYTES = 512 * 1024;
+/** A slice of a snapshot: small enough that clients do not notice it. */
+const SLICE_BYTES = 64 * 1024;
 
 /** The way to a follower. */
 export interface LinkTransport {
   /** Bytes that have not left for the network yet. */
   readonly pendingBytes: number;
-  /** Whole frames only. */
   write(bytes: Buffer): void;
   close(reason: string): void;
 }
@@ -21,27 +19,48 @@ export interface LinkTransport {
 /** What a link works on. */
 export interface LinkSource {
   readonly log: ReplicationLog;
-  readonly databases: Databases;
   /** How much of the stream may wait for the follower. */
   readonly outputLimit: () => OutputLimit;
 }
 
+/** A data set to be sent before the stream. */
+export interface FullSync {
+  readonly snapshot: SnapshotWriter;
+  /** 40 characters that end it, for a follower that understands that; null for one that wants to know its length before. */
+  readonly mark: string | null;
+}
+
+/** Who follows. */
+export interface FollowerIdentity {
+  /** Id of the node, or the address of a redis-server. */
+  readonly id: string;
+  readonly address: string;
+  /** The port it listens at, 0 when it did not say. */
+  readonly port: number;
+  /** A node, not a redis-server. */
+  readonly isNode: boolean;
+}
+
 /**
- * The leader's end of the link to one follower: sends the stream from an offset on and, for a full sync, slices of a snapshot in between.
+ * The leader's end of the link to one follower: sends a snapshot when it needs one, and the stream from the offset of that snapshot on,
+ * which the log keeps for it meanwhile.
  *
- * The snapshot needs no copy of the data set and no buffer of its own: a slice holds entries as they are at that moment, and goes out only
- * when all of the stream up to that moment has gone before. What the stream says about an entry the snapshot has not reached
- * is overwritten when it does.
+ * A follower that is told the end of the snapshot by a mark says when it has loaded it; before, nothing may come behind the mark.
  */
 export class FollowerLink {
   readonly id: string;
-  readonly address: string;
+  readonly follower: FollowerIdentity;
   readonly #source: LinkSource;
   readonly #transport: LinkTransport;
   #segment: Segment;
   /** Bytes of `#segment` that have been sent. */
   #sent: number;
-  #snapshot: SnapshotReader | null;
+  #full: FullSync | null;
+  /** A snapshot whose length has to be known before it is sent. */
+  #gathered: Buffer[] = [];
+  #gatheredBytes = 0;
+  #hasBegun = false;
+  #awaitsLoaded = false;
   readonly #guard = new OutputGuard();
   /** The follower's last acknowledgement. */
   ackOffset = -1;
@@ -51,25 +70,33 @@ export class FollowerLink {
   behindSinceMs = -1;
 
   constructor(fields: {
-    id: string;
-    address: string;
+    follower: FollowerIdentity;
     source: LinkSource;
     transport: LinkTransport;
     offset: number;
-    fullSync: boolean;
+    full: FullSync | null;
   }) {
-    this.id = fields.id;
-    this.address = fields.address;
+    this.id = fields.follower.id;
+    this.follower = fields.follower;
     this.#source = fields.source;
     this.#transport = fields.transport;
     this.#segment = fields.source.log.segmentAt(fields.offset);
     this.#sent = fields.offset - this.#segment.offset;
-    this.#snapshot = fields.fullSync ? new SnapshotReader(fields.source.databases) : null;
+    this.#full = fields.full;
+  }
+
+  get address(): string {
+    return this.follower.address;
+  }
+
+  /** Whether the follower is being sent a snapshot, or loads it. */
+  get isSyncing(): boolean {
+    return this.#full !== null || this.#awaitsLoaded;
   }
 
   /** Whether the follower has the whole data set and only follows the stream. */
   get isStreaming(): boolean {
-    return this.#snapshot === null && this.ackOffset >= 0;
+    return !this.isSyncing && this.ackOffset >= 0;
   }
 
   /** Offset up to which the stream has been handed to the transport. */
@@ -79,19 +106,46 @@ export class FollowerLink {
 
   /** Sends what may be sent now. Returns whether there is more that does not wait for the transport: call again next turn. */
   pump(nowMs: number): boolean {
-    const { log } = this.#source;
-    this.#sendStream();
-    if (this.closesBehind(nowMs)) return false;
-    if (this.#snapshot === null || this.sentOffset < log.end || this.#isFull) return false;
-    this.#transport.write(this.#snapshot.next(log.end));
-    if (this.#snapshot.isDone) this.#snapshot = null;
-    return this.#snapshot !== null && !this.#isFull;
+    if (this.#full === null && !this.#awaitsLoaded) this.#sendStream();
+    if (this.closesBehind(nowMs) || this.#full === null || this.#isFull) return false;
+    this.#sendSnapshot(this.#full);
+    return !this.#isFull && (this.#full !== null || !this.#awaitsLoaded);
+  }
+
+  #sendSnapshot({ snapshot, mark }: FullSync): void {
+    if (!this.#hasBegun && mark !== null) this.#transport.write(Buffer.from(`$EOF:${mark}\r\n`));
+    this.#hasBegun = true;
+    const bytes = snapshot.next(SLICE_BYTES);
+    if (snapshot.isAborted) {
+      this.close('the data set was cleared during the full sync: it has to begin anew');
+      return;
+    }
+    if (bytes !== null) this.#take(bytes, mark);
+    if (!snapshot.isDone) return;
+    this.#full = null;
+    this.#awaitsLoaded = mark !== null;
+    if (mark !== null) this.#transport.write(Buffer.from(mark));
+    else this.#sendGathered();
+  }
+
+  #take(bytes: Buffer, mark: string | null): void {
+    if (mark !== null) this.#transport.write(bytes);
+    else {
+      this.#gathered.push(bytes);
+      this.#gatheredBytes += bytes.length;
+    }
+  }
+
+  #sendGathered(): void {
+    this.#transport.write(Buffer.concat([Buffer.from(`$${this.#gatheredBytes}\r\n`), ...this.#gathered]));
+    this.#gathered = [];
+    this.#gatheredBytes = 0;
   }
 
   /** Closes the link, and says so, when more of the stream waits than the limits allow. To be called from time to time too. */
   closesBehind(nowMs: number): boolean {
     const { log, outputLimit } = this.#source;
-    const behind = log.end - this.sentOffset + this.#transport.pendingBytes;
+    const behind = log.end - this.sentOffset + this.#transport.pendingBytes + this.#gatheredBytes;
     const limit = outputLimit();
     if (!this.#guard.closes(limit, behind, nowMs)) return false;
     const limits = `${limit.hardBytes}, or ${limit.softBytes} for ${limit.softSeconds} s`;
@@ -118,19 +172,20 @@ export class FollowerLink {
     }
   }
 
-  /** Asks for the lease; also tells the follower that the leader is alive. */
-  sendLease(epoch: number, seq: number): void {
-    const writer = new FrameWriter(Buffer.allocUnsafe(FRAME_OVERHEAD_BYTES));
-    writeLease(writer, epoch, seq);
-    this.#transport.write(writer.buffer.subarray(0, writer.at));
-  }
-
-  /** The follower has the stream up to `offset`. */
-  acknowledged(offset: number, nowMs: number): void {
+  /** The follower has the stream up to `offset`. Returns whether that says that it has loaded its snapshot. */
+  acknowledged(offset: number, nowMs: number): boolean {
     this.heardAtMs = nowMs;
+    const hasLoaded = this.#awaitsLoaded;
+    this.#awaitsLoaded = false;
     if (offset > this.ackOffset) this.ackOffset = offset;
     if (this.ackOffset >= this.#source.log.end) this.behindSinceMs = -1;
     else if (this.behindSinceMs < 0) this.behindSinceMs = nowMs;
+    return hasLoaded;
+  }
+
+  /** Bytes of the stream that the follower has not acknowledged. */
+  get lagBytes(): number {
+    return this.#source.log.end - Math.max(0, this.ackOffset);
   }
 
   /** Milliseconds since the follower was last level; 0 when it is. */
@@ -140,5 +195,12 @@ export class FollowerLink {
 
   close(reason: string): void {
     this.#transport.close(reason);
+  }
+
+  /** The connection is gone. */
+  ended(): void {
+    this.#full?.snapshot.close();
+    this.#full = null;
+    this.#gathered = [];
   }
 }

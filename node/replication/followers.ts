@@ -1,9 +1,12 @@
 import type { Clock } from '../../lib/base/index.ts';
 import type { FollowerLink } from './follower-link.ts';
 import type { ReplicationLog } from './replication-log.ts';
+import type { StreamEncoder } from './stream-encoder.ts';
 
 /** Lease requests whose send time is remembered: far more than fit one lease. */
 const REMEMBERED_REQUESTS = 64;
+/** How often the stream says something to followers that are no nodes; Redis's default of `repl-ping-replica-period`. */
+const PING_MS = 10_000;
 
 /** A follower granted the lease of `epoch` that was asked for at `sentAtMs`. */
 export type GrantListener = (id: string, epoch: number, sentAtMs: number) => void;
@@ -14,6 +17,7 @@ export type GrantListener = (id: string, epoch: number, sentAtMs: number) => voi
  */
 export class Followers {
   readonly #log: ReplicationLog;
+  readonly #stream: StreamEncoder;
   readonly #clock: Clock;
   readonly #links = new Set<FollowerLink>();
   /** Called when a follower acknowledged, came or went. */
@@ -25,10 +29,12 @@ export class Followers {
   listed: ReadonlySet<string> | null = null;
   #pumpScheduled = false;
   #seq = 0;
+  #pingedAtMs = 0;
   readonly #requests = new Map<number, { epoch: number; sentAtMs: number }>();
 
-  constructor(log: ReplicationLog, clock: Clock) {
+  constructor({ log, stream }: { log: ReplicationLog; stream: StreamEncoder }, clock: Clock) {
     this.#log = log;
+    this.#stream = stream;
     this.#clock = clock;
   }
 
@@ -40,12 +46,13 @@ export class Followers {
     for (const other of this.#links)
       if (other.id === link.id) other.close('the follower opened another link');
     this.#links.add(link);
-    link.sendLease(this.epoch, this.#nextRequest());
+    this.askForLease();
     this.wake();
     this.onProgress();
   }
 
   remove(link: FollowerLink): void {
+    link.ended();
     if (this.#links.delete(link)) this.onProgress();
   }
 
@@ -73,17 +80,30 @@ export class Followers {
     if (more) this.wake();
   }
 
-  /** Asks every follower for the lease; to be called every `pingMs`. */
+  /** Asks the nodes among the followers for the lease, in the stream; to be called every `pingMs`. */
   askForLease(): void {
-    if (this.#links.size === 0) return;
-    const seq = this.#nextRequest();
     const nowMs = this.#clock.monotonicMs();
-    for (const link of [...this.#links]) if (!link.closesBehind(nowMs)) link.sendLease(this.epoch, seq);
+    let hasNodes = false;
+    for (const link of [...this.#links])
+      if (!link.closesBehind(nowMs) && link.follower.isNode) hasNodes = true;
+    if (hasNodes) this.#stream.note('RS.LEASE', String(this.epoch), String(this.#nextRequest(nowMs)));
+    else if (this.#links.size > 0 && nowMs - this.#pingedAtMs >= PING_MS) {
+      this.#pingedAtMs = nowMs;
+      this.#stream.signal('PING');
+    }
+    this.wake();
   }
 
-  #nextRequest(): number {
+  /** Somebody waits for acknowledgements: a redis-server gives one every second, or when it is asked. */
+  askForAcknowledgement(): void {
+    if (this.#links.size === 0) return;
+    this.#stream.signal('REPLCONF', 'GETACK', '*');
+    this.wake();
+  }
+
+  #nextRequest(nowMs: number): number {
     const seq = ++this.#seq;
-    this.#requests.set(seq, { epoch: this.epoch, sentAtMs: this.#clock.monotonicMs() });
+    this.#requests.set(seq, { epoch: this.epoch, sentAtMs: nowMs });
     this.#requests.delete(seq - REMEMBERED_REQUESTS);
     return seq;
   }
@@ -95,7 +115,9 @@ export class Followers {
   }
 
   acknowledged(link: FollowerLink, offset: number): void {
-    link.acknowledged(offset, this.#clock.monotonicMs());
+    const hasLoaded = link.acknowledged(offset, this.#clock.monotonicMs());
+    if (hasLoaded && link.follower.isNode) this.#stream.note('RS.LEVEL', link.id);
+    if (hasLoaded) this.wake();
     this.onProgress();
   }
 

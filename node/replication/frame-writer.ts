@@ -9,8 +9,10 @@ const HEX = Buffer.from('0123456789abcdef');
 /** Strings up to this length are copied by a loop, which beats the call into native code. */
 const LOOP_BYTES = 24;
 
-/** Room that is always enough for a frame beside its key and its value: name, headers, expiry, version. */
-export const FRAME_OVERHEAD_BYTES = 160;
+/** Room that is always enough for a frame beside its key and its value, with what may go before it: SELECT and a version. */
+export const FRAME_OVERHEAD_BYTES = 256;
+/** The latest expiry that Redis takes; numbers cannot tell it from its neighbours. */
+const LAST_INT64 = '9223372036854775807';
 
 /** Writes RESP commands into a buffer whose room the caller has made sure of. */
 export class FrameWriter {
@@ -57,16 +59,25 @@ export class FrameWriter {
     this.#lineEnd();
   }
 
-  /** A whole number in decimal; not negative. */
+  /** A whole number in decimal; not negative. What is beyond Redis's numbers becomes its highest. */
   bulkNumber(value: number): void {
+    if (value >= 2 ** 63) {
+      this.bulkText(LAST_INT64);
+      return;
+    }
     this.#header(digits(value));
     this.#decimal(value);
     this.#lineEnd();
   }
 
-  /** A version as 16 hexadecimal digits. */
-  bulkVersion(high: number, low: number): void {
-    this.#header(16);
+  /** Bytes as they are, one a character: parts of frames that are always the same. */
+  fixed(text: string): void {
+    this.buffer.latin1Write(text, this.at);
+    this.at += text.length;
+  }
+
+  /** A version as 16 hexadecimal digits, and the end of the argument that it is the last part of. */
+  versionEnd(high: number, low: number): void {
     this.#word(high);
     this.#word(low);
     this.#lineEnd();

@@ -1,5 +1,6 @@
 import type { Socket } from 'node:net';
 import type { Clock, Logger, Random } from '../../lib/base/index.ts';
+import { RdbFormatError } from '../../lib/codec/rdb/index.ts';
 import {
   encodeCommand,
   RequestParser,
@@ -8,14 +9,20 @@ import {
 } from '../../lib/codec/resp/index.ts';
 import { BackoffPolicy, connectSocket, type TlsMaterial } from '../../lib/net/index.ts';
 import type { Databases } from '../databases.ts';
+import { SnapshotLoader } from '../persistence/index.ts';
+import { BulkReceiver } from './bulk-receiver.ts';
+import { Handshake, type Outcome } from './handshake.ts';
 import type { Replayer } from './replayer.ts';
 import { StreamApplier, StreamError } from './stream-applier.ts';
 import { StreamUnit } from './stream-unit.ts';
 
 const BACKOFF = { initialMs: 50, maxMs: 1000 };
-/** Longest line of an answer to the greeting. */
+/** Longest line of an answer in the handshake. */
 const MAX_LINE_BYTES = 1024;
 const LF = 0x0a;
+const ACK_MS = 1000;
+/** A redis-server says something every 10 s, and takes its time before a full sync; its own limit for a silent link is this too. */
+const REDIS_SILENCE_MS = 60_000;
 
 /** Whom to follow, and as whom. */
 export interface LeaderTarget {
@@ -33,7 +40,10 @@ export interface LeaderLinkOptions {
   readonly databases: Databases;
   readonly replayer: Replayer;
   readonly tls: TlsMaterial | undefined;
-  readonly password: string;
+  /** As whom to log in; an empty password for not at all. */
+  readonly login: { readonly user: string; readonly password: string };
+  /** Port at which this node listens. */
+  readonly listeningPort: number;
   readonly limits: RespLimits;
   /** Silence, in milliseconds, after which the link is opened again; also the time to connect. */
   readonly timeoutMs: number;
@@ -51,6 +61,8 @@ export interface LeaderLinkHooks {
   isComplete(): boolean;
   /** A full sync begins: what was here is gone. */
   onFullSync(): void;
+  /** The snapshot of a full sync is here. */
+  onLoaded(): void;
   /** Data set complete and the stream followed (true), or no longer followed (false). */
   onSynced(synced: boolean): void;
   /** The leader refused, with this text. */
@@ -68,18 +80,21 @@ export class LeaderLink {
   #mustStartOver = false;
   readonly #applier: StreamApplier;
   #socket: Socket | null = null;
+  /** Each is there in its turn: handshake, snapshot, stream. */
+  #handshake: Handshake | null = null;
+  #bulk: BulkReceiver | null = null;
+  #loader: SnapshotLoader | null = null;
   #parser: RequestParser | null = null;
-  /** Answers to the greeting that are still to come. */
-  #greetings = 0;
   /** What has come of a unit whose end has not; lost with the link. */
   #unit: StreamUnit | null = null;
   #line = Buffer.alloc(0);
   #retry: NodeJS.Timeout | undefined;
   #silence: NodeJS.Timeout | undefined;
+  #acks: NodeJS.Timeout | undefined;
   #isClosed = false;
   #isSynced = false;
   #ackedOffset = -1;
-  /** Offset at which a stream that is continued is level with what the leader had at the greeting. */
+  /** Offset at which a stream that is continued is level with what the leader had at the handshake. */
   #levelAt = Infinity;
   #lastProblem = '';
   /** Monotonic milliseconds of the last byte from the leader; -1 for never. A refusal comes from nobody who leads. */
@@ -99,13 +114,17 @@ export class LeaderLink {
     return this.#isSynced;
   }
 
+  /** Whether a snapshot is being taken in. */
+  get isLoading(): boolean {
+    return this.#bulk !== null;
+  }
+
   #open(): void {
     const { target, tls, timeoutMs } = this.#options;
     const socket = connectSocket({ host: target.host, port: target.port, tls, timeoutMs }, () =>
       this.#greet(),
     );
     this.#socket = socket;
-    this.#parser = null;
     this.#line = Buffer.alloc(0);
     let reason = 'the leader closed the link';
     socket.on('error', (error) => {
@@ -116,20 +135,26 @@ export class LeaderLink {
   }
 
   #greet(): void {
-    const { target, databases, password, hooks, timeoutMs } = this.#options;
+    const { target, databases, login, hooks, listeningPort } = this.#options;
     const { log } = databases.data;
-    const complete = hooks.isComplete() && log.active && !this.#mustStartOver;
-    this.#greetings = password === '' ? 1 : 2;
-    if (password !== '') this.#send('AUTH', password);
-    this.#send(
-      'RS.REPLICATE',
-      target.shard,
-      target.shardEpoch,
-      target.id,
-      complete ? log.replId : '?',
-      complete ? log.end : 0,
-    );
-    this.#silence = setTimeout(() => this.#fail(`nothing arrived for ${timeoutMs} ms`), timeoutMs);
+    const goesOn = hooks.isComplete() && log.active && !this.#mustStartOver;
+    this.#handshake = new Handshake({
+      ...target,
+      ...login,
+      listeningPort,
+      position: goesOn ? { replId: log.replId, offset: log.end } : null,
+    });
+    this.#socket?.write(this.#handshake.ask());
+    this.#watchSilence();
+  }
+
+  /** Opens the link again when nothing arrives for too long. */
+  #watchSilence(): void {
+    const { timeoutMs } = this.#options;
+    const isRedis = this.#handshake === null && !this.#applier.isFromNode;
+    const ms = isRedis ? Math.max(timeoutMs, REDIS_SILENCE_MS) : timeoutMs;
+    clearTimeout(this.#silence);
+    this.#silence = setTimeout(() => this.#fail(`nothing arrived for ${ms} ms`), ms);
   }
 
   #send(...parts: (string | number)[]): void {
@@ -139,12 +164,14 @@ export class LeaderLink {
   #received(chunk: Buffer): void {
     this.#silence?.refresh();
     try {
-      const rest = this.#parser ? chunk : this.#readGreeting(chunk);
-      if (!rest || !this.#parser) return;
-      this.heardAtMs = this.#options.clock.monotonicMs();
-      this.#applyAll(rest, this.#parser);
+      let rest: Buffer | null = chunk;
+      if (this.#handshake) rest = this.#readAnswers(rest, this.#handshake);
+      if (!this.#handshake) this.heardAtMs = this.#options.clock.monotonicMs();
+      if (rest && this.#bulk) rest = this.#readSnapshot(rest, this.#bulk);
+      if (rest && this.#parser) this.#applyAll(rest, this.#parser);
     } catch (error) {
-      const isForeseen = error instanceof RespProtocolError || error instanceof StreamError;
+      const isForeseen =
+        error instanceof RespProtocolError || error instanceof StreamError || error instanceof RdbFormatError;
       if (!isForeseen) this.#options.log.error({ err: error }, 'the stream could not be applied');
       // The same bytes would come again: what is there is taken anew instead.
       this.#mustStartOver = true;
@@ -152,10 +179,10 @@ export class LeaderLink {
     }
   }
 
-  /** Takes the lines that answer the greeting; returns what follows the last one, null while they are not all there. */
-  #readGreeting(chunk: Buffer): Buffer | null {
+  /** Takes the lines that answer the handshake; returns what follows the last one, null while they are not all there. */
+  #readAnswers(chunk: Buffer, handshake: Handshake): Buffer | null {
     let rest = Buffer.concat([this.#line, chunk]);
-    while (this.#greetings > 0) {
+    for (;;) {
       const end = rest.indexOf(LF);
       if (end < 0) {
         if (rest.length > MAX_LINE_BYTES) throw new StreamError('the leader does not speak this protocol');
@@ -164,36 +191,77 @@ export class LeaderLink {
       }
       const line = rest.latin1Slice(0, end).trimEnd();
       rest = rest.subarray(end + 1);
-      this.#greetings--;
-      if (!this.#accept(line)) return null;
+      // Signs of life of a leader that is not ready yet.
+      if (line === '') continue;
+      const outcome = handshake.answer(line);
+      if (outcome === null) this.#socket?.write(handshake.ask());
+      else return this.#begin(outcome, handshake) ? rest : null;
     }
-    this.#parser = new RequestParser(this.#options.limits);
-    return rest;
   }
 
-  #accept(line: string): boolean {
+  /** Does what the handshake has come to; false when it was refused. */
+  #begin(outcome: Outcome, { isNode }: Handshake): boolean {
     const { databases, log, hooks, target } = this.#options;
     const stream = databases.data.log;
     const leader = `${target.host}:${target.port}`;
-    if (this.#greetings > 0 && line === '+OK') return true;
-    const [word, replId, offset] = line.slice(1).split(' ');
-    if (line.startsWith('+FULLRESYNC ')) {
-      log.info({ leader, offset }, 'full sync begins');
-      this.#mustStartOver = false;
-      hooks.onFullSync();
-      databases.reset();
-      stream.restart(replId, Number(offset));
-      this.#applier.isSyncing = true;
-    } else if (line.startsWith('+CONTINUE ')) {
-      log.info({ leader, offset: stream.end }, 'following on');
-      if (replId !== stream.replId) stream.rename(replId);
-      this.#levelAt = Number(offset);
-    } else {
-      if (line.startsWith('-')) hooks.onRefused(line.slice(1));
-      this.#fail(line.startsWith('-') ? `refused: ${line.slice(1)}` : `unexpected answer ${word}`);
+    if (outcome.kind === 'refused') {
+      hooks.onRefused(outcome.text);
+      this.#fail(`refused: ${outcome.text}`);
       return false;
     }
+    this.#handshake = null;
+    this.#applier.isFromNode = isNode;
+    this.#watchSilence();
+    if (outcome.kind === 'full sync') this.#beginFullSync(outcome.replId, outcome.offset);
+    else {
+      log.info({ leader, offset: stream.end }, 'following on');
+      if (outcome.replId !== '' && outcome.replId !== stream.replId) stream.rename(outcome.replId);
+      this.#levelAt = outcome.levelAt < 0 ? stream.end : outcome.levelAt;
+      this.#followStream();
+      if (stream.end >= this.#levelAt) this.#synced();
+    }
     return true;
+  }
+
+  #beginFullSync(replId: string, offset: number): void {
+    const { databases, log, hooks, target, clock } = this.#options;
+    log.info({ leader: `${target.host}:${target.port}`, offset }, 'full sync begins');
+    this.#mustStartOver = false;
+    hooks.onFullSync();
+    databases.reset();
+    databases.data.log.restart(replId, offset);
+    if (this.#applier.isFromNode) databases.data.versions.forget();
+    databases.data.log.position.saysVersions = this.#applier.isFromNode;
+    // What has expired goes when the leader says so.
+    const loader = new SnapshotLoader(databases, { skipsExpired: false, nowMs: clock.wallMs() });
+    this.#loader = loader;
+    this.#bulk = new BulkReceiver(loader);
+  }
+
+  /** Takes a piece of the snapshot; returns what follows it, null while it is not whole. */
+  #readSnapshot(chunk: Buffer, bulk: BulkReceiver): Buffer | null {
+    const rest = bulk.push(chunk);
+    if (rest === null) return null;
+    const { databases, log, hooks } = this.#options;
+    const loader = this.#loader!;
+    if (!loader.isDone) throw new StreamError(`the snapshot ends at offset ${loader.offset}, in the middle`);
+    this.#bulk = null;
+    this.#loader = null;
+    const { data } = databases;
+    data.log.position.database = Number(loader.fields.get('repl-stream-db') ?? 0);
+    if (!this.#applier.isFromNode) data.log.position.moveTo(data.versions.high, data.versions.low);
+    log.info({ keys: databases.size, offset: data.log.end }, 'full sync done');
+    hooks.onLoaded();
+    this.#followStream();
+    // A node says when the follower is level; a redis-server does not.
+    if (!this.#applier.isFromNode) this.#synced();
+    else this.#acknowledge();
+    return rest;
+  }
+
+  #followStream(): void {
+    this.#parser = new RequestParser(this.#options.limits);
+    this.#acks = setInterval(() => this.#acknowledge(), ACK_MS);
   }
 
   #synced(): void {
@@ -208,56 +276,45 @@ export class LeaderLink {
     const stream = this.#options.databases.data.log;
     parser.push(chunk);
     while (parser.next()) {
-      if (this.#unit?.takes(parser)) this.#collect(parser, this.#unit);
+      if (this.#unit) this.#collect(parser, this.#unit);
       else this.#apply(parser);
       // A hook may have closed the link.
       if (this.#isClosed) return;
     }
     if (!this.#isSynced && stream.end >= this.#levelAt) this.#synced();
-    else if (this.#isSynced && stream.end !== this.#ackedOffset) this.#acknowledge();
+    else if (stream.end !== this.#ackedOffset) this.#acknowledge();
   }
 
   #apply(parser: RequestParser): void {
-    const frame = this.#applier.apply(parser);
-    if (frame.kind === 'unit') this.#unit = new StreamUnit(parser, frame.bytes);
-    else if (frame.kind === 'lease') this.#grant(frame.epoch, frame.seq);
-    else if (frame.kind === 'snapshot end') this.#endSnapshot(frame.offset);
-    else if (frame.kind === 'effect') {
-      this.#options.databases.data.log.append(parser.buffer, parser.frameStart, parser.frameEnd);
+    const stream = this.#options.databases.data.log;
+    const asked = this.#applier.apply(parser);
+    if (asked.kind === 'multi') {
+      this.#unit = new StreamUnit(parser);
+      return;
     }
+    stream.append(parser.buffer, parser.frameStart, parser.frameEnd);
+    if (asked.kind === 'lease') this.#grant(asked.epoch, asked.seq);
+    else if (asked.kind === 'acknowledgement') this.#acknowledge();
+    else if (asked.kind === 'level' && asked.id === this.#options.target.id && !this.#isSynced)
+      this.#synced();
+    else if (asked.kind === 'exec') throw new StreamError('the stream has an EXEC without a MULTI');
   }
 
-  /** Takes a frame of a unit; with the last one they take effect together, and are in this node's own stream together. */
+  /** Takes a command of a unit; with EXEC they take effect together, and are in this node's own stream together. */
   #collect(parser: RequestParser, unit: StreamUnit): void {
-    unit.add(parser);
-    if (!unit.isWhole) return;
+    if (!unit.add(parser)) return;
     this.#unit = null;
     const bytes = unit.take();
     const frames = new RequestParser({ ...this.#options.limits, maxBufferedBytes: bytes.length });
     frames.push(bytes);
-    frames.next();
-    while (frames.next()) {
-      const { kind } = this.#applier.apply(frames);
-      if (kind !== 'effect') throw new StreamError(`a unit of the stream had a ${kind} in it`);
-    }
+    while (frames.next()) this.#applier.apply(frames);
     this.#options.databases.data.log.append(bytes, 0, bytes.length);
-  }
-
-  #endSnapshot(offset: number): void {
-    const { databases, log } = this.#options;
-    const { end } = databases.data.log;
-    if (offset !== end) {
-      throw new StreamError(`the snapshot ends at offset ${offset}, the stream stands at ${end}`);
-    }
-    this.#applier.isSyncing = false;
-    log.info({ keys: databases.size, offset }, 'full sync done');
-    this.#synced();
   }
 
   #grant(epoch: number, seq: number): void {
     if (!this.#options.hooks.mayGrant(epoch)) return;
     this.grantedAtMs = this.#options.clock.monotonicMs();
-    this.#send('RS.LEASEACK', seq);
+    this.#send('RS.GRANT', seq);
   }
 
   #acknowledge(): void {
@@ -283,7 +340,11 @@ export class LeaderLink {
 
   #release(): void {
     clearTimeout(this.#silence);
+    clearInterval(this.#acks);
     this.#socket = null;
+    this.#handshake = null;
+    this.#bulk = null;
+    this.#loader = null;
     this.#parser = null;
     this.#unit = null;
     this.#ackedOffset = -1;

@@ -1,4 +1,4 @@
-import { type Args, argsOf } from '../../lib/codec/resp/index.ts';
+import type { Args } from '../../lib/codec/resp/index.ts';
 import { lookupCommand } from '../../lib/commands/index.ts';
 import type { CommandContext } from '../commands/command.ts';
 import { handlers } from '../commands/index.ts';
@@ -23,23 +23,18 @@ export class Replayer {
     this.#context = { databases, keyspace: databases.at(0), node, client };
   }
 
-  /**
-   * Executes the command that begins at argument `first`, in a database that exists. Returns the index of its first key among `args`, 0 for
-   * none; or the text of its error.
-   */
-  call(database: number, args: Args, first: number): number | string {
-    const spec = lookupCommand(args.buffer, args.start(first), args.end(first));
+  /** Executes the command in a database that exists. Returns the index of its first key, 0 for none; or the text of its error. */
+  call(database: number, args: Args): number | string {
+    const spec = lookupCommand(args.buffer, args.start(0), args.end(0));
     const handler = spec && handlers[spec.word];
-    if (!handler) return `unknown command ${args.latin1(first)}`;
-    const parts: Buffer[] = [];
-    for (let i = first; i < args.count; i++) parts.push(args.bytes(i));
+    if (!handler) return `unknown command ${args.latin1(0)}`;
     const { errors } = this.#reply;
     this.#context.client.database = database;
     this.#context.keyspace = this.#context.databases.at(database);
-    handler(this.#context, argsOf(...parts), this.#reply);
+    handler(this.#context, args, this.#reply);
     const text = this.#reply.take().latin1Slice();
     this.#reply.rewind();
     if (this.#reply.errors !== errors) return `${spec.name} answered ${text.trim()}`;
-    return spec.firstKey === 0 ? 0 : first + spec.firstKey;
+    return spec.firstKey;
   }
 }

@@ -1,5 +1,9 @@
 import { FrameWriter } from './frame-writer.ts';
-import { UNIT_FRAME_BYTES, writeUnit } from './frames.ts';
+import { StreamPosition } from './stream-position.ts';
+
+/** What goes around frames that take effect together. */
+const UNIT_START = '*1\r\n$5\r\nMULTI\r\n';
+const UNIT_END = '*1\r\n$4\r\nEXEC\r\n';
 
 const MAX_SEGMENT_BYTES = 1 << 20;
 /** The backlog is dropped segment by segment, so it must hold a few. */
@@ -41,6 +45,8 @@ export class ReplicationLog {
   /** The stream this one went on from, which agrees with it up to `formerEnd`; empty for none. */
   formerReplId = '';
   formerEnd = 0;
+  /** What the next command need not say. */
+  readonly position = new StreamPosition();
 
   constructor({ backlogBytes, replId }: { backlogBytes: number; replId: string }) {
     this.#backlogBytes = backlogBytes;
@@ -70,6 +76,7 @@ export class ReplicationLog {
     this.formerReplId = '';
     this.formerEnd = 0;
     this.#first = this.#last = emptySegment(offset);
+    this.position.announce();
     this.active = true;
   }
 
@@ -102,26 +109,25 @@ export class ReplicationLog {
     if (this.#openUnits++ === 0) this.#unitFrames = 0;
   }
 
-  /** A unit of several frames gets a frame before them that says how long it is. */
+  /** Several frames of a unit get MULTI before them and EXEC behind. */
   endUnit(): void {
     if (--this.#openUnits > 0 || this.#unitFrames < 2) return;
     const segment = this.#unitSegment;
     const at = this.#unitAt;
-    const bytes = this.end - segment.offset - at;
-    segment.buffer.copyWithin(at + UNIT_FRAME_BYTES, at, segment.length);
-    segment.length += UNIT_FRAME_BYTES;
-    this.#writer.buffer = segment.buffer;
-    this.#writer.at = at;
-    writeUnit(this.#writer, bytes);
-    for (let later = segment.next; later !== null; later = later.next) later.offset += UNIT_FRAME_BYTES;
+    segment.buffer.copyWithin(at + UNIT_START.length, at, segment.length);
+    segment.buffer.latin1Write(UNIT_START, at);
+    segment.length += UNIT_START.length;
+    for (let later = segment.next; later !== null; later = later.next) later.offset += UNIT_START.length;
+    this.begin(UNIT_END.length).fixed(UNIT_END);
+    this.commit();
   }
 
-  /** A writer with room for a frame of `maxBytes`; `commit` takes the frame over. */
-  begin(maxBytes: number): FrameWriter {
-    // There is always room left for the frame before those of a unit.
-    const room = maxBytes + UNIT_FRAME_BYTES;
+  /** A writer with room for a frame of `maxBytes`; `commit` takes the frame over. One that goes `apart` may be before the unit's MULTI. */
+  begin(maxBytes: number, apart = false): FrameWriter {
+    // There is always room left for what goes before the frames of a unit.
+    const room = maxBytes + UNIT_START.length;
     if (this.#last.length + room > this.#last.buffer.length) this.#extend(room);
-    if (this.#unitFrames++ === 0) {
+    if (!apart && this.#unitFrames++ === 0) {
       this.#unitSegment = this.#last;
       this.#unitAt = this.#last.length;
     }

@@ -3,47 +3,46 @@ import type { Databases } from '../databases.ts';
 import type { Keyspace } from '../keyspace.ts';
 import type { Slot } from '../store/index.ts';
 import { restoreEntry } from '../values/serialize.ts';
+import { isMetadata, readMetadata } from './metadata.ts';
 import type { Replayer } from './replayer.ts';
+import type { StreamPosition } from './stream-position.ts';
 
 /**
- * What a frame was: an effect of the stream (counted in the offset), the announcement of several that belong together (counted too), a part of
- * a snapshot, its end, or a request for the lease.
+ * What a command of the stream asks of whoever follows it: nothing beyond its effect; that MULTI or EXEC be heeded; an acknowledgement at
+ * once; the lease of a shard epoch; or that the follower of this id take note that it is level.
  */
-export type Frame =
-  | { readonly kind: 'unit'; readonly bytes: number }
-  | { readonly kind: 'effect' | 'snapshot' }
-  | { readonly kind: 'snapshot end'; readonly offset: number }
-  | { readonly kind: 'lease'; readonly epoch: number; readonly seq: number };
+export type Asked =
+  | { readonly kind: 'nothing' | 'multi' | 'exec' | 'acknowledgement' }
+  | { readonly kind: 'lease'; readonly epoch: number; readonly seq: number }
+  | { readonly kind: 'level'; readonly id: string };
 
-const EFFECT: Frame = { kind: 'effect' };
-const SNAPSHOT: Frame = { kind: 'snapshot' };
-/** Where the command of an RS.CALL begins. */
-const CALLED = 3;
-/** And of an RS.SNAPCALL. */
-const SNAP_CALLED = 2;
+const NOTHING: Asked = { kind: 'nothing' };
+const MULTI: Asked = { kind: 'multi' };
+const EXEC: Asked = { kind: 'exec' };
+const ACKNOWLEDGEMENT: Asked = { kind: 'acknowledgement' };
 
 /** The leader sent something this release does not understand. */
 export class StreamError extends Error {}
 
 /**
  * Applies what a leader sends to a follower's data set. Nothing is checked again and nothing is decided: what happened at the leader
- * happens here, with its versions and its expiries.
+ * happens here, with its expiries and, from a node, its versions.
  */
 export class StreamApplier {
   readonly #databases: Databases;
   readonly #replayer: Replayer;
-  #high = 0;
-  #low = 0;
-  /** Until the snapshot has brought a key, a command on it may find something else than the leader did. */
-  isSyncing = false;
+  readonly #position: StreamPosition;
+  /** The leader is a node: its metadata counts. A redis-server passes on what any of its clients publishes. */
+  isFromNode = true;
 
   constructor(databases: Databases, replayer: Replayer) {
     this.#databases = databases;
     this.#replayer = replayer;
+    this.#position = databases.data.log.position;
   }
 
-  /** Applies one frame. Throws StreamError. */
-  apply(args: Args): Frame {
+  /** Applies one command. Throws StreamError. */
+  apply(args: Args): Asked {
     const { data } = this.#databases;
     this.#databases.maintain();
     data.isReplaying = true;
@@ -54,158 +53,166 @@ export class StreamApplier {
     }
   }
 
-  #apply(args: Args): Frame {
-    if (args.equalsIgnoreCase(0, 'RS.PUT')) return this.#set(args, EFFECT);
-    if (args.equalsIgnoreCase(0, 'RS.SNAP')) return this.#set(args, SNAPSHOT);
-    if (args.equalsIgnoreCase(0, 'RS.CALL')) return this.#call(args);
-    if (args.equalsIgnoreCase(0, 'RS.REMOVE')) return this.#delete(args);
-    if (args.equalsIgnoreCase(0, 'RS.PEXPIREAT')) return this.#expire(args);
-    if (args.equalsIgnoreCase(0, 'RS.APPEND')) return this.#append(args);
-    if (args.equalsIgnoreCase(0, 'RS.RESTORE')) return this.#restore(args, EFFECT);
-    if (args.equalsIgnoreCase(0, 'RS.SNAPRESTORE')) return this.#restore(args, SNAPSHOT);
-    if (args.equalsIgnoreCase(0, 'RS.SNAPCALL')) return this.#snapCall(args);
-    if (args.equalsIgnoreCase(0, 'RS.LEASE')) {
-      return { kind: 'lease', epoch: numberOf(args, 1), seq: numberOf(args, 2) };
+  #apply(args: Args): Asked {
+    const { count } = args;
+    const first = args.length(0);
+    if (first === 3 && count === 3 && args.equalsIgnoreCase(0, 'SET')) return this.#set(args, 0);
+    if (first === 3 && count === 5 && args.equalsIgnoreCase(0, 'SET') && args.equalsIgnoreCase(3, 'PXAT')) {
+      return this.#set(args, timeOf(args, 4));
     }
-    if (args.equalsIgnoreCase(0, 'RS.UNIT')) return { kind: 'unit', bytes: unitBytes(args) };
-    if (args.equalsIgnoreCase(0, 'RS.FLUSH')) return this.#flush(args);
-    if (args.equalsIgnoreCase(0, 'RS.SNAPEND')) {
-      this.#observe(args, 2);
-      return { kind: 'snapshot end', offset: numberOf(args, 1) };
+    if (first === 3 && count === 2 && args.equalsIgnoreCase(0, 'DEL')) return this.#remove(args);
+    if (first === 9 && count === 3 && args.equalsIgnoreCase(0, 'PEXPIREAT')) {
+      return this.#expire(args, timeOf(args, 2));
     }
-    throw new StreamError(`the leader sent ${args.latin1(0)}, which this node does not know`);
+    if (first === 7 && count === 2 && args.equalsIgnoreCase(0, 'PERSIST')) return this.#expire(args, 0);
+    if (first === 7 && count === 6 && args.equalsIgnoreCase(0, 'RESTORE')) return this.#restore(args);
+    if (this.isFromNode && isMetadata(args)) return this.#metadata(args);
+    return this.#applyControl(args) ?? this.#call(args);
   }
 
-  #set(args: Args, frame: Frame): Frame {
-    const keyspace = this.#keyspaceOf(args, 5);
+  /** What is about the stream itself; null for anything else. */
+  #applyControl(args: Args): Asked | null {
+    if (args.equalsIgnoreCase(0, 'SELECT')) return this.#select(args);
+    if (args.equalsIgnoreCase(0, 'MULTI')) return MULTI;
+    if (args.equalsIgnoreCase(0, 'EXEC')) return EXEC;
+    if (args.equalsIgnoreCase(0, 'PING')) return NOTHING;
+    if (args.equalsIgnoreCase(0, 'REPLCONF')) return ACKNOWLEDGEMENT;
+    if (!args.equalsIgnoreCase(0, 'PUBLISH')) return null;
+    this.#replay(args);
+    return NOTHING;
+  }
+
+  #select(args: Args): Asked {
+    const index = args.count === 2 ? args.integer(1) : null;
+    if (index === null || index < 0) throw malformed(args);
+    if (index >= this.#databases.count) throw new StreamError(`the leader has a database ${index}`);
+    this.#position.database = index;
+    return NOTHING;
+  }
+
+  #metadata(args: Args): Asked {
+    const metadata = readMetadata(args);
+    if (metadata === null) throw malformed(args);
+    if (metadata.kind === 'version') {
+      this.#position.expect(metadata.high, metadata.low);
+      return NOTHING;
+    }
+    const command = metadata.args;
+    if (command.equalsIgnoreCase(0, 'RS.LEASE')) {
+      return { kind: 'lease', epoch: numberOf(command, 1), seq: numberOf(command, 2) };
+    }
+    if (command.equalsIgnoreCase(0, 'RS.LEVEL') && command.count === 2) {
+      return { kind: 'level', id: command.utf8(1) };
+    }
+    if (command.equalsIgnoreCase(0, 'RS.PURGING')) {
+      this.#databases.data.versions.observe(numberOf(command, 1), numberOf(command, 2));
+    }
+    this.#replay(command);
+    return NOTHING;
+  }
+
+  /** Executes the command; returns the index of its first key, 0 for none. */
+  #replay(args: Args): number {
+    const keyAt = this.#replayer.call(this.#keyspace.index, args);
+    if (typeof keyAt === 'string') throw new StreamError(keyAt);
+    return keyAt;
+  }
+
+  #set(args: Args, expiresAt: number): Asked {
+    const keyspace = this.#keyspace;
     const { buffer } = args;
-    const expiresAt = numberOf(args, 3);
-    const slot = this.#find(keyspace, args) || keyspace.insert(buffer, args.start(1), args.end(1));
+    const slot = find(keyspace, args, 1) || keyspace.insert(buffer, args.start(1), args.end(1));
     keyspace.setBytes(slot, buffer, args.start(2), args.end(2), expiresAt);
-    this.#setVersion(keyspace, args, 4);
-    return frame;
+    this.#renew(keyspace, args, 1);
+    return NOTHING;
   }
 
-  #restore(args: Args, frame: Frame): Frame {
-    const keyspace = this.#keyspaceOf(args, 5);
-    const expiresAt = numberOf(args, 3);
-    const former = this.#find(keyspace, args);
+  /** `RESTORE key ttl payload REPLACE ABSTTL`; with other options it is a command like others. */
+  #restore(args: Args): Asked {
+    if (!args.equalsIgnoreCase(4, 'REPLACE') || !args.equalsIgnoreCase(5, 'ABSTTL')) return this.#call(args);
+    const keyspace = this.#keyspace;
+    const expiresAt = timeOf(args, 2);
+    const former = find(keyspace, args, 1);
+    const { versions } = keyspace;
+    const { high, low } = versions;
     if (former !== 0) keyspace.remove(former);
-    const slot = restoreEntry(keyspace, args.buffer, args.start(1), args.end(1), args.bytes(2));
+    // The two are one change.
+    versions.high = high;
+    versions.low = low;
+    const slot = restoreEntry(keyspace, args.buffer, args.start(1), args.end(1), args.bytes(3));
     keyspace.modified(slot);
     if (expiresAt !== 0) keyspace.setExpiry(slot, expiresAt);
-    this.#setVersion(keyspace, args, 4);
-    return frame;
+    this.#renew(keyspace, args, 1);
+    return NOTHING;
   }
 
-  #call(args: Args): Frame {
-    if (args.count <= CALLED) throw new StreamError(`malformed ${args.latin1(0)}`);
-    const keyspace = this.#databaseOf(args, 1);
-    const keyAt = this.#replayer.call(keyspace.index, args, CALLED);
-    // On a key that the snapshot has not brought yet, a command may fail; the snapshot brings the whole value.
-    if (typeof keyAt === 'string' && !this.isSyncing) throw new StreamError(keyAt);
-    this.#observe(args, 2);
-    if (typeof keyAt === 'string' || keyAt === 0) return EFFECT;
-    const slot = keyspace.store.find(args.buffer, args.start(keyAt), args.end(keyAt));
-    if (slot !== 0) keyspace.store.setVersion(slot, this.#high, this.#low);
-    return EFFECT;
-  }
-
-  #snapCall(args: Args): Frame {
-    if (args.count <= SNAP_CALLED) throw new StreamError(`malformed ${args.latin1(0)}`);
-    const problem = this.#replayer.call(this.#databaseOf(args, 1).index, args, SNAP_CALLED);
-    if (typeof problem === 'string') throw new StreamError(problem);
-    return SNAPSHOT;
-  }
-
-  #delete(args: Args): Frame {
-    const keyspace = this.#keyspaceOf(args, 3);
-    const slot = this.#find(keyspace, args);
-    if (slot !== 0) keyspace.remove(slot);
-    this.#observe(args, 2);
-    return EFFECT;
-  }
-
-  #expire(args: Args): Frame {
-    const keyspace = this.#keyspaceOf(args, 3);
-    const expiresAt = numberOf(args, 2);
-    const slot = this.#find(keyspace, args);
-    if (slot !== 0) keyspace.setExpiry(slot, expiresAt);
-    return EFFECT;
-  }
-
-  #append(args: Args): Frame {
-    const keyspace = this.#keyspaceOf(args, 4);
-    const slot = this.#find(keyspace, args);
-    // Before the snapshot has reached the key, it is not here; the snapshot brings the whole value.
-    if (slot === 0) {
-      this.#observe(args, 3);
-      return EFFECT;
+  /** Any other command. What it takes of the clock of versions is nobody's where the leader says them. */
+  #call(args: Args): Asked {
+    const { versions } = this.#databases.data;
+    const { high, low } = versions;
+    const keyAt = this.#replay(args);
+    if (this.isFromNode) {
+      versions.high = high;
+      versions.low = low;
     }
-    keyspace.append(slot, args.buffer, args.start(2), args.end(2));
-    this.#setVersion(keyspace, args, 3);
-    return EFFECT;
+    this.#renew(this.#keyspace, args, keyAt);
+    return NOTHING;
   }
 
-  #flush(args: Args): Frame {
-    const keyspace = this.#keyspaceOf(args, 2);
-    keyspace.clear();
-    this.#observe(args, 1);
-    return EFFECT;
+  #remove(args: Args): Asked {
+    const keyspace = this.#keyspace;
+    const slot = find(keyspace, args, 1);
+    if (slot !== 0) keyspace.remove(slot);
+    this.#renew(keyspace, args, 0);
+    return NOTHING;
   }
 
-  /** The database of a frame that has `count` arguments in database 0. */
-  #keyspaceOf(args: Args, count: number): Keyspace {
-    if (args.count === count) return this.#databases.at(0);
-    if (args.count === count + 1) return this.#databaseOf(args, count);
-    throw new StreamError(`malformed ${args.latin1(0)}`);
+  #expire(args: Args, atMs: number): Asked {
+    const keyspace = this.#keyspace;
+    const slot = find(keyspace, args, 1);
+    if (slot !== 0) keyspace.setExpiry(slot, atMs);
+    return NOTHING;
   }
 
-  #databaseOf(args: Args, i: number): Keyspace {
-    const index = numberOf(args, i);
-    if (index >= this.#databases.count) throw new StreamError(`the leader has a database ${index}`);
-    return this.#databases.at(index);
+  get #keyspace(): Keyspace {
+    return this.#databases.at(Math.max(0, this.#position.database));
   }
 
-  /** Finds the key; also when its time is over, since the leader says when it goes. */
-  #find(keyspace: Keyspace, args: Args): Slot {
-    return keyspace.store.find(args.buffer, args.start(1), args.end(1));
-  }
-
-  #setVersion(keyspace: Keyspace, args: Args, i: number): void {
-    this.#observe(args, i);
-    const slot = this.#find(keyspace, args);
-    keyspace.store.setVersion(slot, this.#high, this.#low);
+  /** The command has happened: the key of argument `keyAt` (0: none) has the stream's next version. */
+  #renew(keyspace: Keyspace, args: Args, keyAt: number): void {
+    const { versions } = this.#databases.data;
+    if (!this.isFromNode) {
+      this.#position.moveTo(versions.high, versions.low);
+      return;
+    }
+    this.#position.step();
+    const { high, low } = this.#position;
+    versions.observe(high, low);
+    const slot = keyAt === 0 ? 0 : find(keyspace, args, keyAt);
+    if (slot === 0) return;
+    keyspace.store.setVersion(slot, high, low);
     keyspace.store.touch(slot);
   }
+}
 
-  /** Reads the version in argument `i`: 16 hexadecimal digits. */
-  #observe(args: Args, i: number): void {
-    if (i >= args.count || args.length(i) !== 16) throw new StreamError(`malformed ${args.latin1(0)}`);
-    const start = args.start(i);
-    this.#high = hexWord(args.buffer, start);
-    this.#low = hexWord(args.buffer, start + 8);
-    this.#databases.data.versions.observe(this.#high, this.#low);
-  }
+/** Finds the key; also when its time is over, since the leader says when it goes. */
+function find(keyspace: Keyspace, args: Args, i: number): Slot {
+  return keyspace.store.find(args.buffer, args.start(i), args.end(i));
 }
 
 function numberOf(args: Args, i: number): number {
   const value = i < args.count ? args.integer(i) : null;
-  if (value === null || value < 0) throw new StreamError(`malformed ${args.latin1(0)}`);
+  if (value === null || value < 0) throw malformed(args);
   return value;
 }
 
-function unitBytes(args: Args): number {
-  if (args.count !== 2 || args.length(1) !== 16) throw new StreamError('malformed RS.UNIT');
-  return hexWord(args.buffer, args.start(1)) * 2 ** 32 + hexWord(args.buffer, args.start(1) + 8);
+/** Unix milliseconds, which may be beyond the numbers that can be told apart. */
+function timeOf(args: Args, i: number): number {
+  const value = args.integer(i) ?? args.bigint(i);
+  if (value === null || value < 0) throw malformed(args);
+  return Number(value);
 }
 
-/** Eight hexadecimal digits, as `FrameWriter` writes them. */
-function hexWord(buffer: Buffer, start: number): number {
-  let word = 0;
-  for (let i = start; i < start + 8; i++) {
-    const byte = buffer[i];
-    word = (word << 4) | (byte <= 0x39 ? byte - 0x30 : byte - 0x57);
-  }
-  return word >>> 0;
+function malformed(args: Args): StreamError {
+  return new StreamError(`malformed ${args.latin1(0)}`);
 }

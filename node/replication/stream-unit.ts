@@ -1,34 +1,21 @@
 import type { RequestParser } from '../../lib/codec/resp/index.ts';
-import { StreamError } from './stream-applier.ts';
 
 /**
- * Frames of the stream that take effect together, while they arrive. Nothing of them is applied, and no offset counts them, before all are
+ * Commands of the stream between MULTI and EXEC, while they arrive. Nothing of them is applied, and no offset counts them, before EXEC is
  * there; so a link that is cut in between leaves no half of a transaction behind.
  */
 export class StreamUnit {
-  #missing: number;
   #frames: Buffer[];
 
-  /** Begins with the `RS.UNIT` just parsed; `bytes` of frames follow. */
-  constructor(header: RequestParser, bytes: number) {
-    this.#missing = bytes;
-    this.#frames = [frameOf(header)];
+  /** Begins with the MULTI just parsed. */
+  constructor(multi: RequestParser) {
+    this.#frames = [frameOf(multi)];
   }
 
-  /** Whether the frame just parsed is one of the stream; what a link says besides may come in between. */
-  takes(parser: RequestParser): boolean {
-    return !parser.equalsIgnoreCase(0, 'RS.LEASE');
-  }
-
-  /** Throws StreamError when the unit ends inside the frame. */
-  add(parser: RequestParser): void {
-    this.#missing -= parser.frameEnd - parser.frameStart;
-    if (this.#missing < 0) throw new StreamError('a frame of the stream goes beyond its unit');
+  /** Takes the command just parsed; returns whether the unit is whole now. */
+  add(parser: RequestParser): boolean {
     this.#frames.push(frameOf(parser));
-  }
-
-  get isWhole(): boolean {
-    return this.#missing === 0;
+    return parser.equalsIgnoreCase(0, 'EXEC');
   }
 
   /** All of it, as it came over the link. */

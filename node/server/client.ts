@@ -1,5 +1,6 @@
 import type { User } from '../../lib/acl/index.ts';
 import type { Subscriptions } from '../pubsub/pubsub.ts';
+import type { FollowerGreeting } from '../replication/accept-follower.ts';
 import type { FollowerLink } from '../replication/follower-link.ts';
 import type { TrackingState } from '../tracking/tracking-state.ts';
 import type { Transaction } from '../transactions/transaction.ts';
@@ -58,6 +59,8 @@ export class Client {
   mayBlock = false;
   /** What it waits for; `BlockedClients` alone changes it. */
   blocked: Blocked | null = null;
+  /** What it said of itself with REPLCONF; null for nothing. */
+  greeting: FollowerGreeting | null = null;
   /** Set once the connection has become a follower's link. */
   link: FollowerLink | null = null;
   /** Called once, when the replies of this turn are on their way. */

@@ -5,9 +5,12 @@ import { configFrom } from '../../lib/config/index.ts';
 import { runExpiryCycle } from '../../node/active-expiry.ts';
 import { digestOfValue } from '../../node/commands/debug/digest.ts';
 import { buildNode, type NodeParts } from '../../node/node.ts';
+import { SnapshotLoader, SnapshotWriter } from '../../node/persistence/index.ts';
+import { BulkReceiver } from '../../node/replication/bulk-receiver.ts';
 import { FollowerLink } from '../../node/replication/follower-link.ts';
 import { Replayer } from '../../node/replication/replayer.ts';
 import { StreamApplier } from '../../node/replication/stream-applier.ts';
+import { StreamUnit } from '../../node/replication/stream-unit.ts';
 import { Client } from '../../node/server/client.ts';
 import { ReplyWriter } from '../../node/server/reply-writer.ts';
 import { type Command, pick } from './differential/base.ts';
@@ -60,6 +63,9 @@ class Copy {
   readonly #link: FollowerLink;
   readonly #parser: RequestParser;
   readonly #applier: StreamApplier;
+  readonly #loader: SnapshotLoader;
+  readonly #bulk: BulkReceiver;
+  #unit: StreamUnit | null = null;
 
   constructor(leader: NodeParts, clock: ManualClock) {
     this.node = startNode(clock, '1gb');
@@ -67,29 +73,57 @@ class Copy {
     databases.data.removesExpired = false;
     this.#parser = new RequestParser(linkLimits);
     this.#applier = new StreamApplier(databases, new Replayer(databases, services));
-    this.#applier.isSyncing = true;
+    databases.data.versions.forget();
+    this.#loader = new SnapshotLoader(databases, { skipsExpired: false, nowMs: clock.wallMs() });
+    this.#bulk = new BulkReceiver(this.#loader);
     const { log } = leader.databases.data;
     log.active = true;
+    log.position.announce();
+    log.position.saysVersions = true;
+    const snapshot = new SnapshotWriter(leader.databases, {
+      redisVersion: '7.0.15',
+      wallMs: clock.wallMs(),
+      replId: 'r',
+      offset: log.end,
+      streamDatabase: 0,
+      compresses: false,
+    });
     this.#link = new FollowerLink({
-      id: 'copy',
-      address: '',
+      follower: { id: 'copy', address: '', port: 0, isNode: true },
       source: {
         log,
-        databases: leader.databases,
         outputLimit: () => ({ hardBytes: LINK_BYTES, softBytes: 0, softSeconds: 0 }),
       },
       transport: { pendingBytes: 0, write: (bytes) => this.#receive(bytes), close: () => {} },
       offset: log.end,
-      fullSync: true,
+      full: { snapshot, mark: 'm'.repeat(40) },
     });
   }
 
   #receive(bytes: Buffer): void {
-    this.#parser.push(bytes);
-    while (this.#parser.next()) {
-      const { kind } = this.#applier.apply(this.#parser);
-      if (kind === 'snapshot end') this.#applier.isSyncing = false;
+    if (this.isSyncing) {
+      this.#bulk.push(bytes);
+      if (!this.isSyncing) this.#link.acknowledged(0, 0);
+      return;
     }
+    this.#parser.push(bytes);
+    while (this.#parser.next()) this.#apply(this.#parser);
+  }
+
+  #apply(parser: RequestParser): void {
+    if (this.#unit === null) {
+      if (this.#applier.apply(parser).kind === 'multi') this.#unit = new StreamUnit(parser);
+      return;
+    }
+    if (!this.#unit.add(parser)) return;
+    const frames = new RequestParser(this.node.linkLimits);
+    frames.push(this.#unit.take());
+    this.#unit = null;
+    while (frames.next()) this.#applier.apply(frames);
+  }
+
+  get isSyncing(): boolean {
+    return !this.#bulk.isDone;
   }
 
   /** Takes what there is: one slice of the snapshot at most. */
@@ -100,7 +134,8 @@ class Copy {
 
   finish(): void {
     do this.pump();
-    while (this.#applier.isSyncing);
+    while (this.isSyncing);
+    this.pump();
   }
 }
 

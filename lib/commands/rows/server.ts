@@ -135,6 +135,19 @@ function flush(name: string, what: string): CommandRow {
   };
 }
 
+function replicaOf(name: string, since: string): CommandRow {
+  return {
+    name,
+    arity: 3,
+    flags: 'admin noscript stale',
+    since,
+    complexity: 'O(1)',
+    summary: 'Makes the node follow another one, or lead.',
+    syntax: '<host port | NO ONE>',
+    routing: 'node',
+  };
+}
+
 /** Commands about the server. */
 export const serverRows: readonly CommandRow[] = [
   {
@@ -225,4 +238,25 @@ export const serverRows: readonly CommandRow[] = [
     summary: 'What leader and follower tell each other about a replication link.',
     routing: 'node',
   },
+  {
+    name: 'psync',
+    arity: -3,
+    flags: 'admin noscript',
+    since: '2.8.0',
+    complexity: 'O(1)',
+    summary: 'Turns the connection into a replication link, with a full sync where the stream cannot go on.',
+    syntax: 'replicationid offset',
+    routing: 'node',
+  },
+  {
+    name: 'sync',
+    arity: 1,
+    flags: 'admin noscript',
+    since: '1.0.0',
+    complexity: 'O(1)',
+    summary: 'Turns the connection into a replication link that begins with a full sync.',
+    routing: 'node',
+  },
+  replicaOf('replicaof', '5.0.0'),
+  { ...replicaOf('slaveof', '1.0.0'), deprecated: { since: '5.0.0', replacedBy: '`REPLICAOF`' } },
 ];
