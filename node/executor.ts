@@ -24,6 +24,7 @@ import {
   waitsForWrites,
 } from './guards.ts';
 import { makeRoom, memoryRefusal } from './memory-limit.ts';
+import { SAVE_FAILED } from './persistence/index.ts';
 import type { KeyWait } from './server/blocked.ts';
 import { type Client, TRACKING } from './server/client.ts';
 import { ReplyWriter } from './server/reply-writer.ts';
@@ -415,7 +416,9 @@ export class Executor {
       const stale = staleness(client, this.#node.shard);
       if (stale !== null) return stale;
     }
-    if (!this.#mayWrite) return READONLY;
+    const { shard, saves } = this.#node;
+    if (!this.#mayWrite) return shard.isLoading ? LOADING : READONLY;
+    if (saves.refusesWrites) return SAVE_FAILED;
     this.#ackTimeoutMs = ackTimeoutMs;
     const { followers, settings } = this.#node;
     if (settings.minReplicasToWrite > 0 && lacksReplicas(followers, settings)) return NOREPLICAS;

@@ -19,6 +19,7 @@ import { CommandWatch } from './operations/command-watch.ts';
 import { HotKeys } from './operations/hot-keys.ts';
 import { LatencyMonitor } from './operations/latency-monitor.ts';
 import { SlowLog } from './operations/slow-log.ts';
+import { Saves } from './persistence/index.ts';
 import { Followers } from './replication/followers.ts';
 import { ReplicationLog } from './replication/replication-log.ts';
 import { RespServer } from './resp-server.ts';
@@ -27,7 +28,12 @@ import { ClientRegistry } from './server/client-registry.ts';
 import { Pause } from './server/pause.ts';
 import type { NodeServices } from './services.ts';
 import { Invalid } from './settings/kind.ts';
-import { type OutputLimits, parseOutputLimits } from './settings/kinds-of-lists.ts';
+import {
+  type OutputLimits,
+  parseOutputLimits,
+  type SavePoint,
+  savePoints,
+} from './settings/kinds-of-lists.ts';
 import { Settings } from './settings.ts';
 import { NodeStats } from './stats.ts';
 import { MemoryStore } from './store/index.ts';
@@ -127,6 +133,8 @@ export function buildNode(config: Config, { clock, random, log }: NodeDeps): Nod
         return describeClient(connected, clock.monotonicMs());
       },
     }),
+    saves: new Saves({ databases, settings, clock, log }),
+    shutdown: () => process.kill(process.pid, 'SIGTERM'),
     watch: new CommandWatch({
       clock,
       settings,
@@ -174,6 +182,7 @@ function settingsOf({ node }: Config): Settings {
       ['bind', node.bind],
       ['port', String(node.port)],
       ['dir', node.dir ?? ''],
+      ['dbfilename', node.dbFilename],
       ['databases', String(DATABASES)],
       ['replicaof', node.replicaof ?? ''],
       ['repl-backlog-size', String(node.replication.backlogBytes)],
@@ -181,6 +190,7 @@ function settingsOf({ node }: Config): Settings {
       ['enable-debug-command', node.enableDebugCommand],
     ]),
   });
+  settings.savePoints = savePointsOf(node.save);
   settings.minReplicasToWrite = replication.minReplicasToWrite;
   settings.minReplicasMaxLagMs = 1000 * replication.minReplicasMaxLagSeconds;
   settings.outputLimits = outputLimitsOf(limits.clientOutputBuffer, {
@@ -188,6 +198,12 @@ function settingsOf({ node }: Config): Settings {
     replica: { ...settings.outputLimits.replica, hardBytes: replication.maxOutputBytes },
   });
   return settings;
+}
+
+function savePointsOf(text: string): readonly SavePoint[] {
+  const points = savePoints.parse(text);
+  if (points instanceof Invalid) throw new RingsideError('config_invalid', `node.save: ${points.why}`);
+  return points;
 }
 
 function outputLimitsOf(text: string, base: OutputLimits): OutputLimits {

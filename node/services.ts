@@ -4,6 +4,7 @@ import type { AckRules } from './ack-rules.ts';
 import type { ShardState } from './cluster/shard-state.ts';
 import type { Observers } from './observers.ts';
 import type { CommandWatch } from './operations/command-watch.ts';
+import type { Saves } from './persistence/index.ts';
 import type { Followers } from './replication/followers.ts';
 import type { BlockedClients } from './server/blocked-clients.ts';
 import type { ClientRegistry } from './server/client-registry.ts';
@@ -29,6 +30,10 @@ export interface NodeServices {
   readonly access: Access;
   /** Takes note of every command. */
   readonly watch: CommandWatch;
+  /** The RDB file. */
+  readonly saves: Saves;
+  /** Ends the process in good order, as SIGTERM would. */
+  readonly shutdown: () => void;
   /** Random identity of this process, 40 hexadecimal digits. */
   readonly runId: string;
   /** Monotonic milliseconds. */

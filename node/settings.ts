@@ -1,5 +1,5 @@
 import type { MemoryPolicy } from './eviction.ts';
-import type { OutputLimits } from './settings/kinds-of-lists.ts';
+import type { OutputLimits, SavePoint } from './settings/kinds-of-lists.ts';
 
 const MIB = 1 << 20;
 
@@ -35,6 +35,12 @@ export class Settings {
   latencyTracking = true;
   /** What INFO shows of them. */
   latencyPercentiles: readonly number[] = [50, 99, 99.9];
+  /** When a snapshot is due; empty: never. */
+  savePoints: readonly SavePoint[] = [];
+  /** Whether a snapshot that failed makes writes refused until one succeeds. */
+  stopWritesOnSaveError = true;
+  /** Whether snapshots compress strings. */
+  compressesSnapshots = true;
   aclLogMaxLength = 128;
   /** Whether a new user may use all channels of publish and subscribe. */
   newUsersHaveAllChannels = false;

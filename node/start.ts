@@ -41,6 +41,7 @@ export async function startNode(config: Config, deps: NodeDeps): Promise<Running
   const closers: (() => void | Promise<void>)[] = [() => parts.tls?.close()];
   try {
     const listening = await parts.resp.listen();
+    closers.push(() => parts.services.saves.finish());
     closers.push(() => parts.resp.close(CLOSE_GRACE_MS));
     parts.services.settings.fixed.set('port', String(listening.port));
     const admin = await openAdmin(parts, controller);
@@ -132,12 +133,26 @@ async function takeRole(
 ): Promise<() => void> {
   const { node } = parts.config;
   if (!node.standalone) return attach(parts, controller, address, admin);
+  await loadFiles(parts);
   if (node.replicaof && node.replicaof !== 'no one') {
     const [host, port] = node.replicaof.split(' ');
     parts.databases.data.versions.startAtTime(parts.services.clock.wallMs());
     controller.replicaOf({ host, port: Number(port) });
   } else controller.leadAlone();
   return () => controller.close();
+}
+
+/** Loads what is on disk; clients are told so meanwhile. Rejects when it is damaged. */
+async function loadFiles({ config, services, databases }: NodeParts): Promise<void> {
+  const { saves, shard, clock } = services;
+  if (saves.path === null) return;
+  databases.data.versions.startAtTime(clock.wallMs());
+  shard.isLoading = true;
+  try {
+    await saves.load(saves.path, { skipsExpired: config.node.replicaof === null });
+  } finally {
+    shard.isLoading = false;
+  }
 }
 
 async function attach(
@@ -183,7 +198,7 @@ async function attach(
 
 function startTimers({ config, services, databases, executor, resp }: NodeParts): NodeJS.Timeout[] {
   const { pingMs, timeoutMs } = config.node.replication;
-  const { followers, clock, stats, watch } = services;
+  const { followers, clock, stats, watch, saves } = services;
   let counted: RateSample = { commands: 0, inputBytes: 0, outputBytes: 0 };
   return [
     setInterval(() => {
@@ -209,6 +224,7 @@ function startTimers({ config, services, databases, executor, resp }: NodeParts)
       counted = stats.sampleRates(counted);
       stats.usedBytesPeak = Math.max(stats.usedBytesPeak, databases.chargedBytes);
       watch.hotKeys.fade();
+      saves.tick();
     }, SECOND_MS),
   ];
 }

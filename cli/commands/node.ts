@@ -9,8 +9,6 @@ interface NodeOptions extends CommonOptions {
   readonly adminPort?: string;
   readonly appendonly?: string;
   readonly appendfsync?: string;
-  readonly save?: string;
-  readonly dbfilename?: string;
   readonly [flag: string]: unknown;
 }
 
@@ -25,6 +23,8 @@ const SETTINGS = [
   ],
   ['--bind', 'bind', '<address>', 'address to listen on'],
   ['--dir', 'dir', '<dir>', 'folder for what must survive a restart'],
+  ['--save', 'save', '<points>', 'when a snapshot is due: "seconds changes", several times or none'],
+  ['--dbfilename', 'dbFilename', '<file>', 'name of the snapshot in --dir'],
   ['--maxmemory', 'maxMemoryBytes', '<size>', 'budget for keys and values, e.g. 1gb'],
   [
     '--maxmemory-policy',
@@ -64,9 +64,7 @@ const SETTINGS = [
 /** Redis's settings that a later release brings; the value that means "off" is accepted. */
 const LATER = [
   ['appendonly', '<yes|no>', 'no', 'log every write to disk: later; only `no`'],
-  ['save', '<points>', '', 'snapshots to disk: later; only an empty value'],
   ['appendfsync', '<policy>', null, 'comes with --appendonly'],
-  ['dbfilename', '<file>', null, 'comes with --save'],
 ] as const;
 
 const DEFAULT_PORT = 7501;

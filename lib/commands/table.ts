@@ -8,6 +8,7 @@ import { hashRows } from './rows/hash.ts';
 import { hyperloglogRows } from './rows/hyperloglog.ts';
 import { listRows } from './rows/list.ts';
 import { operationsRows } from './rows/operations.ts';
+import { persistenceRows } from './rows/persistence.ts';
 import { pubsubRows } from './rows/pubsub.ts';
 import { ringsideRows } from './rows/ringside.ts';
 import { serverRows } from './rows/server.ts';
@@ -147,6 +148,7 @@ const groups: readonly [CommandGroup, readonly CommandRow[]][] = [
   ['pubsub', pubsubRows],
   ['server', serverRows],
   ['server', operationsRows],
+  ['server', persistenceRows],
   ['server', debugRows],
   ['ringside', ringsideRows],
 ];

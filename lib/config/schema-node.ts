@@ -204,7 +204,7 @@ export const nodeSchema = group(
       default: null,
       unit: 'path',
       description:
-        'Folder for what must survive a restart (the sealed shard epoch, the highest token of each fence). Without it nothing is kept on disk, fences start anew with the process, and a restarted node waits for the control plane to say what it is.',
+        'Folder for what must survive a restart (the sealed shard epoch, the highest token of each fence, snapshots of the data set). Without it nothing is kept on disk, fences start anew with the process, and a restarted node waits for the control plane to say what it is.',
     }),
     maxMemoryBytes: size({
       minimum: '1mb',
@@ -265,6 +265,19 @@ export const nodeSchema = group(
       unit: 'host port',
       expects: 'a host and a port with a space between (`10.0.0.5 7501`)',
       description: 'With `standalone`: follow the standalone node at this host and port, and refuse writes.',
+    }),
+    save: text({
+      default: '',
+      pattern: '^ *([0-9]{1,9} +[0-9]{1,9}( +[0-9]{1,9} +[0-9]{1,9})*)? *$',
+      expects: '`seconds changes`, once or several times, or nothing',
+      description:
+        "Redis's `save`: an RDB snapshot of the data set is written to `dir` in the background when there have been so many changes and the last one is so many seconds ago; empty for never. A standalone node loads the file when it starts.",
+    }),
+    dbFilename: text({
+      default: 'dump.rdb',
+      pattern: '^[^/]+$',
+      expects: 'the name of a file, without a folder',
+      description: "Redis's `dbfilename`: the snapshot's file in `dir`.",
     }),
     enableDebugCommand: oneOf(['no', 'local', 'yes'], {
       default: 'no',

@@ -2,6 +2,7 @@ export { type Address, formatAddress, parseAddress } from './address.ts';
 export { AtomicFile } from './atomic-file.ts';
 export { type BackoffOptions, BackoffPolicy } from './backoff.ts';
 export { type ConnectOptions, connectSocket, openSocket } from './connect.ts';
+export { FileReplacement, replaceFileSync } from './file-replacement.ts';
 export { createHttpServer, type HttpServer, type HttpServerOptions } from './http-server.ts';
 export { createLogger, type LoggerOptions } from './logger.ts';
 export { errorCode } from './node-error.ts';

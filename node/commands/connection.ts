@@ -1,6 +1,7 @@
 import type { Args, RespWriter } from '../../lib/codec/resp/index.ts';
 import type { Client } from '../server/client.ts';
 import { endTransaction } from '../transactions/transaction.ts';
+import { REDIS_VERSION } from '../version.ts';
 import { type CommandContext, type CommandHandlers, SYNTAX_ERROR } from './command.ts';
 
 const WRONG_PASSWORD = 'WRONGPASS invalid username-password pair or user is disabled.';
@@ -10,8 +11,6 @@ const HELLO_NEEDS_AUTH =
   'NOAUTH HELLO must be called with the client already authenticated, otherwise the HELLO AUTH <user> <pass> option can be used to authenticate the client and select the RESP protocol version at the same time';
 export const BAD_CLIENT_NAME = 'ERR Client names cannot contain spaces, newlines or special characters.';
 export const GOOD_CLIENT_NAME = /^[!-~]*$/;
-/** What Redis calls itself; clients look at it. */
-export const REDIS_VERSION = '7.0.15';
 
 function ping({ client }: CommandContext, args: Args, reply: RespWriter) {
   if (args.count > 2) return reply.error("ERR wrong number of arguments for 'ping' command");

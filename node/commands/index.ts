@@ -18,6 +18,7 @@ import { listCommands } from './lists/index.ts';
 import { numberCommands } from './numbers.ts';
 import { objectCommands } from './object.ts';
 import { operationsCommands } from './operations/index.ts';
+import { persistenceCommands } from './persistence.ts';
 import { pubsubCommands } from './pubsub.ts';
 import { purgeCommands } from './purge.ts';
 import { replicationCommands } from './replication.ts';
@@ -59,6 +60,7 @@ export const handlers: CommandHandlers = Object.freeze({
   ...configCommands,
   ...serverCommands,
   ...operationsCommands,
+  ...persistenceCommands,
   ...cacheCommands,
   ...purgeCommands,
   ...replicationCommands,

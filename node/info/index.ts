@@ -1,5 +1,6 @@
 import { memory } from './memory.ts';
-import { clients, cpu, persistence, server } from './process.ts';
+import { persistence } from './persistence.ts';
+import { clients, cpu, server } from './process.ts';
 import { replication } from './replication.ts';
 import type { InfoSource, Section } from './section.ts';
 import {

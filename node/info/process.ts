@@ -1,7 +1,6 @@
 import { release, type } from 'node:os';
 import { resourceUsage } from 'node:process';
-import { REDIS_VERSION } from '../commands/connection.ts';
-import { RINGSIDE_VERSION } from '../version.ts';
+import { REDIS_VERSION, RINGSIDE_VERSION } from '../version.ts';
 import type { Fields, InfoSource } from './section.ts';
 
 const US_PER_S = 1e6;
@@ -63,42 +62,6 @@ export function clients({ node: { clients: registry, settings, observers } }: In
     ['blocked_clients', blocked],
     ['tracking_clients', observers.tracking.size],
     ['clients_in_timeout_table', 0],
-  ];
-}
-
-/** What is written to disk: nothing so far. */
-export function persistence({ node: { shard }, databases }: InfoSource): Fields {
-  return [
-    ['loading', shard.complete ? 0 : 1],
-    ['async_loading', 0],
-    ['current_cow_peak', 0],
-    ['current_cow_size', 0],
-    ['current_cow_size_age', 0],
-    ['current_fork_perc', '0.00'],
-    ['current_save_keys_processed', 0],
-    ['current_save_keys_total', 0],
-    ['rdb_changes_since_last_save', databases.data.dirty],
-    ['rdb_bgsave_in_progress', 0],
-    ['rdb_last_save_time', 0],
-    ['rdb_last_bgsave_status', 'ok'],
-    ['rdb_last_bgsave_time_sec', -1],
-    ['rdb_current_bgsave_time_sec', -1],
-    ['rdb_saves', 0],
-    ['rdb_last_cow_size', 0],
-    ['rdb_last_load_keys_expired', 0],
-    ['rdb_last_load_keys_loaded', 0],
-    ['aof_enabled', 0],
-    ['aof_rewrite_in_progress', 0],
-    ['aof_rewrite_scheduled', 0],
-    ['aof_last_rewrite_time_sec', -1],
-    ['aof_current_rewrite_time_sec', -1],
-    ['aof_last_bgrewrite_status', 'ok'],
-    ['aof_rewrites', 0],
-    ['aof_rewrites_consecutive_failures', 0],
-    ['aof_last_write_status', 'ok'],
-    ['aof_last_cow_size', 0],
-    ['module_fork_in_progress', 0],
-    ['module_fork_last_cow_size', 0],
   ];
 }
 

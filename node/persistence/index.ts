@@ -1,3 +1,5 @@
 export { type ChangeGuard, ChangeGuards } from './guards.ts';
 export { type LoadOptions, SnapshotLoader } from './load.ts';
+export type { LoadProgress } from './rdb-file.ts';
+export { SAVE_FAILED, Saves } from './saves.ts';
 export { type SnapshotFacts, SnapshotWriter } from './snapshot.ts';

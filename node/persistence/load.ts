@@ -22,6 +22,8 @@ export interface LoadOptions {
   /** Leave out what has expired at `nowMs` (unix milliseconds): a leader does, a follower waits for its leader. */
   readonly skipsExpired: boolean;
   readonly nowMs: number;
+  /** Whether an entry takes the place of one that is there; else that is an error. */
+  readonly replaces?: boolean;
 }
 
 /** Takes a value and keeps nothing of it. */
@@ -104,12 +106,17 @@ export class SnapshotLoader implements RdbFileSink {
       return nowhere;
     }
     const { key, keyStart, keyEnd } = entry;
-    if (keyspace.store.find(key, keyStart, keyEnd) !== 0)
-      throw new RdbFormatError(`key "${key.utf8Slice(keyStart, keyEnd)}" is there twice`);
+    const former = keyspace.store.find(key, keyStart, keyEnd);
+    if (former !== 0) this.#replace(keyspace, former, key.subarray(keyStart, keyEnd));
     this.#keyspace = keyspace;
     this.#entry = entry;
     this.#builder = new EntryBuilder(keyspace, key, keyStart, keyEnd);
     return this.#builder;
+  }
+
+  #replace(keyspace: Keyspace, former: Slot, key: Buffer): void {
+    if (!this.#options.replaces) throw new RdbFormatError(`key "${key.utf8Slice()}" is there twice`);
+    keyspace.remove(former);
   }
 
   entryEnd(): void {

@@ -13,7 +13,7 @@ import {
   ULONG_MAX,
   yesNo,
 } from './kind.ts';
-import { formatOutputLimits, parseOutputLimits, percentiles } from './kinds-of-lists.ts';
+import { formatOutputLimits, parseOutputLimits, percentiles, savePoints } from './kinds-of-lists.ts';
 import { field, limitField, numberField, type Place, type Setting, setting } from './setting.ts';
 
 const count = integer({ max: LONG_MAX });
@@ -104,6 +104,9 @@ export const actingSettings: readonly Setting[] = [
   setting('latency-monitor-threshold', count, numberField('latencyThresholdMs')),
   setting('latency-tracking', yesNo, field('latencyTracking')),
   setting('latency-tracking-info-percentiles', percentiles, field('latencyPercentiles')),
+  setting('save', savePoints, field('savePoints')),
+  setting('stop-writes-on-bgsave-error', yesNo, field('stopWritesOnSaveError')),
+  setting('rdbcompression', yesNo, field('compressesSnapshots')),
   setting('acllog-max-len', count, numberField('aclLogMaxLength')),
   setting('acl-pubsub-default', allChannels, field('newUsersHaveAllChannels')),
 ];

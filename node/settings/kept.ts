@@ -13,7 +13,7 @@ import {
   ULONG_MAX,
   yesNo,
 } from './kind.ts';
-import { oomScores, savePoints, shutdownFlags } from './kinds-of-lists.ts';
+import { oomScores, shutdownFlags } from './kinds-of-lists.ts';
 import { kept, type Setting } from './setting.ts';
 
 const IMMUTABLE = { access: 'immutable' } as const;
@@ -118,12 +118,11 @@ const ofNetwork: readonly Setting[] = [
 const ofPersistence: readonly Setting[] = [
   kept('dir', anyText, '', PROTECTED),
   kept('dbfilename', anyText, 'dump.rdb', PROTECTED),
-  kept('save', savePoints, ''),
   ...switches(
     'no',
     'appendonly no-appendfsync-on-rewrite aof-timestamp-enabled aof-disable-auto-gc rdb-del-sync-files',
   ),
-  ...switches('yes', 'rdbcompression stop-writes-on-bgsave-error aof-rewrite-incremental-fsync'),
+  ...switches('yes', 'aof-rewrite-incremental-fsync'),
   ...switches('yes', 'rdb-save-incremental-fsync aof-load-truncated aof-use-rdb-preamble'),
   ...switches('yes', 'rdbchecksum', IMMUTABLE),
   kept('appendfsync', oneOf('everysec', 'always', 'no'), 'everysec'),

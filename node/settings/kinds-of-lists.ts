@@ -5,15 +5,23 @@ function wordsOf(text: string): string[] {
   return text.split(/\s+/).filter((word) => word !== '');
 }
 
+/** A snapshot is due when there have been so many changes and the last one is so long ago. */
+export interface SavePoint {
+  readonly seconds: number;
+  readonly changes: number;
+}
+
 /** `seconds changes` pairs of when a snapshot is due. */
-export const savePoints: Kind<string> = {
+export const savePoints: Kind<readonly SavePoint[]> = {
   parse(text) {
     const words = wordsOf(text);
     const isGood = (word: string, i: number) => /^\d{1,15}$/.test(word) && (i % 2 === 1 || Number(word) >= 1);
     if (words.length % 2 !== 0 || !words.every(isGood)) return new Invalid('Invalid save parameters');
-    return words.map(Number).join(' ');
+    return words.flatMap((word, i) =>
+      i % 2 === 1 ? [{ seconds: Number(words[i - 1]), changes: Number(word) }] : [],
+    );
   },
-  format: (value) => value,
+  format: (points) => points.map(({ seconds, changes }) => `${seconds} ${changes}`).join(' '),
 };
 
 /** Percentiles that INFO shows of a command's durations. */

@@ -13,7 +13,7 @@ import { encodingOf, referencesOf } from '../object.ts';
 import { NO_SUCH_KEY } from '../transfers.ts';
 import { digestOfAll, digestOfValue } from './digest.ts';
 import { replySample } from './protocol.ts';
-import { reloadAll } from './reload.ts';
+import { reload } from './reload.ts';
 
 const NOT_ALLOWED =
   'ERR DEBUG command not allowed. If the enable-debug-command option is set to "local", you can run it from a local connection, ' +
@@ -101,12 +101,6 @@ function packedThreshold(_context: CommandContext, args: Args, reply: RespWriter
   else reply.error('ERR argument must be a memory value bigger than 1 and smaller than 4gb');
 }
 
-/** Also with options: there is no file, so nothing is merged and nothing is left out. */
-function reload({ databases }: CommandContext, _args: Args, reply: RespWriter) {
-  reloadAll(databases);
-  reply.ok();
-}
-
 function setActiveExpire({ keyspace }: CommandContext, args: Args, reply: RespWriter) {
   keyspace.data.expiresActively = args.latin1(2) !== '0';
   reply.ok();
@@ -182,7 +176,7 @@ const subcommands: Readonly<Record<string, Subcommand>> = {
   RELOAD: {
     least: 0,
     most: 3,
-    help: ['RELOAD', 'Turns all values into bytes and back.'],
+    help: ['RELOAD [MERGE] [NOFLUSH] [NOSAVE]', 'Writes the snapshot and loads it again.'],
     run: reload,
   },
   'SET-ACTIVE-EXPIRE': {

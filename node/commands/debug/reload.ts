@@ -1,41 +1,15 @@
-import type { Databases } from '../../databases.ts';
-import type { Keyspace } from '../../keyspace.ts';
-import { dumpEntry, restoreEntry } from '../../values/serialize.ts';
+import type { Args, RespWriter } from '../../../lib/codec/resp/index.ts';
+import type { CommandContext } from '../command.ts';
 
-/** Turns every value into bytes and makes the entry anew from them, with all that it has beside the value. Nothing changes by it. */
-export function reloadAll(databases: Databases): void {
-  for (const keyspace of databases.all()) {
-    for (const key of keysOf(keyspace)) reload(keyspace, Buffer.from(key, 'latin1'));
-  }
-}
+const OPTIONS = ['MERGE', 'NOFLUSH', 'NOSAVE'];
 
-function keysOf({ store }: Keyspace): Set<string> {
-  const keys = new Set<string>();
-  let cursor = 0;
-  do {
-    cursor = store.scan(cursor, (slot) => {
-      keys.add(store.keyOf(slot));
-    });
-  } while (cursor !== 0);
-  return keys;
-}
-
-function reload(keyspace: Keyspace, key: Buffer): void {
-  const { store } = keyspace;
-  const find = () => store.find(key, 0, key.length);
-  const slot = find();
-  const payload = dumpEntry(keyspace, slot, { compresses: true });
-  const expiresAt = store.expiresAt(slot);
-  const high = store.versionHigh(slot);
-  const low = store.versionLow(slot);
-  const clientFlags = store.clientFlags(slot);
-  const softExpiresAt = store.softExpiresAt(slot);
-  const hasTags = store.hasTags(slot);
-  store.remove(slot);
-  restoreEntry(keyspace, key, 0, key.length, payload);
-  store.setExpiry(find(), expiresAt);
-  if (clientFlags !== 0) store.setClientFlags(find(), clientFlags);
-  if (softExpiresAt !== 0) store.setSoftExpiry(find(), softExpiresAt);
-  if (hasTags) store.setHasTags(find(), true);
-  store.setVersion(find(), high, low);
+/** Writes the snapshot, forgets everything, and loads it again. Without a folder the snapshot stays in memory. */
+export function reload({ node: { saves } }: CommandContext, args: Args, reply: RespWriter) {
+  const given = new Set<string>();
+  for (let i = 2; i < args.count; i++) given.add(args.upper(i));
+  if ([...given].some((word) => !OPTIONS.includes(word)))
+    return reply.error('ERR DEBUG RELOAD only supports the MERGE, NOFLUSH and NOSAVE options.');
+  const merges = given.has('MERGE');
+  if (saves.reload({ saves: !given.has('NOSAVE'), flushes: !given.has('NOFLUSH'), merges })) reply.ok();
+  else reply.error('ERR Error trying to load the RDB dump, check server logs.');
 }

@@ -1,0 +1,45 @@
+import type { CommandRow } from '../spec.ts';
+
+/** Commands about files. */
+export const persistenceRows: readonly CommandRow[] = [
+  {
+    name: 'save',
+    arity: 1,
+    flags: 'admin noscript',
+    since: '1.0.0',
+    complexity: 'O(N) where N is the number of keys',
+    summary: 'Writes the snapshot and serves nobody meanwhile.',
+    routing: 'node',
+  },
+  {
+    name: 'bgsave',
+    arity: -1,
+    flags: 'admin noscript',
+    since: '1.0.0',
+    complexity: 'O(1)',
+    summary: 'Begins to write the snapshot in the background.',
+    syntax: '[SCHEDULE]',
+    routing: 'node',
+  },
+  {
+    name: 'lastsave',
+    arity: 1,
+    flags: 'loading stale fast',
+    acl: 'admin dangerous',
+    tips: 'nondeterministic_output',
+    since: '1.0.0',
+    complexity: 'O(1)',
+    summary: 'Returns when the snapshot was last written, in unix seconds.',
+    routing: 'node',
+  },
+  {
+    name: 'shutdown',
+    arity: -1,
+    flags: 'admin noscript loading stale allow_busy',
+    since: '1.0.0',
+    complexity: 'O(N) where N is the number of keys when it saves, else O(1)',
+    summary: 'Writes the snapshot if there are save points, and ends the node.',
+    syntax: '[NOSAVE|SAVE] [NOW] [FORCE] [ABORT]',
+    routing: 'node',
+  },
+];

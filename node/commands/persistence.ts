@@ -1,0 +1,70 @@
+import { errorCatalogue } from '../../lib/base/index.ts';
+import type { Args, RespWriter } from '../../lib/codec/resp/index.ts';
+import { type CommandContext, type CommandHandlers, SYNTAX_ERROR } from './command.ts';
+
+const NO_FOLDER = 'ERR this node has no folder for files: start it with --dir';
+const UNDER_WAY = 'ERR Background save already in progress';
+const NOT_IN_TRANSACTION = 'ERR Command not allowed inside a transaction';
+const SHUTDOWN_FAILED = 'ERR Errors trying to SHUTDOWN. Check logs.';
+const LOADING = errorCatalogue.loading.resp;
+
+/** Why no save can begin; null when one can. */
+function refusal({ node: { saves } }: CommandContext): string | null {
+  if (saves.loading !== null) return LOADING;
+  if (saves.path === null) return NO_FOLDER;
+  return saves.current === null ? null : UNDER_WAY;
+}
+
+function save(context: CommandContext, _args: Args, reply: RespWriter) {
+  if (context.client.isExecuting) return reply.error(NOT_IN_TRANSACTION);
+  const problem = refusal(context);
+  if (problem !== null) return reply.error(problem);
+  const { saves } = context.node;
+  if (saves.saveNow(saves.path!)) reply.ok();
+  else reply.error('ERR');
+}
+
+function saveInBackground(context: CommandContext, args: Args, reply: RespWriter) {
+  if (args.count > 2 || (args.count === 2 && !args.equalsIgnoreCase(1, 'SCHEDULE')))
+    return reply.error(SYNTAX_ERROR);
+  const problem = refusal(context);
+  if (problem !== null) return reply.error(problem);
+  const { saves } = context.node;
+  if (context.client.isExecuting) {
+    saves.isScheduled = true;
+    return reply.simple('Background saving scheduled');
+  }
+  saves.begin(saves.path!);
+  reply.simple('Background saving started');
+}
+
+function lastSave({ node }: CommandContext, _args: Args, reply: RespWriter) {
+  reply.integer(Math.floor(node.saves.lastSaveMs / 1000));
+}
+
+/** Ends the node. It saves first when told to, or when there are save points and it is not told otherwise. */
+function shutdown({ node, client }: CommandContext, args: Args, reply: RespWriter) {
+  const given = new Set<string>();
+  for (let i = 1; i < args.count; i++) given.add(args.upper(i));
+  const [wantsSave, wantsNone, aborts] = ['SAVE', 'NOSAVE', 'ABORT'].map((word) => given.has(word));
+  const unknown = [...given].some((word) => !['SAVE', 'NOSAVE', 'NOW', 'FORCE', 'ABORT'].includes(word));
+  if (unknown || (wantsSave && wantsNone) || (aborts && given.size > 1)) return reply.error(SYNTAX_ERROR);
+  if (aborts) return reply.error('ERR No shutdown in progress.');
+  if (client.isExecuting) return reply.error(NOT_IN_TRANSACTION);
+  const { saves, settings } = node;
+  const { path } = saves;
+  const isWanted = (wantsSave || (settings.savePoints.length > 0 && !wantsNone)) && saves.loading === null;
+  if (wantsSave && path === null && !given.has('FORCE')) return reply.error(NO_FOLDER);
+  if (isWanted && path !== null && !saves.saveNow(path) && !given.has('FORCE'))
+    return reply.error(SHUTDOWN_FAILED);
+  saves.isSettled = true;
+  node.shutdown();
+}
+
+/** Commands about files. */
+export const persistenceCommands: CommandHandlers = {
+  SAVE: save,
+  BGSAVE: saveInBackground,
+  LASTSAVE: lastSave,
+  SHUTDOWN: shutdown,
+};
