@@ -12,11 +12,25 @@ const HASH_FACTOR = 0x9e3779b1;
 const MAX_GAIN = MAX_MATCH / 3;
 
 const lastSeen = new Int32Array(1 << HASH_BITS);
+/** Places in `lastSeen` count on from call to call, so that what earlier calls left is too far back and need not be wiped. */
+let base = MAX_DISTANCE + 1;
+const MAX_BASE = 2 ** 30;
+
+/** The first place of a call that looks at `length` bytes. */
+function nextBase(length: number): number {
+  if (base > MAX_BASE) {
+    lastSeen.fill(0);
+    base = MAX_DISTANCE + 1;
+  }
+  const first = base;
+  base += length + MAX_DISTANCE + 1;
+  return first;
+}
 
 /** Expands the bytes to exactly `length` ones. Throws RdbFormatError when they do not give that. */
 export function lzfExpand(source: Uint8Array, start: number, end: number, length: number): Buffer {
   if (length > (end - start) * MAX_GAIN) throw new RdbFormatError('a compressed string claims too much');
-  const target = Buffer.allocUnsafeSlow(length);
+  const target = Buffer.allocUnsafe(length);
   let from = start;
   let to = 0;
   while (from < end) {
@@ -46,7 +60,7 @@ export function lzfCompress(
   target: Uint8Array,
   room: number,
 ): number {
-  lastSeen.fill(-1);
+  const shift = nextBase(end - start) - start;
   let at = 0;
   let literals = start;
   let from = start;
@@ -54,9 +68,9 @@ export function lzfCompress(
     const hash =
       Math.imul(source[from] | (source[from + 1] << 8) | (source[from + 2] << 16), HASH_FACTOR) >>>
       (32 - HASH_BITS);
-    const match = lastSeen[hash];
-    lastSeen[hash] = from;
-    const count = match >= 0 && from - match <= MAX_DISTANCE ? matching(source, match, from, end) : 0;
+    const match = lastSeen[hash] - shift;
+    lastSeen[hash] = from + shift;
+    const count = from - match <= MAX_DISTANCE ? matching(source, match, from, end) : 0;
     if (count < MIN_MATCH) {
       from++;
       continue;

@@ -8,6 +8,9 @@ const MAX_INT32_CHARS = 11;
 const MIN_COMPRESSED = 21;
 const MAX_HEADER_BYTES = 9;
 
+/** Where short strings are compressed. */
+const scratch = Buffer.allocUnsafeSlow(64 << 10);
+
 /** How a writer encodes. */
 export interface RdbWriterOptions {
   /** Compress strings where that saves at least four bytes. */
@@ -86,7 +89,7 @@ export class RdbWriter {
   #compressed(source: Buffer, start: number, end: number): boolean {
     const length = end - start;
     const room = length - 4;
-    const target = Buffer.allocUnsafe(room);
+    const target = room <= scratch.length ? scratch : Buffer.allocUnsafe(room);
     const bytes = lzfCompress(source, start, end, target, room);
     if (bytes === 0) return false;
     this.byte(ENCODED_LZF);

@@ -1,0 +1,152 @@
+import t from 'tap';
+import { ManualClock, seededRandom, silentLogger } from '../../lib/base/index.ts';
+import { argsOf } from '../../lib/codec/resp/index.ts';
+import { configFrom } from '../../lib/config/index.ts';
+import { runExpiryCycle } from '../../node/active-expiry.ts';
+import { digestOfValue } from '../../node/commands/debug/digest.ts';
+import { buildNode, type NodeParts } from '../../node/node.ts';
+import { type SnapshotFacts, SnapshotLoader, SnapshotWriter } from '../../node/persistence/index.ts';
+import { Client } from '../../node/server/client.ts';
+import { ReplyWriter } from '../../node/server/reply-writer.ts';
+import { anyCommand } from '../support/any-writes.ts';
+import { type Command, pick } from './differential/base.ts';
+
+/*
+ * Snapshots in slices while random commands of every type go on, in one process with a clock that jumps: what a snapshot holds is what was
+ * there when it began, down to versions and marks, and loads as that.
+ */
+
+const seed = Number(process.env.SEED ?? 20261121);
+const ROUNDS = process.env.RINGSIDE_LONG ? 300 : 8;
+const PREPARED = 1500;
+const MOST_SLICE_BYTES = 20_000;
+
+const random = seededRandom(seed);
+
+function startNode(clock: ManualClock, maxMemory: string): NodeParts {
+  const config = configFrom({
+    node: { standalone: true, adminPort: 'off', maxMemoryBytes: maxMemory },
+    namespaces: [{ name: 'limited', prefix: 'k1', defaultTtlSeconds: 60 }],
+  });
+  const parts = buildNode(config, { clock, random: seededRandom(random.int(1e9)), log: silentLogger });
+  parts.services.shard.leads = true;
+  parts.services.shard.complete = true;
+  parts.databases.data.versions.startAtTime(clock.wallMs());
+  return parts;
+}
+
+/** Everything that a node keeps of its entries, a line each. */
+function content({ databases }: NodeParts): string[] {
+  const lines: string[] = [];
+  for (const keyspace of databases.all()) {
+    const { store, marks } = keyspace;
+    let cursor = 0;
+    do {
+      cursor = store.scan(cursor, (slot) => {
+        if (keyspace.isPurged(slot)) return;
+        const value = digestOfValue(keyspace, slot).toString('hex');
+        const version = `${store.versionHigh(slot)}.${store.versionLow(slot)}`;
+        const key = Buffer.from(store.keyOf(slot), 'latin1').toString('hex');
+        const { clientFlags = 0, softExpiresAt = 0, tags = [] } = marks.of(store, slot) ?? {};
+        const carried = `flags ${clientFlags} soft ${softExpiresAt} tags ${tags}`;
+        lines.push(`${keyspace.index} ${key} v${version} until ${store.expiresAt(slot)} ${carried} ${value}`);
+      });
+    } while (cursor !== 0);
+  }
+  return lines.sort();
+}
+
+function facts(clock: ManualClock): SnapshotFacts {
+  const names = { redisVersion: '7.0.15', replId: 'f'.repeat(40), compresses: random.int(2) === 0 };
+  return { ...names, wallMs: clock.wallMs(), offset: 42, streamDatabase: 0 };
+}
+
+/** Puts something small at a key, of a type that its number gives. */
+function fill(node: NodeParts, key: string): void {
+  const commands: Command[] = [
+    ['SET', key, key],
+    ['SET', key, '12', 'EX', '100'],
+    ['RPUSH', key, 'a', 'b'],
+    ['SADD', key, '1', '2'],
+    ['ZADD', key, '1.5', 'a'],
+    ['HSET', key, 'f', 'v'],
+    ['RS.SET', key, 'marked', 'FLAGS', '9', 'TAGS', '1', 'rare'],
+  ];
+  const client = new Client({
+    id: 2,
+    address: '127.0.0.1:2',
+    localAddress: '',
+    nowMs: 0,
+    authenticated: true,
+  });
+  client.database = random.int(3);
+  node.executor.beginTurn();
+  node.executor.execute(client, argsOf('DEL', key), new ReplyWriter());
+  node.executor.execute(client, argsOf(...pick(random, commands)), new ReplyWriter());
+}
+
+/** Commands of one client; what they answer is of no interest. */
+function commander(node: NodeParts, clock: ManualClock): () => string {
+  const client = new Client({
+    id: 1,
+    address: '127.0.0.1:1',
+    localAddress: '',
+    nowMs: 0,
+    authenticated: true,
+  });
+  return () => {
+    const command = anyCommand(random);
+    clock.advance(random.int(3));
+    node.executor.beginTurn();
+    if (random.int(20) === 0) for (const keyspace of node.databases.all()) runExpiryCycle(keyspace, clock);
+    node.executor.execute(client, argsOf(...command), new ReplyWriter());
+    return String(command[0]).toUpperCase();
+  };
+}
+
+/** Takes a snapshot in slices of random length with random commands between them; null when it was aborted. */
+function snapshotAmid(node: NodeParts, clock: ManualClock, run: () => string): Buffer | null {
+  const snapshot = new SnapshotWriter(node.databases, facts(clock));
+  const parts: Buffer[] = [];
+  for (;;) {
+    const part = snapshot.next(1 + random.int(MOST_SLICE_BYTES));
+    if (part === null) break;
+    parts.push(part);
+    for (let i = random.int(8); i > 0; i--) run();
+  }
+  return snapshot.isAborted ? null : Buffer.concat(parts);
+}
+
+function loaded(bytes: Buffer, clock: ManualClock): NodeParts {
+  const twin = startNode(clock, '1gb');
+  const loader = new SnapshotLoader(twin.databases, { skipsExpired: false, nowMs: clock.wallMs() });
+  for (let at = 0; at < bytes.length; ) {
+    const end = Math.min(bytes.length, at + 1 + random.int(5000));
+    const stopped = loader.push(bytes, at, end);
+    if (stopped !== end) throw new Error(`stopped at ${stopped} of ${end}`);
+    at = end;
+  }
+  if (!loader.isDone) throw new Error('the snapshot has no end');
+  return twin;
+}
+
+t.test(`a snapshot amid random commands holds what was there at its beginning (SEED=${seed})`, async (t) => {
+  let whole = 0;
+  for (let round = 0; round < ROUNDS; round++) {
+    const clock = new ManualClock({ wallMs: 1_800_000_000_000 });
+    const node = startNode(clock, round % 2 === 0 ? '1gb' : '3mb');
+    const run = commander(node, clock);
+    for (let i = 0; i < PREPARED; i++) run();
+    for (let i = 0; i < PREPARED; i++) fill(node, `k${i}`);
+    const before = content(node);
+    const bytes = snapshotAmid(node, clock, run);
+    t.equal(node.databases.data.snapshots, null, 'nobody watches for it any more');
+    if (bytes === null) continue;
+    whole++;
+    const after = content(loaded(bytes, clock));
+    const missing = before.filter((line) => !after.includes(line));
+    const surplus = after.filter((line) => !before.includes(line));
+    t.same({ missing, surplus }, { missing: [], surplus: [] }, `round ${round}: ${before.length} entries`);
+  }
+  t.ok(whole >= ROUNDS / 2, `${whole} of ${ROUNDS} were not aborted`);
+});
