@@ -53,6 +53,18 @@ export class RefIndex {
     return partition;
   }
 
+  /** Makes room for so many entries at once, which spares reading all of them again at each growth; does nothing when there are entries. */
+  reserve(entries: number): void {
+    if (this.size > 0 || groupsFor(entries) <= MAX_GROUPS) return;
+    const groups = groupsFor(entries);
+    const bits = Math.min(MAX_DEPTH, Math.ceil(Math.log2(groups / (MAX_GROUPS * GROWN_LOAD))));
+    for (const partition of new Set(this.#directory)) this.#discard(partition);
+    const perTable = Math.ceil(groups / 2 ** bits);
+    this.#directory = Array.from({ length: 2 ** bits }, () => this.#create(bits, perTable));
+    this.#shift = 32 - bits;
+    this.#deepest = 2 ** bits;
+  }
+
   #discard(partition: IndexPartition): void {
     this.reservedBytes -= partition.bytes;
     partition.discard();

@@ -13,6 +13,8 @@ import { ENTRY_FIELD, EntryFacts, FENCE_FIELD, VERSION_FIELD } from './entry-fac
 
 /** Redis's longest string. */
 const MAX_STRING_BYTES = 512 * 1024 * 1024;
+/** What a file may claim to hold before it does: 50 MB of index. */
+const MAX_RESERVED = 2 ** 23;
 const VERSION = /^[0-9a-f]{16}$/;
 const FENCE = /^(\d{1,20}) (.*)$/s;
 const MAX_TOKEN = 2n ** 64n - 1n;
@@ -93,7 +95,7 @@ export class SnapshotLoader implements RdbFileSink {
   }
 
   size(database: number, entries: number): void {
-    this.#databaseOf(database);
+    this.#databaseOf(database).store.reserve(Math.min(entries, MAX_RESERVED));
     this.expected += entries;
   }
 

@@ -87,6 +87,10 @@ export class MemoryStore implements Store {
     return this.#entries.index.find(this.#records.hash(buffer, start, end), buffer, start, end);
   }
 
+  reserve(entries: number): void {
+    this.#entries.index.reserve(entries);
+  }
+
   insert(buffer: Buffer, start: number, end: number, space = 0): Slot {
     return this.#entries.insert(buffer, start, end, space);
   }

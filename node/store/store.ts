@@ -56,6 +56,8 @@ export interface Store {
   /** What memory is taken for. */
   readonly bytesByClass: BytesByClass;
 
+  /** About so many entries are about to come: makes room for them at once, if there are none. */
+  reserve(entries: number): void;
   find(buffer: Buffer, start: number, end: number): Slot;
   /**
    * Adds an entry with an empty value, without expiry and version, as the most recently used of its space (0 when left out). The key must
