@@ -166,7 +166,7 @@ export class LeaderLink {
     try {
       let rest: Buffer | null = chunk;
       if (this.#handshake) rest = this.#readAnswers(rest, this.#handshake);
-      if (!this.#handshake) this.heardAtMs = this.#options.clock.monotonicMs();
+      if (this.#bulk || this.#parser) this.heardAtMs = this.#options.clock.monotonicMs();
       if (rest && this.#bulk) rest = this.#readSnapshot(rest, this.#bulk);
       if (rest && this.#parser) this.#applyAll(rest, this.#parser);
     } catch (error) {

@@ -117,7 +117,7 @@ t.test('the stream that waits for a follower does not count', async (t) => {
     'allkeys-lru',
   );
   const follower = connect();
-  const greeting = await follower.send('RS.REPLICATE', 'standalone', '0', 'slow', '?', '0');
+  const greeting = await follower.send('PSYNC', '?', '-1');
   t.match(String(greeting), /^FULLRESYNC/);
   follower.socket.pause();
   for (let i = 0; i < 24; i++) await watcher.text('SET', 'key', 'x'.repeat(MIB));

@@ -1,15 +1,16 @@
 import { mkdtemp, rm } from 'node:fs/promises';
-import { createServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { request } from 'undici';
 import type { Hello } from '../../lib/codec/proto/index.ts';
+import { RdbFileWriter } from '../../lib/codec/rdb/index.ts';
 import { encodeCommand } from '../../lib/codec/resp/index.ts';
 import { formatAddress } from '../../lib/net/index.ts';
 import { AttachedNode, LEASE_MS, NodeFleet } from '../support/node-fleet.ts';
 import { RespClient } from '../support/resp-client.ts';
 import { type Ringside, startRingside } from '../support/ringside.ts';
+import { levelFrame, ScriptedLeader } from '../support/scripted-leader.ts';
 import { until } from '../support/until.ts';
 
 /* Nodes of a shard under a control plane that does exactly what the test says: roles, leases, seals, promotions. */
@@ -324,35 +325,14 @@ t.test('documents: older, conflicting and altered ones are refused', async (t) =
   t.equal(node.heartbeat?.role, 'LEADER', 'it goes on with the one it has');
 });
 
-/** A leader named `scripted` that only accepts links, so that a test can say every byte of them. */
-async function scriptedLeader(
-  t: Test,
-  shard: Shard,
-): Promise<{ links: Socket[]; latest(): Promise<Socket> }> {
-  const links: Socket[] = [];
-  const server = createServer((socket) => {
-    socket.on('error', () => {});
-    // The follower has asked for the stream.
-    socket.once('data', () => links.push(socket));
-  });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  t.teardown(() => {
-    for (const link of links) link.destroy();
-    server.close();
-  });
-  const { port } = server.address() as { port: number };
-  const hello = { id: 'scripted', runId: 'r', address: formatAddress('127.0.0.1', port), admin: '' } as Hello;
+/** A leader named `scripted` of which a test can say every byte. */
+async function scriptedLeader(t: Test, shard: Shard): Promise<ScriptedLeader> {
+  const leader = await ScriptedLeader.start(t);
+  const address = formatAddress('127.0.0.1', leader.port);
+  const hello = { id: 'scripted', runId: 'r', address, admin: '' } as Hello;
   shard.fleet.nodes.set('scripted', new AttachedNode(null as never, hello));
-  let seen = 0;
-  const latest = async () => {
-    await until('the follower asks for the stream', () => links.length > seen);
-    seen = links.length;
-    return links.at(-1)!;
-  };
-  return { links, latest };
+  return leader;
 }
-
-const VERSION = '0000100000000001';
 
 t.test(
   'a node promoted without a whole data set begins empty, and nobody goes on from its half',
@@ -362,17 +342,19 @@ t.test(
     await shard.fleet.attached('n1');
     const leader = await scriptedLeader(t, shard);
     await shard.fleet.shape({ epoch: 1, leader: 'scripted' }, ['n1']);
-    const link = await leader.latest();
-    const half = encodeCommand('RS.SNAP', 'half', 'v', '0', VERSION);
-    link.write(Buffer.concat([Buffer.from('+FULLRESYNC stream-of-scripted 100\r\n'), half]));
+    const link = await leader.next();
+    const file = new RdbFileWriter({ compresses: false });
+    file.aux('half', 'a file');
+    link.beginFullSync('stream-of-scripted', 100, file.parts.buffer.subarray(0, file.parts.length));
     await until('half of it is there', () => {
       const replication = shard.fleet.nodes.get('n1')!.heartbeat?.replication;
       return replication?.offset === '100' && !replication.complete;
     });
     await shard.fleet.shape({ epoch: 2, leader: 'n1' }, ['n1']);
     t.equal(await n1.client.send('DBSIZE'), 0);
+    t.equal(await n1.client.text('REPLCONF', 'ringside', 's1', '2', 'sibling'), 'OK');
     t.match(
-      await n1.client.text('RS.REPLICATE', 's1', '2', 'sibling', 'stream-of-scripted', '100'),
+      await n1.client.text('PSYNC', 'stream-of-scripted', '101'),
       /^FULLRESYNC /,
       'a sibling with the whole of the old stream has to start over',
     );
@@ -387,23 +369,23 @@ t.test('a follower is synced, and of the new epoch, once it has caught up with i
   const leader = await scriptedLeader(t, shard);
   const reported = () => shard.fleet.nodes.get('n1')!.heartbeat!;
   await shard.fleet.shape({ epoch: 1, leader: 'scripted' }, ['n1']);
-  for (let i = 0; i < 3; i++) (await leader.latest()).end('-STALERING not yet\r\n');
+  for (let i = 0; i < 3; i++) (await leader.next()).socket.end('-STALERING not yet\r\n');
   t.equal(reported().leaderSilentMs, -1, 'a refusal is no sign of a leader');
-  (await leader.latest()).write(
-    Buffer.concat([Buffer.from('+FULLRESYNC one 100\r\n'), encodeCommand('RS.SNAPEND', '100', VERSION)]),
-  );
+  const first = await leader.next();
+  await first.syncEmpty('one', 100);
   await shard.fleet.synced('n1');
   t.ok(reported().leaderSilentMs >= 0);
 
-  const effect = encodeCommand('RS.PUT', 'k', 'v', '0', VERSION);
+  const start = 100 + levelFrame(first.id).length;
+  const effect = encodeCommand('SET', 'k', 'v');
   await shard.fleet.shape({ epoch: 2, leader: 'scripted' }, ['n1']);
-  const link = await leader.latest();
-  link.write(`+CONTINUE two ${100 + effect.length}\r\n`);
+  const { socket } = await leader.next();
+  socket.write(`+CONTINUE two ${start + effect.length}\r\n`);
   await until('it follows on', () => reported().replication?.replId === 'two');
-  t.match(reported().replication, { synced: false, complete: true, streamEpoch: '1', offset: '100' });
-  link.write(effect);
+  t.match(reported().replication, { synced: false, complete: true, streamEpoch: '1', offset: String(start) });
+  socket.write(effect);
   await shard.fleet.synced('n1');
-  t.match(reported().replication, { streamEpoch: '2', offset: String(100 + effect.length) });
+  t.match(reported().replication, { streamEpoch: '2', offset: String(start + effect.length) });
 });
 
 t.test('WAIT does not count followers of another stream after a change of leaders', async (t) => {

@@ -1,12 +1,10 @@
-import { once } from 'node:events';
-import net from 'node:net';
-import t, { type Test } from 'tap';
+import t from 'tap';
 import { seededRandom } from '../../lib/base/index.ts';
 import { encodeCommand, RequestParser } from '../../lib/codec/resp/index.ts';
-import { UNIT_FRAME_BYTES } from '../../node/replication/frames.ts';
 import { ReplicationLog, type Segment } from '../../node/replication/replication-log.ts';
 import { RespClient } from '../support/resp-client.ts';
 import { startStandaloneNode } from '../support/ringside.ts';
+import { levelFrame, ScriptedLeader } from '../support/scripted-leader.ts';
 import { TcpProxy } from '../support/tcp-proxy.ts';
 import { until } from '../support/until.ts';
 
@@ -15,29 +13,17 @@ import { until } from '../support/until.ts';
 const seed = Number(process.env.SEED ?? 20261121);
 const LIMITS = { maxBulkBytes: 1e6, maxArrayLength: 100, maxInlineBytes: 100, maxBufferedBytes: 1e7 };
 
-/** Names of the frames, the frames of a unit in brackets. */
+/** Names of the commands. */
 function outline(bytes: Buffer): string {
   const parser = new RequestParser(LIMITS);
   parser.push(bytes);
   const words: string[] = [];
-  let left = 0;
-  while (parser.next()) {
-    const length = parser.frameEnd - parser.frameStart;
-    if (parser.equalsIgnoreCase(0, 'RS.UNIT')) {
-      left = Number.parseInt(parser.latin1(1), 16);
-      words.push('[');
-      continue;
-    }
-    words.push(parser.latin1(0));
-    if (left === 0) continue;
-    left -= length;
-    if (left === 0) words.push(']');
-  }
+  while (parser.next()) words.push(parser.latin1(0));
   return words.join(' ');
 }
 
 t.test(
-  `the log puts a frame before the several of a unit, wherever segments end (seed ${seed})`,
+  `the log puts MULTI and EXEC around the several frames of a unit, wherever segments end (seed ${seed})`,
   async (t) => {
     const random = seededRandom(seed);
     let wrong = 0;
@@ -60,7 +46,7 @@ t.test(
         for (const name of names) write(name);
         log.endUnit();
         log.endUnit();
-        expected.push(...(names.length > 1 ? ['[', ...names, ']'] : names));
+        expected.push(...(names.length > 1 ? ['MULTI', ...names, 'EXEC'] : names));
         if (random.int(3) > 0) continue;
         write(`alone${i}`);
         expected.push(`alone${i}`);
@@ -78,82 +64,37 @@ t.test(
   },
 );
 
-/** A leader made of text: lets a follower in, and says what the test tells it to. */
-async function fakeLeader(t: Test) {
-  const server = net.createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const sockets = new Set<net.Socket>();
-  t.teardown(() => {
-    for (const socket of sockets) socket.destroy();
-    server.close();
-  });
-  return {
-    port: (server.address() as net.AddressInfo).port,
-    /** The next link and the offset that its follower asks for. */
-    async accept(): Promise<{ socket: net.Socket; offset: number }> {
-      const [socket] = (await once(server, 'connection')) as [net.Socket];
-      sockets.add(socket);
-      socket.on('error', () => {});
-      const parser = new RequestParser(LIMITS);
-      while (!parser.next()) parser.push(((await once(socket, 'data')) as [Buffer])[0]);
-      return { socket, offset: Number(parser.latin1(5)) };
-    },
-  };
-}
-
-const VERSION = '0000000000000001';
-const put = (key: string, value: string) => encodeCommand('RS.PUT', key, value, '0', VERSION);
-const unit = (...frames: Buffer[]) => {
-  const bytes = Buffer.concat(frames);
-  return Buffer.concat([encodeCommand('RS.UNIT', bytes.length.toString(16).padStart(16, '0')), bytes]);
-};
+const MULTI = encodeCommand('MULTI');
 
 t.test('a unit whose link is cut in the middle leaves nothing behind, and comes again', async (t) => {
-  const leader = await fakeLeader(t);
-  const linking = leader.accept();
+  const leader = await ScriptedLeader.start(t);
   const follower = await startStandaloneNode(t, '--replicaof', `127.0.0.1 ${leader.port}`);
   const client = new RespClient(follower.ready.resp);
   t.teardown(() => client.close());
-  const before = put('a', 'old');
-  const both = unit(put('a', 'new'), put('b', 'new'));
-  t.equal(both.length, UNIT_FRAME_BYTES + 2 * put('a', 'new').length);
-  let link = await linking;
-  link.socket.write('+FULLRESYNC stream 0\r\n');
-  link.socket.write(encodeCommand('RS.SNAPEND', '0', VERSION));
+  const before = encodeCommand('SET', 'a', 'old');
+  const put = encodeCommand('SET', 'a', 'new');
+  const both = Buffer.concat([MULTI, put, encodeCommand('SET', 'b', 'new'), encodeCommand('EXEC')]);
+  let link = await leader.next();
+  await link.syncEmpty('stream', 0);
+  const start = levelFrame(link.id).length + before.length;
   link.socket.write(before);
   const shown = async () => (await client.send('MGET', 'a', 'b'))?.toString();
-  await until('the first frame is there', async () => (await shown()) === 'old,');
+  await until('the first command is there', async () => (await shown()) === 'old,');
   const random = seededRandom(seed);
-  const cuts = [
-    UNIT_FRAME_BYTES - 1,
-    UNIT_FRAME_BYTES,
-    UNIT_FRAME_BYTES + put('a', 'new').length,
-    both.length - 1,
-  ];
+  const cuts = [MULTI.length - 1, MULTI.length, MULTI.length + put.length, both.length - 1];
   while (cuts.length < 8) cuts.push(1 + random.int(both.length - 1));
   for (const cut of cuts) {
-    const next = leader.accept();
     link.socket.write(both.subarray(0, cut));
-    // What comes between frames is answered, so all before it has arrived.
-    const isBetweenFrames = cut === UNIT_FRAME_BYTES || cut === UNIT_FRAME_BYTES + put('a', 'new').length;
-    if (isBetweenFrames) {
-      link.socket.write(encodeCommand('RS.LEASE', '0', '77'));
-      let heard = '';
-      while (!heard.includes('RS.LEASEACK')) heard += ((await once(link.socket, 'data')) as [Buffer])[0];
-    }
     t.equal(await shown(), 'old,', `after ${cut} of ${both.length} bytes`);
     link.socket.end();
-    link = await next;
-    t.equal(link.offset, before.length, 'the follower asks for it from its beginning');
-    link.socket.write(`+CONTINUE stream ${before.length}\r\n`);
+    link = await leader.next();
+    t.equal(link.offset, start, 'the follower asks for it from its beginning');
+    link.socket.write(`+CONTINUE stream ${start}\r\n`);
   }
   link.socket.write(both);
   await until('both are new', async () => (await shown()) === 'new,new');
-  link.socket.write(encodeCommand('RS.UNIT', (10).toString(16).padStart(16, '0')));
-  const again = leader.accept();
-  link.socket.write(put('c', 'longer than the unit'));
-  t.equal((await again).offset, 0, 'a stream that makes no sense is taken anew');
-  t.equal(await client.send('GET', 'c'), null);
+  link.socket.write(encodeCommand('EXEC'));
+  t.equal((await leader.next()).replId, '?', 'a stream that makes no sense is taken anew');
 });
 
 const KEYS = 12;

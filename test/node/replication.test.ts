@@ -1,10 +1,10 @@
-import net from 'node:net';
 import t, { type Test } from 'tap';
 import { request } from 'undici';
 import { seededRandom } from '../../lib/base/index.ts';
 import { encodeCommand } from '../../lib/codec/resp/index.ts';
 import { RespClient } from '../support/resp-client.ts';
 import { type Ringside, startStandaloneNode } from '../support/ringside.ts';
+import { ScriptedLeader } from '../support/scripted-leader.ts';
 import { TcpProxy } from '../support/tcp-proxy.ts';
 import { until } from '../support/until.ts';
 
@@ -342,26 +342,15 @@ t.test('the latest time that a key can expire at', async (t) => {
 });
 
 t.test('a stream with something that cannot be applied is left for a full sync', async (t) => {
-  const id = 'a'.repeat(40);
-  const greetings: string[] = [];
-  const snapshot = encodeCommand('RS.SNAPEND', 0, '0'.repeat(16));
-  const leader = net.createServer((socket) => {
-    socket.on('error', () => {});
-    socket.on('data', (chunk) => {
-      const text = chunk.toString('latin1');
-      if (!text.includes('RS.REPLICATE')) return;
-      greetings.push(text.includes('$1\r\n?\r\n') ? 'from the start' : 'from an offset');
-      socket.write(`+FULLRESYNC ${id} 0\r\n`);
-      socket.write(snapshot);
-      if (greetings.length === 1) socket.write(encodeCommand('RS.PEXPIREAT', 'k', 'never'));
-    });
-  });
-  await new Promise<void>((done) => leader.listen(0, '127.0.0.1', done));
-  t.teardown(() => leader.close());
-  const { port } = leader.address() as net.AddressInfo;
-  const follower = await startStandaloneNode(t, '--replicaof', `127.0.0.1 ${port}`);
-  await until('it has asked again', () => greetings.length >= 2);
-  t.strictSame(greetings.slice(0, 2), ['from the start', 'from the start']);
+  const leader = await ScriptedLeader.start(t);
+  const follower = await startStandaloneNode(t, '--replicaof', `127.0.0.1 ${leader.port}`);
+  const first = await leader.next();
+  t.equal(first.replId, '?');
+  await first.syncEmpty('a'.repeat(40), 0);
+  first.socket.write(encodeCommand('PEXPIREAT', 'k', 'never'));
+  const second = await leader.next();
+  t.equal(second.replId, '?', 'it begins from the start');
+  await second.syncEmpty('a'.repeat(40), 0);
   const client = new RespClient(follower.ready.resp);
   t.teardown(() => client.close());
   await until('it follows', async () => (await info(client, 'master_link_status')) === 'up');
