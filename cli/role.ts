@@ -74,6 +74,8 @@ function untilTold(parent: Parent | undefined): Promise<string> {
       resolve(reason);
     };
     process.on('SIGTERM', () => tell('SIGTERM'));
+    // A file as large as the system allows is an error of the write, which is answered, and no reason to end.
+    process.on('SIGXFSZ', () => {});
     for (const signal of ['SIGINT', 'SIGHUP'] as const) process.on(signal, () => parent || tell(signal));
     void parent?.gone.then(() => {
       setTimeout(() => process.exit(1), ORPHAN_GRACE_MS).unref();

@@ -42,7 +42,7 @@ const values: readonly Command[] = [
   ['SADD', 'integers', ...many(500, (i) => [String(i - 250)])],
   ['SADD', 'wide-integers', '1', '9223372036854775807', '-9223372036854775808'],
   ['SADD', 'set', ...many(600, (i) => [`member ${i}`, String(i)])],
-  ['ZADD', 'zset', '1', 'a', '-inf', 'b', 'inf', 'c', '0.1', 'd', '-0', 'e', '1e100', 'f', '3', '7'],
+  ['ZADD', 'zset', '1', 'a', '-inf', 'b', 'inf', 'c', '0.1', 'd', '1e100', 'f', '3', '7'],
   ['ZADD', 'long-zset', ...many(1000, (i) => [String(i / 7), `member ${i}`])],
   ['HSET', 'hash', ...many(20, (i) => [`field ${i}`, String(i ** 5)])],
   ['HSET', 'long-hash', ...many(700, (i) => [`field ${i}`, 'v'.repeat(i % 90)])],

@@ -137,7 +137,7 @@ export class RdbFileReader {
   #located(error: unknown, consumed: number): unknown {
     if (!(error instanceof RdbFormatError)) return error;
     const { key, keyStart, keyEnd } = this.#entry;
-    const shown = key.utf8Slice(keyStart, Math.min(keyEnd, keyStart + SHOWN_KEY_CHARS));
+    const shown = key.toString('utf8', keyStart, Math.min(keyEnd, keyStart + SHOWN_KEY_CHARS));
     const where = this.#value === null ? '' : ` (in the value of key "${shown}")`;
     return new RdbFormatError(`offset ${this.offset + consumed}: ${error.message}${where}`);
   }
@@ -187,7 +187,7 @@ export class RdbFileReader {
     entry.keyEnd = entry.key.length;
     const name = foreignTypes.get(type);
     if (name !== undefined) {
-      const shown = entry.key.utf8Slice(0, SHOWN_KEY_CHARS);
+      const shown = entry.key.toString('utf8', 0, SHOWN_KEY_CHARS);
       throw new RdbFormatError(`key "${shown}" is of type ${name}, which this node does not hold`);
     }
     const value = new RdbValueReader(type, reader);
