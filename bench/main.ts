@@ -1,11 +1,12 @@
 import { parseArgs } from 'node:util';
 import { type MemoryRow, memoryAgainstRedis, type PhaseRow } from './suites/memory.ts';
+import { type PersistenceRow, persistenceAgainstRedis } from './suites/persistence.ts';
 import { type Comparison, type Figures, nodeAgainstRedis, proxyAgainstPeers } from './suites/throughput.ts';
 import { type HitRatios, traceHitRatios } from './suites/traces.ts';
 import { typesAgainstRedis } from './suites/types.ts';
 import { isInstalled } from './support/peers.ts';
 
-const usage = `usage: npm run bench -- [node] [types] [proxy] [memory] [traces]
+const usage = `usage: npm run bench -- [node] [types] [proxy] [memory] [persistence] [traces]
                         [--alternations N] [--seconds S] [--value-bytes N] [--entries N] [--small-entries N] [--json]
 
   node    ringside node beside redis-server
@@ -13,12 +14,13 @@ const usage = `usage: npm run bench -- [node] [types] [proxy] [memory] [traces]
   proxy   ringside proxy beside nutcracker and Envoy, all in front of one redis-server
   memory  bytes an entry of 16 + 100 bytes takes, ringside node beside redis-server, and how long a
           PING waits while a node fills, evicts and expires; only when it is named
+  persistence  a snapshot under write load and loading it, ringside node beside redis-server; only when it is named
   traces  hit ratios of the node's policies on real traces beside the simulators, in this process;
           only when it is named; the traces are looked for in ../shared or RINGSIDE_SHARED
   --alternations N   turns of each target (default 5)
   --seconds S        length of one turn (default 2)
   --value-bytes N    size of the values (default 3, as redis-benchmark's)
-  --entries N        entries of the memory suite (default 5000000)
+  --entries N        entries of the memory and persistence suites (default 5000000)
   --small-entries N  also fills a node with so many entries of 16 + 8 bytes (default 0)
   --json             one line of JSON for each comparison instead of the table
 `;
@@ -72,6 +74,24 @@ async function runMemory(entries: number, smallEntries: number, isJson: boolean)
     process.stdout.write(`${isJson ? JSON.stringify(row) : memoryRow(row)}\n`);
 }
 
+function persistenceRow(row: PersistenceRow): string {
+  const { p50, p99, p999, max } = row.pauses;
+  return [
+    row.server.padEnd(13),
+    `saved in ${row.saveSeconds.toFixed(1)} s amid ${thousands(row.writesPerSecond)} writes/s`,
+    `${row.fileMiB.toFixed(0)} MiB, memory +${(100 * row.extraShare).toFixed(1)} %`,
+    `PING p50 ${p50}  p99 ${p99}  p99.9 ${p999}  max ${max} ms`,
+    `loaded in ${row.loadSeconds.toFixed(1)} s, ${thousands(row.loadedPerSecond)}/s`,
+  ].join('  ');
+}
+
+/** As the memory suite. */
+async function runPersistence(entries: number, isJson: boolean): Promise<void> {
+  const progress = (line: string) => void process.stderr.write(`${line}\n`);
+  for (const row of await persistenceAgainstRedis({ entries, progress }))
+    process.stdout.write(`${isJson ? JSON.stringify(row) : persistenceRow(row)}\n`);
+}
+
 const percent = (ratio: number) => (100 * ratio).toFixed(2).padStart(6);
 
 function hitRatioRow({ trace, part, maxBytes, policy, node, reference }: HitRatios): string {
@@ -100,7 +120,9 @@ async function main(): Promise<number> {
     },
   });
   const chosen = positionals.length > 0 ? positionals : Object.keys(suites);
-  const unknown = chosen.find((name) => !(name in suites) && !['memory', 'traces'].includes(name));
+  const unknown = chosen.find(
+    (name) => !(name in suites) && !['memory', 'persistence', 'traces'].includes(name),
+  );
   const entries = Number(values.entries);
   const smallEntries = Number(values['small-entries']);
   const alternations = Number(values.alternations);
@@ -127,6 +149,7 @@ async function main(): Promise<number> {
     return 1;
   }
   if (chosen.includes('memory')) await runMemory(entries, smallEntries, values.json);
+  if (chosen.includes('persistence')) await runPersistence(entries, values.json);
   const others = chosen.filter((name) => name in suites) as (keyof typeof suites)[];
   if (others.length === 0) return 0;
   const progress = (line: string) => void process.stderr.write(`${line}\n`);

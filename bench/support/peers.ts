@@ -92,11 +92,11 @@ async function start(
 
 const scratch = () => mkdtempSync(join(tmpdir(), 'ringside-bench-'));
 
-/** A plain redis-server without persistence. */
-export async function startRedis(name = 'redis-server'): Promise<Server> {
+/** A plain redis-server without persistence, unless `more` says otherwise. */
+export async function startRedis(name = 'redis-server', more: readonly string[] = []): Promise<Server> {
   const port = await freePort();
   const args = ['--port', `${port}`, '--bind', '127.0.0.1', '--save', '', '--appendonly', 'no'];
-  return start(name, port, 'redis-server', args, scratch());
+  return start(name, port, 'redis-server', [...args, ...more], scratch());
 }
 
 /** `ringside node --standalone`, with extra arguments for node itself (such as `--cpu-prof`) in `nodeArgs`. */
