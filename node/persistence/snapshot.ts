@@ -5,6 +5,7 @@ import type { Slot, Store } from '../store/index.ts';
 import { writeEntry } from '../values/serialize.ts';
 import { FENCE_FIELD, VERSION_FIELD, writeFacts } from './entry-facts.ts';
 import { type ChangeGuard, ChangeGuards } from './guards.ts';
+import { isLarge, LargeValue } from './large-value.ts';
 
 /** A database of at most so much is written off at once when it is cleared. */
 const CLEARED_ENTRIES = 1000;
@@ -34,6 +35,8 @@ interface Part {
   isDone: boolean;
   /** Keys of entries that are written though the scan has not come to them, and that still have their version. */
   readonly early: Set<string>;
+  /** Keys of large entries that the scan has come to and that are still to be written. */
+  readonly large: Set<string>;
 }
 
 /**
@@ -52,6 +55,8 @@ export class SnapshotWriter implements ChangeGuard {
   readonly #fences: Iterator<[string, bigint]>;
   #hasFences = true;
   #current: Store | null = null;
+  /** What is being written in parts. */
+  #open: { readonly value: LargeValue; readonly store: Store } | null = null;
   readonly #slots: Slot[] = [];
   readonly #visit = (slot: Slot): void => {
     this.#slots.push(slot);
@@ -75,7 +80,7 @@ export class SnapshotWriter implements ChangeGuard {
     this.#writeFacts(facts);
     for (const { store, index } of databases.all()) {
       if (store.size === 0) continue;
-      this.#parts.set(store, { index, cursor: 0, isDone: false, early: new Set() });
+      this.#parts.set(store, { index, cursor: 0, isDone: false, early: new Set(), large: new Set() });
       this.#file.select(index);
       this.#file.size(store.size, store.expiringCount);
     }
@@ -107,8 +112,10 @@ export class SnapshotWriter implements ChangeGuard {
   next(maxBytes: number): Buffer | null {
     if (this.isDone || this.isAborted) return null;
     const file = this.#file;
-    while (file.parts.length < maxBytes) {
+    while (file.front.length < maxBytes) {
       if (this.#hasFences) this.#writeFence();
+      else if (this.#open !== null) this.#writeOpen();
+      else if (this.#openNext()) continue;
       else if (!this.#writeEntries(maxBytes)) return this.#end();
     }
     return file.take();
@@ -116,7 +123,7 @@ export class SnapshotWriter implements ChangeGuard {
 
   /** Bytes that wait for `next`. */
   get pendingBytes(): number {
-    return this.#file.parts.length;
+    return this.#file.length;
   }
 
   #end(): Buffer {
@@ -138,7 +145,7 @@ export class SnapshotWriter implements ChangeGuard {
     if (keyspace === null) return false;
     const { store } = keyspace;
     const part = this.#parts.get(store)!;
-    for (let i = 0; i < STEPS && this.#file.parts.length < maxBytes; i++) {
+    for (let i = 0; i < STEPS && this.#file.length < maxBytes; i++) {
       part.cursor = store.scan(part.cursor, this.#visit);
       for (const slot of this.#slots) this.#scanned(keyspace, part, slot);
       this.#slots.length = 0;
@@ -161,15 +168,47 @@ export class SnapshotWriter implements ChangeGuard {
         break;
       }
     }
-    if (this.#current === null) return null;
-    for (const keyspace of this.#databases.all()) if (keyspace.store === this.#current) return keyspace;
-    return null;
+    return this.#current === null ? null : this.#keyspaceOf(this.#current);
+  }
+
+  #keyspaceOf(store: Store): Keyspace {
+    for (const keyspace of this.#databases.all()) if (keyspace.store === store) return keyspace;
+    throw new Error('a store without a database');
+  }
+
+  /** Writes the next part of the value that is written in parts. */
+  #writeOpen(): void {
+    const { value, store } = this.#open!;
+    if (value.write(this.#file.front, this.#keyspaceOf(store))) return;
+    this.#file.join();
+    this.#open = null;
+    this.written++;
+  }
+
+  /** Begins with a large value that waits; false when there is none. */
+  #openNext(): boolean {
+    for (const [store, part] of this.#parts) {
+      for (const key of part.large) {
+        part.large.delete(key);
+        const keyspace = this.#keyspaceOf(store);
+        const bytes = Buffer.from(key, 'latin1');
+        const slot = store.find(bytes, 0, bytes.length);
+        this.#writeHead(keyspace, part, slot);
+        const value = new LargeValue(this.#file.parts, keyspace, slot);
+        this.#file.divide();
+        this.#open = { value, store };
+        return true;
+      }
+    }
+    return false;
   }
 
   #scanned(keyspace: Keyspace, part: Part, slot: Slot): void {
     if (this.#isNew(keyspace.store, slot)) return;
     if (part.early.size > 0 && part.early.delete(keyspace.store.keyOf(slot))) return;
-    if (!keyspace.isPurged(slot)) this.#write(keyspace, part, slot);
+    if (keyspace.isPurged(slot)) return;
+    if (isLarge(keyspace, slot)) part.large.add(keyspace.store.keyOf(slot));
+    else this.#write(keyspace, part, slot);
   }
 
   /** Whether the entry is above the version of the snapshot, or so new that it has none. */
@@ -181,25 +220,44 @@ export class SnapshotWriter implements ChangeGuard {
   }
 
   #write(keyspace: Keyspace, part: Part, slot: Slot): void {
-    const { store, marks } = keyspace;
+    this.#writeHead(keyspace, part, slot);
+    writeEntry(this.#file.parts, keyspace, slot);
+    this.written++;
+  }
+
+  /** Writes what stands before an entry. */
+  #writeHead({ store, marks }: Keyspace, part: Part, slot: Slot): void {
     const file = this.#file;
     file.select(part.index);
     writeFacts(file.parts, store, slot, marks.isUsed ? marks.of(store, slot) : null);
     const expiresAt = store.expiresAt(slot);
     if (expiresAt !== 0) file.expiry(expiresAt);
-    writeEntry(file.parts, keyspace, slot);
-    this.written++;
   }
 
   before(keyspace: Keyspace, slot: Slot): void {
     const { store } = keyspace;
     const part = this.#parts.get(store);
-    if (part === undefined || part.isDone || this.#isNew(store, slot)) return;
+    if (part === undefined || this.#isNew(store, slot)) return;
+    if (this.#writesLarge(keyspace, part, slot) || part.isDone) return;
     if (part.cursor !== 0 && store.isScanned(slot, part.cursor)) return;
     const key = store.keyOf(slot);
     if (part.early.has(key)) return;
     part.early.add(key);
     if (!keyspace.isPurged(slot)) this.#write(keyspace, part, slot);
+  }
+
+  /** Writes all of a large value that is due or begun; false when the entry is no such one. */
+  #writesLarge(keyspace: Keyspace, part: Part, slot: Slot): boolean {
+    if (this.#open === null && part.large.size === 0) return false;
+    const { store } = keyspace;
+    const key = store.keyOf(slot);
+    if (part.large.delete(key)) {
+      this.#write(keyspace, part, slot);
+      return true;
+    }
+    if (this.#open?.store !== store || this.#open.value.key.latin1Slice() !== key) return false;
+    while (this.#open !== null) this.#writeOpen();
+    return true;
   }
 
   renewed({ store }: Keyspace, slot: Slot): void {
@@ -210,20 +268,32 @@ export class SnapshotWriter implements ChangeGuard {
   beforeClear(keyspace: Keyspace): void {
     const { store } = keyspace;
     const part = this.#parts.get(store);
-    if (part === undefined || part.isDone) return;
-    if (store.size > CLEARED_ENTRIES || store.usedBytes > CLEARED_BYTES) {
+    const isOpen = this.#open?.store === store;
+    if (part === undefined || (part.isDone && part.large.size === 0 && !isOpen)) return;
+    if (isOpen || store.size > CLEARED_ENTRIES || store.usedBytes > CLEARED_BYTES) {
       this.isAborted = true;
       this.close();
       return;
     }
-    do {
+    this.#writeRest(keyspace, part);
+    if (this.#current === store) this.#current = null;
+  }
+
+  /** Writes what the scan has not come to, and what waits. */
+  #writeRest(keyspace: Keyspace, part: Part): void {
+    const { store } = keyspace;
+    while (!part.isDone) {
       part.cursor = store.scan(part.cursor, this.#visit);
       for (const slot of this.#slots) this.#scanned(keyspace, part, slot);
       this.#slots.length = 0;
-    } while (part.cursor !== 0);
-    part.isDone = true;
+      part.isDone = part.cursor === 0;
+    }
     part.early.clear();
-    if (this.#current === store) this.#current = null;
+    for (const key of part.large) {
+      const bytes = Buffer.from(key, 'latin1');
+      this.#write(keyspace, part, store.find(bytes, 0, bytes.length));
+    }
+    part.large.clear();
   }
 }
 

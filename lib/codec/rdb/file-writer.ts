@@ -18,8 +18,10 @@ export class RdbFileWriter {
   readonly #options: RdbWriterOptions;
   readonly #crc = new Crc64();
   #database = -1;
-  /** What has been written and not been taken. */
+  /** What has been written and not been taken; while a value is written in parts, what comes behind it. */
   parts: RdbWriter;
+  /** Holds the value that is written in parts. */
+  #divided: RdbWriter | null = null;
 
   constructor(options: RdbWriterOptions) {
     this.#options = options;
@@ -64,9 +66,33 @@ export class RdbFileWriter {
     parts.length += 8;
   }
 
-  /** What has been written since the last call; the caller's own. */
+  /** The entry whose facts have just been written is written in parts, to `front`; what goes to `parts` comes behind it. */
+  divide(): void {
+    this.#divided = this.parts;
+    this.parts = new RdbWriter(this.#options);
+  }
+
+  /** The value is whole. */
+  join(): void {
+    const behind = this.parts;
+    this.parts = this.front;
+    this.#divided = null;
+    this.parts.raw(behind.buffer, 0, behind.length);
+  }
+
+  /** Where the file goes on. */
+  get front(): RdbWriter {
+    return this.#divided ?? this.parts;
+  }
+
+  /** Bytes that wait to be taken. */
+  get length(): number {
+    return this.parts.length + (this.#divided?.length ?? 0);
+  }
+
+  /** What has been written since the last call, up to the value that is not whole; the caller's own. */
   take(): Buffer {
-    const { buffer, length } = this.parts;
+    const { buffer, length } = this.front;
     this.#crc.update(buffer, 0, length);
     return this.#handOver(buffer, length);
   }
@@ -82,10 +108,12 @@ export class RdbFileWriter {
 
   #handOver(buffer: Buffer, length: number): Buffer {
     if (buffer.length > KEPT_BYTES) {
-      this.parts = new RdbWriter(this.#options);
+      const next = new RdbWriter(this.#options);
+      if (this.#divided === null) this.parts = next;
+      else this.#divided = next;
       return buffer.subarray(0, length);
     }
-    this.parts.length = 0;
+    this.front.length = 0;
     return Buffer.from(buffer.subarray(0, length));
   }
 }
