@@ -150,3 +150,106 @@ t.test(`a snapshot amid random commands holds what was there at its beginning (S
   }
   t.ok(whole >= ROUNDS / 2, `${whole} of ${ROUNDS} were not aborted`);
 });
+
+/** One client's commands, to be answered without an error. */
+function run(node: NodeParts, ...commands: readonly Command[]): void {
+  const client = new Client({
+    id: 3,
+    address: '127.0.0.1:3',
+    localAddress: '',
+    nowMs: 0,
+    authenticated: true,
+  });
+  node.executor.beginTurn();
+  for (const command of commands) {
+    const reply = new ReplyWriter();
+    node.executor.execute(client, argsOf(...command), reply);
+    if (reply.errors > 0) throw new Error(reply.take().toString());
+  }
+}
+
+const LARGE = 30_000;
+const SLICE_BYTES = 10_000;
+const numbers = (count: number) => Array.from({ length: count }, (_, i) => String(i));
+
+function fillLarge(node: NodeParts): void {
+  run(
+    node,
+    ['HSET', 'hash', ...numbers(LARGE).flatMap((text) => [text, `value ${text}`])],
+    ['SADD', 'set', ...numbers(LARGE).map((text) => `member ${text}`)],
+    ['ZADD', 'zset', ...numbers(LARGE).flatMap((text) => [text, `member ${text}`])],
+    ['RPUSH', 'list', ...numbers(LARGE)],
+    ['SET', 'string', 'small'],
+  );
+}
+
+t.test('large collections are written in parts, and whole before they change', async (t) => {
+  const clock = new ManualClock({ wallMs: 1_800_000_000_000 });
+  const changes: readonly Command[][] = [
+    [],
+    [
+      ['HSET', 'hash', 'f', 'v'],
+      ['SREM', 'set', 'member 1'],
+      ['ZPOPMIN', 'zset'],
+      ['LPOP', 'list'],
+    ],
+    [['DEL', 'hash', 'set', 'zset', 'list']],
+    [
+      ['RENAME', 'hash', 'set'],
+      ['RENAME', 'zset', 'list'],
+      ['SWAPDB', '0', '3'],
+    ],
+    [
+      ['EXPIRE', 'hash', '100'],
+      ['EXPIRE', 'set', '100'],
+      ['EXPIRE', 'zset', '100'],
+      ['EXPIRE', 'list', '100'],
+    ],
+  ];
+  for (const [i, commands] of changes.entries()) {
+    const node = startNode(clock, '1gb');
+    fillLarge(node);
+    const before = content(node);
+    const snapshot = new SnapshotWriter(node.databases, facts(clock));
+    const parts: Buffer[] = [];
+    for (let part = snapshot.next(SLICE_BYTES); part !== null; part = snapshot.next(SLICE_BYTES)) {
+      parts.push(part);
+      // In the middle of the first of them.
+      if (parts.length === 5) run(node, ...commands);
+    }
+    const longest = Math.max(...parts.map(({ length }) => length));
+    if (commands.length === 0) t.ok(longest < 2 * SLICE_BYTES, `no slice above ${longest} bytes`);
+    t.same(content(loaded(Buffer.concat(parts), clock)), before, `changes ${i}`);
+  }
+});
+
+t.test('a file may come byte by byte, and what is behind it is left alone', async (t) => {
+  const clock = new ManualClock({ wallMs: 1_800_000_000_000 });
+  const node = startNode(clock, '1gb');
+  for (let i = 0; i < 60; i++) fill(node, `k${i}`);
+  const snapshot = new SnapshotWriter(node.databases, facts(clock));
+  const bytes = Buffer.concat([snapshot.next(1 << 30)!, Buffer.from('behind')]);
+  const twin = startNode(clock, '1gb');
+  const loader = new SnapshotLoader(twin.databases, { skipsExpired: false, nowMs: clock.wallMs() });
+  let taken = 0;
+  for (let at = 0; at < bytes.length; at++) taken += loader.push(bytes, at, at + 1) - at;
+  t.ok(loader.isDone);
+  t.equal(taken, bytes.length - 'behind'.length);
+  t.same(content(twin), content(node));
+});
+
+t.test('a data set that is cleared aborts its snapshot, a small one is written off first', async (t) => {
+  const clock = new ManualClock({ wallMs: 1_800_000_000_000 });
+  for (const entries of [500, 5000]) {
+    const node = startNode(clock, '1gb');
+    run(node, ...numbers(entries).map((text): Command => ['SET', text, text]));
+    const before = content(node);
+    const snapshot = new SnapshotWriter(node.databases, facts(clock));
+    const parts = [snapshot.next(100)!];
+    run(node, ['FLUSHALL'], ['SET', 'later', 'v']);
+    t.equal(snapshot.isAborted, entries === 5000, `${entries} entries`);
+    for (let part = snapshot.next(1000); part !== null; part = snapshot.next(1000)) parts.push(part);
+    if (snapshot.isAborted) t.equal(node.databases.data.snapshots, null);
+    else t.same(content(loaded(Buffer.concat(parts), clock)), before);
+  }
+});
