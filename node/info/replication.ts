@@ -8,10 +8,11 @@ export function replication({ node, databases }: InfoSource): Fields {
   const links = [...followers.links].map((link, i): readonly [string, string] => {
     const colon = link.address.lastIndexOf(':');
     const state = link.isStreaming ? 'online' : 'send_bulk';
-    const lag = Math.floor(link.lagMs(nowMs) / 1000);
+    const heardMs = link.heardAtMs === 0 ? 0 : nowMs - link.heardAtMs;
+    const lag = Math.floor(Math.max(link.lagMs(nowMs), heardMs) / 1000);
     return [
       `slave${i}`,
-      `ip=${link.address.slice(0, colon)},port=${link.address.slice(colon + 1)},state=${state},offset=${Math.max(0, link.ackOffset)},lag=${lag},id=${link.id}`,
+      `ip=${link.address.slice(0, colon)},port=${link.follower.port},state=${state},offset=${Math.max(0, link.ackOffset)},lag=${lag},lag_bytes=${link.lagBytes},id=${link.id}`,
     ];
   });
   const leader: Fields = shard.leader
@@ -20,6 +21,11 @@ export function replication({ node, databases }: InfoSource): Fields {
         ['master_port', shard.leader.port],
         ['master_link_status', shard.linkUp ? 'up' : 'down'],
         ['master_sync_in_progress', shard.complete ? 0 : 1],
+        ...(shard.linkUp
+          ? []
+          : ([
+              ['master_link_down_since_seconds', Math.floor((nowMs - shard.linkDownSinceMs) / 1000)],
+            ] as const)),
         ['slave_read_repl_offset', log.end],
         ['slave_repl_offset', log.end],
         ['slave_read_only', 1],
@@ -40,10 +46,10 @@ export function replication({ node, databases }: InfoSource): Fields {
     ['master_replid', log.replId],
     ['master_replid2', log.formerReplId || '0'.repeat(40)],
     ['master_repl_offset', log.end],
-    ['second_repl_offset', log.formerReplId ? log.formerEnd : -1],
+    ['second_repl_offset', log.formerReplId ? log.formerEnd + 1 : -1],
     ['repl_backlog_active', log.active ? 1 : 0],
     ['repl_backlog_size', settings.fixed.get('repl-backlog-size') ?? 0],
-    ['repl_backlog_first_byte_offset', log.start],
+    ['repl_backlog_first_byte_offset', log.active ? log.start + 1 : 0],
     ['repl_backlog_histlen', log.end - log.start],
     ['shard', shard.shard],
     ['shard_epoch', shard.epoch],

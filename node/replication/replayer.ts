@@ -1,5 +1,5 @@
 import type { Args } from '../../lib/codec/resp/index.ts';
-import { lookupCommand } from '../../lib/commands/index.ts';
+import { type CommandSpec, lookupCommand, lookupSubcommand } from '../../lib/commands/index.ts';
 import type { CommandContext } from '../commands/command.ts';
 import { handlers } from '../commands/index.ts';
 import type { Databases } from '../databases.ts';
@@ -25,9 +25,9 @@ export class Replayer {
 
   /** Executes the command in a database that exists. Returns the index of its first key, 0 for none; or the text of its error. */
   call(database: number, args: Args): number | string {
-    const spec = lookupCommand(args.buffer, args.start(0), args.end(0));
-    const handler = spec && handlers[spec.word];
-    if (!handler) return `unknown command ${args.latin1(0)}`;
+    const spec = specOf(args);
+    const handler = spec && handlers[spec.name.toUpperCase()];
+    if (!handler) return `a command that this node does not know: ${args.latin1(0)}`;
     const { errors } = this.#reply;
     this.#context.client.database = database;
     this.#context.keyspace = this.#context.databases.at(database);
@@ -37,4 +37,11 @@ export class Replayer {
     if (this.#reply.errors !== errors) return `${spec.name} answered ${text.trim()}`;
     return spec.firstKey;
   }
+}
+
+/** The command, or the subcommand that it names. */
+function specOf(args: Args): CommandSpec | undefined {
+  const spec = lookupCommand(args.buffer, args.start(0), args.end(0));
+  if (spec === undefined || spec.subcommands.length === 0 || args.count < 2) return spec;
+  return lookupSubcommand(spec, args.buffer, args.start(1), args.end(1)) ?? spec;
 }
