@@ -36,6 +36,7 @@ const READONLY = errorCatalogue.read_only.resp;
 const LOADING = errorCatalogue.loading.resp;
 const NOREPLICAS = errorCatalogue.no_replicas.resp;
 const OOM = errorCatalogue.out_of_memory.resp;
+const NOT_IN_TRANSACTION = 'ERR Command not allowed inside a transaction';
 const ABORTED = 'EXECABORT Transaction discarded because of previous errors.';
 
 /**
@@ -329,6 +330,7 @@ export class Executor {
       const refusal = this.#refusalOfWrite(spec, client, args);
       if (refusal !== null) return refusal;
     }
+    if (isQueued && spec.flags.includes('no_multi')) return NOT_IN_TRANSACTION;
     // What is queued takes memory too, whatever it is.
     if (isQueued && !makeRoom(this.#databases, this.#node.settings)) return OOM;
     const restriction = refusalWhileSubscribed(client, spec);

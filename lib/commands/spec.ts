@@ -14,6 +14,8 @@ export type CommandFlag =
   | 'stale'
   | 'fast'
   | 'no_auth'
+  | 'no_multi'
+  | 'no_async_loading'
   | 'skip_slowlog'
   | 'allow_busy';
 

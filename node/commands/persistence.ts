@@ -4,7 +4,6 @@ import { type CommandContext, type CommandHandlers, SYNTAX_ERROR } from './comma
 
 const NO_FOLDER = 'ERR this node has no folder for files: start it with --dir';
 const UNDER_WAY = 'ERR Background save already in progress';
-const NOT_IN_TRANSACTION = 'ERR Command not allowed inside a transaction';
 const SHUTDOWN_FAILED = 'ERR Errors trying to SHUTDOWN. Check logs.';
 const LOADING = errorCatalogue.loading.resp;
 
@@ -16,7 +15,6 @@ function refusal({ node: { saves } }: CommandContext): string | null {
 }
 
 function save(context: CommandContext, _args: Args, reply: RespWriter) {
-  if (context.client.isExecuting) return reply.error(NOT_IN_TRANSACTION);
   const problem = refusal(context);
   if (problem !== null) return reply.error(problem);
   const { saves } = context.node;
@@ -43,14 +41,13 @@ function lastSave({ node }: CommandContext, _args: Args, reply: RespWriter) {
 }
 
 /** Ends the node. It saves first when told to, or when there are save points and it is not told otherwise. */
-function shutdown({ node, client }: CommandContext, args: Args, reply: RespWriter) {
+function shutdown({ node }: CommandContext, args: Args, reply: RespWriter) {
   const given = new Set<string>();
   for (let i = 1; i < args.count; i++) given.add(args.upper(i));
   const [wantsSave, wantsNone, aborts] = ['SAVE', 'NOSAVE', 'ABORT'].map((word) => given.has(word));
   const unknown = [...given].some((word) => !['SAVE', 'NOSAVE', 'NOW', 'FORCE', 'ABORT'].includes(word));
   if (unknown || (wantsSave && wantsNone) || (aborts && given.size > 1)) return reply.error(SYNTAX_ERROR);
   if (aborts) return reply.error('ERR No shutdown in progress.');
-  if (client.isExecuting) return reply.error(NOT_IN_TRANSACTION);
   const { saves, settings } = node;
   const { path } = saves;
   const isWanted = (wantsSave || (settings.savePoints.length > 0 && !wantsNone)) && saves.loading === null;

@@ -5,7 +5,7 @@ export const persistenceRows: readonly CommandRow[] = [
   {
     name: 'save',
     arity: 1,
-    flags: 'admin noscript',
+    flags: 'admin noscript no_async_loading no_multi',
     since: '1.0.0',
     complexity: 'O(N) where N is the number of keys',
     summary: 'Writes the snapshot and serves nobody meanwhile.',
@@ -14,7 +14,7 @@ export const persistenceRows: readonly CommandRow[] = [
   {
     name: 'bgsave',
     arity: -1,
-    flags: 'admin noscript',
+    flags: 'admin noscript no_async_loading',
     since: '1.0.0',
     complexity: 'O(1)',
     summary: 'Begins to write the snapshot in the background.',
@@ -35,7 +35,7 @@ export const persistenceRows: readonly CommandRow[] = [
   {
     name: 'shutdown',
     arity: -1,
-    flags: 'admin noscript loading stale allow_busy',
+    flags: 'admin noscript loading stale no_multi allow_busy',
     since: '1.0.0',
     complexity: 'O(N) where N is the number of keys when it saves, else O(1)',
     summary: 'Writes the snapshot if there are save points, and ends the node.',

@@ -139,7 +139,7 @@ function replicaOf(name: string, since: string): CommandRow {
   return {
     name,
     arity: 3,
-    flags: 'admin noscript stale',
+    flags: 'admin noscript stale no_async_loading',
     since,
     complexity: 'O(1)',
     summary: 'Makes the node follow another one, or lead.',
@@ -241,7 +241,7 @@ export const serverRows: readonly CommandRow[] = [
   {
     name: 'psync',
     arity: -3,
-    flags: 'admin noscript',
+    flags: 'admin noscript no_async_loading no_multi',
     since: '2.8.0',
     complexity: 'O(1)',
     summary: 'Turns the connection into a replication link, with a full sync where the stream cannot go on.',
@@ -251,7 +251,7 @@ export const serverRows: readonly CommandRow[] = [
   {
     name: 'sync',
     arity: 1,
-    flags: 'admin noscript',
+    flags: 'admin noscript no_async_loading no_multi',
     since: '1.0.0',
     complexity: 'O(1)',
     summary: 'Turns the connection into a replication link that begins with a full sync.',
