@@ -54,31 +54,37 @@ export class EntryFacts {
   marks: Marks | null = null;
 
   /** Reads the field; returns whether it is sound. */
-  read(value: Buffer): boolean {
-    if (value.length < VERSION_BYTES) return false;
+  read(buffer: Buffer, start: number, end: number): boolean {
+    if (end - start < VERSION_BYTES) return false;
     this.isGiven = true;
-    this.high = value.readUInt32BE(0);
-    this.low = value.readUInt32BE(4);
+    this.high = wordAt(buffer, start);
+    this.low = wordAt(buffer, start + 4);
     this.marks = null;
-    if (value.length === VERSION_BYTES) return true;
-    if (value.length < VERSION_BYTES + MARK_BYTES) return false;
-    const clientFlags = value.readUInt32BE(VERSION_BYTES);
-    const softExpiresAt = value.readUIntBE(VERSION_BYTES + 4, 6);
-    const tags = tagsOf(value, VERSION_BYTES + MARK_BYTES);
+    const marksAt = start + VERSION_BYTES;
+    if (end === marksAt) return true;
+    if (end < marksAt + MARK_BYTES) return false;
+    const clientFlags = wordAt(buffer, marksAt);
+    const softExpiresAt = buffer.readUIntBE(marksAt + 4, 6);
+    const tags = tagsOf(buffer, marksAt + MARK_BYTES, end);
     if (tags === null) return false;
     this.marks = { clientFlags, softExpiresAt, ...(tags.length > 0 && { tags }) };
     return true;
   }
 }
 
-function tagsOf(value: Buffer, start: number): string[] | null {
+/** Faster than the buffer's own method, once for each entry of a file. */
+function wordAt(buffer: Buffer, at: number): number {
+  return ((buffer[at] << 24) | (buffer[at + 1] << 16) | (buffer[at + 2] << 8) | buffer[at + 3]) >>> 0;
+}
+
+function tagsOf(buffer: Buffer, start: number, end: number): string[] | null {
   const tags: string[] = [];
-  for (let at = start; at < value.length; ) {
-    if (at + TAG_LENGTH_BYTES > value.length) return null;
+  for (let at = start; at < end; ) {
+    if (at + TAG_LENGTH_BYTES > end) return null;
     const from = at + TAG_LENGTH_BYTES;
-    at = from + value.readUInt16BE(at);
-    if (at > value.length) return null;
-    tags.push(value.latin1Slice(from, at));
+    at = from + buffer.readUInt16BE(at);
+    if (at > end) return null;
+    tags.push(buffer.latin1Slice(from, at));
   }
   return tags;
 }

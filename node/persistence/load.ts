@@ -165,12 +165,12 @@ export class SnapshotLoader implements RdbFileSink {
     throw new RdbFormatError(`the file has a database ${index}; there are ${this.#databases.count}`);
   }
 
-  aux(name: string, value: Buffer): void {
+  aux(name: string, buffer: Buffer, start: number, end: number): void {
     if (name === ENTRY_FIELD) {
-      if (!this.#facts.read(value)) throw new RdbFormatError(`the field ${name} is malformed`);
-    } else if (name === VERSION_FIELD) this.#readVersion(value.latin1Slice());
-    else if (name === FENCE_FIELD) this.#readFence(value.latin1Slice());
-    else this.fields.set(name, value.latin1Slice());
+      if (!this.#facts.read(buffer, start, end)) throw new RdbFormatError(`the field ${name} is malformed`);
+    } else if (name === VERSION_FIELD) this.#readVersion(buffer.latin1Slice(start, end));
+    else if (name === FENCE_FIELD) this.#readFence(buffer.latin1Slice(start, end));
+    else this.fields.set(name, buffer.latin1Slice(start, end));
   }
 
   #readVersion(text: string): void {

@@ -7,7 +7,7 @@ import { SnapshotLoader } from './load.ts';
 import type { SnapshotWriter } from './snapshot.ts';
 
 /** One slice of writing: well below a millisecond of small values. */
-export const WRITE_SLICE_BYTES = 64 << 10;
+export const WRITE_SLICE_BYTES = 16 << 10;
 /** One slice of loading; clients are answered between them. */
 const READ_SLICE_BYTES = 256 << 10;
 /** How often progress is logged. */

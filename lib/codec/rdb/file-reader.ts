@@ -43,7 +43,7 @@ export interface RdbEntry {
 /** Gets what is in a file, in its order. What it throws ends the reading. */
 export interface RdbFileSink {
   /** A field about the file, or about the entry that follows. */
-  aux(name: string, value: Buffer): void;
+  aux(name: string, buffer: Buffer, start: number, end: number): void;
   /** About as many entries follow in a database; of them, some with an expiry. */
   size(database: number, entries: number, expiring: number): void;
   /** An entry begins; its value goes to the sink returned. */
@@ -221,7 +221,7 @@ export class RdbFileReader {
     reader.string();
     const name = reader.bytes.latin1Slice(reader.start, reader.end);
     reader.string();
-    this.#sink.aux(name, reader.bytes.subarray(reader.start, reader.end));
+    this.#sink.aux(name, reader.bytes, reader.start, reader.end);
   }
 
   #readEnd(reader: RdbReader, buffer: Buffer, start: number): void {
