@@ -118,7 +118,7 @@ const skip = hasRedisServer ? false : NO_REDIS;
 
 t.test(`redis-server follows a node, seed ${seed}`, { skip }, async (t) => {
   const random = seededRandom(seed);
-  const leader = await node(t);
+  const leader = await node(t, '--set', 'node.replication.backlogBytes=512mb');
   await write(t, leader, random, WRITES / 4);
   const link = await TcpProxy.start(leader.address);
   t.teardown(() => link.stop());
@@ -146,7 +146,7 @@ t.test(`redis-server follows a node, seed ${seed}`, { skip }, async (t) => {
 
 t.test(`a node follows redis-server, seed ${seed}`, { skip }, async (t) => {
   const random = seededRandom(seed + 1);
-  const leader = await redis(t, '--repl-diskless-sync-delay', '0');
+  const leader = await redis(t, '--repl-diskless-sync-delay', '0', '--repl-backlog-size', '512mb');
   await write(t, leader, random, WRITES / 4);
   const link = await TcpProxy.start(leader.address);
   t.teardown(() => link.stop());

@@ -51,7 +51,14 @@ export const habits: Readonly<Record<string, Habit>> = {
   half: { sends: () => commands(['SET', 'half', PIECE.repeat(10)]).subarray(0, 30_000) },
   unread: { sends: () => commands(...many('', 20).map(() => ['GET', LARGE_KEY])), reads: false },
   monitoring: { sends: () => commands(['MONITOR']) },
-  following: { sends: () => commands(['REPLCONF', 'capa', 'eof'], ['PSYNC', '?', -1]) },
+  following: {
+    sends: (i) =>
+      commands(
+        ['REPLCONF', 'capa', 'eof'],
+        ['REPLCONF', 'ringside', 'standalone', 0, `follower${i}`],
+        ['PSYNC', '?', -1],
+      ),
+  },
 };
 
 /** Connects `count` clients; each has sent what it sends when the promise resolves. */
