@@ -27,10 +27,16 @@ function nextBase(length: number): number {
   return first;
 }
 
-/** Expands the bytes to exactly `length` ones. Throws RdbFormatError when they do not give that. */
-export function lzfExpand(source: Uint8Array, start: number, end: number, length: number): Buffer {
+/** Expands the bytes to exactly `length` ones, in `room` when that is long enough. Throws RdbFormatError when they do not give that. */
+export function lzfExpand(
+  source: Uint8Array,
+  start: number,
+  end: number,
+  length: number,
+  room: Buffer | null = null,
+): Buffer {
   if (length > (end - start) * MAX_GAIN) throw new RdbFormatError('a compressed string claims too much');
-  const target = Buffer.allocUnsafe(length);
+  const target = room !== null && room.length >= length ? room : Buffer.allocUnsafe(length);
   let from = start;
   let to = 0;
   while (from < end) {

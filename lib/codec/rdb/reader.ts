@@ -6,6 +6,10 @@ import { ENCODED_INT8, ENCODED_INT16, ENCODED_INT32, ENCODED_LZF } from './types
 const LENGTH_32 = 0x80;
 const LENGTH_64 = 0x81;
 
+/** Where short strings are expanded, by turns: nobody looks at more than two of them at a time. */
+const rooms = [Buffer.allocUnsafeSlow(16 << 10), Buffer.allocUnsafeSlow(16 << 10)];
+let roomTurn = 0;
+
 /** What a reader accepts. */
 export interface RdbLimits {
   /** Bytes of one string, when it is no longer compressed. */
@@ -22,7 +26,7 @@ export class RdbReader {
   readonly #end: number;
   /** Where the next part begins. */
   at: number;
-  /** The string that `string` has read: a part of what is read from, or a copy of its own. */
+  /** The string that `string` has read: a part of what is read from, or a copy, which is good until the string after the next one is read. */
   bytes: Buffer;
   start = 0;
   end = 0;
@@ -111,7 +115,10 @@ export class RdbReader {
     const compressed = this.length();
     const length = this.#checked(this.length());
     const from = this.#take(compressed);
-    this.#give(lzfExpand(this.#buffer, from, this.at, length));
+    roomTurn ^= 1;
+    this.bytes = lzfExpand(this.#buffer, from, this.at, length, rooms[roomTurn]);
+    this.start = 0;
+    this.end = length;
   }
 
   /** A score as eight bytes. */
