@@ -204,6 +204,27 @@ t.test('index: as a Map, growing to many tables and shrinking back', async (t) =
   t.throws(() => index.remove(spread(200), 7), /no such entry/);
 });
 
+t.test('index: room that is made beforehand is enough, whatever comes then', async (t) => {
+  for (const [reserved, many] of [
+    [200_000, 200_000],
+    [500_000, 50],
+    [10_000, 100_000],
+  ]) {
+    const numbers = new Numbers(spread);
+    const { index } = numbers;
+    index.reserve(reserved);
+    const bytes = index.reservedBytes;
+    for (let i = 1; i <= many; i++) index.insert(spread(i), i);
+    if (many <= reserved) t.ok(index.reservedBytes < bytes * 1.1, `${reserved} and no more`);
+    index.reserve(1_000_000);
+    for (let i = 1; i <= many; i += 7) if (numbers.find(i) !== i) t.fail(`${i} is not found`);
+    const seen = scanAll(index);
+    t.same([seen.length, new Set(seen).size], [many, many]);
+    for (let i = 1; i <= many; i++) index.remove(spread(i), i);
+    t.same(scanAll(index), []);
+  }
+});
+
 t.test('index: hashes that do not spread are slow but right', async (t) => {
   for (const hash of [() => 0, () => -1, (number: number) => number & 3, (number: number) => number << 20]) {
     const random = seededRandom(seed);
