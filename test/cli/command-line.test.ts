@@ -43,7 +43,7 @@ t.test('exit codes and errors', async (t) => {
       1,
       /^ringside: --cacert \/none\/ca\.crt cannot be used: ENOENT/,
     ],
-    [['node', '--standalone', '--save', '900 1'], 2, /--save 900 1 comes in a later release/],
+    [['node', '--standalone', '--save', '900'], 2, /--save: `node\.save` must be `seconds changes`/],
     [['node', '--standalone', '--appendfsync', 'always'], 2, /--appendfsync always comes in a later release/],
     [
       ['node', '--standalone', '--maxmemory-policy', 'newest'],
