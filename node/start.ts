@@ -7,11 +7,14 @@ import { Controller } from './cluster/controller.ts';
 import { NodeFiles } from './cluster/node-files.ts';
 import { addNodeMetrics } from './metrics.ts';
 import { buildNode, type NodeDeps, type NodeParts } from './node.ts';
+import { ProcessOverhead } from './process-overhead.ts';
 import { LeaderLink } from './replication/leader-link.ts';
 import { Replayer } from './replication/replayer.ts';
 import type { RateSample } from './stats.ts';
 
 const SECOND_MS = 1000;
+/** How often the process is asked for its resident size, which takes some 20 us. */
+const OVERHEAD_SAMPLE_MS = 100;
 /** What a closing node gives its clients to read their last replies. */
 const CLOSE_GRACE_MS = 500;
 
@@ -178,6 +181,7 @@ async function attach(
 function startTimers({ config, services, databases, executor, resp }: NodeParts): NodeJS.Timeout[] {
   const { pingMs, timeoutMs } = config.node.replication;
   const { followers, clock, stats, watch } = services;
+  const overhead = new ProcessOverhead(process.memoryUsage.rss());
   let counted: RateSample = { commands: 0, inputBytes: 0, outputBytes: 0 };
   return [
     setInterval(() => {
@@ -198,6 +202,12 @@ function startTimers({ config, services, databases, executor, resp }: NodeParts)
       if (sweepPurges(databases, clock)) followers.wake();
     }, SWEEP_MS),
     setInterval(() => followers.askForLease(), pingMs),
+    setInterval(() => {
+      const { log } = databases.data;
+      const backlogBytes = log.active ? log.end - log.start : 0;
+      overhead.sample(process.memoryUsage.rss(), databases.chargedBytes + backlogBytes);
+      databases.overheadBytes = overhead.bytes;
+    }, OVERHEAD_SAMPLE_MS),
     setInterval(() => {
       resp.closeIdle(timeoutMs);
       counted = stats.sampleRates(counted);
