@@ -10,8 +10,8 @@ export class Databases {
   readonly data: DataSet;
   readonly #newStore: () => Store;
   readonly #keyspaces: (Keyspace | undefined)[];
-  /** Those that have been asked for: every write goes through them. */
-  readonly #made: Keyspace[] = [];
+  /** Those that have been asked for, in the order of their numbers; replaced, never changed. Every write goes through them. */
+  #made: readonly Keyspace[] = [];
   /** What goes where no namespace says otherwise. */
   #policy: MemoryPolicy = 'noeviction';
   #budgetBytes = 0;
@@ -35,7 +35,7 @@ export class Databases {
   #make(index: number): Keyspace {
     const keyspace = new Keyspace(this.#newStore(), this.data, index);
     this.#keyspaces[index] = keyspace;
-    this.#made.push(keyspace);
+    this.#made = [...this.#made, keyspace].sort((a, b) => a.index - b.index);
     const { store } = keyspace;
     store.setEviction(DEFAULT_NAMESPACE, evictionRule(this.#policy), this.#budgetBytes);
     for (const [i, rule] of this.data.namespaces.rules.entries())
@@ -58,8 +58,8 @@ export class Databases {
   }
 
   /** Those that have been asked for, in the order of their numbers. */
-  *all(): Generator<Keyspace> {
-    for (const keyspace of this.#keyspaces) if (keyspace) yield keyspace;
+  all(): readonly Keyspace[] {
+    return this.#made;
   }
 
   /** Swaps the content of two databases. */
