@@ -1,6 +1,6 @@
 import type { ByteView, Slot, Store } from '../store/index.ts';
 
-/** Flags, number of elements, and bytes of the elements, in front of these. */
+/** Whether it is outgrown, number of elements, and bytes of the elements, in front of these. */
 const COUNT_AT = 1;
 const USED_AT = 3;
 const HEADER_BYTES = 6;
@@ -61,13 +61,13 @@ export class Packed {
     this.end = this.start + (buffer[used] | (buffer[used + 1] << 8) | (buffer[used + 2] << 16));
   }
 
-  /** Bits that the kind of value gives a meaning to. */
-  get flags(): number {
-    return this.bytes[this.start - HEADER_BYTES];
+  /** Whether it has been beyond a limit of Redis's compact encoding. */
+  get isOutgrown(): boolean {
+    return this.bytes[this.start - HEADER_BYTES] !== 0;
   }
 
-  set flags(flags: number) {
-    this.bytes[this.start - HEADER_BYTES] = flags;
+  set isOutgrown(isOutgrown: boolean) {
+    this.bytes[this.start - HEADER_BYTES] = isOutgrown ? 1 : 0;
   }
 
   /** Bytes of all elements. */
@@ -120,12 +120,12 @@ export class Packed {
     if (needed <= room && needed > room - (room >> 2) - MAX_IDLE_BYTES) return;
     const spare = room === 0 ? 0 : Math.min(needed >> 1, MAX_SPARE_BYTES) + (needed >> 3);
     const length = (needed + spare + STEP_BYTES - 1) & -STEP_BYTES;
-    const { count, flags } = this;
+    const { count, isOutgrown } = this;
     this.slot = this.#store!.resizePacked(this.slot, length);
     this.#store!.view(this.slot, view);
     this.#readHeader();
     this.count = count;
-    this.flags = flags;
+    this.isOutgrown = isOutgrown;
   }
 }
 
