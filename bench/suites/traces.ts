@@ -20,6 +20,8 @@ const policies: readonly (readonly [SimulatedPolicy, MemoryPolicy])[] = [
   ['lfu', 'allkeys-lfu'],
   ['s3-fifo', 'allkeys-s3-fifo'],
   ['ttl', 'volatile-ttl'],
+  ['random', 'allkeys-random'],
+  ['noeviction', 'noeviction'],
 ];
 /** The traces know no times to live: for `ttl`, keys get a minute, ten or an hour, and a request comes every 10 ms. */
 const TTLS_MS = [60_000, 600_000, 3_600_000];

@@ -117,6 +117,7 @@ export class Compactor<Owner> {
     this.#leaveTarget();
     const made = this.#log.createSegment(source.queue, source.older, Math.max(size, this.#bytesLeft(source)));
     made.isPinned = true;
+    made.born = source.born;
     this.#target = made;
     return made;
   }

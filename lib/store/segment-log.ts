@@ -6,6 +6,8 @@ const SEGMENT_BITS = 22;
 const MIN_SEGMENT_BYTES = 16 << 10;
 /** A record larger than this part of a segment has a segment of its own, so that little is lost at the ends of the shared ones. */
 const OWN_SHIFT = 2;
+/** One that is larger than this part of its queue stays behind all that came before it; others may pass those of the open segment. */
+const ORDER_SHIFT = 6;
 /** The room of an emptied open segment is given back from this size on. */
 const KEPT_BYTES = 256 << 10;
 
@@ -133,6 +135,7 @@ export class SegmentLog<Owner> {
     const id = this.#freeOwnIds.pop() ?? this.#own.length;
     const segment = new Segment(id, queue, Buffer.allocUnsafeSlow(size), true);
     this.#own[id] = segment;
+    if (size > queue.live >>> ORDER_SHIFT) this.close(queue);
     // Before the open segment, so that that one stays the newest.
     queue.insertAfter(queue.open === null ? queue.newest : queue.open.older, segment);
     return segment;
@@ -143,6 +146,8 @@ export class SegmentLog<Owner> {
     const at = segment.end;
     segment.end = at + size;
     segment.queue.live += size;
+    // What a compaction writes is not new.
+    if (!segment.isPinned) segment.queue.taken += size;
     this.live += size;
     this.taken += size;
     return this.refOf(segment, at);
@@ -166,6 +171,7 @@ export class SegmentLog<Owner> {
       this.dead -= more;
     }
     segment.queue.live += more;
+    segment.queue.taken += more;
     this.live += more;
     this.taken += more;
     return true;
@@ -305,6 +311,12 @@ export class SegmentLog<Owner> {
     while (at < end && (bytes[at] & FILLER_BIT) !== 0) at += fillerSize(bytes, at, this.unitShift);
     segment.walked = at;
     return at < end ? at : -1;
+  }
+
+  /** Bytes of records that came to the end of its queue with or after the record at `ref`; after a compaction about so many. */
+  ageOf(ref: number): number {
+    const segment = this.segmentOf(ref);
+    return segment.queue.taken - segment.born - this.offsetOf(ref);
   }
 
   sizeOf(ref: number): number {

@@ -380,7 +380,9 @@ t.test('ghosts: remembers about what a queue of so many bytes holds', async (t) 
     if (ghosts.take(random.u32() | 0)) wrong++;
   }
   t.ok(wrong < asked / 50, `${wrong} of ${asked} answers are wrong`);
+  t.ok(ghosts.heldBytes <= windowBytes && ghosts.heldBytes > 0.98 * windowBytes, `${ghosts.heldBytes} bytes`);
   t.ok(ghosts.reservedBytes < 3e6, `${ghosts.reservedBytes} bytes`);
   ghosts.clear();
   t.equal(ghosts.take(queue[oldest].hash), false);
+  t.equal(ghosts.heldBytes, 0);
 });
