@@ -26,6 +26,7 @@ import {
 import { makeRoom, memoryRefusal } from './memory-limit.ts';
 import type { KeyWait } from './server/blocked.ts';
 import { type Client, TRACKING } from './server/client.ts';
+import type { Debt } from './server/client-registry.ts';
 import { ReplyWriter } from './server/reply-writer.ts';
 import type { NodeServices } from './services.ts';
 import { endTransaction, type Transaction } from './transactions/transaction.ts';
@@ -35,6 +36,7 @@ const READONLY = errorCatalogue.read_only.resp;
 const LOADING = errorCatalogue.loading.resp;
 const NOREPLICAS = errorCatalogue.no_replicas.resp;
 const OOM = errorCatalogue.out_of_memory.resp;
+const PAUSED = 'ERR Writes are paused: keys that have reached the target are still here too';
 const ABORTED = 'EXECABORT Transaction discarded because of previous errors.';
 
 /**
@@ -70,6 +72,7 @@ export class Executor {
       node,
       client: null as unknown as Client,
     };
+    node.aside.change = (client, ackTimeoutMs, change) => this.#changeAside(client, ackTimeoutMs, change);
     const byId = handlersById();
     byId[EXEC] = (context, _args, reply) => this.#exec(context.client, reply as ReplyWriter);
     this.#handlers = byId;
@@ -197,6 +200,28 @@ export class Executor {
     this.#node.watch.served(spec, client, wait.args, this.#node.clock.monotonicMs() - startedMs);
     this.#owe(before);
     return true;
+  }
+
+  #changeAside(client: Client, ackTimeoutMs: number, change: () => void): Debt | string {
+    const { observers, followers, pause } = this.#node;
+    this.beginTurn();
+    const refusal = pause.mode === 'none' ? this.#refusalByRole(client, ackTimeoutMs) : PAUSED;
+    if (refusal !== null) return refusal;
+    const { log } = this.#data;
+    const before = log.end;
+    observers.begin(client);
+    log.beginUnit();
+    try {
+      change();
+    } finally {
+      log.endUnit();
+    }
+    this.#owe(before);
+    client.writeOffset = log.end;
+    observers.settle();
+    if (log.active) followers.wake();
+    const { needsLease, followerTimeoutMs } = this;
+    return { needsLease, followerTimeoutMs, offset: log.end };
   }
 
   /** Null when the command ran; else why it did not. */

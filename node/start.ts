@@ -40,7 +40,10 @@ export async function startNode(config: Config, deps: NodeDeps): Promise<Running
   const parts = buildNode(config, deps);
   addNodeMetrics(parts.metrics, parts);
   const controller = buildController(parts);
-  const closers: (() => void | Promise<void>)[] = [() => parts.tls?.close()];
+  const closers: (() => void | Promise<void>)[] = [
+    () => parts.tls?.close(),
+    () => parts.services.migrations.close(),
+  ];
   try {
     const listening = await parts.resp.listen();
     closers.push(() => parts.resp.close(CLOSE_GRACE_MS));
