@@ -134,9 +134,12 @@ function store(keyspace: Keyspace, args: Args, keyAt: number, values: readonly (
   const end = args.end(keyAt);
   const former = keyspace.write(buffer, start, end);
   if (values.length === 0) {
-    if (former === 0) return;
-    keyspace.remove(former);
-    notify(keyspace, NOTIFY_GENERIC, 'del', args, keyAt);
+    if (former === 0) {
+      keyspace.voidLease(buffer, start, end);
+    } else {
+      keyspace.remove(former);
+      notify(keyspace, NOTIFY_GENERIC, 'del', args, keyAt);
+    }
     return;
   }
   if (former !== 0) keyspace.replace(former);

@@ -137,9 +137,12 @@ function replaceKey(keyspace: Keyspace, args: Args, members: ByteList): boolean 
   const [buffer, start, end] = [args.buffer, args.start(1), args.end(1)];
   const former = keyspace.find(buffer, start, end);
   if (members.count === 0) {
-    if (former === 0) return false;
-    keyspace.remove(former);
-    notify(keyspace, NOTIFY_GENERIC, 'del', args);
+    if (former === 0) {
+      keyspace.voidLease(buffer, start, end);
+    } else {
+      keyspace.remove(former);
+      notify(keyspace, NOTIFY_GENERIC, 'del', args);
+    }
     return false;
   }
   if (former !== 0) keyspace.replace(former);

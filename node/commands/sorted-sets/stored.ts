@@ -56,6 +56,8 @@ export function storeMembers(
     if (old !== 0) {
       keyspace.remove(old);
       keyspace.notify(NOTIFY_GENERIC, 'del', buffer, start, end);
+    } else {
+      keyspace.voidLease(buffer, start, end);
     }
     reply.integer(0);
     return;
