@@ -4,6 +4,8 @@ import { Segment, SegmentQueue } from './segment.ts';
 /** Bits of an offset inside a segment: segments have at most 4 MiB. */
 const SEGMENT_BITS = 22;
 const MIN_SEGMENT_BYTES = 16 << 10;
+/** While there is little, segments are about this part of it: a compaction finds more idle in the worst of many than in the worst of few. */
+const SEGMENT_PARTS = 32;
 /** A record larger than this part of a segment has a segment of its own, so that little is lost at the ends of the shared ones. */
 const OWN_SHIFT = 2;
 /** One that is larger than this part of its queue stays behind all that came before it; others may pass those of the open segment. */
@@ -110,14 +112,15 @@ export class SegmentLog<Owner> {
     const { open } = queue;
     if (open !== null && open.end + size <= open.bytes.length) return open;
     this.close(queue);
-    const segment = this.createSegment(queue, queue.newest, Math.max(size, this.#nextBytes(queue)));
+    const segment = this.createSegment(queue, queue.newest, Math.max(size, this.sharedBytesOf(queue)));
     queue.open = segment;
     return segment;
   }
 
-  #nextBytes(queue: SegmentQueue<Owner>): number {
+  /** Bytes of the next segment for many records of the queue. */
+  sharedBytesOf(queue: SegmentQueue<Owner>): number {
     let bytes = MIN_SEGMENT_BYTES;
-    while (bytes < queue.live && bytes < this.segmentBytes) bytes *= 2;
+    while (bytes < queue.live / SEGMENT_PARTS && bytes < this.segmentBytes) bytes *= 2;
     return bytes;
   }
 
