@@ -536,6 +536,8 @@ t.test('namespaces', async (t) => {
       ['INCRBY', 's:n', '1'],
       ['INCRBYFLOAT', 's:n', '1'],
       ['ZINCRBY', 's:z', '1', eleven],
+      ['HINCRBY', 's:hash', eleven, '1'],
+      ['HINCRBYFLOAT', 's:hash', eleven, '1'],
       ['GEOADD', 's:z', '1', '1', 'x', '13.361389338970184', '38.115556', eleven],
       ['ZADD', 's:z', 'NX', '1', 'x', '1.2345678901234', eleven],
       ['LINSERT', 's:l', 'BEFORE', 'x', eleven],
