@@ -86,11 +86,11 @@ const percent = (ratio: number) => (100 * ratio).toFixed(2).padStart(6);
 function hitRatioRow({ trace, part, maxBytes, policy, node, reference }: HitRatios): string {
   const size = `${(maxBytes / 2 ** 20).toFixed(1)} MiB`.padStart(10);
   const share = `${(100 * part).toFixed(0)} %`.padStart(5);
-  return `${trace.padEnd(13)} ${size} ${share}  ${policy.padEnd(8)} ${percent(node)} ${percent(reference)}`;
+  return `${trace.padEnd(13)} ${size} ${share}  ${policy.padEnd(10)} ${percent(node)} ${percent(reference)}`;
 }
 
 async function runTraces(isJson: boolean): Promise<void> {
-  if (!isJson) process.stdout.write('trace         cache size           policy     node    ref  (% hits)\n');
+  if (!isJson) process.stdout.write('trace         cache size  part  policy       node    ref  (% hits)\n');
   for await (const result of traceHitRatios())
     process.stdout.write(`${isJson ? JSON.stringify(result) : hitRatioRow(result)}\n`);
 }
