@@ -356,6 +356,22 @@ t.test('rings: what was appended comes out in order', async (t) => {
   t.same(order, [2, 4]);
 });
 
+t.test('log: a large record stays behind what came before it; ages are bytes that came later', async (t) => {
+  const numbered = new NumberedLog(2, 64 << 10);
+  const { log, queue } = numbered;
+  const refs = [2000, 2000, 40_000, 2000].map((size, i) => numbered.write(log.roomFor(queue, size), size, i));
+  t.same(
+    refs.map((ref) => log.ageOf(ref)),
+    [46_000, 44_000, 42_000, 2000],
+  );
+  const order: number[] = [];
+  for (let ref = log.oldest(queue); ref !== 0; ref = log.oldest(queue)) {
+    order.push(numbered.numberAt(ref));
+    log.free(ref, log.sizeOf(ref));
+  }
+  t.same(order, [0, 1, 2, 3]);
+});
+
 t.test('ghosts: remembers about what a queue of so many bytes holds', async (t) => {
   const random = seededRandom(seed);
   const ghosts = new GhostTable();

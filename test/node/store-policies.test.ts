@@ -226,6 +226,30 @@ t.test('s3-fifo hits as often as its obvious form', async (t) => {
   }
 });
 
+t.test('s3-fifo turns to new keys that are asked for in turn, though all it holds was used', async (t) => {
+  const capacity = 1000;
+  const numbered = new Numbered({ policy: 's3-fifo', volatileOnly: false });
+  const { store } = numbered;
+  const round = (from: number, to: number) => {
+    let hits = 0;
+    for (let number = from; number < to; number++) {
+      const slot = numbered.find(number);
+      if (slot !== 0) {
+        store.touch(slot);
+        hits++;
+        continue;
+      }
+      while (store.size >= capacity) numbered.evict();
+      numbered.add(number);
+    }
+    return hits / (to - from);
+  };
+  for (let i = 0; i < 4; i++) round(0, capacity);
+  const ratios = Array.from({ length: 8 }, () => round(5000, 5000 + 0.6 * capacity));
+  t.equal(ratios[0], 0);
+  t.ok(ratios[7] > 0.95, ratios.join(' '));
+});
+
 t.test(
   'a policy may change: what it does not know yet is oldest, and is made known little by little',
   async (t) => {
