@@ -1,6 +1,8 @@
 const MIB = 2 ** 20;
-/** A smaller figure counts for this part of what is taken to be the overhead; a larger one at once. */
-const FADE_PART = 1 / 32;
+/** By how much one sample raises what is taken to be the overhead, at most: as much as can be evicted within some milliseconds. */
+const MOST_RISE_BYTES = MIB;
+/** By which part of the difference a smaller one lowers it. */
+const FADE_PART = 1 / 128;
 /** Of the budget beyond the first figure, the process may take the part of the second one from the data. */
 const SPARED_BYTES = 128 * MIB;
 const MOST_PART = 1 / 4;
@@ -22,7 +24,8 @@ export class ProcessOverhead {
   /** `residentBytes`: the present size of the process; `accountedBytes`: what its data and buffers are known to take of it. */
   sample(residentBytes: number, accountedBytes: number): void {
     const beside = Math.max(0, residentBytes - this.#startBytes - accountedBytes);
-    this.bytes = Math.max(beside, this.bytes + (beside - this.bytes) * FADE_PART);
+    const more = beside - this.bytes;
+    this.bytes += more > 0 ? Math.min(more, MOST_RISE_BYTES) : more * FADE_PART;
   }
 }
 

@@ -14,7 +14,7 @@ import type { RateSample } from './stats.ts';
 
 const SECOND_MS = 1000;
 /** How often the process is asked for its resident size, which takes some 20 us. */
-const OVERHEAD_SAMPLE_MS = 100;
+const OVERHEAD_SAMPLE_MS = 20;
 /** What a closing node gives its clients to read their last replies. */
 const CLOSE_GRACE_MS = 500;
 
