@@ -1,3 +1,4 @@
+import type { Clock } from '../../lib/base/index.ts';
 import { type Args, RespWriter } from '../../lib/codec/resp/index.ts';
 import type { Version } from '../cache/index.ts';
 import type { Databases } from '../databases.ts';
@@ -6,9 +7,11 @@ import type { Slot } from '../store/index.ts';
 import type { Dice } from '../values/index.ts';
 import type { CommandContext } from './command.ts';
 
-/** A part of a reply ends with whichever is reached first: a few milliseconds for the slowest values. */
-const PART_CHOICES = 2000;
+/** A part of a reply ends with whichever is reached first. */
+const PART_MS = 3;
 const PART_BYTES = 256 * 1024;
+/** How often the clock is looked at, in members. */
+const LOOK_EVERY = 32;
 /** Where a reply cannot be given in parts, it is cut off above this together with its connection: it would end the process. */
 const MAX_REPLY_BYTES = 256 * 1024 * 1024;
 
@@ -32,29 +35,47 @@ export function answerRepeated(
     client.closing ||= !repeat(times, open(keyspace, slot, reply), reply);
     return;
   }
-  const part = new RespWriter();
-  part.protocol = reply.protocol;
-  const ends = writePart(times, open(keyspace, slot, part), part);
-  const bytes = part.take();
+  const writer = new RespWriter();
+  writer.protocol = reply.protocol;
+  const ends: number[] = [];
+  const choose = open(keyspace, slot, writer);
+  const part = new Part(node.clock, writer);
+  do {
+    choose();
+    ends.push(writer.length);
+  } while (ends.length < times && !part.isOver());
+  const bytes = writer.take();
   reply.raw(bytes, 0, bytes.length);
   if (ends.length === times) return;
   const left = times - ends.length;
   const { store, index } = keyspace;
   const version = { high: store.versionHigh(slot), low: store.versionLow(slot) };
   const first = { bytes, ends, left, open, key: args.copy(1), version };
-  const rest = new RestOfChoices(databases, index, node.random, first);
-  client.unfinished = (writer) => rest.write(writer);
+  const rest = new RestOfChoices(databases, index, node, first);
+  client.unfinished = (to) => rest.write(to);
 }
 
-/** Writes as many members as there may be in a part, at most `times`; returns where each ends. */
-function writePart(times: number, choose: () => void, part: RespWriter): number[] {
-  const ends: number[] = [];
-  const most = Math.min(times, PART_CHOICES);
-  while (ends.length < most && part.length < PART_BYTES) {
-    choose();
-    ends.push(part.length);
+/** Says when so much has been written in one go that others must have their turn. */
+class Part {
+  readonly #clock: Clock;
+  readonly #reply: RespWriter;
+  readonly #startedMs: number;
+  readonly #offset: number;
+  #members = 0;
+
+  constructor(clock: Clock, reply: RespWriter) {
+    this.#clock = clock;
+    this.#reply = reply;
+    this.#startedMs = clock.monotonicMs();
+    this.#offset = reply.length;
   }
-  return ends;
+
+  /** To be asked behind each member. */
+  isOver(): boolean {
+    if (this.#reply.length - this.#offset >= PART_BYTES) return true;
+    if (++this.#members % LOOK_EVERY !== 0) return false;
+    return this.#clock.monotonicMs() - this.#startedMs >= PART_MS;
+  }
 }
 
 /** Writes all members at once; false when they became too many. */
@@ -79,17 +100,23 @@ interface FirstPart {
   readonly version: Version;
 }
 
+/** What it takes of the node. */
+interface Means {
+  readonly clock: Clock;
+  readonly random: Dice;
+}
+
 class RestOfChoices {
   readonly #databases: Databases;
   readonly #database: number;
-  readonly #dice: Dice;
+  readonly #node: Means;
   readonly #first: FirstPart;
   #left: number;
 
-  constructor(databases: Databases, database: number, dice: Dice, first: FirstPart) {
+  constructor(databases: Databases, database: number, node: Means, first: FirstPart) {
     this.#databases = databases;
     this.#database = database;
-    this.#dice = dice;
+    this.#node = node;
     this.#first = first;
     this.#left = first.left;
   }
@@ -97,11 +124,11 @@ class RestOfChoices {
   /** Writes the next part; returns whether there is more. */
   write(reply: RespWriter): boolean {
     const choose = this.#choice(reply);
-    const offset = reply.length;
-    for (let i = 0; i < PART_CHOICES && this.#left > 0 && reply.length - offset < PART_BYTES; i++) {
+    const part = new Part(this.#node.clock, reply);
+    do {
       choose();
       this.#left--;
-    }
+    } while (this.#left > 0 && !part.isOver());
     return this.#left > 0;
   }
 
@@ -114,7 +141,7 @@ class RestOfChoices {
     if (slot !== 0 && store.versionLow(slot) === version.low && store.versionHigh(slot) === version.high)
       return open(keyspace, slot, reply);
     return () => {
-      const i = this.#dice.int(ends.length);
+      const i = this.#node.random.int(ends.length);
       reply.raw(bytes, i === 0 ? 0 : ends[i - 1], ends[i]);
     };
   }
