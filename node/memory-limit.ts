@@ -53,6 +53,14 @@ export function makeRoom(
   return true;
 }
 
+/** Whether entries take more than the node's budget leaves them. */
+export function isOverBudget(
+  databases: Databases,
+  { maxMemoryBytes }: Pick<Settings, 'maxMemoryBytes'>,
+): boolean {
+  return maxMemoryBytes > 0 && databases.chargedBytes > dataBudget(maxMemoryBytes, databases.overheadBytes);
+}
+
 /**
  * How many bytes may lie idle, as a share of what lives: a quarter while there is room, since winning them back takes time, and less and less
  * (down to a fourteenth) when the budget (0: none) is about to be used up.

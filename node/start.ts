@@ -5,6 +5,7 @@ import { listenAdmin } from './admin.ts';
 import { SWEEP_MS, sweepPurges } from './cache/index.ts';
 import { Controller } from './cluster/controller.ts';
 import { NodeFiles } from './cluster/node-files.ts';
+import { isOverBudget } from './memory-limit.ts';
 import { addNodeMetrics } from './metrics.ts';
 import { buildNode, type NodeDeps, type NodeParts } from './node.ts';
 import { ProcessOverhead } from './process-overhead.ts';
@@ -13,6 +14,8 @@ import { Replayer } from './replication/replayer.ts';
 import type { RateSample } from './stats.ts';
 
 const SECOND_MS = 1000;
+/** How long the timer may evict at a time. */
+const EVICTION_BUDGET_MS = 5;
 /** How often the process is asked for its resident size, which takes some 20 us. */
 const OVERHEAD_SAMPLE_MS = 20;
 /** What a closing node gives its clients to read their last replies. */
@@ -181,6 +184,22 @@ async function attach(
   };
 }
 
+/** Turns of nobody's: what a smaller budget leaves no room for goes without waiting for a command. */
+function evictForAWhile({
+  services,
+  databases,
+  executor,
+}: Pick<NodeParts, 'services' | 'databases' | 'executor'>) {
+  const { clock, settings } = services;
+  const endMs = clock.monotonicMs() + EVICTION_BUDGET_MS;
+  for (;;) {
+    const before = databases.chargedBytes;
+    executor.beginTurn();
+    const isGettingLess = databases.chargedBytes < before && isOverBudget(databases, settings);
+    if (!isGettingLess || clock.monotonicMs() >= endMs) return;
+  }
+}
+
 function startTimers({ config, services, databases, executor, resp }: NodeParts): NodeJS.Timeout[] {
   const { pingMs, timeoutMs } = config.node.replication;
   const { followers, clock, stats, watch } = services;
@@ -197,8 +216,7 @@ function startTimers({ config, services, databases, executor, resp }: NodeParts)
       if (removed > 0) followers.wake();
     }, EXPIRY_CYCLE_MS),
     setInterval(() => {
-      // A turn of nobody's: what a smaller budget leaves no room for goes without waiting for a command.
-      executor.beginTurn();
+      evictForAWhile({ services, databases, executor });
       followers.wake();
     }, EXPIRY_CYCLE_MS),
     setInterval(() => {

@@ -1,5 +1,6 @@
 import { FILLER_BIT, fillerSize, writeFiller } from './filler.ts';
 import { Segment, SegmentQueue } from './segment.ts';
+import { SegmentMemory } from './segment-memory.ts';
 
 /** Bits of an offset inside a segment: segments have at most 4 MiB. */
 const SEGMENT_BITS = 22;
@@ -15,6 +16,8 @@ const KEPT_BYTES = 256 << 10;
 
 /** Segments that one call gives back to the system, each of which takes up to 0.2 ms. */
 const DISCARDS_PER_CALL = 8;
+
+const NO_BYTES = Buffer.alloc(0);
 
 /** What the log must know of the records in it. The first byte of a record is below 0x80, and none is shorter than 6 bytes. */
 export interface RecordFormat {
@@ -45,6 +48,7 @@ export class SegmentLog<Owner> {
   readonly #unitMask: number;
   readonly #maxSegments: number;
   readonly #format: RecordFormat;
+  readonly #memory = new SegmentMemory();
   readonly #segments: (Segment<Owner> | null)[] = [null];
   readonly #own: (Segment<Owner> | null)[] = [null];
   readonly #freeIds: number[] = [];
@@ -73,7 +77,7 @@ export class SegmentLog<Owner> {
 
   /** Bytes of memory that have been written to; what is above `live` lies idle. */
   get reservedBytes(): number {
-    return this.live + this.dead + this.#clearedBytes;
+    return this.live + this.dead + this.#clearedBytes + this.#memory.keptBytes;
   }
 
   /** Few segment numbers are left: nothing more should be added. */
@@ -128,7 +132,7 @@ export class SegmentLog<Owner> {
   createSegment(queue: SegmentQueue<Owner>, older: Segment<Owner> | null, bytes: number): Segment<Owner> {
     const id = this.#freeIds.pop() ?? this.#segments.length;
     if (id >= this.#maxSegments) throw new Error('the store has no addresses left');
-    const segment = new Segment(id, queue, Buffer.allocUnsafeSlow(bytes), false);
+    const segment = new Segment(id, queue, this.#memory.take(bytes), false);
     this.#segments[id] = segment;
     queue.insertAfter(older, segment);
     return segment;
@@ -136,7 +140,7 @@ export class SegmentLog<Owner> {
 
   #createOwn(queue: SegmentQueue<Owner>, size: number): Segment<Owner> {
     const id = this.#freeOwnIds.pop() ?? this.#own.length;
-    const segment = new Segment(id, queue, Buffer.allocUnsafeSlow(size), true);
+    const segment = new Segment(id, queue, this.#memory.take(size), true);
     this.#own[id] = segment;
     if (size > queue.live >>> ORDER_SHIFT) this.close(queue);
     // Before the open segment, so that that one stays the newest.
@@ -220,10 +224,16 @@ export class SegmentLog<Owner> {
     if (segment.dead === segment.end) this.emptied(segment);
   }
 
+  /** Gives the memory back; whoever still refers to the segment must not keep it. */
+  #free(segment: Segment<Owner>): void {
+    this.#memory.release(segment.bytes);
+    segment.bytes = NO_BYTES;
+  }
+
   /** Of a large record only the forwarding filler stays. */
   #vacate(segment: Segment<Owner>, size: number, to: number): void {
-    discard(segment.bytes);
-    segment.bytes = Buffer.alloc(16);
+    this.#memory.release(segment.bytes);
+    segment.bytes = this.#memory.take(16);
     segment.end = 0;
     writeFiller(segment.bytes, 0, size, this.unitShift, to);
     this.#emptied.push(segment);
@@ -244,8 +254,13 @@ export class SegmentLog<Owner> {
   #discardCleared(): void {
     for (const segment of this.#cleared.splice(-DISCARDS_PER_CALL)) {
       this.#clearedBytes -= segment.end;
-      discard(segment.bytes);
+      this.#free(segment);
     }
+  }
+
+  /** To be called from time to time, so that memory that was let go comes back to the system. */
+  tendMemory(): void {
+    this.#memory.tend();
   }
 
   /** Gives back open segments too when they hold nothing. */
@@ -266,7 +281,7 @@ export class SegmentLog<Owner> {
   #release(segment: Segment<Owner>): void {
     this.dead -= segment.dead;
     segment.queue.remove(segment);
-    discard(segment.bytes);
+    this.#free(segment);
     if (segment.isOwn) {
       this.#own[segment.id] = null;
       this.#freeOwnIds.push(segment.id);
@@ -325,9 +340,4 @@ export class SegmentLog<Owner> {
   sizeOf(ref: number): number {
     return this.#format.sizeAt(this.segmentOf(ref).bytes, this.offsetOf(ref));
   }
-}
-
-/** Gives the memory back now rather than at some garbage collection. */
-function discard(bytes: Buffer): void {
-  (bytes.buffer as ArrayBuffer).transfer(0);
 }

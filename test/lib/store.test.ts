@@ -16,6 +16,7 @@ import {
   unlink,
   writeWord,
 } from '../../lib/store/index.ts';
+import { SegmentMemory } from '../../lib/store/segment-memory.ts';
 
 /* The parts of the store, each beside the obvious one. */
 
@@ -370,6 +371,29 @@ t.test('log: a large record stays behind what came before it; ages are bytes tha
     log.free(ref, log.sizeOf(ref));
   }
   t.same(order, [0, 1, 2, 3]);
+});
+
+t.test('memory: what is released is used again, and little of it is kept', async (t) => {
+  const memory = new SegmentMemory();
+  const size = 1 << 20;
+  const pieces = Array.from({ length: 256 }, () => memory.take(size));
+  t.ok(
+    pieces.every(({ buffer, length }) => buffer instanceof SharedArrayBuffer && length === size),
+    'what makes it grow is not in the accounts of V8',
+  );
+  const first = pieces.pop()!;
+  memory.release(first);
+  t.equal(memory.keptBytes, size);
+  t.equal(memory.take(size).buffer, first.buffer);
+  t.equal(memory.keptBytes, 0);
+  const small = memory.take(5000);
+  t.ok(small.buffer instanceof ArrayBuffer, 'what would add up to little');
+  memory.release(small);
+  t.equal(small.length, 0, 'is given back at once');
+  for (const piece of pieces.splice(0, 100)) memory.release(piece);
+  t.ok(memory.keptBytes <= (155 * size) / 64, `${memory.keptBytes} bytes`);
+  for (let i = 0; i < 3; i++) memory.take(size);
+  t.ok(memory.take(size).buffer instanceof ArrayBuffer, 'what only fills it up again');
 });
 
 t.test('ghosts: remembers about what a queue of so many bytes holds', async (t) => {
