@@ -1,8 +1,10 @@
 /** Smaller pieces do not add up to enough. */
-const LEAST_SHARED_BYTES = 256 << 10;
+const LEAST_SHARED_BYTES = 1 << 20;
 /** So much is kept for reuse, and so much may wait for a collection: a part of what is in use, but at least so many bytes. */
 const IDLE_PARTS = 64;
-const LEAST_IDLE_BYTES = 512 << 10;
+const LEAST_IDLE_BYTES = 8 << 20;
+/** And never more is kept than this part of what is in use. */
+const MOST_KEPT_PART = 1 / 8;
 /** More than V8 lets anybody allocate beside its heap before it collects. Never touched, so it takes no memory. */
 const NUDGE_BYTES = 128 << 20;
 
@@ -58,11 +60,12 @@ export class SegmentMemory {
     if (this.#used < this.#most / 2) this.#most = this.#used;
     if (buffer instanceof ArrayBuffer) {
       buffer.transfer(0);
-      return;
+    } else {
+      this.#kept.push(buffer);
+      this.#keptBytes += buffer.byteLength;
     }
-    this.#kept.push(buffer);
-    this.#keptBytes += buffer.byteLength;
-    while (this.#keptBytes > this.#allowance) this.#letGo();
+    const most = Math.min(this.#used * MOST_KEPT_PART, this.#allowance);
+    while (this.#keptBytes > most) this.#letGo();
   }
 
   get #allowance(): number {
