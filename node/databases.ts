@@ -120,7 +120,7 @@ export class Databases {
 
   /** How many bytes may lie idle in each store, as a share of what lives there. */
   set idleShare(share: number) {
-    for (const keyspace of this.#keyspaces) if (keyspace) keyspace.store.idleShare = share;
+    for (const { store } of this.#made) store.idleShare = share;
   }
 
   /** Number of entries in all databases. */
