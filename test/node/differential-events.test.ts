@@ -1,6 +1,6 @@
 import t, { type Test } from 'tap';
 import { type Random, seededRandom } from '../../lib/base/index.ts';
-import { decodeReply, encodeCommand, ReplyFramer } from '../../lib/codec/resp/index.ts';
+import { decodeReply, encodeCommand } from '../../lib/codec/resp/index.ts';
 import { RawClient } from '../support/raw-client.ts';
 import { hasRedisServer, NO_REDIS, startRedis } from '../support/redis-server.ts';
 import { RespClient } from '../support/resp-client.ts';
@@ -34,7 +34,6 @@ const ordered = (command: Command, events: string[]) =>
 /** A subscriber that hears of all events. */
 class Listener {
   readonly #client: RespClient;
-  readonly #framer = new ReplyFramer();
   #events: string[] = [];
   #ofCommands: string[][] = [];
   #wanted = 0;
@@ -42,13 +41,8 @@ class Listener {
 
   constructor(address: string) {
     this.#client = new RespClient(address);
-    this.#client.socket.removeAllListeners('data');
-    this.#client.socket.on('data', (chunk: Buffer) => {
-      this.#framer.push(chunk);
-      while (this.#framer.next()) {
-        const { buffer, frameStart, frameEnd } = this.#framer;
-        this.#heard(decodeReply(buffer, frameStart, frameEnd) as Buffer[]);
-      }
+    this.#client.readFrames((buffer, start, end) => {
+      this.#heard(decodeReply(buffer, start, end) as Buffer[]);
     });
     this.#client.socket.write(encodeCommand('PSUBSCRIBE', '__keyevent@*', MARK));
   }
