@@ -15,6 +15,8 @@ export class Databases {
   /** What goes where no namespace says otherwise. */
   #policy: MemoryPolicy = 'noeviction';
   #budgetBytes = 0;
+  /** As stores were told last; NaN when one has not been. */
+  #idleShare = NaN;
   /** What the process takes beside its data, as last measured; 0 where nobody measures. */
   overheadBytes = 0;
   /** Who else's memory counts against the budget of the node: clients' buffers. What is measured of the process has them in it. */
@@ -35,6 +37,7 @@ export class Databases {
   #make(index: number): Keyspace {
     const keyspace = new Keyspace(this.#newStore(), this.data, index);
     this.#keyspaces[index] = keyspace;
+    this.#idleShare = NaN;
     this.#made = [...this.#made, keyspace].sort((a, b) => a.index - b.index);
     const { store } = keyspace;
     store.setEviction(DEFAULT_NAMESPACE, evictionRule(this.#policy), this.#budgetBytes);
@@ -120,6 +123,8 @@ export class Databases {
 
   /** How many bytes may lie idle in each store, as a share of what lives there. */
   set idleShare(share: number) {
+    if (share === this.#idleShare) return;
+    this.#idleShare = share;
     for (const { store } of this.#made) store.idleShare = share;
   }
 

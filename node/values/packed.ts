@@ -10,9 +10,9 @@ export const MAX_PACKED_COUNT = 0xffff;
 export const MAX_PACKED_BYTES = 8192;
 /** Lengths are multiples of this. */
 const STEP_BYTES = 16;
-/** What has grown once is given room for half as much again, up to this, and an eighth: not each element that is added moves the entry. */
+/** What has grown once is given room for half as much again, up to this, and a quarter: not each element that is added moves the entry. */
 const MAX_SPARE_BYTES = 64;
-/** So much may lie idle, and a quarter of the whole. */
+/** So much may lie idle, and half of the whole. */
 const MAX_IDLE_BYTES = 80;
 
 /**
@@ -117,8 +117,8 @@ export class Packed {
     const view = this.#view;
     const room = view.end - view.start;
     const needed = used + HEADER_BYTES;
-    if (needed <= room && needed > room - (room >> 2) - MAX_IDLE_BYTES) return;
-    const spare = room === 0 ? 0 : Math.min(needed >> 1, MAX_SPARE_BYTES) + (needed >> 3);
+    if (needed <= room && needed > room - (room >> 1) - MAX_IDLE_BYTES) return;
+    const spare = room === 0 ? 0 : Math.min(needed >> 1, MAX_SPARE_BYTES) + (needed >> 2);
     const length = (needed + spare + STEP_BYTES - 1) & -STEP_BYTES;
     const { count, isOutgrown } = this;
     this.slot = this.#store!.resizePacked(this.slot, length);
