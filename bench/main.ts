@@ -1,5 +1,6 @@
 import { parseArgs } from 'node:util';
-import { type MemoryRow, memoryAgainstRedis, type PhaseRow } from './suites/memory.ts';
+import { type MemoryEffort, type MemoryRow, memoryAgainstRedis, type PhaseRow } from './suites/memory.ts';
+import type { BudgetRow } from './suites/memory-budget.ts';
 import { type PersistenceRow, persistenceAgainstRedis } from './suites/persistence.ts';
 import { type Comparison, type Figures, nodeAgainstRedis, proxyAgainstPeers } from './suites/throughput.ts';
 import { type HitRatios, traceHitRatios } from './suites/traces.ts';
@@ -7,7 +8,8 @@ import { typesAgainstRedis } from './suites/types.ts';
 import { isInstalled } from './support/peers.ts';
 
 const usage = `usage: npm run bench -- [node] [types] [proxy] [memory] [persistence] [traces]
-                        [--alternations N] [--seconds S] [--value-bytes N] [--entries N] [--small-entries N] [--json]
+                        [--alternations N] [--seconds S] [--value-bytes N]
+                        [--entries N] [--budgets LIST] [--small-entries N] [--json]
 
   node    ringside node beside redis-server
   types   the same on lists, hashes, sets and sorted sets, one big and many tiny
@@ -21,6 +23,7 @@ const usage = `usage: npm run bench -- [node] [types] [proxy] [memory] [persiste
   --seconds S        length of one turn (default 2)
   --value-bytes N    size of the values (default 3, as redis-benchmark's)
   --entries N        entries of the memory and persistence suites (default 5000000)
+  --budgets LIST     budgets in MiB that a node must keep to (default 512,1024)
   --small-entries N  also fills a node with so many entries of 16 + 8 bytes (default 0)
   --json             one line of JSON for each comparison instead of the table
 `;
@@ -50,7 +53,13 @@ function row({ what, command, pipeline, peer, ours, theirs, ratio }: Comparison)
   ].join(' ');
 }
 
-function memoryRow(row: MemoryRow | PhaseRow): string {
+function budgetRow({ what, server, idleMiB, mostPart, endPart, perSecond }: BudgetRow): string {
+  const grown = `grown by ${mostPart.toFixed(3)} of it at most, ${endPart.toFixed(3)} in the end`;
+  return `${what.padEnd(27)} ${server.padEnd(13)} ${grown}, from ${idleMiB.toFixed(0)} MiB  ${thousands(perSecond)}/s`;
+}
+
+function memoryRow(row: MemoryRow | PhaseRow | BudgetRow): string {
+  if ('budgetMiB' in row) return budgetRow(row);
   const taken =
     'bytesPerEntry' in row
       ? `${row.bytesPerEntry.toFixed(1)} B/entry`.padStart(14)
@@ -68,9 +77,9 @@ function memoryRow(row: MemoryRow | PhaseRow): string {
 }
 
 /** The memory suite, which is long, and reports something else than the others. */
-async function runMemory(entries: number, smallEntries: number, isJson: boolean): Promise<void> {
+async function runMemory(effort: Omit<MemoryEffort, 'progress'>, isJson: boolean): Promise<void> {
   const progress = (line: string) => void process.stderr.write(`${line}\n`);
-  for (const row of await memoryAgainstRedis({ entries, smallEntries, progress }))
+  for (const row of await memoryAgainstRedis({ ...effort, progress }))
     process.stdout.write(`${isJson ? JSON.stringify(row) : memoryRow(row)}\n`);
 }
 
@@ -97,11 +106,11 @@ const percent = (ratio: number) => (100 * ratio).toFixed(2).padStart(6);
 function hitRatioRow({ trace, part, maxBytes, policy, node, reference }: HitRatios): string {
   const size = `${(maxBytes / 2 ** 20).toFixed(1)} MiB`.padStart(10);
   const share = `${(100 * part).toFixed(0)} %`.padStart(5);
-  return `${trace.padEnd(13)} ${size} ${share}  ${policy.padEnd(8)} ${percent(node)} ${percent(reference)}`;
+  return `${trace.padEnd(13)} ${size} ${share}  ${policy.padEnd(10)} ${percent(node)} ${percent(reference)}`;
 }
 
 async function runTraces(isJson: boolean): Promise<void> {
-  if (!isJson) process.stdout.write('trace         cache size           policy     node    ref  (% hits)\n');
+  if (!isJson) process.stdout.write('trace         cache size  part  policy       node    ref  (% hits)\n');
   for await (const result of traceHitRatios())
     process.stdout.write(`${isJson ? JSON.stringify(result) : hitRatioRow(result)}\n`);
 }
@@ -114,6 +123,7 @@ async function main(): Promise<number> {
       seconds: { type: 'string', default: '2' },
       'value-bytes': { type: 'string', default: '3' },
       entries: { type: 'string', default: '5000000' },
+      budgets: { type: 'string', default: '512,1024' },
       'small-entries': { type: 'string', default: '0' },
       json: { type: 'boolean', default: false },
       help: { type: 'boolean', default: false },
@@ -124,6 +134,7 @@ async function main(): Promise<number> {
     (name) => !(name in suites) && !['memory', 'persistence', 'traces'].includes(name),
   );
   const entries = Number(values.entries);
+  const budgetsMiB = values.budgets.split(',').filter(Boolean).map(Number);
   const smallEntries = Number(values['small-entries']);
   const alternations = Number(values.alternations);
   const seconds = Number(values.seconds);
@@ -135,6 +146,7 @@ async function main(): Promise<number> {
     !(seconds > 0) ||
     !(valueBytes >= 1) ||
     !(entries >= 1) ||
+    !budgetsMiB.every((budget) => budget >= 1) ||
     !(smallEntries >= 0)
   ) {
     process.stderr.write(usage);
@@ -148,7 +160,7 @@ async function main(): Promise<number> {
     );
     return 1;
   }
-  if (chosen.includes('memory')) await runMemory(entries, smallEntries, values.json);
+  if (chosen.includes('memory')) await runMemory({ entries, budgetsMiB, smallEntries }, values.json);
   if (chosen.includes('persistence')) await runPersistence(entries, values.json);
   const others = chosen.filter((name) => name in suites) as (keyof typeof suites)[];
   if (others.length === 0) return 0;

@@ -2,6 +2,7 @@ import { AclLog, type Catalogue, type Denial, type User, Users } from '../lib/ac
 import type { Clock } from '../lib/base/index.ts';
 import type { Args } from '../lib/codec/resp/index.ts';
 import {
+  aclCategoryNames,
   type CommandSpec,
   commandIdCount,
   commands,
@@ -152,6 +153,7 @@ function catalogueOf(): Catalogue {
     answered.flatMap((spec) => [spec, ...spec.subcommands]).map((spec) => [spec.name, spec]),
   );
   return {
+    categories: aclCategoryNames,
     commands: answered,
     size: commandIdCount,
     find: (name) => byName.get(lookupCommandPath(Buffer.from(name, 'latin1'), 0, name.length)?.name ?? ''),

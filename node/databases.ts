@@ -10,11 +10,13 @@ export class Databases {
   readonly data: DataSet;
   readonly #newStore: () => Store;
   readonly #keyspaces: (Keyspace | undefined)[];
-  /** Those that have been asked for: every write goes through them. */
-  readonly #made: Keyspace[] = [];
+  /** Those that have been asked for, in the order of their numbers; replaced, never changed. Every write goes through them. */
+  #made: readonly Keyspace[] = [];
   /** What goes where no namespace says otherwise. */
   #policy: MemoryPolicy = 'noeviction';
   #budgetBytes = 0;
+  /** As stores were told last; NaN when one has not been. */
+  #idleShare = NaN;
   /** What the process takes beside its data, as last measured; 0 where nobody measures. */
   overheadBytes = 0;
   /** Who else's memory counts against the budget of the node: clients' buffers. What is measured of the process has them in it. */
@@ -35,7 +37,8 @@ export class Databases {
   #make(index: number): Keyspace {
     const keyspace = new Keyspace(this.#newStore(), this.data, index);
     this.#keyspaces[index] = keyspace;
-    this.#made.push(keyspace);
+    this.#idleShare = NaN;
+    this.#made = [...this.#made, keyspace].sort((a, b) => a.index - b.index);
     const { store } = keyspace;
     store.setEviction(DEFAULT_NAMESPACE, evictionRule(this.#policy), this.#budgetBytes);
     for (const [i, rule] of this.data.namespaces.rules.entries())
@@ -58,8 +61,8 @@ export class Databases {
   }
 
   /** Those that have been asked for, in the order of their numbers. */
-  *all(): Generator<Keyspace> {
-    for (const keyspace of this.#keyspaces) if (keyspace) yield keyspace;
+  all(): readonly Keyspace[] {
+    return this.#made;
   }
 
   /** Swaps the content of two databases. */
@@ -120,7 +123,9 @@ export class Databases {
 
   /** How many bytes may lie idle in each store, as a share of what lives there. */
   set idleShare(share: number) {
-    for (const keyspace of this.#keyspaces) if (keyspace) keyspace.store.idleShare = share;
+    if (share === this.#idleShare) return;
+    this.#idleShare = share;
+    for (const { store } of this.#made) store.idleShare = share;
   }
 
   /** Number of entries in all databases. */

@@ -15,27 +15,17 @@ import type { CommandContext, CommandHandler } from './commands/command.ts';
 import { handlers } from './commands/index.ts';
 import type { DataSet } from './data-set.ts';
 import type { Databases } from './databases.ts';
-import {
-  EXEC,
-  isNeverQueued,
-  lacksReplicas,
-  refusalWhileSubscribed,
-  staleness,
-  waitsForWrites,
-} from './guards.ts';
-import { makeRoom, memoryRefusal } from './memory-limit.ts';
-import { SAVE_FAILED } from './persistence/index.ts';
+import { EXEC, isNeverQueued, refusalWhileSubscribed, waitsForWrites } from './guards.ts';
 import type { KeyWait } from './server/blocked.ts';
 import { type Client, TRACKING } from './server/client.ts';
+import type { Debt } from './server/client-registry.ts';
 import { ReplyWriter } from './server/reply-writer.ts';
 import type { NodeServices } from './services.ts';
 import { endTransaction, type Transaction } from './transactions/transaction.ts';
+import { WriteRules } from './write-rules.ts';
 
 const NOAUTH = errorCatalogue.unauthorized.resp;
-const READONLY = errorCatalogue.read_only.resp;
 const LOADING = errorCatalogue.loading.resp;
-const NOREPLICAS = errorCatalogue.no_replicas.resp;
-const OOM = errorCatalogue.out_of_memory.resp;
 const NOT_IN_TRANSACTION = 'ERR Command not allowed inside a transaction';
 const ABORTED = 'EXECABORT Transaction discarded because of previous errors.';
 
@@ -50,13 +40,11 @@ export class Executor {
   readonly #node: NodeServices;
   readonly #databases: Databases;
   readonly #data: DataSet;
+  readonly #rules: WriteRules;
   readonly #handlers: readonly (CommandHandler | undefined)[];
   /** The command under way; undefined when it is unknown. */
   #spec: CommandSpec | undefined;
   #nowMs = 0;
-  #mayWrite = false;
-  /** Milliseconds that the reply of the write under way waits for a follower if it changes anything. */
-  #ackTimeoutMs = 0;
   /** The last command was a write of a clustered node: its reply may only go out under the lease. */
   needsLease = false;
   /** The last command changed data whose namespace has `ack: replica`: milliseconds its reply waits for a follower; else 0. */
@@ -66,12 +54,14 @@ export class Executor {
     this.#databases = databases;
     this.#data = databases.data;
     this.#node = node;
+    this.#rules = new WriteRules(databases, node);
     this.#context = {
       databases,
       keyspace: databases.at(0),
       node,
       client: null as unknown as Client,
     };
+    node.aside.change = (client, ackTimeoutMs, change) => this.#changeAside(client, ackTimeoutMs, change);
     const byId = handlersById();
     byId[EXEC] = (context, _args, reply) => this.#exec(context.client, reply as ReplyWriter);
     this.#handlers = byId;
@@ -84,17 +74,9 @@ export class Executor {
   beginTurn(): void {
     this.#data.nowMs = this.#node.clock.wallMs();
     this.#nowMs = this.#node.clock.monotonicMs();
-    this.#mayWrite = this.#node.shard.mayWrite(this.#nowMs);
     this.#node.watch.beginTurn(this.#nowMs);
-    this.#evict();
+    this.#rules.beginTurn(this.#nowMs);
     this.#node.observers.beginTurn();
-  }
-
-  /** Evicts what is beyond the node's budget, unless that is for others to do: whoever keeps copies is told before any reply. */
-  #evict(): void {
-    const { settings, pause } = this.#node;
-    if (settings.maxMemoryBytes === 0 || !this.#mayWrite || pause.mode !== 'none') return;
-    makeRoom(this.#databases, settings);
   }
 
   /** To be called behind the last command of a chunk. */
@@ -164,7 +146,7 @@ export class Executor {
     reply.protocol = client.protocol;
     this.needsLease = false;
     this.followerTimeoutMs = 0;
-    const refusal = this.#refusalOfWrite(spec, client, args);
+    const refusal = this.#rules.refusal(spec, client, args);
     const { observers, blocked, clients } = this.#node;
     observers.begin(client);
     if (refusal !== null) reply.error(refusal);
@@ -199,6 +181,28 @@ export class Executor {
     this.#node.watch.served(spec, client, wait.args, this.#node.clock.monotonicMs() - startedMs);
     this.#owe(before);
     return true;
+  }
+
+  #changeAside(client: Client, ackTimeoutMs: number, change: () => void): Debt | string {
+    const { observers, followers } = this.#node;
+    this.beginTurn();
+    const refusal = this.#rules.refusalAside(client, ackTimeoutMs);
+    if (refusal !== null) return refusal;
+    const { log } = this.#data;
+    const before = log.end;
+    observers.begin(client);
+    log.beginUnit();
+    try {
+      change();
+    } finally {
+      log.endUnit();
+    }
+    this.#owe(before);
+    client.writeOffset = log.end;
+    observers.settle();
+    if (log.active) followers.wake();
+    const { needsLease, followerTimeoutMs } = this;
+    return { needsLease, followerTimeoutMs, offset: log.end };
   }
 
   /** Null when the command ran; else why it did not. */
@@ -259,7 +263,7 @@ export class Executor {
     args: Args,
     reply: ReplyWriter,
   ): string | null {
-    const refusal = this.#refusalOfWrite(spec, client, args);
+    const refusal = this.#rules.refusal(spec, client, args);
     if (refusal !== null) return refusal;
     const before = this.#data.log.end;
     this.#callWrite(handler, spec, client, args, reply);
@@ -304,7 +308,7 @@ export class Executor {
     if (refusal !== null) return refusal;
     const before = this.#data.log.end;
     if (isQueued) {
-      transaction.add(spec, args, this.#ackTimeoutMs);
+      transaction.add(spec, args, this.#rules.ackTimeoutMs);
       reply.simple('QUEUED');
       return null;
     }
@@ -322,17 +326,19 @@ export class Executor {
     executed: Transaction | null,
     isQueued: boolean,
   ): string | null {
-    this.#ackTimeoutMs = 0;
+    this.#rules.ackTimeoutMs = 0;
     if (executed?.hasWrites) {
-      const refusal = this.#refusalOfTransaction(client, executed);
+      const refusal = this.#rules.refusalOfTransaction(client, executed);
       if (refusal !== null) return refusal;
     } else if (spec.isWrite) {
-      const refusal = this.#refusalOfWrite(spec, client, args);
+      const refusal = this.#rules.refusal(spec, client, args);
+      if (refusal !== null) return refusal;
+    }
+    if (isQueued) {
+      const refusal = this.#rules.refusalOfQueueing();
       if (refusal !== null) return refusal;
     }
     if (isQueued && spec.flags.includes('no_multi')) return NOT_IN_TRANSACTION;
-    // What is queued takes memory too, whatever it is.
-    if (isQueued && !makeRoom(this.#databases, this.#node.settings)) return OOM;
     const restriction = refusalWhileSubscribed(client, spec);
     if (restriction !== null) return restriction;
     const needsData = executed ? executed.needsData : spec.isReadonly && !spec.allowedLoading;
@@ -376,55 +382,10 @@ export class Executor {
     const handler = this.#handlers[spec.id]!;
     const refusal =
       this.#node.access.refusalInExec(client, spec, args) ??
-      (spec.isWrite ? this.#refusalByNamespace(spec, client, args) : null);
+      (spec.isWrite ? this.#rules.refusalByNamespace(spec, client, args) : null);
     if (refusal !== null) reply.error(refusal);
     else if (spec.isWrite) this.#callWrite(handler, spec, client, args, reply);
     else this.#call(handler, spec, client, args, reply);
-  }
-
-  /** Why a write of a transaction goes beyond what its namespaces allow; the node's own budget has been asked once for all. */
-  #refusalByNamespace(spec: CommandSpec, client: Client, args: Args): string | null {
-    const { boundsBytes, boundsValues } = this.#data.namespaces;
-    if (!boundsBytes && !boundsValues) return null;
-    const keyspace = this.#databases.at(client.database);
-    return memoryRefusal(this.#databases, this.#node.settings, keyspace, spec, args);
-  }
-
-  /** Why a write may not be executed now; null when it may. */
-  #refusalOfWrite(spec: CommandSpec, client: Client, args: Args): string | null {
-    const { settings, ackRules, watch, clock } = this.#node;
-    const refusal = this.#refusalByRole(client, ackRules.timeoutOf(spec, args));
-    if (refusal !== null) return refusal;
-    const keyspace = this.#databases.at(client.database);
-    if (settings.latencyThresholdMs === 0) {
-      return memoryRefusal(this.#databases, settings, keyspace, spec, args);
-    }
-    const startedMs = clock.monotonicMs();
-    const shortage = memoryRefusal(this.#databases, settings, keyspace, spec, args);
-    watch.spike('eviction-cycle', clock.monotonicMs() - startedMs);
-    return shortage;
-  }
-
-  /** Why EXEC may not run these commands now; null when it may. */
-  #refusalOfTransaction(client: Client, { ackTimeoutMs, deniesOom }: Transaction): string | null {
-    const refusal = this.#refusalByRole(client, ackTimeoutMs);
-    if (refusal !== null) return refusal;
-    return !makeRoom(this.#databases, this.#node.settings) && deniesOom ? OOM : null;
-  }
-
-  /** Why this node may not write for the client, or not wait `ackTimeoutMs` for a follower; null when it may. */
-  #refusalByRole(client: Client, ackTimeoutMs: number): string | null {
-    if (client.shardEpoch >= 0) {
-      const stale = staleness(client, this.#node.shard);
-      if (stale !== null) return stale;
-    }
-    const { shard, saves } = this.#node;
-    if (!this.#mayWrite) return shard.isLoading ? LOADING : READONLY;
-    if (saves.refusesWrites) return SAVE_FAILED;
-    this.#ackTimeoutMs = ackTimeoutMs;
-    const { followers, settings } = this.#node;
-    if (settings.minReplicasToWrite > 0 && lacksReplicas(followers, settings)) return NOREPLICAS;
-    return ackTimeoutMs > 0 && followers.replicatedOffset < 0 ? NOREPLICAS : null;
   }
 
   /** Puts the command into the stream if it changed data and did not say how. */
@@ -436,7 +397,7 @@ export class Executor {
   /** Notes what the reply of a write owes that began when the stream stood at `before`. */
   #owe(before: number): void {
     this.needsLease = this.#node.shard.clustered;
-    this.followerTimeoutMs = this.#data.log.end !== before ? this.#ackTimeoutMs : 0;
+    this.followerTimeoutMs = this.#data.log.end !== before ? this.#rules.ackTimeoutMs : 0;
   }
 }
 

@@ -37,6 +37,9 @@ export class Keyspace {
   /** Expiry that a new key got from its namespace, until the stream knows it. */
   #unlogged: { readonly key: string; readonly atMs: number } | null = null;
 
+  /** The entry to be inserted takes the place of one that has gone for it. */
+  #isReplacing = false;
+
   constructor(store: Store, data: DataSet, index = 0) {
     this.store = store;
     this.marks = new EntryMarks(data.cache.tagBudget);
@@ -55,15 +58,21 @@ export class Keyspace {
 
   /** Looks up for reading: counts a hit or a miss and makes the entry the most recently used. 0 for none. */
   read(buffer: Buffer, start: number, end: number): Slot {
-    const slot = this.find(buffer, start, end);
-    if (slot === 0) {
-      this.stats.misses++;
-      this.notify(NOTIFY_KEY_MISS, 'keymiss', buffer, start, end);
-      return 0;
-    }
-    this.stats.hits++;
-    this.store.touch(slot);
+    const slot = this.peek(buffer, start, end);
+    if (slot !== 0) this.store.touch(slot);
     return slot;
+  }
+
+  /** Looks up for reading about the entry, not its value: counts a hit or a miss, and is no use of the entry. 0 for none. */
+  peek(buffer: Buffer, start: number, end: number): Slot {
+    const slot = this.find(buffer, start, end);
+    if (slot !== 0) {
+      this.stats.hits++;
+      return slot;
+    }
+    this.stats.misses++;
+    this.notify(NOTIFY_KEY_MISS, 'keymiss', buffer, start, end);
+    return 0;
   }
 
   /** Looks up for writing: makes the entry the most recently used. 0 for none. */
@@ -101,7 +110,8 @@ export class Keyspace {
   insert(buffer: Buffer, start: number, end: number): Slot {
     const { store, data } = this;
     const { namespaces } = data;
-    this.notify(NOTIFY_NEW, 'new', buffer, start, end);
+    if (this.#isReplacing) this.#isReplacing = false;
+    else this.notify(NOTIFY_NEW, 'new', buffer, start, end);
     if (namespaces.count === 1) return store.insert(buffer, start, end);
     const namespace = namespaces.numberOf(buffer, start, end);
     const slot = store.insert(buffer, start, end, namespace);
@@ -281,6 +291,12 @@ export class Keyspace {
   remove(slot: Slot): void {
     if (this.data.leases.held > 0) this.data.leases.void(this.index, this.store.keyOf(slot));
     this.#drop(slot);
+  }
+
+  /** As `remove`, of an entry whose key the next insert is for: to those who listen, the key has been there all along. */
+  replace(slot: Slot): void {
+    this.remove(slot);
+    this.#isReplacing = true;
   }
 
   /** Removes the entry; a fill that is under way for the key remains welcome. */

@@ -5,6 +5,7 @@ import type { Databases } from './databases.ts';
 import type { Keyspace } from './keyspace.ts';
 import { namespaceRefusal } from './namespace-limit.ts';
 import { DEFAULT_NAMESPACE } from './namespaces.ts';
+import { dataBudget } from './process-overhead.ts';
 import type { Settings } from './settings.ts';
 
 const OOM = errorCatalogue.out_of_memory.resp;
@@ -32,7 +33,7 @@ export function memoryRefusal(
   return namespaceRefusal(databases, keyspace, spec, args);
 }
 
-/** Evicts until all entries are within the node's budget; false when they are not and nothing may be evicted. */
+/** Evicts until all entries are within the node's budget, with what the process takes beside them; false when they are not and nothing may be evicted. */
 export function makeRoom(
   databases: Databases,
   settings: Pick<Settings, 'maxMemoryBytes' | 'maxMemoryPolicy'>,
@@ -40,15 +41,24 @@ export function makeRoom(
   const { maxMemoryBytes, maxMemoryPolicy } = settings;
   databases.setPolicy(maxMemoryPolicy, maxMemoryBytes);
   databases.maintain();
+  const maxBytes = dataBudget(maxMemoryBytes, databases.overheadBytes);
   let { chargedBytes } = databases;
-  databases.idleShare = idleShare(chargedBytes, maxMemoryBytes);
+  databases.idleShare = idleShare(chargedBytes, maxBytes);
   for (let i = 0; i < MAX_EVICTIONS; i++) {
-    const isOver = databases.isFull || (maxMemoryBytes > 0 && chargedBytes > maxMemoryBytes);
+    const isOver = databases.isFull || (maxBytes > 0 && chargedBytes > maxBytes);
     if (!isOver) return true;
     if (!evictFromLargest(databases)) return false;
     chargedBytes = databases.chargedBytes;
   }
   return true;
+}
+
+/** Whether entries take more than the node's budget leaves them. */
+export function isOverBudget(
+  databases: Databases,
+  { maxMemoryBytes }: Pick<Settings, 'maxMemoryBytes'>,
+): boolean {
+  return maxMemoryBytes > 0 && databases.chargedBytes > dataBudget(maxMemoryBytes, databases.overheadBytes);
 }
 
 /**

@@ -2,9 +2,10 @@ import { type Clock, type Logger, type Random, RingsideError } from '../lib/base
 import type { RespLimits } from '../lib/codec/resp/index.ts';
 import type { Config } from '../lib/config/index.ts';
 import { createMetrics, type Metrics } from '../lib/metrics/index.ts';
-import { loadTls, type TlsMaterial } from '../lib/net/index.ts';
+import { connectSocket, loadTls, type TlsMaterial } from '../lib/net/index.ts';
 import { Access } from './access.ts';
 import { AckRules } from './ack-rules.ts';
+import { Aside } from './aside.ts';
 import { type CacheState, createCacheState, FenceFile, Fences } from './cache/index.ts';
 import { Lease } from './cluster/lease.ts';
 import { ShardState } from './cluster/shard-state.ts';
@@ -13,6 +14,7 @@ import { DataSet } from './data-set.ts';
 import { Databases } from './databases.ts';
 import { Executor } from './executor.ts';
 import type { Keyspace } from './keyspace.ts';
+import { Migrations } from './migration/migrations.ts';
 import { Namespaces } from './namespaces.ts';
 import { Observers } from './observers.ts';
 import { CommandWatch } from './operations/command-watch.ts';
@@ -142,6 +144,10 @@ export function buildNode(config: Config, { clock, random, log }: NodeDeps): Nod
       latency: new LatencyMonitor(),
       hotKeys: new HotKeys(random),
     }),
+    migrations: new Migrations((host, port, timeoutMs, onOpen) =>
+      connectSocket({ host, port, tls, timeoutMs }, onOpen),
+    ),
+    aside: new Aside(),
     runId: random.hex(20),
     startedAtMs: clock.monotonicMs(),
   };

@@ -1,7 +1,9 @@
 import type { Clock, Logger, Random } from '../lib/base/index.ts';
 import type { Access } from './access.ts';
 import type { AckRules } from './ack-rules.ts';
+import type { Aside } from './aside.ts';
 import type { ShardState } from './cluster/shard-state.ts';
+import type { Migrations } from './migration/migrations.ts';
 import type { Observers } from './observers.ts';
 import type { CommandWatch } from './operations/command-watch.ts';
 import type { Saves } from './persistence/index.ts';
@@ -34,6 +36,10 @@ export interface NodeServices {
   readonly saves: Saves;
   /** Ends the process in good order, as SIGTERM would. */
   readonly shutdown: () => void;
+  /** Keys on their way to other servers. */
+  readonly migrations: Migrations;
+  /** Changes of data that no turn of a client makes. */
+  readonly aside: Aside;
   /** Random identity of this process, 40 hexadecimal digits. */
   readonly runId: string;
   /** Monotonic milliseconds. */

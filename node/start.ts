@@ -5,14 +5,20 @@ import { listenAdmin } from './admin.ts';
 import { SWEEP_MS, sweepPurges } from './cache/index.ts';
 import { Controller } from './cluster/controller.ts';
 import { NodeFiles } from './cluster/node-files.ts';
+import { isOverBudget } from './memory-limit.ts';
 import { addNodeMetrics } from './metrics.ts';
 import { buildNode, type NodeDeps, type NodeParts } from './node.ts';
+import { ProcessOverhead } from './process-overhead.ts';
 import { LeaderLink } from './replication/leader-link.ts';
 import { Replayer } from './replication/replayer.ts';
 import type { Settings } from './settings.ts';
 import type { RateSample } from './stats.ts';
 
 const SECOND_MS = 1000;
+/** How long the timer may evict at a time. */
+const EVICTION_BUDGET_MS = 5;
+/** How often the process is asked for its resident size, which takes some 20 us. */
+const OVERHEAD_SAMPLE_MS = 20;
 /** What a closing node gives its clients to read their last replies. */
 const CLOSE_GRACE_MS = 500;
 
@@ -38,7 +44,10 @@ export async function startNode(config: Config, deps: NodeDeps): Promise<Running
   const parts = buildNode(config, deps);
   addNodeMetrics(parts.metrics, parts);
   const controller = buildController(parts);
-  const closers: (() => void | Promise<void>)[] = [() => parts.tls?.close()];
+  const closers: (() => void | Promise<void>)[] = [
+    () => parts.tls?.close(),
+    () => parts.services.migrations.close(),
+  ];
   try {
     const listening = await parts.resp.listen();
     closers.push(() => parts.services.saves.finish());
@@ -196,9 +205,26 @@ async function attach(
   };
 }
 
+/** Turns of nobody's: what a smaller budget leaves no room for goes without waiting for a command. */
+function evictForAWhile({
+  services,
+  databases,
+  executor,
+}: Pick<NodeParts, 'services' | 'databases' | 'executor'>) {
+  const { clock, settings } = services;
+  const endMs = clock.monotonicMs() + EVICTION_BUDGET_MS;
+  for (;;) {
+    const before = databases.chargedBytes;
+    executor.beginTurn();
+    const isGettingLess = databases.chargedBytes < before && isOverBudget(databases, settings);
+    if (!isGettingLess || clock.monotonicMs() >= endMs) return;
+  }
+}
+
 function startTimers({ config, services, databases, executor, resp }: NodeParts): NodeJS.Timeout[] {
   const { pingMs, timeoutMs } = config.node.replication;
   const { followers, clock, stats, watch, saves } = services;
+  const overhead = new ProcessOverhead(process.memoryUsage.rss());
   let counted: RateSample = { commands: 0, inputBytes: 0, outputBytes: 0 };
   return [
     setInterval(() => {
@@ -211,14 +237,19 @@ function startTimers({ config, services, databases, executor, resp }: NodeParts)
       if (removed > 0) followers.wake();
     }, EXPIRY_CYCLE_MS),
     setInterval(() => {
-      // A turn of nobody's: what a smaller budget leaves no room for goes without waiting for a command.
-      executor.beginTurn();
+      evictForAWhile({ services, databases, executor });
       followers.wake();
     }, EXPIRY_CYCLE_MS),
     setInterval(() => {
       if (sweepPurges(databases, clock)) followers.wake();
     }, SWEEP_MS),
     setInterval(() => followers.askForLease(), pingMs),
+    setInterval(() => {
+      const { log } = databases.data;
+      const backlogBytes = log.active ? log.end - log.start : 0;
+      overhead.sample(process.memoryUsage.rss(), databases.chargedBytes + backlogBytes);
+      databases.overheadBytes = overhead.bytes;
+    }, OVERHEAD_SAMPLE_MS),
     setInterval(() => {
       resp.closeIdle(timeoutMs);
       counted = stats.sampleRates(counted);

@@ -23,7 +23,7 @@ const lastOf =
 
 /**
  * Commands whose arguments tell how long their value becomes. Those that make values of other ones ask `refusalOfValue` themselves, once they
- * know; arithmetic of hashes is not asked.
+ * know; of the arithmetic of hashes the field and what is added count, not the sum.
  */
 export const argumentBytes: Readonly<Record<string, Measure>> = {
   set: argument(1),
@@ -41,6 +41,8 @@ export const argumentBytes: Readonly<Record<string, Measure>> = {
   hset: allArguments,
   hmset: allArguments,
   hsetnx: allArguments,
+  hincrby: allArguments,
+  hincrbyfloat: allArguments,
   lpush: allArguments,
   rpush: allArguments,
   lpushx: allArguments,

@@ -1,5 +1,6 @@
 import { ask, fill, type Pauses, pausesDuring, residentBytes } from '../support/fill.ts';
 import { type Server, startNodeProgram, startRedis } from '../support/peers.ts';
+import { type BudgetRow, holdsBudget } from './memory-budget.ts';
 
 const VALUE_BYTES = 100;
 const SMALL_VALUE_BYTES = 8;
@@ -35,6 +36,8 @@ export interface PhaseRow {
 
 export interface MemoryEffort {
   readonly entries: number;
+  /** Budgets, in MiB, that a node is held to while its workload changes. */
+  readonly budgetsMiB: readonly number[];
   /** Also fills a node with this many entries of 8 bytes. */
   readonly smallEntries: number;
   readonly progress: (line: string) => void;
@@ -126,16 +129,17 @@ async function expiring(entries: number): Promise<PhaseRow> {
 }
 
 /**
- * What entries of 16-byte keys and 100-byte values take beside redis-server, and how long a client that only sends PING waits while a node
+ * What entries of 16-byte keys and 100-byte values take beside redis-server, whether a node keeps to its budget, and how long a client that only sends PING waits while a node
  * fills, evicts and expires at full speed.
  */
 export async function memoryAgainstRedis({
   entries,
+  budgetsMiB,
   smallEntries,
   progress,
-}: MemoryEffort): Promise<(MemoryRow | PhaseRow)[]> {
-  const rows: (MemoryRow | PhaseRow)[] = [];
-  const add = (what: string, more: (MemoryRow | PhaseRow)[]) => {
+}: MemoryEffort): Promise<(MemoryRow | PhaseRow | BudgetRow)[]> {
+  const rows: (MemoryRow | PhaseRow | BudgetRow)[] = [];
+  const add = (what: string, more: (MemoryRow | PhaseRow | BudgetRow)[]) => {
     rows.push(...more);
     progress(`${what} measured`);
   };
@@ -144,6 +148,7 @@ export async function memoryAgainstRedis({
   add('TTL', await sideBySide('TTL on every key', entries, enough, (entry) => HOUR_MS + (entry % HOUR_MS)));
   add('evicting', [await evicting(entries)]);
   add('expiring', [await expiring(entries)]);
+  for (const budgetMiB of budgetsMiB) add(`budget ${budgetMiB} MiB`, await holdsBudget(budgetMiB));
   if (smallEntries > 0) {
     const small = withServer(startNodeProgram(enough), (server) =>
       measure(server, 'small entries', smallEntries, SMALL_VALUE_BYTES),

@@ -20,12 +20,15 @@ const policies: readonly (readonly [SimulatedPolicy, MemoryPolicy])[] = [
   ['lfu', 'allkeys-lfu'],
   ['s3-fifo', 'allkeys-s3-fifo'],
   ['ttl', 'volatile-ttl'],
+  ['random', 'allkeys-random'],
+  ['noeviction', 'noeviction'],
 ];
 /** The traces know no times to live: for `ttl`, keys get a minute, ten or an hour, and a request comes every 10 ms. */
 const TTLS_MS = [60_000, 600_000, 3_600_000];
 const REQUEST_MS = 10;
-/** Sizes of caches, as parts of the bytes of all distinct objects. */
-export const PARTS: readonly number[] = [0.05, 0.1, 0.2];
+/** Sizes of caches, as parts of the bytes of all distinct objects: of `lru` and the default, and of the other policies. */
+const PARTS: readonly number[] = [0.02, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8];
+const FEW_PARTS: readonly number[] = [0.05, 0.2];
 /** As the node's `lfu` counts, and as it takes in every object. */
 const AS_THE_NODE = { halveAfter: 10, maxFrequency: 255, admitsLarge: true };
 
@@ -48,12 +51,17 @@ export function compareOn(requests: Requests, policy: SimulatedPolicy, part: num
   return { trace: name, policy, maxBytes, part, node: hits / count, reference: expected / count };
 }
 
-/** Every trace at every size under every policy. Yields nothing where the traces are not there. */
+/** Every trace at every size of each policy. Yields nothing where the traces are not there. */
 export async function* traceHitRatios(names: readonly TraceName[] = traceNames): AsyncGenerator<HitRatios> {
   const folder = traceFolder();
   if (folder === null) return;
   for (const name of names) {
     const requests = await readRequests(folder, name);
-    for (const part of PARTS) for (const [policy] of policies) yield compareOn(requests, policy, part);
+    for (const part of PARTS) {
+      for (const [policy] of policies) {
+        const isAtEverySize = policy === 'lru' || policy === 's3-fifo';
+        if (isAtEverySize || FEW_PARTS.includes(part)) yield compareOn(requests, policy, part);
+      }
+    }
   }
 }

@@ -1,5 +1,19 @@
-/** Policies that can be simulated. */
-export type SimulatedPolicy = 'lru' | 'fifo' | 'lfu' | 'ttl' | 's3-fifo';
+import { seededRandom } from '../../lib/base/index.ts';
+import { AdaptiveS3FifoCache } from './simulated-adaptive-s3-fifo.ts';
+import { PlainS3FifoCache } from './simulated-plain-s3-fifo.ts';
+import { Queue } from './simulated-queue.ts';
+import { TtlCache } from './simulated-ttl.ts';
+
+/** Policies that can be simulated: `s3-fifo-plain` as published, `s3-fifo` as the node has it. */
+export type SimulatedPolicy =
+  | 'lru'
+  | 'fifo'
+  | 'lfu'
+  | 'ttl'
+  | 'random'
+  | 'noeviction'
+  | 's3-fifo-plain'
+  | 's3-fifo';
 
 /** A cache that knows only which objects it holds: the obvious form of a policy, for others to be compared with. */
 export interface CacheSimulator {
@@ -21,7 +35,7 @@ export interface SimulatorOptions {
   readonly halveAfter?: number;
   /** Policy `lfu`: where counters stop. */
   readonly maxFrequency?: number;
-  /** Policy `s3-fifo`: whether objects larger than the small queue are taken in. */
+  /** Policy `s3-fifo-plain`: whether objects larger than the small queue are taken in. */
   readonly admitsLarge?: boolean;
 }
 
@@ -40,41 +54,14 @@ export function simulate(
       return new LfuCache(capacityBytes, options);
     case 'ttl':
       return new TtlCache(capacityBytes);
+    case 'random':
+      return new RandomCache(capacityBytes);
+    case 'noeviction':
+      return new FullCache(capacityBytes);
+    case 's3-fifo-plain':
+      return new PlainS3FifoCache(capacityBytes, options);
     case 's3-fifo':
-      return new S3FifoCache(capacityBytes, options);
-  }
-}
-
-/** Objects and what they are charged, the first in at the front. */
-class Queue {
-  readonly #objects = new Map<number, number>();
-  bytes = 0;
-
-  has(key: number): boolean {
-    return this.#objects.has(key);
-  }
-
-  get size(): number {
-    return this.#objects.size;
-  }
-
-  push(key: number, bytes: number): void {
-    this.#objects.set(key, bytes);
-    this.bytes += bytes;
-  }
-
-  /** The key at the front; the queue must not be empty. */
-  get front(): number {
-    return this.#objects.keys().next().value!;
-  }
-
-  /** Takes an object out and returns what it was charged; -1 when it is not there. */
-  take(key: number): number {
-    const bytes = this.#objects.get(key);
-    if (bytes === undefined) return -1;
-    this.#objects.delete(key);
-    this.bytes -= bytes;
-    return bytes;
+      return new AdaptiveS3FifoCache(capacityBytes);
   }
 }
 
@@ -170,154 +157,53 @@ class LfuCache implements SimulatedCache {
   }
 }
 
-/** What expires first goes first; of those that expire together the first one in. What has expired is no hit only because it is gone. */
-class TtlCache implements SimulatedCache {
+/** Any object goes, each as likely. */
+class RandomCache implements SimulatedCache {
   capacityBytes: number;
-  readonly #held = new Map<number, number>();
-  readonly #heap: { key: number; expiresAt: number; order: number }[] = [];
+  readonly #random = seededRandom(20261121);
+  readonly #charges = new Map<number, number>();
+  readonly #keys: number[] = [];
   #bytes = 0;
-  #order = 0;
 
   constructor(capacity: number) {
     this.capacityBytes = capacity;
   }
 
-  access(key: number, bytes: number, expiresAt = 0): boolean {
-    if (this.#held.has(key)) return true;
+  access(key: number, bytes: number): boolean {
+    if (this.#charges.has(key)) return true;
     if (bytes > this.capacityBytes) return false;
     while (this.#bytes + bytes > this.capacityBytes) this.#evict();
-    this.#held.set(key, bytes);
+    this.#charges.set(key, bytes);
+    this.#keys.push(key);
     this.#bytes += bytes;
-    this.#push({ key, expiresAt, order: this.#order++ });
     return false;
   }
 
   #evict(): void {
-    const { key } = this.#pop();
-    this.#bytes -= this.#held.get(key)!;
-    this.#held.delete(key);
-  }
-
-  #isBefore(a: number, b: number): boolean {
-    const [left, right] = [this.#heap[a], this.#heap[b]];
-    return (
-      left.expiresAt < right.expiresAt || (left.expiresAt === right.expiresAt && left.order < right.order)
-    );
-  }
-
-  #swap(a: number, b: number): void {
-    const heap = this.#heap;
-    [heap[a], heap[b]] = [heap[b], heap[a]];
-  }
-
-  #push(object: { key: number; expiresAt: number; order: number }): void {
-    this.#heap.push(object);
-    for (let at = this.#heap.length - 1; at > 0; ) {
-      const parent = (at - 1) >> 1;
-      if (!this.#isBefore(at, parent)) break;
-      this.#swap(at, parent);
-      at = parent;
-    }
-  }
-
-  #pop(): { key: number } {
-    const heap = this.#heap;
-    this.#swap(0, heap.length - 1);
-    const first = heap.pop()!;
-    for (let at = 0; ; ) {
-      let least = at;
-      for (const child of [2 * at + 1, 2 * at + 2]) {
-        if (child < heap.length && this.#isBefore(child, least)) least = child;
-      }
-      if (least === at) return first;
-      this.#swap(at, least);
-      at = least;
-    }
+    const at = this.#random.int(this.#keys.length);
+    const key = this.#keys[at];
+    const last = this.#keys.pop()!;
+    if (at < this.#keys.length) this.#keys[at] = last;
+    this.#bytes -= this.#charges.get(key)!;
+    this.#charges.delete(key);
   }
 }
 
-const SMALL_FRACTION = 0.1;
-const GHOST_FRACTION = 0.9;
-const PROMOTED_AT = 2;
-const MAX_FREQUENCY = 3;
-
-/**
- * S3-FIFO (Yang et al., "FIFO queues are all you need for cache eviction", SOSP 2023) with the parameters of libCacheSim: what is new waits
- * in a small queue and reaches the main one when it was asked for twice, or when it comes back while the ghost queue remembers it.
- */
-class S3FifoCache implements SimulatedCache {
+/** What it holds stays; once it is full nothing is taken in. */
+class FullCache implements SimulatedCache {
   capacityBytes: number;
-  readonly #admitsLarge: boolean;
-  readonly #small = new Queue();
-  readonly #main = new Queue();
-  readonly #ghost = new Queue();
-  readonly #frequencies = new Map<number, number>();
+  readonly #held = new Set<number>();
+  #bytes = 0;
 
-  constructor(capacity: number, { admitsLarge = false }: SimulatorOptions) {
+  constructor(capacity: number) {
     this.capacityBytes = capacity;
-    this.#admitsLarge = admitsLarge;
-  }
-
-  get #smallCapacity(): number {
-    return Math.floor(this.capacityBytes * SMALL_FRACTION);
-  }
-
-  get #ghostCapacity(): number {
-    return Math.floor(this.capacityBytes * GHOST_FRACTION);
   }
 
   access(key: number, bytes: number): boolean {
-    const frequency = this.#frequencies.get(key);
-    if (frequency !== undefined) {
-      this.#frequencies.set(key, Math.min(MAX_FREQUENCY, frequency + 1));
-      return true;
-    }
-    const wasGhost = this.#ghost.take(key) >= 0;
-    if (bytes > (this.#admitsLarge ? this.capacityBytes : this.#smallCapacity)) return false;
-    while (this.#small.bytes + this.#main.bytes + bytes > this.capacityBytes) this.#evict();
-    (wasGhost ? this.#main : this.#small).push(key, bytes);
-    this.#frequencies.set(key, 0);
+    if (this.#held.has(key)) return true;
+    if (this.#bytes >= this.capacityBytes) return false;
+    this.#held.add(key);
+    this.#bytes += bytes;
     return false;
-  }
-
-  #evict(): void {
-    const isMainFull = this.#main.bytes > this.capacityBytes - this.#smallCapacity;
-    if (isMainFull || this.#small.size === 0) this.#evictMain();
-    else this.#evictSmall();
-  }
-
-  #evictSmall(): void {
-    while (this.#small.size > 0) {
-      const key = this.#small.front;
-      const bytes = this.#small.take(key);
-      if (this.#frequencies.get(key)! >= PROMOTED_AT) {
-        this.#main.push(key, bytes);
-        this.#frequencies.set(key, 0);
-      } else {
-        this.#frequencies.delete(key);
-        this.#remember(key, bytes);
-        return;
-      }
-    }
-  }
-
-  #evictMain(): void {
-    for (;;) {
-      const key = this.#main.front;
-      const bytes = this.#main.take(key);
-      const frequency = this.#frequencies.get(key)!;
-      if (frequency === 0) {
-        this.#frequencies.delete(key);
-        return;
-      }
-      this.#main.push(key, bytes);
-      this.#frequencies.set(key, frequency - 1);
-    }
-  }
-
-  #remember(key: number, bytes: number): void {
-    if (bytes > this.#ghostCapacity) return;
-    while (this.#ghost.bytes + bytes > this.#ghostCapacity) this.#ghost.take(this.#ghost.front);
-    this.#ghost.push(key, bytes);
   }
 }

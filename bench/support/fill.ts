@@ -60,11 +60,11 @@ async function sendAll(port: number, takeChunk: () => [Buffer, number]): Promise
 }
 
 function setCommands(from: number, to: number, { valueBytes, ttlMs }: Fill): Buffer {
-  const valueOf = (bytes: number) => `$${bytes}\r\n${'x'.repeat(bytes)}\r\n`;
-  let value = typeof valueBytes === 'number' ? valueOf(valueBytes) : '';
+  const bulkOf = (bytes: number) => `$${bytes}\r\n${'x'.repeat(bytes)}\r\n`;
+  let value = typeof valueBytes === 'number' ? bulkOf(valueBytes) : '';
   let text = '';
   for (let entry = from; entry < to; entry++) {
-    if (typeof valueBytes !== 'number') value = valueOf(valueBytes(entry));
+    if (typeof valueBytes !== 'number') value = bulkOf(valueBytes(entry));
     const key = `key:${String(entry).padStart(12, '0')}`;
     text += `*${ttlMs ? 5 : 3}\r\n$3\r\nSET\r\n$16\r\n${key}\r\n${value}`;
     if (ttlMs) {

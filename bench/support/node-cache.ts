@@ -22,6 +22,7 @@ export class NodeCache implements CacheSimulator {
   /** What entries are charged, by the size of their value. */
   readonly #charges = new Map<number, number>();
   #overheadBytes = 0;
+  #isFull = false;
 
   constructor(policy: MemoryPolicy, maxBytes: number) {
     const random = seededRandom(1);
@@ -39,7 +40,10 @@ export class NodeCache implements CacheSimulator {
     const keyspace = this.#keyspace;
     this.#writeKey(key);
     if (keyspace.read(this.#key, 0, KEY_BYTES) !== 0) return true;
-    makeRoom(this.#databases, this.#settings);
+    if (!makeRoom(this.#databases, this.#settings)) {
+      this.#isFull = true;
+      return false;
+    }
     const slot = keyspace.insert(this.#key, 0, KEY_BYTES);
     keyspace.setBytes(slot, this.#value, 0, valueBytes, expiresAt);
     if (!this.#charges.has(valueBytes)) this.#noteCharge(valueBytes);
@@ -66,9 +70,9 @@ export class NodeCache implements CacheSimulator {
     return this.#charges.get(valueBytes) ?? valueBytes + this.#overheadBytes;
   }
 
-  /** What the entries may take now: what they do take, once some had to go. */
+  /** What the entries may take now: what they do take, once some had to go or were refused. */
   get capacityBytes(): number {
-    return this.#keyspace.stats.evicted === 0
+    return this.#keyspace.stats.evicted === 0 && !this.#isFull
       ? this.#settings.maxMemoryBytes
       : this.#keyspace.store.usedBytes;
   }

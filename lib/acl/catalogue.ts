@@ -30,6 +30,8 @@ export interface AclKey {
 
 /** The commands that there are. */
 export interface Catalogue {
+  /** Names of all categories, in the order in which they are listed. */
+  readonly categories: readonly string[];
   readonly commands: readonly AclCommand[];
   /** How many ids there are, those of subcommands included. */
   readonly size: number;

@@ -1,31 +1,6 @@
 import type { AclCommand, Catalogue } from './catalogue.ts';
 import { NO_FIRST_ARGUMENT, type RuleProblem, SYNTAX, UNKNOWN_COMMAND } from './rule-problem.ts';
 
-/** Names of all categories, in Redis's order. */
-export const categories: readonly string[] = [
-  'keyspace',
-  'read',
-  'write',
-  'set',
-  'sortedset',
-  'list',
-  'hash',
-  'string',
-  'bitmap',
-  'hyperloglog',
-  'geo',
-  'stream',
-  'pubsub',
-  'admin',
-  'fast',
-  'slow',
-  'blocking',
-  'dangerous',
-  'connection',
-  'transaction',
-  'scripting',
-];
-
 /** All commands, each followed by its subcommands. */
 function everyCommand({ commands }: Catalogue): AclCommand[] {
   return commands.flatMap((spec) => [spec, ...spec.subcommands]);
@@ -34,7 +9,7 @@ function everyCommand({ commands }: Catalogue): AclCommand[] {
 /** The commands and subcommands of a category, by its name in any case; null when there is no such category. */
 export function commandsOf(category: string, catalogue: Catalogue): AclCommand[] | null {
   const name = category.toLowerCase();
-  if (!categories.includes(name)) return null;
+  if (!catalogue.categories.includes(name)) return null;
   return everyCommand(catalogue).filter((spec) => spec.aclCategories.includes(`@${name}`));
 }
 
@@ -139,7 +114,7 @@ export class CommandSet {
     const rules = [this.isAll ? '+@all' : '-@all'];
     const sign = this.isAll ? '-' : '+';
     const rest = this.clone();
-    const left = new Set(categories);
+    const left = new Set(this.#catalogue.categories);
     for (let best = rest.#bestCategory(left); best !== null; best = rest.#bestCategory(left)) {
       left.delete(best);
       rules.push(`${sign}@${best}`);

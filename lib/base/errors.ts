@@ -46,7 +46,7 @@ const entries = {
   write_unknown: entry('UNKNOWN write outcome unknown: …', 'SERVER_ERROR unknown outcome', 504, 'DEADLINE_EXCEEDED',
     'The write was sent and no answer came: it may or may not have happened. Read before trying again, or repeat only what is idempotent.'),
   no_replicas: entry('NOREPLICAS Not enough good replicas to write.', 'SERVER_ERROR Not enough good replicas to write.', 503, 'UNAVAILABLE',
-    'The namespace asks for `ack: replica` and no follower is connected; the write was not executed.'),
+    'The namespace asks for `ack: replica` and no follower is connected, or there are fewer than `min-replicas-to-write` asks for; the write was not executed.'),
   overloaded: entry('OVERLOADED …', serverError, 503, 'RESOURCE_EXHAUSTED',
     'A configured limit is reached; the message names the setting. The command was not executed.'),
   shard_down: entry('CLUSTERDOWN …', serverError, 503, 'UNAVAILABLE',

@@ -11,5 +11,5 @@ export {
   lastKeyIndex,
   type Routing,
 } from './spec.ts';
-export { commandIdCount, commands, commandTable } from './table.ts';
+export { aclCategoryNames, commandIdCount, commands, commandTable } from './table.ts';
 export { type CommandArgs, unknownCommandText, unknownSubcommandText, wrongArityText } from './texts.ts';

@@ -61,6 +61,13 @@ export const keyPatterns: Readonly<Record<KeyPattern, Pattern>> = {
   counted: { range: [0, 0, 0], searches: [counted(1)] },
   'counted-second': { range: [0, 0, 0], searches: [counted(2)] },
   'target-and-counted': { range: [1, 1, 1], searches: [range(1), counted(2)] },
+  migrate: {
+    range: [3, 3, 1],
+    searches: [
+      range(3),
+      { start: { type: 'keyword', keyword: 'KEYS', from: -2 }, find: { type: 'range', last: -1, step: 1 } },
+    ],
+  },
   sort: { range: [1, 1, 1], searches: [range(1), UNKNOWN, UNKNOWN] },
   'sort-ro': { range: [1, 1, 1], searches: [range(1), UNKNOWN] },
   'radius-store': {

@@ -26,6 +26,7 @@ const special: Readonly<Record<string, (args: CommandArgs, first: number) => Key
     return [{ index: first + 1, flags }];
   },
   bitfield: (args, first) => [{ index: first + 1, flags: readsOnly(args, first) ? RO_ACCESS : RW_UPDATE }],
+  migrate: migratedKeys,
   sort: sortKeys,
   sort_ro: (_args, first) => [{ index: first + 1, flags: RO_ACCESS }],
 };
@@ -65,6 +66,15 @@ function extent({ start, find }: KeySearch, args: CommandArgs, first: number): [
 function behindKeyword(args: CommandArgs, from: number, keyword: string): number {
   for (let i = from; i < args.count - 1; i++) if (word(args, i) === keyword) return i + 1;
   return 0;
+}
+
+/** The third argument, or when that is empty, all behind KEYS. */
+function migratedKeys(args: CommandArgs, first: number): KeyReference[] {
+  const flags = ['RW', 'access', 'delete'];
+  if (first + 3 < args.count && args.latin1(first + 3) !== '') return [{ index: first + 3, flags }];
+  const from = behindKeyword(args, first + 6, 'KEYS');
+  if (from === 0) return [{ index: first + 3, flags }];
+  return Array.from({ length: args.count - from }, (_, i) => ({ index: from + i, flags }));
 }
 
 /** Like SORT itself, takes the last STORE of several. */

@@ -56,6 +56,7 @@ export type CommandGroup =
  * - `target-and-all`: the first, and differently all others; `second-and-all`: the same from the second on;
  * - `counted`, `counted-second`: as many as the first or second argument says, right behind it;
  * - `target-and-counted`: the first, and as many as the second says;
+ * - `migrate`: the third, or when that is empty, all behind KEYS;
  * - `sort`, `sort-ro`, `radius-store`, `radius-member-store`: those of SORT and GEORADIUS, which depend on options.
  */
 export type KeyPattern =
@@ -72,6 +73,7 @@ export type KeyPattern =
   | 'counted'
   | 'counted-second'
   | 'target-and-counted'
+  | 'migrate'
   | 'sort'
   | 'sort-ro'
   | 'radius-store'

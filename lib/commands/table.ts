@@ -18,8 +18,8 @@ import { stringRows } from './rows/string.ts';
 import { transactionRows } from './rows/transactions.ts';
 import type { CommandFlag, CommandGroup, CommandRow, CommandSpec } from './spec.ts';
 
-/** In the order in which Redis lists them. */
-const ACL_CATEGORIES = [
+/** Names of all ACL categories, in the order in which Redis lists them. */
+export const aclCategoryNames: readonly string[] = [
   'keyspace',
   'read',
   'write',
@@ -73,7 +73,7 @@ function aclCategories(row: CommandRow, group: CommandGroup, flags: readonly str
   has.add(flags.includes('fast') ? 'fast' : 'slow');
   const ofGroup = GROUP_CATEGORIES[group];
   if (ofGroup !== undefined) has.add(ofGroup);
-  return ACL_CATEGORIES.filter((category) => has.has(category)).map((category) => `@${category}`);
+  return aclCategoryNames.filter((category) => has.has(category)).map((category) => `@${category}`);
 }
 
 /** The rules of the row's pattern, each with the flags the row gives it. */

@@ -77,7 +77,8 @@ const limits = group(
       minimum: '64kb',
       maximum: '64gb',
       default: '256mb',
-      formula: 'a tagged key takes about 150 bytes + the key + 60 bytes for each tag',
+      formula:
+        'a tagged key takes about 150 bytes + the key + 60 bytes for each tag, and each different tag 500 bytes',
       description:
         'Memory for the index from tags to keys, a part of `node.maxMemoryBytes`. Beyond it writes with tags are refused.',
     }),

@@ -83,7 +83,7 @@ export class Compactor<Owner> {
     return (
       isMovable(segment) &&
       segment.generation === victim.generation &&
-      bytes + segment.live <= this.#log.segmentBytes
+      bytes + segment.live <= this.#log.sharedBytesOf(victim.queue)
     );
   }
 
@@ -117,6 +117,7 @@ export class Compactor<Owner> {
     this.#leaveTarget();
     const made = this.#log.createSegment(source.queue, source.older, Math.max(size, this.#bytesLeft(source)));
     made.isPinned = true;
+    made.born = source.born;
     this.#target = made;
     return made;
   }
@@ -129,7 +130,10 @@ export class Compactor<Owner> {
       segment = segment.newer;
     }
     const slack = Math.ceil(bytes / SLACK_PARTS);
-    return Math.min(this.#log.round(bytes + slack), this.#log.segmentBytes);
+    return Math.min(
+      this.#log.round(bytes + slack),
+      Math.max(this.#log.sharedBytesOf(source.queue), source.live),
+    );
   }
 
   #leaveTarget(): void {

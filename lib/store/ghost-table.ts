@@ -5,19 +5,20 @@ const MEAN_FILL = 9;
 const MIN_BUCKETS = 4;
 const MAX_BUCKETS = 2 ** 22;
 /**
- * An entry in 32 bits: a fingerprint of 13, the step in which it came in 12, its size in 7. Sizes are told to a quarter of an octave.
+ * An entry in 32 bits: a fingerprint of 15, the step in which it came in 10, its size in 7. Sizes are told to a quarter of an octave.
  */
-const PRINT_SHIFT = 19;
-const PRINT_MASK = 0x1fff;
+const PRINT_SHIFT = 17;
+const PRINT_MASK = 0x7fff;
 const STEP_SHIFT = 7;
+const STEP_MASK = 0x3ff;
 const SIZE_MASK = 0x7f;
 const SIZES_PER_OCTAVE = 4;
 /** How many steps can be told apart, and how many of them make a window. Steps count from 1: an entry of 0 is none. */
-const RING = 4095;
+const RING = 1023;
 const WINDOW_STEPS = 128;
 
 /**
- * Remembers what was evicted lately, as a first-in-first-out queue of `windowBytes` would, in 4 bytes an entry. About once in 1,000 it takes
+ * Remembers what was evicted lately, as a first-in-first-out queue of `windowBytes` would, in 4 bytes an entry. About once in 4,000 it takes
  * a key for one it knows.
  *
  * The clock counts evicted bytes in steps. Of each step it is known how many bytes came in it and have not been taken out again, and so how far
@@ -68,11 +69,12 @@ export class GhostTable {
   }
 
   /**
-   * Remembers a key of which `bytes` were evicted, until `windowBytes` are remembered that came later. `meanBytes`: what entries take on
+   * Remembers a key of which `bytes` were evicted, until `windowBytes` are remembered that came later; what is
+   * larger than that it does not remember. `meanBytes`: what entries take on
    * average, as far as the caller knows.
    */
   add(hash: number, bytes: number, windowBytes: number, meanBytes: number = bytes): void {
-    if (windowBytes <= 0) return;
+    if (bytes > windowBytes) return;
     this.#bytesInStep += bytes;
     if (this.#bytesInStep * WINDOW_STEPS >= windowBytes) this.#nextStep();
     const size = sizeClass(bytes);
@@ -102,6 +104,11 @@ export class GhostTable {
     this.#oldest++;
   }
 
+  /** Bytes it remembers. */
+  get heldBytes(): number {
+    return this.#heldBytes;
+  }
+
   /** Whether the key is remembered; forgets it. */
   take(hash: number): boolean {
     return this.#takeFrom(this.#table, hash) || this.#takeFrom(this.#former, hash);
@@ -109,7 +116,7 @@ export class GhostTable {
 
   /** In steps. */
   #ageOf(entry: number): number {
-    const age = (this.#step % RING) + 1 - ((entry >>> STEP_SHIFT) & 0xfff);
+    const age = (this.#step % RING) + 1 - ((entry >>> STEP_SHIFT) & STEP_MASK);
     return age < 0 ? age + RING : age;
   }
 

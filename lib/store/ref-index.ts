@@ -5,8 +5,11 @@ const MAX_LOAD = 0.94;
 const GROWN_LOAD = 0.78;
 /** A table emptier than this shrinks. */
 const MIN_LOAD = 0.45;
-/** A table of this many groups is split instead of growing, unless the directory has its largest size. */
-const MAX_GROUPS = 512;
+/**
+ * A table of this many groups is split instead of growing, unless the directory has its largest size. All tables fill up at nearly the same
+ * time, the more so the larger they are: with 512 groups, several were built anew within one turn of the event loop.
+ */
+const MAX_GROUPS = 128;
 const MAX_DEPTH = 16;
 /** Two tables that together fill a table of `MAX_GROUPS` up to this part become one. */
 const MERGED_LOAD = 0.5;
@@ -20,7 +23,7 @@ const HASHES = 2 ** 32;
  * Maps keys to addresses of records (32 bits, not 0), by a hash of 32 bits: about 5.7 bytes an entry.
  *
  * Extendible hashing (Fagin, Nievergelt, Pippenger and Strong, 1979): a directory of the leading bits of the hash leads to small tables, each of
- * which grows, shrinks, splits and merges by itself, so that no step ever touches more than a few thousand entries.
+ * which grows, shrinks, splits and merges by itself, so that no step ever touches more than some two thousand entries.
  */
 export class RefIndex {
   readonly #keys: RefKeys;

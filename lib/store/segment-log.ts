@@ -1,16 +1,23 @@
 import { FILLER_BIT, fillerSize, writeFiller } from './filler.ts';
 import { Segment, SegmentQueue } from './segment.ts';
+import { SegmentMemory } from './segment-memory.ts';
 
 /** Bits of an offset inside a segment: segments have at most 4 MiB. */
 const SEGMENT_BITS = 22;
 const MIN_SEGMENT_BYTES = 16 << 10;
+/** While there is little, segments are about this part of it: a compaction finds more idle in the worst of many than in the worst of few. */
+const SEGMENT_PARTS = 32;
 /** A record larger than this part of a segment has a segment of its own, so that little is lost at the ends of the shared ones. */
 const OWN_SHIFT = 2;
+/** One that is larger than this part of its queue stays behind all that came before it; others may pass those of the open segment. */
+const ORDER_SHIFT = 6;
 /** The room of an emptied open segment is given back from this size on. */
 const KEPT_BYTES = 256 << 10;
 
 /** Segments that one call gives back to the system, each of which takes up to 0.2 ms. */
 const DISCARDS_PER_CALL = 8;
+
+const NO_BYTES = Buffer.alloc(0);
 
 /** What the log must know of the records in it. The first byte of a record is below 0x80, and none is shorter than 6 bytes. */
 export interface RecordFormat {
@@ -41,6 +48,7 @@ export class SegmentLog<Owner> {
   readonly #unitMask: number;
   readonly #maxSegments: number;
   readonly #format: RecordFormat;
+  readonly #memory = new SegmentMemory();
   readonly #segments: (Segment<Owner> | null)[] = [null];
   readonly #own: (Segment<Owner> | null)[] = [null];
   readonly #freeIds: number[] = [];
@@ -69,7 +77,7 @@ export class SegmentLog<Owner> {
 
   /** Bytes of memory that have been written to; what is above `live` lies idle. */
   get reservedBytes(): number {
-    return this.live + this.dead + this.#clearedBytes;
+    return this.live + this.dead + this.#clearedBytes + this.#memory.keptBytes;
   }
 
   /** Few segment numbers are left: nothing more should be added. */
@@ -108,14 +116,15 @@ export class SegmentLog<Owner> {
     const { open } = queue;
     if (open !== null && open.end + size <= open.bytes.length) return open;
     this.close(queue);
-    const segment = this.createSegment(queue, queue.newest, Math.max(size, this.#nextBytes(queue)));
+    const segment = this.createSegment(queue, queue.newest, Math.max(size, this.sharedBytesOf(queue)));
     queue.open = segment;
     return segment;
   }
 
-  #nextBytes(queue: SegmentQueue<Owner>): number {
+  /** Bytes of the next segment for many records of the queue. */
+  sharedBytesOf(queue: SegmentQueue<Owner>): number {
     let bytes = MIN_SEGMENT_BYTES;
-    while (bytes < queue.live && bytes < this.segmentBytes) bytes *= 2;
+    while (bytes < queue.live / SEGMENT_PARTS && bytes < this.segmentBytes) bytes *= 2;
     return bytes;
   }
 
@@ -123,7 +132,7 @@ export class SegmentLog<Owner> {
   createSegment(queue: SegmentQueue<Owner>, older: Segment<Owner> | null, bytes: number): Segment<Owner> {
     const id = this.#freeIds.pop() ?? this.#segments.length;
     if (id >= this.#maxSegments) throw new Error('the store has no addresses left');
-    const segment = new Segment(id, queue, Buffer.allocUnsafeSlow(bytes), false);
+    const segment = new Segment(id, queue, this.#memory.take(bytes), false);
     this.#segments[id] = segment;
     queue.insertAfter(older, segment);
     return segment;
@@ -131,8 +140,9 @@ export class SegmentLog<Owner> {
 
   #createOwn(queue: SegmentQueue<Owner>, size: number): Segment<Owner> {
     const id = this.#freeOwnIds.pop() ?? this.#own.length;
-    const segment = new Segment(id, queue, Buffer.allocUnsafeSlow(size), true);
+    const segment = new Segment(id, queue, this.#memory.take(size), true);
     this.#own[id] = segment;
+    if (size > queue.live >>> ORDER_SHIFT) this.close(queue);
     // Before the open segment, so that that one stays the newest.
     queue.insertAfter(queue.open === null ? queue.newest : queue.open.older, segment);
     return segment;
@@ -143,6 +153,8 @@ export class SegmentLog<Owner> {
     const at = segment.end;
     segment.end = at + size;
     segment.queue.live += size;
+    // What a compaction writes is not new.
+    if (!segment.isPinned) segment.queue.taken += size;
     this.live += size;
     this.taken += size;
     return this.refOf(segment, at);
@@ -166,6 +178,7 @@ export class SegmentLog<Owner> {
       this.dead -= more;
     }
     segment.queue.live += more;
+    segment.queue.taken += more;
     this.live += more;
     this.taken += more;
     return true;
@@ -211,10 +224,16 @@ export class SegmentLog<Owner> {
     if (segment.dead === segment.end) this.emptied(segment);
   }
 
+  /** Gives the memory back; whoever still refers to the segment must not keep it. */
+  #free(segment: Segment<Owner>): void {
+    this.#memory.release(segment.bytes);
+    segment.bytes = NO_BYTES;
+  }
+
   /** Of a large record only the forwarding filler stays. */
   #vacate(segment: Segment<Owner>, size: number, to: number): void {
-    discard(segment.bytes);
-    segment.bytes = Buffer.alloc(16);
+    this.#memory.release(segment.bytes);
+    segment.bytes = this.#memory.take(16);
     segment.end = 0;
     writeFiller(segment.bytes, 0, size, this.unitShift, to);
     this.#emptied.push(segment);
@@ -235,8 +254,13 @@ export class SegmentLog<Owner> {
   #discardCleared(): void {
     for (const segment of this.#cleared.splice(-DISCARDS_PER_CALL)) {
       this.#clearedBytes -= segment.end;
-      discard(segment.bytes);
+      this.#free(segment);
     }
+  }
+
+  /** To be called from time to time, so that memory that was let go comes back to the system. */
+  tendMemory(): void {
+    this.#memory.tend();
   }
 
   /** Gives back open segments too when they hold nothing. */
@@ -257,7 +281,7 @@ export class SegmentLog<Owner> {
   #release(segment: Segment<Owner>): void {
     this.dead -= segment.dead;
     segment.queue.remove(segment);
-    discard(segment.bytes);
+    this.#free(segment);
     if (segment.isOwn) {
       this.#own[segment.id] = null;
       this.#freeOwnIds.push(segment.id);
@@ -307,12 +331,13 @@ export class SegmentLog<Owner> {
     return at < end ? at : -1;
   }
 
+  /** Bytes of records that came to the end of its queue with or after the record at `ref`; after a compaction about so many. */
+  ageOf(ref: number): number {
+    const segment = this.segmentOf(ref);
+    return segment.queue.taken - segment.born - this.offsetOf(ref);
+  }
+
   sizeOf(ref: number): number {
     return this.#format.sizeAt(this.segmentOf(ref).bytes, this.offsetOf(ref));
   }
-}
-
-/** Gives the memory back now rather than at some garbage collection. */
-function discard(bytes: Buffer): void {
-  (bytes.buffer as ArrayBuffer).transfer(0);
 }

@@ -13,6 +13,8 @@ export class Segment<Owner> {
   walked = 0;
   /** A compaction reads or writes it, and lets it go afterwards. */
   isPinned = false;
+  /** `taken` of the queue before its first record came. */
+  born: number;
   /** Neighbours in the queue. */
   older: Segment<Owner> | null = null;
   newer: Segment<Owner> | null = null;
@@ -28,6 +30,7 @@ export class Segment<Owner> {
     this.bytes = bytes;
     this.isOwn = isOwn;
     this.generation = queue.generation;
+    this.born = queue.taken;
   }
 
   /** Bytes of records. */
@@ -45,6 +48,8 @@ export class SegmentQueue<Owner> {
   open: Segment<Owner> | null = null;
   /** Bytes of records. */
   live = 0;
+  /** Bytes of records that ever came to its end. */
+  taken = 0;
   /** Written into new segments; whoever changes it closes the open one. */
   generation = 0;
 

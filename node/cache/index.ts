@@ -5,3 +5,4 @@ export { DEFAULT_LEASE_MS, LeaseTable, MAX_LEASE_MS } from './leases.ts';
 export { EntryMarks, type Marks, markCommand } from './marks.ts';
 export { MAX_PREFIX_PURGES, type Version } from './purges.ts';
 export { SWEEP_MS, sweepPurges } from './sweep.ts';
+export { type KeySet, TagBudget, TagIndex } from './tag-index.ts';

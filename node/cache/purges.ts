@@ -1,3 +1,5 @@
+import type { KeySet } from './tag-index.ts';
+
 /** A version, as two unsigned words. */
 export interface Version {
   readonly high: number;
@@ -8,7 +10,7 @@ export interface Version {
 export interface Purge {
   readonly version: Version;
   /** The keys of each tag, which go from here as they are removed; null for a purge by prefix. */
-  readonly keysByTag: Map<string, Set<string>> | null;
+  readonly keysByTag: Map<string, KeySet> | null;
   readonly prefix: string;
   /** Where the search for the prefix goes on. */
   cursor: number;
@@ -34,7 +36,7 @@ export class Purges {
   }
 
   /** Begins a purge of the keys of these tags, which are the purge's own from here on. */
-  beginTags(keysByTag: Map<string, Set<string>>, version: Version): void {
+  beginTags(keysByTag: Map<string, KeySet>, version: Version): void {
     const purge = { version, keysByTag, prefix: '', cursor: 0 };
     this.#pending.push(purge);
     for (const tag of keysByTag.keys()) {

@@ -2,6 +2,7 @@ import type { Clock } from '../../lib/base/index.ts';
 import type { Databases } from '../databases.ts';
 import type { Keyspace } from '../keyspace.ts';
 import type { Purge } from './purges.ts';
+import type { KeySet } from './tag-index.ts';
 
 /** How often purged keys are removed, and how long that may take each time. */
 export const SWEEP_MS = 20;
@@ -31,10 +32,10 @@ export function sweepPurges(databases: Databases, clock: Clock): boolean {
 }
 
 /** Returns whether all are gone. */
-function sweepTags(keyspace: Keyspace, keysByTag: Map<string, Set<string>>): boolean {
+function sweepTags(keyspace: Keyspace, keysByTag: Map<string, KeySet>): boolean {
   let left = KEYS_PER_STEP;
   for (const keys of keysByTag.values()) {
-    for (const key of keys) {
+    for (const key of keys.keys()) {
       if (left-- === 0) return false;
       // Whoever looks a purged key up removes it.
       touch(keyspace, key);

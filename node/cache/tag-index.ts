@@ -1,6 +1,9 @@
-/** What a tagged key costs beside its bytes and its tags, and what each of its tags does: measured, maps and strings together. */
+import { LargeMap } from './large-map.ts';
+
+/** What a tagged key costs beside its bytes, what each of its tags does, and each tag that any key has: measured, maps and strings together. */
 const KEY_BYTES = 150;
 const TAG_BYTES = 60;
+const NEW_TAG_BYTES = 500;
 
 /** Memory that the tag indexes of all databases share. */
 export class TagBudget {
@@ -12,11 +15,14 @@ export class TagBudget {
   }
 }
 
+/** Keys, as text of one byte a character. */
+export type KeySet = LargeMap<true>;
+
 /** Which keys of a database have which tags. Keys and tags are text of one byte a character. */
 export class TagIndex {
   readonly #budget: TagBudget;
-  readonly #tagsByKey = new Map<string, readonly string[]>();
-  readonly #keysByTag = new Map<string, Set<string>>();
+  readonly #tagsByKey = new LargeMap<readonly string[]>();
+  readonly #keysByTag = new LargeMap<KeySet>();
   #bytes = 0;
 
   constructor(budget: TagBudget) {
@@ -35,18 +41,16 @@ export class TagIndex {
 
   /** Whether there is memory for a key with these tags. */
   hasRoomFor(key: string, tags: readonly string[]): boolean {
-    return this.#budget.usedBytes + bytesOf(key, tags) <= this.#budget.maxBytes;
+    let bytes = bytesOf(key, tags);
+    for (const tag of tags) if (!this.#keysByTag.has(tag)) bytes += NEW_TAG_BYTES;
+    return this.#budget.usedBytes + bytes <= this.#budget.maxBytes;
   }
 
   /** Gives a key without tags these, which are distinct and at least one. */
   add(key: string, tags: readonly string[]): void {
-    this.#tagsByKey.set(key, tags);
+    this.#tagsByKey.add(key, tags);
     this.#account(bytesOf(key, tags));
-    for (const tag of tags) {
-      const keys = this.#keysByTag.get(tag);
-      if (keys === undefined) this.#keysByTag.set(tag, new Set([key]));
-      else keys.add(key);
-    }
+    for (const tag of tags) (this.#keysByTag.get(tag) ?? this.#newTag(tag)).add(key, true);
   }
 
   /** The key is gone or has no tags any more. */
@@ -57,7 +61,7 @@ export class TagIndex {
     this.#account(-bytesOf(key, tags));
     for (const tag of tags) {
       const keys = this.#keysByTag.get(tag);
-      if (keys?.delete(key) && keys.size === 0) this.#keysByTag.delete(tag);
+      if (keys?.delete(key) && keys.size === 0) this.takeTag(tag);
     }
   }
 
@@ -67,16 +71,23 @@ export class TagIndex {
   }
 
   /** Takes a tag out of the index and hands over the keys that had it. The keys themselves go on to name it among their tags. */
-  takeTag(tag: string): Set<string> {
+  takeTag(tag: string): KeySet {
     const keys = this.#keysByTag.get(tag);
-    this.#keysByTag.delete(tag);
-    return keys ?? new Set();
+    if (this.#keysByTag.delete(tag)) this.#account(-NEW_TAG_BYTES);
+    return keys ?? new LargeMap();
   }
 
   clear(): void {
     this.#account(-this.#bytes);
     this.#tagsByKey.clear();
     this.#keysByTag.clear();
+  }
+
+  #newTag(tag: string): KeySet {
+    const keys: KeySet = new LargeMap();
+    this.#keysByTag.add(tag, keys);
+    this.#account(NEW_TAG_BYTES);
+    return keys;
   }
 
   #account(bytes: number): void {

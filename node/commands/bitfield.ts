@@ -125,8 +125,14 @@ function fieldIn(keyspace: Keyspace, slot: Slot, { offset, width, signed }: Oper
   return readField(current.buffer, current.start, current.end, offset, width, signed);
 }
 
-/** Does SET or INCRBY; returns whether the field is another one now. */
-function change(keyspace: Keyspace, slot: Slot, operation: Operation, reply: RespWriter): boolean {
+/** Does SET or INCRBY, in a string that is longer now; returns whether anything is otherwise than before. */
+function change(
+  keyspace: Keyspace,
+  slot: Slot,
+  operation: Operation,
+  isLonger: boolean,
+  reply: RespWriter,
+): boolean {
   const former = fieldIn(keyspace, slot, operation);
   const value = outcome(operation, former);
   if (value === null) {
@@ -134,18 +140,24 @@ function change(keyspace: Keyspace, slot: Slot, operation: Operation, reply: Res
     return false;
   }
   reply.integer(operation.kind === 'SET' ? former : value);
-  if (value === former) return false;
+  if (value === former) return isLonger;
   changed.set(current.buffer, current.start, operation.offset, operation.width, value);
   keyspace.store.writeAt(slot, changed.at, changed.bytes, 0, changed.length);
   return true;
 }
 
-function run(keyspace: Keyspace, operations: Operation[], slot: Slot, reply: RespWriter): boolean {
+function run(
+  keyspace: Keyspace,
+  operations: Operation[],
+  slot: Slot,
+  isLonger: boolean,
+  reply: RespWriter,
+): boolean {
   let isChanged = false;
   reply.arrayHeader(operations.length);
   for (const operation of operations) {
     if (operation.kind === 'GET') reply.integer(fieldIn(keyspace, slot, operation));
-    else if (change(keyspace, slot, operation, reply)) isChanged = true;
+    else if (change(keyspace, slot, operation, isLonger, reply)) isChanged = true;
   }
   return isChanged;
 }
@@ -164,16 +176,16 @@ function bitField(context: CommandContext, args: Args, reply: RespWriter) {
   const slot = lengthened(keyspace, args, found, bytes);
   // To Redis, a string with fields is no number and no short text any more, whether or not they change.
   keyspace.store.writeAt(slot, 0, buffer, 0, 0);
-  const isChanged = run(keyspace, operations, slot, reply);
-  if (!isChanged && !isLonger) return;
-  keyspace.modified(slot);
-  keyspace.notify(NOTIFY_STRING, 'setbit', buffer, args.start(1), args.end(1));
+  const isChanged = run(keyspace, operations, slot, isLonger, reply);
+  if (isChanged || isLonger) keyspace.modified(slot);
+  // To Redis, a string that has only become longer, since all operations failed, is none that has changed.
+  if (isChanged) keyspace.notify(NOTIFY_STRING, 'setbit', buffer, args.start(1), args.end(1));
 }
 
 function readFields({ keyspace }: CommandContext, args: Args, operations: Operation[], reply: RespWriter) {
   const slot = keyspace.read(args.buffer, args.start(1), args.end(1));
   if (slot !== 0 && keyspace.store.typeOf(slot) !== STRING) return reply.error(WRONG_TYPE);
-  run(keyspace, operations, slot, reply);
+  run(keyspace, operations, slot, false, reply);
 }
 
 function bitFieldReadOnly(context: CommandContext, args: Args, reply: RespWriter) {

@@ -178,6 +178,8 @@ function bitOp(context: CommandContext, args: Args, reply: RespWriter) {
   } else if (target !== 0) {
     keyspace.remove(target);
     keyspace.notify(NOTIFY_GENERIC, 'del', buffer, args.start(2), args.end(2));
+  } else {
+    keyspace.voidLease(buffer, args.start(2), args.end(2));
   }
   reply.integer(result.length);
 }

@@ -65,7 +65,7 @@ function persist({ keyspace }: CommandContext, args: Args, reply: RespWriter) {
 
 function timeToLive(unit: TimeUnit): CommandHandler {
   return ({ keyspace }, args, reply) => {
-    const slot = keyspace.find(args.buffer, args.start(1), args.end(1));
+    const slot = keyspace.peek(args.buffer, args.start(1), args.end(1));
     if (slot === 0) return reply.integer(-2);
     const at = keyspace.store.expiresAt(slot);
     if (at === 0) return reply.integer(-1);

@@ -15,6 +15,7 @@ import { hyperloglogCommands } from './hyperloglog/index.ts';
 import { keyCommands } from './keys.ts';
 import { lcsCommands } from './lcs.ts';
 import { listCommands } from './lists/index.ts';
+import { migrateCommands } from './migrate.ts';
 import { numberCommands } from './numbers.ts';
 import { objectCommands } from './object.ts';
 import { operationsCommands } from './operations/index.ts';
@@ -49,6 +50,7 @@ export const handlers: CommandHandlers = Object.freeze({
   ...transferCommands,
   ...objectCommands,
   ...dumpCommands,
+  ...migrateCommands,
   ...sortCommands,
   ...debugCommands,
   ...expiryCommands,

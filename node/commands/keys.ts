@@ -28,7 +28,7 @@ function remove({ keyspace }: CommandContext, args: Args, reply: RespWriter) {
 function exists({ keyspace }: CommandContext, args: Args, reply: RespWriter) {
   let found = 0;
   for (let i = 1; i < args.count; i++) {
-    if (keyspace.find(args.buffer, args.start(i), args.end(i)) !== 0) found++;
+    if (keyspace.peek(args.buffer, args.start(i), args.end(i)) !== 0) found++;
   }
   reply.integer(found);
 }
@@ -42,7 +42,7 @@ function touch({ keyspace }: CommandContext, args: Args, reply: RespWriter) {
 }
 
 function type({ keyspace }: CommandContext, args: Args, reply: RespWriter) {
-  const slot = keyspace.find(args.buffer, args.start(1), args.end(1));
+  const slot = keyspace.peek(args.buffer, args.start(1), args.end(1));
   reply.simple(slot === 0 ? 'none' : typeNames[keyspace.store.typeOf(slot)]);
 }
 

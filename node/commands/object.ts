@@ -40,10 +40,13 @@ export function referencesOf(keyspace: Keyspace, slot: Slot): number {
   return number !== null && number >= 0 && number < SHARED_INTEGERS ? SHARED_REFERENCES : 1;
 }
 
-/** A handler that looks the key up, leaves no trace, and answers nothing for a key that is not there. */
+/** A handler that looks the key up, which is no use of it and tells nobody of a miss, and answers nothing for a key that is not there. */
 function ofKey(answer: (context: CommandContext, slot: Slot, reply: RespWriter) => void): CommandHandler {
   return (context, args, reply) => {
+    const { stats } = context.keyspace;
     const slot = context.keyspace.find(args.buffer, args.start(2), args.end(2));
+    if (slot === 0) stats.misses++;
+    else stats.hits++;
     if (slot === 0) reply.nullBulk();
     else answer(context, slot, reply);
   };

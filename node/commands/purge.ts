@@ -1,7 +1,7 @@
 import { RingsideError } from '../../lib/base/index.ts';
 import type { Args, RespWriter } from '../../lib/codec/resp/index.ts';
 import { MAX_PURGED_TAGS } from '../../lib/commands/index.ts';
-import { MAX_PREFIX_PURGES, type Version } from '../cache/index.ts';
+import { type KeySet, MAX_PREFIX_PURGES, type Version } from '../cache/index.ts';
 import type { Keyspace } from '../keyspace.ts';
 import { type CommandContext, type CommandHandlers, SYNTAX_ERROR } from './command.ts';
 
@@ -43,13 +43,13 @@ function purgeTags(keyspace: Keyspace, tags: readonly string[]): void {
 }
 
 function removeTagged(keyspace: Keyspace, tag: string): void {
-  for (const key of keyspace.marks.tags.takeTag(tag)) {
+  for (const key of keyspace.marks.tags.takeTag(tag).keys()) {
     const slot = keyspace.find(Buffer.from(key, 'latin1'), 0, key.length);
     if (slot !== 0) keyspace.remove(slot);
   }
 }
 
-function takeTags({ marks }: Keyspace, tags: readonly string[]): Map<string, Set<string>> {
+function takeTags({ marks }: Keyspace, tags: readonly string[]): Map<string, KeySet> {
   return new Map(tags.map((tag) => [tag, marks.tags.takeTag(tag)]));
 }
 

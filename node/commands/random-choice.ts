@@ -1,9 +1,7 @@
-import type { Args, RespWriter } from '../../lib/codec/resp/index.ts';
+import type { Args } from '../../lib/codec/resp/index.ts';
 import type { Dice, Found, VisitBytes } from '../values/index.ts';
-import { type CommandContext, NOT_AN_INTEGER } from './command.ts';
+import { NOT_AN_INTEGER } from './command.ts';
 
-/** Above this, a reply of members that may repeat is cut off together with its connection: it would end the process. */
-const MAX_REPLY_BYTES = 256 * 1024 * 1024;
 /** Members are drawn one by one while fewer than one in so many is wanted. */
 const DRAWN_SHARE = 3;
 const INT64_MAX = 2n ** 63n - 1n;
@@ -41,23 +39,6 @@ export function drawDifferent(wanted: number, chosen: Found, random: () => void,
     const { buffer, start, end } = chosen;
     const { size } = seen;
     if (seen.add(buffer.latin1Slice(start, end)).size !== size) answer(buffer, start, end);
-  }
-}
-
-/** Calls `answer` so many times, unless the reply becomes too large for the process. */
-export function repeat(
-  { client }: CommandContext,
-  times: number,
-  reply: RespWriter,
-  answer: () => void,
-): void {
-  const offset = reply.length;
-  for (let i = 0; i < times; i++) {
-    if (reply.length - offset > MAX_REPLY_BYTES) {
-      client.closing = true;
-      return;
-    }
-    answer();
   }
 }
 

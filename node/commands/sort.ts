@@ -133,11 +133,16 @@ function store(keyspace: Keyspace, args: Args, keyAt: number, values: readonly (
   const start = args.start(keyAt);
   const end = args.end(keyAt);
   const former = keyspace.write(buffer, start, end);
-  if (former !== 0) keyspace.remove(former);
   if (values.length === 0) {
-    if (former !== 0) notify(keyspace, NOTIFY_GENERIC, 'del', args, keyAt);
+    if (former === 0) {
+      keyspace.voidLease(buffer, start, end);
+    } else {
+      keyspace.remove(former);
+      notify(keyspace, NOTIFY_GENERIC, 'del', args, keyAt);
+    }
     return;
   }
+  if (former !== 0) keyspace.replace(former);
   const list = ListValue.create(keyspace, buffer, start, end);
   for (const value of values) list.push(false, value ?? Buffer.alloc(0), 0, value?.length ?? 0);
   keyspace.modified(list.slot);

@@ -155,6 +155,7 @@ function getSet(context: CommandContext, args: Args, reply: RespWriter) {
 
 function getDel({ keyspace }: CommandContext, args: Args, reply: RespWriter) {
   const slot = readKey(keyspace, args, 1);
+  if (slot === 0) keyspace.voidLease(args.buffer, args.start(1), args.end(1));
   if (!replyValue(keyspace, slot, reply) || slot === 0) return;
   keyspace.remove(slot);
   notify(keyspace, NOTIFY_GENERIC, 'del', args, 1);

@@ -52,6 +52,7 @@ export function memory({ node, databases }: InfoSource): Fields {
     ['process_heap_used', figures.heapUsedBytes],
     ['process_heap_reserved', figures.heapReservedBytes],
     ['process_external', figures.externalBytes],
+    ['process_overhead', Math.round(databases.overheadBytes)],
     ['maxmemory', maxMemoryBytes],
     ['maxmemory_human', human(maxMemoryBytes)],
     ['maxmemory_policy', maxMemoryPolicy],

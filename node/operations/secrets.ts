@@ -15,6 +15,8 @@ export function secretsOf(spec: CommandSpec, args: Args): (i: number) => boolean
       return (i) => i > 2 && i % 2 === 1 && isSensitive(args.latin1(i - 1));
     case 'hello':
       return secretsAfterAuth(args);
+    case 'migrate':
+      return secretsOfTarget(args);
     default:
       return nothing;
   }
@@ -22,6 +24,16 @@ export function secretsOf(spec: CommandSpec, args: Args): (i: number) => boolean
 
 function isSensitive(name: string): boolean {
   return settingsByName.get(name.toLowerCase())?.isSensitive === true;
+}
+
+/** `AUTH password` or `AUTH2 user password` among the options of MIGRATE. */
+function secretsOfTarget(args: Args): (i: number) => boolean {
+  const secret = new Set<number>();
+  for (let i = 6; i < args.count && !args.equalsIgnoreCase(i, 'KEYS'); i++) {
+    if (args.equalsIgnoreCase(i, 'AUTH')) secret.add(++i);
+    else if (args.equalsIgnoreCase(i, 'AUTH2')) secret.add(++i).add(++i);
+  }
+  return (i) => secret.has(i);
 }
 
 /** `AUTH user password` among other options. */

@@ -147,7 +147,8 @@ export class BlockedClients implements Readiness {
 
   /** Ends the wait as if its time had run out, or with an error; false when the client does not wait for keys or followers. */
   unblock(client: Client, how: 'timeout' | 'error'): boolean {
-    if (client.blocked === null || client.blocked.kind === 'pause') return false;
+    const kind = client.blocked?.kind;
+    if (kind !== 'keys' && kind !== 'replicas') return false;
     if (how === 'timeout') this.#timedOut(client);
     else this.#answer(client, (reply) => reply.error(BY_COMMAND));
     return true;

@@ -39,4 +39,9 @@ export interface PauseWait extends Wait {
   readonly kind: 'pause';
 }
 
-export type Blocked = KeyWait | ReplicaWait | PauseWait;
+/** A command that waits for another server (MIGRATE); whoever speaks to that one answers. */
+export interface MigrationWait extends Wait {
+  readonly kind: 'migration';
+}
+
+export type Blocked = KeyWait | ReplicaWait | PauseWait | MigrationWait;

@@ -1,4 +1,5 @@
 import type { User } from '../../lib/acl/index.ts';
+import type { RespWriter } from '../../lib/codec/resp/index.ts';
 import type { Subscriptions } from '../pubsub/pubsub.ts';
 import type { FollowerGreeting } from '../replication/accept-follower.ts';
 import type { FollowerLink } from '../replication/follower-link.ts';
@@ -51,7 +52,7 @@ export class Client {
   subscriptions: Subscriptions | null = null;
   /** How the keys that it reads are tracked (`TRACKING`); null when they are not. */
   tracking: TrackingState | null = null;
-  /** Messages that have come for it while its EXEC was running; they go behind the reply. */
+  /** Messages that have come for it in the middle of a reply (its EXEC was running, or `unfinished`); they go behind it. */
   deferred: Buffer[] = [];
   /** The current command waits for the end of a pause, and is to be executed again. */
   isPostponed = false;
@@ -65,6 +66,11 @@ export class Client {
   link: FollowerLink | null = null;
   /** Called once, when the replies of this turn are on their way. */
   afterReply: (() => void) | null = null;
+  /**
+   * Writes the next part of a reply that is too long for one turn; returns whether there is more. Nothing else of the client is executed
+   * meanwhile. Only for a client that may wait (`mayBlock`).
+   */
+  unfinished: ((reply: RespWriter) => boolean) | null = null;
   /** Closes the connection once what has been written is out. */
   closing = false;
 

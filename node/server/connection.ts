@@ -63,6 +63,8 @@ export class Connection implements ConnectedClient, Departing, LinkTransport {
   #departing: Buffer | null = null;
   #departingAcknowledges = false;
   #isToDepart = false;
+  /** Bytes of what waits for the end of a reply that takes several turns. */
+  #deferredBytes = 0;
   /** The last reply is out: what still comes is of no interest. */
   #hasLeft = false;
 
@@ -94,6 +96,11 @@ export class Connection implements ConnectedClient, Departing, LinkTransport {
   }
 
   get outputBytes(): number {
+    return this.#unreadBytes + this.#deferredBytes;
+  }
+
+  /** Bytes on their way that the client could have read. */
+  get #unreadBytes(): number {
     return this.#queue.bytes + this.#inSocket;
   }
 
@@ -101,7 +108,7 @@ export class Connection implements ConnectedClient, Departing, LinkTransport {
     this.#host.node.stats.inputBytes += chunk.length;
     if (this.#hasLeft) return;
     this.#parser.push(chunk);
-    if (this.#isStopped) this.#stocked();
+    if (this.#isStopped || this.client.unfinished !== null) this.#stocked();
     else this.#run();
     this.#parser.own();
   }
@@ -109,8 +116,9 @@ export class Connection implements ConnectedClient, Departing, LinkTransport {
   /** Something has come that must wait. */
   #stocked(): void {
     // Who waits is read on for a while, so that it is noticed when the client goes away.
-    const { blocked } = this.client;
-    if (blocked === null || this.#parser.bufferedBytes > READ_AHEAD_BYTES) this.#socket.pause();
+    const { blocked, unfinished } = this.client;
+    const isWaiting = blocked !== null || unfinished !== null;
+    if (!isWaiting || this.#parser.bufferedBytes > READ_AHEAD_BYTES) this.#socket.pause();
     this.#accountInput();
   }
 
@@ -123,7 +131,7 @@ export class Connection implements ConnectedClient, Departing, LinkTransport {
   #run(): void {
     const more = this.#turn();
     this.#accountInput();
-    if (this.outputBytes > this.#crowdedBytes && !this.#onLinkClose) {
+    if (this.#unreadBytes > this.#crowdedBytes && !this.#onLinkClose) {
       this.#isCrowded = true;
       this.#socket.pause();
     } else if (more) {
@@ -143,8 +151,8 @@ export class Connection implements ConnectedClient, Departing, LinkTransport {
   /** Executes what is left and takes more, unless something still forbids it. */
   #goOn(): void {
     if (this.#isStopped || this.#socket.destroyed) return;
-    this.#socket.resume();
     this.#run();
+    if (!this.#isCrowded && this.client.unfinished === null) this.#socket.resume();
   }
 
   /** One turn. Returns whether commands were left because of the size of the replies. */
@@ -158,10 +166,10 @@ export class Connection implements ConnectedClient, Departing, LinkTransport {
     let more = false;
     this.#isInTurn = true;
     try {
-      while (client.blocked === null && !client.closing && this.#next()) {
+      if (client.unfinished !== null) more = this.#goOnReplying(reply);
+      while (!more && client.blocked === null && !client.closing && this.#next()) {
         this.#execute(reply);
-        more = reply.length >= TURN_BYTES;
-        if (more) break;
+        more = reply.length >= TURN_BYTES || client.unfinished !== null;
       }
     } catch (error) {
       this.#failed(error, reply);
@@ -171,6 +179,17 @@ export class Connection implements ConnectedClient, Departing, LinkTransport {
     executor.endTurn();
     this.#flush();
     return more;
+  }
+
+  /** Writes more of the reply under way, and behind its end what was pushed meanwhile; whether there is still more. */
+  #goOnReplying(reply: ReplyWriter): boolean {
+    const { client } = this;
+    if (client.unfinished!(reply)) return true;
+    client.unfinished = null;
+    for (const message of client.deferred) reply.raw(message, 0, message.length);
+    client.deferred = [];
+    this.#deferredBytes = 0;
+    return false;
   }
 
   /** Moves to the next command; one that had to wait for the end of a pause is still there. */
@@ -214,6 +233,7 @@ export class Connection implements ConnectedClient, Departing, LinkTransport {
     muted.protocol = client.protocol;
     this.#host.executor.execute(client, this.#parser, muted);
     if (client.isPostponed) return;
+    client.unfinished = null;
     reply.protocol = client.protocol;
     const bytes = muted.take();
     if (client.replyMode === 'on') reply.raw(bytes, 0, bytes.length);
@@ -280,6 +300,12 @@ export class Connection implements ConnectedClient, Departing, LinkTransport {
   }
 
   push(bytes: Buffer): void {
+    if (this.client.unfinished !== null) {
+      this.client.deferred.push(bytes);
+      this.#deferredBytes += bytes.length;
+      this.#accountOutput();
+      return;
+    }
     if (this.#isInTurn) {
       this.#host.departures.reply.raw(bytes, 0, bytes.length);
       return;
@@ -332,7 +358,7 @@ export class Connection implements ConnectedClient, Departing, LinkTransport {
     this.#accountOutput();
     this.#advance();
     if (this.#onLinkClose) this.#host.node.followers.wake();
-    if (!this.#isCrowded || this.outputBytes > this.#crowdedBytes / 2) return;
+    if (!this.#isCrowded || this.#unreadBytes > this.#crowdedBytes / 2) return;
     this.#isCrowded = false;
     this.#goOn();
   }
@@ -419,6 +445,7 @@ export class Connection implements ConnectedClient, Departing, LinkTransport {
 
   /** Unread replies beyond this stop the client. */
   get #crowdedBytes(): number {
+    if (this.client.unfinished !== null) return TURN_BYTES;
     const { limits, node } = this.#host;
     const bytes = limits.maxOutputBytes * PAUSE_FRACTION;
     return node.clients.outputBytes > CROWDED_BYTES ? Math.min(bytes, CROWDED_PAUSE_BYTES) : bytes;

@@ -401,6 +401,7 @@ export class Entries {
    */
   maintain(moves = 0): boolean {
     const { log } = this.records;
+    if (moves > 0) log.tendMemory();
     if (moves === 0 && this.#removals === 0 && log.taken === this.#taken) return false;
     log.releaseEmptied();
     let isMoving = false;

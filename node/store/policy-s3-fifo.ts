@@ -3,12 +3,18 @@ import { PlainPolicy } from './policy.ts';
 import { MAX_FREQUENCY, type Records } from './records.ts';
 import type { Space } from './space.ts';
 
-/** Part of the bytes that new entries may take before they must have been used again. */
-const SMALL_PART = 0.1;
-/** What was evicted remains known for this part of the bytes. */
-const GHOST_PART = 0.9;
+/** Part of the bytes that is the small queue's: where it begins, and how far it may go. */
+const FIRST_SMALL_PART = 0.5;
+const LEAST_SMALL_PART = 0.1;
+const MOST_SMALL_PART = 0.9;
+/** What was evicted from a queue remains known for this part of the bytes. */
+const GHOST_PART = 0.5;
+/** At most so many entries one that comes back may count for. */
+const MOST_WEIGHT = 4;
+/** A use does not count before this part of the bytes has come after the entry: most often it belongs to the one that brought the entry. */
+const YOUNG_PART = 0.05;
 /** Used this often, an entry leaves the small queue for the main one. */
-const PROMOTED_FREQUENCY = 2;
+const PROMOTED_FREQUENCY = 1;
 /** Entries that one search for a victim may pass over; then whatever is next goes. */
 const MAX_MOVES = 4096;
 
@@ -16,15 +22,21 @@ const MAX_MOVES = 4096;
 export type Reinsert = (ref: number, queue: SegmentQueue<Space>) => void;
 
 /**
- * S3-FIFO (Yang, Zhang, Qiu, Yue and Rashmi, SOSP '23): a small queue for what is new, a main queue for what was used again, and a memory
- * of what was evicted lately, which goes to the main queue when it comes back. The queues are those of the log, so entries have no links: only
- * two bits that count their uses.
+ * S3-FIFO with queues that adapt: a small queue for what is new, a main queue for what was used again, and for each a memory of what was
+ * evicted from it lately, which goes to the main queue when it comes back. The queues are those of the log, so entries have no links: only two
+ * bits that count their uses.
+ *
+ * Plain S3-FIFO (Yang, Zhang, Qiu, Yue and Rashmi, SOSP '23) has a small queue of a tenth, and loses to LRU where the cache has room for
+ * most of what is asked for. Here what comes back says which queue was too small, as in ARC (Megiddo and Modha, FAST '03); the small queue
+ * begins with half of the bytes, where the policy does about as LRU does. One use is enough to stay, when it is not one of the first moments.
  */
 export class S3FifoPolicy extends PlainPolicy {
   readonly #records: Records;
   readonly #log: SegmentLog<Space>;
   readonly #reinsert: Reinsert;
-  readonly #ghost = new GhostTable();
+  readonly #smallGhost = new GhostTable();
+  readonly #mainGhost = new GhostTable();
+  #smallPart = FIRST_SMALL_PART;
 
   constructor(space: Space, records: Records, reinsert: Reinsert) {
     super(space);
@@ -34,50 +46,65 @@ export class S3FifoPolicy extends PlainPolicy {
   }
 
   override get reservedBytes(): number {
-    return this.#ghost.reservedBytes;
+    return this.#smallGhost.reservedBytes + this.#mainGhost.reservedBytes;
   }
 
   override queueFor(hash: number): SegmentQueue<Space> {
     const { small, main } = this.space;
-    return this.#ghost.take(hash) ? main : small;
+    const isFromSmall = this.#smallGhost.take(hash);
+    if (!isFromSmall && !this.#mainGhost.take(hash)) return small;
+    const shift = isFromSmall
+      ? this.#shift(this.#smallGhost, this.#mainGhost)
+      : -this.#shift(this.#mainGhost, this.#smallGhost);
+    this.#smallPart = Math.min(MOST_SMALL_PART, Math.max(LEAST_SMALL_PART, this.#smallPart + shift));
+    return main;
+  }
+
+  /** What an entry that comes back moves: one of all entries, and more when its ghost queue remembers less than the other one. */
+  #shift(own: GhostTable, other: GhostTable): number {
+    const weight = other.heldBytes / Math.max(1, own.heldBytes);
+    return Math.min(MOST_WEIGHT, Math.max(1, weight)) / (this.space.entries + 1);
   }
 
   get #total(): number {
     return this.space.small.live + this.space.main.live;
   }
 
-  override touched(_ref: number): void {
+  override touched(ref: number): void {
     const records = this.#records;
     const { frequency } = records;
-    if (frequency < MAX_FREQUENCY) records.setFrequency(frequency + 1);
+    if (frequency === MAX_FREQUENCY) return;
+    const isYoung =
+      records.segment.queue === this.space.small && this.#log.ageOf(ref) < this.#total * YOUNG_PART;
+    if (!isYoung) records.setFrequency(frequency + 1);
   }
 
   victim(): number {
     const { small, main } = this.space;
     for (let moves = 0; moves < MAX_MOVES; moves++) {
-      const isMain = main.live > this.#total * (1 - SMALL_PART) || small.live === 0;
+      const isMain = main.live > this.#total * (1 - this.#smallPart) || small.live === 0;
       const ref = this.#log.oldest(isMain ? main : small);
       if (ref === 0) return 0;
       this.#records.locate(ref);
       const { frequency } = this.#records;
-      if (isMain ? frequency === 0 : frequency < PROMOTED_FREQUENCY) return this.#evict(ref, isMain);
-      this.#records.setFrequency(isMain ? frequency - 1 : 0);
+      if (frequency < PROMOTED_FREQUENCY)
+        return this.#evict(ref, isMain ? this.#mainGhost : this.#smallGhost);
+      if (isMain) this.#records.setFrequency(frequency - 1);
       this.#reinsert(ref, main);
     }
     return this.#log.oldest(small) || this.#log.oldest(main);
   }
 
-  #evict(ref: number, isMain: boolean): number {
-    if (!isMain) {
-      const bytes = this.#log.sizeOf(ref);
-      const total = this.#total;
-      const windowBytes = Math.floor(total * GHOST_PART);
-      this.#ghost.add(this.#records.hashOf(ref), bytes, windowBytes, total / this.space.entries);
-    }
+  #evict(ref: number, ghost: GhostTable): number {
+    const total = this.#total;
+    const windowBytes = Math.floor(total * GHOST_PART);
+    ghost.add(this.#records.hashOf(ref), this.#log.sizeOf(ref), windowBytes, total / this.space.entries);
     return ref;
   }
 
   override clear(): void {
-    this.#ghost.clear();
+    this.#smallGhost.clear();
+    this.#mainGhost.clear();
+    this.#smallPart = FIRST_SMALL_PART;
   }
 }

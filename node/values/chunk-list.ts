@@ -1,5 +1,5 @@
-import type { StoredObject } from '../store/index.ts';
 import { sameBytes } from './bytes.ts';
+import type { LargeForm } from './collection.ts';
 import {
   countEqual,
   dropEqual,
@@ -11,12 +11,14 @@ import {
   previousElement,
   writeElement,
 } from './elements.ts';
-import { CHUNK_BYTES, ListChunk } from './list-chunk.ts';
+import { ListChunk } from './list-chunk.ts';
 
 const LIST_BYTES = 160;
-/** Chunks begin with this much while the list is short. */
-const NEW_CHUNK_BYTES = 1024;
-const SHORT = 256;
+/** What chunks begin with: an eighth of what the list takes if all elements are like the new one, within these bounds. */
+const MIN_CAPACITY = 1024;
+const MAX_CAPACITY = 32 * 1024;
+/** What they may grow to: a quarter of it, but so much at least. The more a chunk holds, the fewer there are to be walked, collected and got. */
+const MIN_LIMIT = 4096;
 
 /** Gets an element's byte range, valid during the call; false ends the walk. */
 export type VisitElement = (buffer: Buffer, start: number, end: number, index: number) => boolean;
@@ -25,7 +27,7 @@ export type VisitElement = (buffer: Buffer, start: number, end: number, index: n
  * A list too large for the bytes of its entry: chunks of elements, linked both ways. The ends are reached at once, an index by counting
  * chunks from the nearer end. What is emptied gives its memory back, and sparse neighbours are joined.
  */
-export class ChunkList implements StoredObject {
+export class ChunkList implements LargeForm {
   #head: ListChunk | null = null;
   #tail: ListChunk | null = null;
   size = 0;
@@ -39,7 +41,8 @@ export class ChunkList implements StoredObject {
 
   push(atHead: boolean, buffer: Buffer, start: number, end: number): void {
     let chunk = atHead ? this.#head : this.#tail;
-    if (chunk === null || !chunk.hasRoom(end - start)) chunk = this.#addChunk(atHead, buffer, start, end);
+    if (chunk === null || !chunk.hasRoomAt(atHead, end - start))
+      chunk = this.#addChunk(atHead, buffer, start, end);
     if (!chunk.isPlain) {
       const before = chunk.reservedBytes;
       chunk.push(atHead, buffer, start, end);
@@ -51,11 +54,18 @@ export class ChunkList implements StoredObject {
   /** A new chunk at an end: for a large element with it, else empty. */
   #addChunk(atHead: boolean, buffer: Buffer, start: number, end: number): ListChunk {
     const isLarge = end - start > MAX_ELEMENT_BYTES;
-    const capacity = this.size < SHORT ? NEW_CHUNK_BYTES : CHUNK_BYTES;
-    const room = Math.max(elementSize(end - start), capacity);
-    const chunk = isLarge ? ListChunk.plain(buffer, start, end) : new ListChunk(room, atHead);
+    const chunk = isLarge ? ListChunk.plain(buffer, start, end) : this.#newChunk(end - start, atHead);
     this.#link(chunk, atHead ? null : this.#tail);
     return chunk;
+  }
+
+  /** An empty chunk with room for an element of `length` at least. */
+  #newChunk(length: number, atHead: boolean): ListChunk {
+    const size = elementSize(length);
+    const bytes = this.size * size;
+    const capacity = Math.min(MAX_CAPACITY, Math.max(MIN_CAPACITY, bytes / 8));
+    const limit = Math.min(MAX_CAPACITY, Math.max(MIN_LIMIT, bytes / 4));
+    return new ListChunk(Math.max(size, capacity & -8), limit & -8, atHead);
   }
 
   /** Puts a chunk behind another, or with null before all. */
@@ -120,7 +130,7 @@ export class ChunkList implements StoredObject {
     const former = chunk.isPlain ? 0 : nextElement(chunk.bytes, at) - at;
     const size = elementSize(end - start);
     const isLarge = end - start > MAX_ELEMENT_BYTES;
-    if (chunk.isPlain || isLarge || chunk.used - former + size > CHUNK_BYTES) {
+    if (chunk.isPlain || isLarge || chunk.used - former + size > chunk.limit) {
       this.insert(index, buffer, start, end);
       this.remove(index + 1, 1);
       return;
@@ -164,8 +174,7 @@ export class ChunkList implements StoredObject {
       return;
     }
     const isLarge = end - start > MAX_ELEMENT_BYTES;
-    const room = Math.max(NEW_CHUNK_BYTES, elementSize(end - start));
-    const added = isLarge ? ListChunk.plain(buffer, start, end) : new ListChunk(room, false);
+    const added = isLarge ? ListChunk.plain(buffer, start, end) : this.#newChunk(end - start, false);
     if (!isLarge) added.push(false, buffer, start, end);
     this.#link(added, previous);
   }
@@ -174,6 +183,10 @@ export class ChunkList implements StoredObject {
   remove(index: number, count: number): void {
     let left = Math.min(count, this.size - index);
     if (left <= 0) return;
+    if (left === 1 && (index === 0 || index === this.size - 1)) {
+      this.#removeEnd(index === 0);
+      return;
+    }
     let chunk: ListChunk | null = this.#seek(index);
     let from = this.#index;
     const first = chunk.previous;
@@ -187,6 +200,19 @@ export class ChunkList implements StoredObject {
     }
     this.#joinNext(first ?? this.#head);
     if (chunk !== null) this.#joinNext(chunk.previous);
+  }
+
+  /** Removes the first or the last element. */
+  #removeEnd(atHead: boolean): void {
+    const chunk = (atHead ? this.#head : this.#tail)!;
+    this.size--;
+    if (chunk.count === 1) {
+      this.#unlink(chunk);
+      return;
+    }
+    chunk.dropEnd(atHead);
+    // Of a long list, the chunks at the ends are soon full again, or empty.
+    if (chunk.bytes.length > this.bytes >> 2) this.#settle(chunk);
   }
 
   #dropFrom(chunk: ListChunk, index: number, count: number): void {
@@ -211,7 +237,7 @@ export class ChunkList implements StoredObject {
   #joinNext(chunk: ListChunk | null): void {
     const next = chunk === null ? null : chunk.next;
     if (chunk === null || next === null || chunk.isPlain || next.isPlain) return;
-    if (chunk.used + next.used > CHUNK_BYTES >> 1) return;
+    if (chunk.used + next.used > Math.max(chunk.limit, next.limit) >> 1) return;
     const before = chunk.reservedBytes;
     chunk.join(next);
     this.bytes += chunk.reservedBytes - before;

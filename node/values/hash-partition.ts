@@ -17,6 +17,10 @@ const SIGN = 0x80000000 | 0;
  * Open addressing with linear probing where the home of a hash grows with it, and a run is kept in order of the hashes (Amble and Knuth,
  * "Ordered hash tables", 1974): a search ends early, a removal leaves nothing behind, and going through the places is going through the
  * hashes. A reference of 0 marks a free place; the last place is always free.
+ *
+ * The index of a store (`IndexPartition` of `lib/store`) is another thing: it keeps 8 bits of each hash, not 32, for half the bytes an entry,
+ * and reads the records for the others. Here a scan must be in the order of whole hashes without reading a record, since HSCAN's cursor is a
+ * hash, and an empty table must take next to nothing: there are as many as large collections.
  */
 export class HashPartition {
   /** How many leading bits all hashes share. */

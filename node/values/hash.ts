@@ -1,24 +1,11 @@
 import type { Keyspace } from '../keyspace.ts';
-import { HASH, type Slot, type StoredObject } from '../store/index.ts';
+import { HASH, type Slot } from '../store/index.ts';
 import { copyBytes, type Dice, Found, sameBytes } from './bytes.ts';
+import { emptyEntry, TwofoldCollection } from './collection.ts';
 import { lengthAt, lengthSize, writeLength } from './lengths.ts';
-import { MemberTable } from './member-table.ts';
+import type { MemberTable } from './member-table.ts';
 import { MAX_PACKED_BYTES, MAX_PACKED_COUNT, packed } from './packed.ts';
-
-/** A hash too large for the bytes of its entry. */
-class HashObject implements StoredObject {
-  readonly table: MemberTable;
-  /** Whether it is still small by Redis's limits, which can be set above ours. */
-  isListpack = true;
-
-  constructor(seed: number) {
-    this.table = new MemberTable('bytes', seed);
-  }
-
-  get bytes(): number {
-    return this.table.reservedBytes;
-  }
-}
+import { TableObject } from './table-object.ts';
 
 /** Visits a field and its value; both ranges are valid during the call. */
 export type VisitField = (
@@ -30,8 +17,6 @@ export type VisitField = (
   valueEnd: number,
 ) => void;
 
-/** Flag of packed hashes: beyond Redis's limits once. */
-const IS_HASHTABLE = 1;
 /** Few fields stay packed though they are long, as long as Redis's limits allow it: HGETALL gives them in their order then. */
 const FEW_FIELDS = 16;
 const MAX_LONG_BYTES = 1 << 20;
@@ -80,66 +65,49 @@ function walkPacked(visit: VisitField): void {
 }
 
 /**
- * A hash under a key: fields with values. Opened for one command; a mutation of any other entry makes it stale. Whoever mutates it calls
- * `keyspace.modified(hash.slot)` behind that, or removes the entry when `size` has become 0.
- *
- * A small one is packed in the bytes of its entry, in the order in which the fields came; a larger one is a table.
+ * A hash under a key: fields with values. A small one is packed in the bytes of its entry, in the order in which the fields came; a larger
+ * one is a table.
  */
-export class HashValue {
-  /** The entry; kept right through this value's own mutations. */
-  slot: Slot;
-  /** The value that `find` found. */
-  readonly value = new Found();
-  /** The field that `random` chose. */
-  readonly field = new Found();
-  readonly #keyspace: Keyspace;
-  #object: HashObject | null;
-
-  private constructor(keyspace: Keyspace, slot: Slot, object: HashObject | null) {
-    this.#keyspace = keyspace;
-    this.slot = slot;
-    this.#object = object;
-  }
+export class HashValue extends TwofoldCollection<TableObject> {
+  #value: Found | null = null;
+  #field: Found | null = null;
 
   /** Opens the hash of an entry of type HASH. */
   static open(keyspace: Keyspace, slot: Slot): HashValue {
-    return new HashValue(keyspace, slot, keyspace.store.objectOf(slot) as HashObject | null);
+    return new HashValue(keyspace, slot);
   }
 
   /** Adds an entry with an empty hash for a key that is not there. */
   static create(keyspace: Keyspace, buffer: Buffer, start: number, end: number): HashValue {
-    const slot = keyspace.insert(buffer, start, end);
-    keyspace.store.setType(slot, HASH);
-    return new HashValue(keyspace, slot, null);
+    return new HashValue(keyspace, emptyEntry(keyspace, HASH, buffer, start, end));
   }
 
-  /** Number of fields. */
-  get size(): number {
-    if (this.#object !== null) return this.#object.table.size;
-    this.#look();
-    return packed.count;
+  /** The value that `find` found. */
+  get value(): Found {
+    this.#value ??= new Found();
+    return this.#value;
+  }
+
+  /** The field that `random` chose. */
+  get field(): Found {
+    this.#field ??= new Found();
+    return this.#field;
   }
 
   /** Redis's name of how it is kept. */
   get encoding(): 'listpack' | 'hashtable' {
-    if (this.#object !== null) return this.#object.isListpack ? 'listpack' : 'hashtable';
-    this.#look();
-    return (packed.flags & IS_HASHTABLE) === 0 ? 'listpack' : 'hashtable';
-  }
-
-  #look(): void {
-    packed.look(this.#keyspace.store, this.slot);
+    return this.isCompact ? 'listpack' : 'hashtable';
   }
 
   /** Whether the field is there; its value is then in `value`. */
   find(buffer: Buffer, start: number, end: number): boolean {
-    if (this.#object !== null) {
-      const { table } = this.#object;
+    if (this.large !== null) {
+      const { table } = this.large;
       if (table.find(buffer, start, end) === 0) return false;
       this.value.set(table.bytes, table.keyEnd, table.payloadEnd);
       return true;
     }
-    this.#look();
+    this.look();
     if (!seek(buffer, start, end)) return false;
     this.value.set(packed.bytes, foundValue, foundEnd);
     return true;
@@ -155,9 +123,9 @@ export class HashValue {
     end: number,
   ): boolean {
     const isNew =
-      this.#object === null
+      this.large === null
         ? this.#setPacked(fieldBuffer, fieldStart, fieldEnd, buffer, start, end)
-        : setInTable(this.#object.table, fieldBuffer, fieldStart, fieldEnd, buffer, start, end);
+        : setInTable(this.large.table, fieldBuffer, fieldStart, fieldEnd, buffer, start, end);
     this.#checkLimits(fieldEnd - fieldStart, end - start);
     return isNew;
   }
@@ -170,7 +138,7 @@ export class HashValue {
     start: number,
     end: number,
   ): boolean {
-    this.#look();
+    this.look();
     const found = seek(fieldBuffer, fieldStart, fieldEnd);
     const length = end - start;
     if (found && foundEnd - foundValue === length) {
@@ -180,12 +148,10 @@ export class HashValue {
     const fieldLength = fieldEnd - fieldStart;
     const size = lengthSize(fieldLength) + lengthSize(length) + fieldLength + length;
     if (!this.#fits(packed.used + size, Math.max(fieldLength, length))) {
-      this.#leavePacked();
-      return setInTable(this.#object!.table, fieldBuffer, fieldStart, fieldEnd, buffer, start, end);
+      return setInTable(this.#leavePacked(), fieldBuffer, fieldStart, fieldEnd, buffer, start, end);
     }
     const offset = found ? foundAt - packed.start : packed.used;
-    packed.splice(offset, found ? foundEnd - foundAt : 0, size, found ? 0 : 1);
-    this.slot = packed.slot;
+    this.splice(offset, found ? foundEnd - foundAt : 0, size, found ? 0 : 1);
     const { bytes } = packed;
     const at = writeLength(bytes, writeLength(bytes, packed.start + offset, fieldLength), length);
     copyBytes(fieldBuffer, fieldStart, fieldEnd, bytes, at);
@@ -196,45 +162,31 @@ export class HashValue {
   /** Whether what is packed may come to take so many bytes, with a field or value of `longest`. */
   #fits(bytes: number, longest: number): boolean {
     if (bytes <= MAX_PACKED_BYTES) return packed.count < MAX_PACKED_COUNT;
-    const { hashValueBytes } = this.#keyspace.data.limits;
-    const isListpack = (packed.flags & IS_HASHTABLE) === 0 && longest <= hashValueBytes;
+    const { hashValueBytes } = this.keyspace.data.limits;
+    const isListpack = !packed.isOutgrown && longest <= hashValueBytes;
     return isListpack && packed.count < FEW_FIELDS && bytes <= MAX_LONG_BYTES;
   }
 
   /** Puts what is packed into a table. */
-  #leavePacked(): void {
-    const { store, data } = this.#keyspace;
-    const object = new HashObject(data.hashSeed);
-    object.isListpack = (packed.flags & IS_HASHTABLE) === 0;
-    walkPacked((fb, fs, fe, vb, vs, ve) => setInTable(object.table, fb, fs, fe, vb, vs, ve));
-    this.slot = store.setObject(this.slot, HASH, object);
-    this.#object = object;
+  #leavePacked(): MemberTable {
+    const large = new TableObject('bytes', this.keyspace.data.hashSeed, !packed.isOutgrown);
+    walkPacked((fb, fs, fe, vb, vs, ve) => setInTable(large.table, fb, fs, fe, vb, vs, ve));
+    return this.become(HASH, large).table;
   }
 
   /** Once beyond Redis's limits, a hash is called a hash table for good. */
   #checkLimits(fieldLength: number, valueLength: number): void {
-    const { hashEntries, hashValueBytes } = this.#keyspace.data.limits;
-    const object = this.#object;
-    const size = object === null ? packed.count : object.table.size;
-    if (size <= hashEntries && fieldLength <= hashValueBytes && valueLength <= hashValueBytes) return;
-    if (object === null) packed.flags |= IS_HASHTABLE;
-    else object.isListpack = false;
+    const { hashEntries, hashValueBytes } = this.keyspace.data.limits;
+    const size = this.large === null ? packed.count : this.large.size;
+    if (size > hashEntries || fieldLength > hashValueBytes || valueLength > hashValueBytes) this.outgrow();
   }
 
   /** Whether the field was there. */
   delete(buffer: Buffer, start: number, end: number): boolean {
-    if (this.#object !== null) {
-      const { table } = this.#object;
-      const ref = table.find(buffer, start, end);
-      if (ref === 0) return false;
-      table.remove(ref);
-      table.tidy();
-      return true;
-    }
-    this.#look();
+    if (this.large !== null) return this.large.delete(buffer, start, end);
+    this.look();
     if (!seek(buffer, start, end)) return false;
-    packed.splice(foundAt - packed.start, foundEnd - foundAt, 0, -1);
-    this.slot = packed.slot;
+    this.splice(foundAt - packed.start, foundEnd - foundAt, 0, -1);
     return true;
   }
 
@@ -245,12 +197,12 @@ export class HashValue {
 
   /** Visits about `count` fields from a cursor on; returns the next cursor, 0 at the end. A field that stays is visited. */
   scan(cursor: number, count: number, visit: VisitField): number {
-    if (this.#object === null) {
-      this.#look();
+    if (this.large === null) {
+      this.look();
       walkPacked(visit);
       return 0;
     }
-    const { table } = this.#object;
+    const { table } = this.large;
     return table.scan(cursor, count, () =>
       visit(table.bytes, table.keyStart, table.keyEnd, table.bytes, table.keyEnd, table.payloadEnd),
     );
@@ -258,14 +210,14 @@ export class HashValue {
 
   /** Chooses any field, each as likely, into `field` and `value`. */
   random(dice: Dice): void {
-    if (this.#object !== null) {
-      const { table } = this.#object;
+    if (this.large !== null) {
+      const { table } = this.large;
       table.random(dice);
       this.field.set(table.bytes, table.keyStart, table.keyEnd);
       this.value.set(table.bytes, table.keyEnd, table.payloadEnd);
       return;
     }
-    this.#look();
+    this.look();
     let left = dice.int(packed.count);
     walkPacked((fieldBuffer, fieldStart, fieldEnd, valueBuffer, valueStart, valueEnd) => {
       if (left-- !== 0) return;

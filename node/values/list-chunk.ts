@@ -1,8 +1,13 @@
 import { copyBytes, giveBack } from './bytes.ts';
-import { elementSize, MAX_ELEMENT_BYTES, nextElement, seekElement, writeElement } from './elements.ts';
+import {
+  elementSize,
+  MAX_ELEMENT_BYTES,
+  nextElement,
+  previousElement,
+  seekElement,
+  writeElement,
+} from './elements.ts';
 
-/** Bytes of elements a chunk holds at most, unless it is one large element. */
-export const CHUNK_BYTES = 8192;
 const FIRST_BYTES = 256;
 /** What the objects of a chunk cost beside its bytes. */
 const CHUNK_OVERHEAD_BYTES = 260;
@@ -19,10 +24,13 @@ export class ListChunk {
   next: ListChunk | null = null;
   previous: ListChunk | null = null;
   readonly isPlain: boolean;
+  /** Bytes of elements it holds at most. */
+  limit: number;
 
   /** `atHead`: elements will come before the others rather than behind them. */
-  constructor(capacity: number, atHead: boolean, isPlain = false) {
+  constructor(capacity: number, limit: number, atHead: boolean, isPlain = false) {
     this.bytes = Buffer.allocUnsafeSlow(capacity);
+    this.limit = Math.max(capacity, limit);
     this.start = atHead ? capacity : 0;
     this.end = this.start;
     this.isPlain = isPlain;
@@ -30,7 +38,7 @@ export class ListChunk {
 
   /** A chunk of one large element. */
   static plain(buffer: Buffer, start: number, end: number): ListChunk {
-    const chunk = new ListChunk(end - start, false, true);
+    const chunk = new ListChunk(end - start, 0, false, true);
     copyBytes(buffer, start, end, chunk.bytes, 0);
     chunk.end = end - start;
     chunk.count = 1;
@@ -48,7 +56,15 @@ export class ListChunk {
 
   /** Whether an element of `length` bytes may come to the others. */
   hasRoom(length: number): boolean {
-    return !this.isPlain && length <= MAX_ELEMENT_BYTES && this.used + elementSize(length) <= CHUNK_BYTES;
+    return !this.isPlain && length <= MAX_ELEMENT_BYTES && this.used + elementSize(length) <= this.limit;
+  }
+
+  /** Whether an element of `length` bytes may come to an end: there is room, or room for many can be made. */
+  hasRoomAt(atHead: boolean, length: number): boolean {
+    if (this.isPlain || length > MAX_ELEMENT_BYTES) return false;
+    const size = elementSize(length);
+    const room = atHead ? this.start : this.bytes.length - this.end;
+    return room >= size || this.used + size <= this.limit - (this.limit >> 2);
   }
 
   /** Where element `index` begins; `end` for `count`. */
@@ -56,7 +72,7 @@ export class ListChunk {
     return seekElement(this.bytes, this.start, this.end, this.count, index);
   }
 
-  /** Adds an element at an end; `hasRoom` must have said so. */
+  /** Adds an element at an end; `hasRoomAt` must have said so. */
   push(atHead: boolean, buffer: Buffer, start: number, end: number): void {
     const size = elementSize(end - start);
     if (atHead) {
@@ -76,7 +92,7 @@ export class ListChunk {
     const { used } = this;
     const needed = used + size;
     const former = this.bytes;
-    const capacity = Math.min(2 * CHUNK_BYTES, Math.max(needed, FIRST_BYTES, needed + (needed >> 1)));
+    const capacity = Math.min(Math.max(needed, this.limit), Math.max(FIRST_BYTES, needed + (needed >> 1)));
     if (capacity > former.length) this.bytes = Buffer.allocUnsafeSlow(capacity);
     const at = atHead ? this.bytes.length - used : 0;
     former.copy(this.bytes, at, this.start, this.end);
@@ -111,6 +127,13 @@ export class ListChunk {
     this.count -= count;
   }
 
+  /** Takes the first or the last element away, but not the only one. */
+  dropEnd(atHead: boolean): void {
+    if (atHead) this.start = nextElement(this.bytes, this.start);
+    else this.end = previousElement(this.bytes, this.end);
+    this.count--;
+  }
+
   /** Gives idle memory back when most of it is. */
   shrink(): void {
     const { used, bytes, isPlain } = this;
@@ -127,7 +150,7 @@ export class ListChunk {
   split(index: number): ListChunk {
     const at = this.seek(index);
     const size = this.end - at;
-    const right = new ListChunk(Math.max(FIRST_BYTES, size + (size >> 1)), false);
+    const right = new ListChunk(Math.max(FIRST_BYTES, size + (size >> 1)), this.limit, false);
     this.bytes.copy(right.bytes, 0, at, this.end);
     right.end = size;
     right.count = this.count - index;
@@ -139,6 +162,7 @@ export class ListChunk {
   /** Appends the elements of another chunk; both together must not be too large. */
   join(other: ListChunk): void {
     const { used } = other;
+    this.limit = Math.max(this.limit, other.limit);
     if (this.bytes.length - this.end < used) this.#grow(used, false);
     other.bytes.copy(this.bytes, this.end, other.start, other.end);
     this.end += used;

@@ -1,5 +1,5 @@
-import type { StoredObject } from '../store/index.ts';
 import type { Dice } from './bytes.ts';
+import type { TwofoldForm } from './collection.ts';
 import { MemberTable } from './member-table.ts';
 import type { OrderNode } from './order-node.ts';
 import { type KeyOrder, OrderTree } from './order-tree.ts';
@@ -11,9 +11,8 @@ const NO_BYTES = Buffer.alloc(0);
 export type VisitMember = (buffer: Buffer, start: number, end: number, score: number) => boolean;
 
 /** A sorted set too large for the bytes of its entry: a table of the members, and a tree that has them in order. */
-export class OrderedTable implements StoredObject, KeyOrder {
-  /** Whether it is still small by Redis's limits, which can be set above ours. */
-  isListpack = true;
+export class OrderedTable implements TwofoldForm, KeyOrder {
+  isCompact: boolean;
   readonly table: MemberTable;
   readonly #tree = new OrderTree(this);
   /** The record that `scoreOf` found, or 0. */
@@ -23,7 +22,8 @@ export class OrderedTable implements StoredObject, KeyOrder {
   #start = 0;
   #end = 0;
 
-  constructor(seed: number) {
+  constructor(seed: number, isCompact = true) {
+    this.isCompact = isCompact;
     this.table = new MemberTable('score', seed, (_, to) => this.#moved(to));
   }
 

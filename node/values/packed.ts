@@ -1,6 +1,6 @@
 import type { ByteView, Slot, Store } from '../store/index.ts';
 
-/** Flags, number of elements, and bytes of the elements, in front of these. */
+/** Whether it is outgrown, number of elements, and bytes of the elements, in front of these. */
 const COUNT_AT = 1;
 const USED_AT = 3;
 const HEADER_BYTES = 6;
@@ -10,9 +10,9 @@ export const MAX_PACKED_COUNT = 0xffff;
 export const MAX_PACKED_BYTES = 8192;
 /** Lengths are multiples of this. */
 const STEP_BYTES = 16;
-/** What has grown once is given room for half as much again, up to this, and an eighth: not each element that is added moves the entry. */
+/** What has grown once is given room for half as much again, up to this, and a quarter: not each element that is added moves the entry. */
 const MAX_SPARE_BYTES = 64;
-/** So much may lie idle, and a quarter of the whole. */
+/** So much may lie idle, and half of the whole. */
 const MAX_IDLE_BYTES = 80;
 
 /**
@@ -61,13 +61,13 @@ export class Packed {
     this.end = this.start + (buffer[used] | (buffer[used + 1] << 8) | (buffer[used + 2] << 16));
   }
 
-  /** Bits that the kind of value gives a meaning to. */
-  get flags(): number {
-    return this.bytes[this.start - HEADER_BYTES];
+  /** Whether it has been beyond a limit of Redis's compact encoding. */
+  get isOutgrown(): boolean {
+    return this.bytes[this.start - HEADER_BYTES] !== 0;
   }
 
-  set flags(flags: number) {
-    this.bytes[this.start - HEADER_BYTES] = flags;
+  set isOutgrown(isOutgrown: boolean) {
+    this.bytes[this.start - HEADER_BYTES] = isOutgrown ? 1 : 0;
   }
 
   /** Bytes of all elements. */
@@ -117,15 +117,15 @@ export class Packed {
     const view = this.#view;
     const room = view.end - view.start;
     const needed = used + HEADER_BYTES;
-    if (needed <= room && needed > room - (room >> 2) - MAX_IDLE_BYTES) return;
-    const spare = room === 0 ? 0 : Math.min(needed >> 1, MAX_SPARE_BYTES) + (needed >> 3);
+    if (needed <= room && needed > room - (room >> 1) - MAX_IDLE_BYTES) return;
+    const spare = room === 0 ? 0 : Math.min(needed >> 1, MAX_SPARE_BYTES) + (needed >> 2);
     const length = (needed + spare + STEP_BYTES - 1) & -STEP_BYTES;
-    const { count, flags } = this;
+    const { count, isOutgrown } = this;
     this.slot = this.#store!.resizePacked(this.slot, length);
     this.#store!.view(this.slot, view);
     this.#readHeader();
     this.count = count;
-    this.flags = flags;
+    this.isOutgrown = isOutgrown;
   }
 }
 

@@ -47,7 +47,10 @@ export interface RecordOwner {
  * Byte records of one collection, off the JavaScript heap: a log in segments that grow with it. A freed record leaves a hole;
  * when the holes take too much, `tidy` empties the segment with the most of them, a little at a time. Dropping the log frees everything.
  *
- * The idea is that of log-structured memory (Rumble, Kejriwal and Ousterhout, FAST '14).
+ * The idea is that of log-structured memory (Rumble, Kejriwal and Ousterhout, FAST '14), as in the log of a store (`SegmentLog` of
+ * `lib/store`), which is another thing: that one keeps the order in which records came, for eviction, leaves addresses valid until the
+ * command is over, and begins with 16 KiB. Here there is no order, `tidy` renames records at once, and a log begins with 512 bytes: there
+ * are as many as large collections.
  */
 export class RecordLog {
   readonly #owner: RecordOwner;

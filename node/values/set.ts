@@ -1,26 +1,13 @@
 import type { Keyspace } from '../keyspace.ts';
-import { SET, type Slot, type StoredObject } from '../store/index.ts';
+import { SET, type Slot } from '../store/index.ts';
 import { copyBytes, type Dice, Found, sameBytes, type VisitBytes } from './bytes.ts';
+import { emptyEntry, TwofoldCollection } from './collection.ts';
 import { compareIntegers, isInteger } from './integers.ts';
 import { lengthAt, lengthSize, writeLength } from './lengths.ts';
-import { MemberTable } from './member-table.ts';
+import type { MemberTable } from './member-table.ts';
 import { MAX_PACKED_BYTES, MAX_PACKED_COUNT, packed } from './packed.ts';
+import { TableObject } from './table-object.ts';
 
-/** A set too large for the bytes of its entry. */
-class SetObject implements StoredObject {
-  readonly table: MemberTable;
-
-  constructor(seed: number) {
-    this.table = new MemberTable('nothing', seed);
-  }
-
-  get bytes(): number {
-    return this.table.reservedBytes;
-  }
-}
-
-/** Flag of packed sets: members are not all whole numbers in ascending order. */
-const IS_HASHTABLE = 1;
 /** Integers may take more than other packed members: they have no table as long as their number is within the limit. */
 const MAX_INTSET_BYTES = 60_000;
 
@@ -80,66 +67,43 @@ function walkPacked(visit: VisitBytes): void {
 }
 
 /**
- * A set under a key. Opened for one command; a mutation of any other entry makes it stale. Whoever mutates it calls
- * `keyspace.modified(set.slot)` behind that, or removes the entry when `size` has become 0.
- *
- * A small one is packed in the bytes of its entry; a larger one is a table.
+ * A set under a key. A small one is packed in the bytes of its entry, whole numbers in ascending order while Redis's encoding is `intset`; a larger one is a table.
  */
-export class SetValue {
-  /** The entry; kept right through this value's own mutations. */
-  slot: Slot;
-  /** The member that `random` chose. */
-  readonly member = new Found();
-  readonly #keyspace: Keyspace;
-  #object: SetObject | null;
-
-  private constructor(keyspace: Keyspace, slot: Slot, object: SetObject | null) {
-    this.#keyspace = keyspace;
-    this.slot = slot;
-    this.#object = object;
-  }
+export class SetValue extends TwofoldCollection<TableObject> {
+  #member: Found | null = null;
 
   /** Opens the set of an entry of type SET. */
   static open(keyspace: Keyspace, slot: Slot): SetValue {
-    return new SetValue(keyspace, slot, keyspace.store.objectOf(slot) as SetObject | null);
+    return new SetValue(keyspace, slot);
   }
 
   /** Adds an entry with an empty set for a key that is not there. */
   static create(keyspace: Keyspace, buffer: Buffer, start: number, end: number): SetValue {
-    const slot = keyspace.insert(buffer, start, end);
-    keyspace.store.setType(slot, SET);
-    return new SetValue(keyspace, slot, null);
+    return new SetValue(keyspace, emptyEntry(keyspace, SET, buffer, start, end));
   }
 
-  /** Number of members. */
-  get size(): number {
-    if (this.#object !== null) return this.#object.table.size;
-    this.#look();
-    return packed.count;
+  /** The member that `random` chose. */
+  get member(): Found {
+    this.#member ??= new Found();
+    return this.#member;
   }
 
   /** Redis's name of how it is kept. */
   get encoding(): 'intset' | 'hashtable' {
-    if (this.#object !== null) return 'hashtable';
-    this.#look();
-    return isIntset() ? 'intset' : 'hashtable';
-  }
-
-  #look(): void {
-    packed.look(this.#keyspace.store, this.slot);
+    return this.isCompact ? 'intset' : 'hashtable';
   }
 
   has(buffer: Buffer, start: number, end: number): boolean {
-    if (this.#object !== null) return this.#object.table.find(buffer, start, end) !== 0;
-    this.#look();
+    if (this.large !== null) return this.large.table.find(buffer, start, end) !== 0;
+    this.look();
     return seek(buffer, start, end);
   }
 
   /** Whether the member is new. The bytes must not be this set's own. */
   add(buffer: Buffer, start: number, end: number): boolean {
-    if (this.#object !== null) return addToTable(this.#object.table, buffer, start, end);
-    this.#look();
-    const integers = isIntset();
+    if (this.large !== null) return addToTable(this.large.table, buffer, start, end);
+    this.look();
+    const integers = !packed.isOutgrown;
     const isOrdered = integers && isInteger(buffer, start, end);
     if (isOrdered ? seekInteger(buffer, start, end) : seek(buffer, start, end)) return false;
     const length = end - start;
@@ -150,40 +114,28 @@ export class SetValue {
       return addToTable(this.#leavePacked(), buffer, start, end);
     }
     const offset = foundAt - packed.start;
-    packed.splice(offset, 0, size, 1);
-    this.slot = packed.slot;
+    this.splice(offset, 0, size, 1);
     const at = packed.start + offset;
     copyBytes(buffer, start, end, packed.bytes, writeLength(packed.bytes, at, length));
-    const isTooLarge = count + 1 > this.#keyspace.data.limits.setIntegers;
-    if (integers && (!isOrdered || isTooLarge)) packed.flags |= IS_HASHTABLE;
-    if (packed.used > MAX_PACKED_BYTES && !isIntset()) this.#leavePacked();
+    const isTooLarge = count + 1 > this.keyspace.data.limits.setIntegers;
+    if (integers && (!isOrdered || isTooLarge)) packed.isOutgrown = true;
+    if (packed.used > MAX_PACKED_BYTES && packed.isOutgrown) this.#leavePacked();
     return true;
   }
 
   /** Puts what is packed into a table. */
   #leavePacked(): MemberTable {
-    const { store, data } = this.#keyspace;
-    const object = new SetObject(data.hashSeed);
-    walkPacked((bytes, start, end) => addToTable(object.table, bytes, start, end));
-    this.slot = store.setObject(this.slot, SET, object);
-    this.#object = object;
-    return object.table;
+    const large = new TableObject('nothing', this.keyspace.data.hashSeed, false);
+    walkPacked((bytes, start, end) => addToTable(large.table, bytes, start, end));
+    return this.become(SET, large).table;
   }
 
   /** Whether the member was there. */
   delete(buffer: Buffer, start: number, end: number): boolean {
-    if (this.#object !== null) {
-      const { table } = this.#object;
-      const ref = table.find(buffer, start, end);
-      if (ref === 0) return false;
-      table.remove(ref);
-      table.tidy();
-      return true;
-    }
-    this.#look();
+    if (this.large !== null) return this.large.delete(buffer, start, end);
+    this.look();
     if (!seek(buffer, start, end)) return false;
-    packed.splice(foundAt - packed.start, foundEnd - foundAt, 0, -1);
-    this.slot = packed.slot;
+    this.splice(foundAt - packed.start, foundEnd - foundAt, 0, -1);
     return true;
   }
 
@@ -194,33 +146,29 @@ export class SetValue {
 
   /** Visits about `count` members from a cursor on; returns the next cursor, 0 at the end. A member that stays is visited. */
   scan(cursor: number, count: number, visit: VisitBytes): number {
-    if (this.#object === null) {
-      this.#look();
+    if (this.large === null) {
+      this.look();
       walkPacked(visit);
       return 0;
     }
-    const { table } = this.#object;
+    const { table } = this.large;
     return table.scan(cursor, count, () => visit(table.bytes, table.keyStart, table.keyEnd));
   }
 
   /** Chooses any member, each as likely, into `member`. */
   random(dice: Dice): void {
-    if (this.#object !== null) {
-      const { table } = this.#object;
+    if (this.large !== null) {
+      const { table } = this.large;
       table.random(dice);
       this.member.set(table.bytes, table.keyStart, table.keyEnd);
       return;
     }
-    this.#look();
+    this.look();
     let left = dice.int(packed.count);
     walkPacked((bytes, start, end) => {
       if (left-- === 0) this.member.set(bytes, start, end);
     });
   }
-}
-
-function isIntset(): boolean {
-  return (packed.flags & IS_HASHTABLE) === 0;
 }
 
 function addToTable(table: MemberTable, buffer: Buffer, start: number, end: number): boolean {

@@ -1,14 +1,13 @@
 import type { Keyspace } from '../keyspace.ts';
 import { type Slot, ZSET } from '../store/index.ts';
 import { compareBytes, copyBytes, type Dice, Found, sameBytes } from './bytes.ts';
+import { emptyEntry, TwofoldCollection } from './collection.ts';
 import { lengthAt, lengthSize, writeLength } from './lengths.ts';
 import { OrderedTable, type VisitMember } from './ordered-table.ts';
 import { MAX_PACKED_BYTES, MAX_PACKED_COUNT, packed } from './packed.ts';
 
 export type { VisitMember };
 
-/** Flag of packed sorted sets: beyond Redis's limits once. */
-const IS_SKIPLIST = 1;
 const SCORE_BYTES = 8;
 
 /** The element that `seek` looked at last, among the packed ones: `[length of member][score][member]`, in order. */
@@ -81,61 +80,39 @@ function offsets(): number[] {
 }
 
 /**
- * A sorted set under a key: members ordered by score, and by their bytes where scores are equal. Ranks count from 0 at the lowest. Opened
- * for one command; a mutation of any other entry makes it stale. Whoever mutates it calls `keyspace.modified(zset.slot)` behind
- * that, or removes the entry when `size` has become 0.
- *
- * A small one is packed in the bytes of its entry, in order; a larger one is a table with a tree.
+ * A sorted set under a key: members ordered by score, and by their bytes where scores are equal. Ranks count from 0 at the lowest. A small
+ * one is packed in the bytes of its entry, in order; a larger one is a table with a tree.
  */
-export class ZsetValue {
-  /** The entry; kept right through this value's own mutations. */
-  slot: Slot;
-  /** The member that `random` or `at` chose; its score is in `score`. */
-  readonly member = new Found();
+export class ZsetValue extends TwofoldCollection<OrderedTable> {
+  /** Of the member that `random` or `at` chose. */
   score = 0;
-  readonly #keyspace: Keyspace;
-  #object: OrderedTable | null;
-
-  private constructor(keyspace: Keyspace, slot: Slot, object: OrderedTable | null) {
-    this.#keyspace = keyspace;
-    this.slot = slot;
-    this.#object = object;
-  }
+  #member: Found | null = null;
 
   /** Opens the sorted set of an entry of type ZSET. */
   static open(keyspace: Keyspace, slot: Slot): ZsetValue {
-    return new ZsetValue(keyspace, slot, keyspace.store.objectOf(slot) as OrderedTable | null);
+    return new ZsetValue(keyspace, slot);
   }
 
   /** Adds an entry with an empty sorted set for a key that is not there. */
   static create(keyspace: Keyspace, buffer: Buffer, start: number, end: number): ZsetValue {
-    const slot = keyspace.insert(buffer, start, end);
-    keyspace.store.setType(slot, ZSET);
-    return new ZsetValue(keyspace, slot, null);
+    return new ZsetValue(keyspace, emptyEntry(keyspace, ZSET, buffer, start, end));
   }
 
-  /** Number of members. */
-  get size(): number {
-    if (this.#object !== null) return this.#object.size;
-    this.#look();
-    return packed.count;
+  /** The member that `random` or `at` chose; its score is in `score`. */
+  get member(): Found {
+    this.#member ??= new Found();
+    return this.#member;
   }
 
   /** Redis's name of how it is kept. */
   get encoding(): 'listpack' | 'skiplist' {
-    if (this.#object !== null) return this.#object.isListpack ? 'listpack' : 'skiplist';
-    this.#look();
-    return (packed.flags & IS_SKIPLIST) === 0 ? 'listpack' : 'skiplist';
-  }
-
-  #look(): void {
-    packed.look(this.#keyspace.store, this.slot);
+    return this.isCompact ? 'listpack' : 'skiplist';
   }
 
   /** The member's score; undefined when it is not there. */
   scoreOf(buffer: Buffer, start: number, end: number): number | undefined {
-    if (this.#object !== null) return this.#object.scoreOf(buffer, start, end);
-    this.#look();
+    if (this.large !== null) return this.large.scoreOf(buffer, start, end);
+    this.look();
     isFound = seekMember(buffer, start, end);
     return isFound ? scoreHere() : undefined;
   }
@@ -150,17 +127,17 @@ export class ZsetValue {
   place(score: number, buffer: Buffer, start: number, end: number): boolean {
     const kept = score === 0 && this.#forgetsSign(end - start) ? 0 : score;
     const isNew =
-      this.#object === null
+      this.large === null
         ? this.#placePacked(kept, buffer, start, end)
-        : this.#object.place(kept, buffer, start, end);
+        : this.large.place(kept, buffer, start, end);
     if (isNew) this.#checkLimits(end - start);
     return isNew;
   }
 
   /** As in Redis, a small sorted set forgets the sign of zero, unless this member makes it a larger one. */
   #forgetsSign(length: number): boolean {
-    const { zsetEntries, zsetValueBytes } = this.#keyspace.data.limits;
-    return this.encoding === 'listpack' && this.size < zsetEntries && length <= zsetValueBytes;
+    const { zsetEntries, zsetValueBytes } = this.keyspace.data.limits;
+    return this.isCompact && this.size < zsetEntries && length <= zsetValueBytes;
   }
 
   #placePacked(score: number, buffer: Buffer, start: number, end: number): boolean {
@@ -174,10 +151,10 @@ export class ZsetValue {
       table.scoreOf(buffer, start, end);
       return table.place(score, buffer, start, end);
     }
-    if (!isNew) this.#splice(at, memberEnd, 0, -1);
+    if (!isNew) this.splice(at - packed.start, memberEnd - at, 0, -1);
     seekPlace(score, buffer, start, end);
     const offset = at - packed.start;
-    this.#splice(at, at, size, 1);
+    this.splice(offset, 0, size, 1);
     const { bytes } = packed;
     const scoreAt = writeLength(bytes, packed.start + offset, length);
     bytes.writeDoubleLE(score, scoreAt);
@@ -185,55 +162,43 @@ export class ZsetValue {
     return isNew;
   }
 
-  #splice(from: number, to: number, added: number, elements: number): void {
-    packed.splice(from - packed.start, to - from, added, elements);
-    this.slot = packed.slot;
-  }
-
   /** Puts what is packed into a table. */
   #leavePacked(): OrderedTable {
-    const { store, data } = this.#keyspace;
-    const object = new OrderedTable(data.hashSeed);
-    object.isListpack = (packed.flags & IS_SKIPLIST) === 0;
+    const large = new OrderedTable(this.keyspace.data.hashSeed, !packed.isOutgrown);
     for (let more = first(); more; more = next()) {
-      object.scoreOf(packed.bytes, memberAt, memberEnd);
-      object.place(scoreHere(), packed.bytes, memberAt, memberEnd);
+      large.scoreOf(packed.bytes, memberAt, memberEnd);
+      large.place(scoreHere(), packed.bytes, memberAt, memberEnd);
     }
-    this.slot = store.setObject(this.slot, ZSET, object);
-    this.#object = object;
-    return object;
+    return this.become(ZSET, large);
   }
 
   /** Once beyond Redis's limits, a sorted set is called a skip list for good. */
   #checkLimits(length: number): void {
-    const { zsetEntries, zsetValueBytes } = this.#keyspace.data.limits;
-    const object = this.#object;
-    const size = object === null ? packed.count : object.size;
-    if (size <= zsetEntries && length <= zsetValueBytes) return;
-    if (object === null) packed.flags |= IS_SKIPLIST;
-    else object.isListpack = false;
+    const { zsetEntries, zsetValueBytes } = this.keyspace.data.limits;
+    const size = this.large === null ? packed.count : this.large.size;
+    if (size > zsetEntries || length > zsetValueBytes) this.outgrow();
   }
 
   /** Whether the member was there. */
   delete(buffer: Buffer, start: number, end: number): boolean {
-    if (this.#object !== null) return this.#object.delete(buffer, start, end);
-    this.#look();
+    if (this.large !== null) return this.large.delete(buffer, start, end);
+    this.look();
     if (!seekMember(buffer, start, end)) return false;
-    this.#splice(at, memberEnd, 0, -1);
+    this.splice(at - packed.start, memberEnd - at, 0, -1);
     return true;
   }
 
   /** The member's rank, or -1. */
   rankOf(buffer: Buffer, start: number, end: number): number {
-    if (this.#object !== null) return this.#object.rankOf(buffer, start, end);
-    this.#look();
+    if (this.large !== null) return this.large.rankOf(buffer, start, end);
+    this.look();
     return seekMember(buffer, start, end) ? rank : -1;
   }
 
   /** How many members have a score below `score`; with `inclusive` also those that have it. O(log n). */
   countBelow(score: number, inclusive: boolean): number {
-    if (this.#object !== null) return this.#object.countBelow(score, inclusive);
-    this.#look();
+    if (this.large !== null) return this.large.countBelow(score, inclusive);
+    this.look();
     for (let more = first(); more; more = next()) {
       const other = scoreHere();
       if (inclusive ? other > score : other >= score) break;
@@ -243,8 +208,8 @@ export class ZsetValue {
 
   /** How many members come before the bytes in byte order (all scores being equal); with `inclusive` also that very one. O(log n). */
   countBefore(buffer: Buffer, start: number, end: number, inclusive: boolean): number {
-    if (this.#object !== null) return this.#object.countBefore(buffer, start, end, inclusive);
-    this.#look();
+    if (this.large !== null) return this.large.countBefore(buffer, start, end, inclusive);
+    this.look();
     for (let more = first(); more; more = next()) {
       const order = compareBytes(packed.bytes, memberAt, memberEnd, buffer, start, end);
       if (inclusive ? order > 0 : order >= 0) break;
@@ -254,29 +219,29 @@ export class ZsetValue {
 
   /** Finds the member of a rank from 0 to below `size`, into `member` and `score`. */
   at(wanted: number): void {
-    if (this.#object !== null) {
-      this.score = this.#object.at(wanted);
+    if (this.large !== null) {
+      this.score = this.large.at(wanted);
       this.#chooseFromTable();
       return;
     }
-    this.#look();
+    this.look();
     seekRank(wanted);
     this.score = scoreHere();
     this.member.set(packed.bytes, memberAt, memberEnd);
   }
 
   #chooseFromTable(): void {
-    const { table } = this.#object!;
+    const { table } = this.large!;
     this.member.set(table.bytes, table.keyStart, table.keyEnd);
   }
 
   /** Visits members from `wanted`, a rank, on upwards, or downwards with `backwards`, until `visit` returns false; nothing may be mutated meanwhile. */
   walk(wanted: number, backwards: boolean, visit: VisitMember): void {
-    if (this.#object !== null) {
-      this.#object.walk(wanted, backwards, visit);
+    if (this.large !== null) {
+      this.large.walk(wanted, backwards, visit);
       return;
     }
-    this.#look();
+    this.look();
     const places = offsets();
     const { bytes } = packed;
     for (let i = wanted; i >= 0 && i < places.length; i += backwards ? -1 : 1) {
@@ -290,20 +255,20 @@ export class ZsetValue {
   /** Removes `count` members from `wanted`, a rank, on. */
   remove(wanted: number, count: number): void {
     if (count === 0) return;
-    if (this.#object !== null) {
-      this.#object.remove(wanted, count);
+    if (this.large !== null) {
+      this.large.remove(wanted, count);
       return;
     }
-    this.#look();
+    this.look();
     seekRank(wanted);
     const from = at;
     while (rank < wanted + count - 1) next();
-    this.#splice(from, memberEnd, 0, -count);
+    this.splice(from - packed.start, memberEnd - from, 0, -count);
   }
 
   /** Visits about `count` members from a cursor on; returns the next cursor, 0 at the end. A member that stays is visited. */
   scan(cursor: number, count: number, visit: VisitMember): number {
-    if (this.#object !== null) return this.#object.scan(cursor, count, visit);
+    if (this.large !== null) return this.large.scan(cursor, count, visit);
     this.walk(0, false, (buffer, start, end, score) => {
       visit(buffer, start, end, score);
       return true;
@@ -313,11 +278,11 @@ export class ZsetValue {
 
   /** Chooses any member, each as likely, into `member` and `score`. */
   random(dice: Dice): void {
-    if (this.#object === null) {
+    if (this.large === null) {
       this.at(dice.int(this.size));
       return;
     }
-    this.score = this.#object.random(dice);
+    this.score = this.large.random(dice);
     this.#chooseFromTable();
   }
 }

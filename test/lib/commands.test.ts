@@ -99,7 +99,7 @@ t.test('the table', async (t) => {
       t.equal(
         spec.firstKey > 0 || spec.flags.includes('movablekeys'),
         ['key', 'multi', 'pairs', 'one-shard'].includes(spec.routing) ||
-          ((/^rs\./.test(spec.name) || spec.keyFlags.includes('not_key')) && spec.firstKey > 0),
+          ((/^rs\.|^migrate$/.test(spec.name) || spec.keyFlags.includes('not_key')) && spec.firstKey > 0),
         `${spec.name}: keys and routing agree`,
       );
       t.notOk(spec.isWrite && spec.isReadonly, spec.name);

@@ -16,6 +16,7 @@ import {
   unlink,
   writeWord,
 } from '../../lib/store/index.ts';
+import { SegmentMemory } from '../../lib/store/segment-memory.ts';
 
 /* The parts of the store, each beside the obvious one. */
 
@@ -377,6 +378,45 @@ t.test('rings: what was appended comes out in order', async (t) => {
   t.same(order, [2, 4]);
 });
 
+t.test('log: a large record stays behind what came before it; ages are bytes that came later', async (t) => {
+  const numbered = new NumberedLog(2, 64 << 10);
+  const { log, queue } = numbered;
+  const refs = [2000, 2000, 40_000, 2000].map((size, i) => numbered.write(log.roomFor(queue, size), size, i));
+  t.same(
+    refs.map((ref) => log.ageOf(ref)),
+    [46_000, 44_000, 42_000, 2000],
+  );
+  const order: number[] = [];
+  for (let ref = log.oldest(queue); ref !== 0; ref = log.oldest(queue)) {
+    order.push(numbered.numberAt(ref));
+    log.free(ref, log.sizeOf(ref));
+  }
+  t.same(order, [0, 1, 2, 3]);
+});
+
+t.test('memory: what is released is used again, and little of it is kept', async (t) => {
+  const memory = new SegmentMemory();
+  const size = 1 << 20;
+  const pieces = Array.from({ length: 256 }, () => memory.take(size));
+  t.ok(
+    pieces.every(({ buffer, length }) => buffer instanceof SharedArrayBuffer && length === size),
+    'what makes it grow is not in the accounts of V8',
+  );
+  const first = pieces.pop()!;
+  memory.release(first);
+  t.equal(memory.keptBytes, size);
+  t.equal(memory.take(size).buffer, first.buffer);
+  t.equal(memory.keptBytes, 0);
+  const small = memory.take(5000);
+  t.ok(small.buffer instanceof ArrayBuffer, 'what would add up to little');
+  memory.release(small);
+  t.equal(small.length, 0, 'is given back at once');
+  for (const piece of pieces.splice(0, 100)) memory.release(piece);
+  t.equal(memory.keptBytes, 8 * size);
+  for (let i = 0; i < 8; i++) memory.take(size);
+  t.ok(memory.take(size).buffer instanceof ArrayBuffer, 'what only fills it up again');
+});
+
 t.test('ghosts: remembers about what a queue of so many bytes holds', async (t) => {
   const random = seededRandom(seed);
   const ghosts = new GhostTable();
@@ -401,7 +441,9 @@ t.test('ghosts: remembers about what a queue of so many bytes holds', async (t) 
     if (ghosts.take(random.u32() | 0)) wrong++;
   }
   t.ok(wrong < asked / 50, `${wrong} of ${asked} answers are wrong`);
+  t.ok(ghosts.heldBytes <= windowBytes && ghosts.heldBytes > 0.98 * windowBytes, `${ghosts.heldBytes} bytes`);
   t.ok(ghosts.reservedBytes < 3e6, `${ghosts.reservedBytes} bytes`);
   ghosts.clear();
   t.equal(ghosts.take(queue[oldest].hash), false);
+  t.equal(ghosts.heldBytes, 0);
 });

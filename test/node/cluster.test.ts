@@ -191,10 +191,20 @@ t.test('a paused leader that wakes up after its successor began acknowledges not
   for (const ack of ['leader', 'replica']) {
     const [shard, n1, n2] = await Shard.formed(t, 1, '--ack', ack);
     await until('a write is acknowledged', async () => (await n1.client.send('SET', 'k', 'before')) === 'OK');
+    const waiter = new RespClient(n1.process.ready.resp);
+    t.teardown(() => waiter.close());
+    const popped = waiter.send('BLPOP', 'queue', '0').catch((error: Error) => error);
+    await until('it waits', async () => (await info(n1.client, 'blocked_clients')) === '1');
     n1.process.kill('SIGSTOP');
     const stoppedAt = performance.now();
     const late = n1.client.send('SET', 'k', 'late').catch((error: Error) => error);
-    const pipelined = n1.client.send('INCR', 'counter').catch((error: Error) => error);
+    const pipelined = [
+      ['INCR', 'counter'],
+      ['RPUSH', 'queue', 'x'],
+      ['MULTI'],
+      ['INCR', 'counter'],
+      ['EXEC'],
+    ].map((command) => n1.client.send(...command).catch((error: Error) => error));
     const sealed = await shard.fleet.seal('n2', 2);
     t.equal(sealed.epoch, '2');
     t.ok(sealed.replication?.complete);
@@ -210,12 +220,14 @@ t.test('a paused leader that wakes up after its successor began acknowledges not
       return reply === 'OK' || (ack === 'replica' && /^NOREPLICAS/.test((reply as Error).message));
     });
     n1.process.kill('SIGCONT');
-    for (const reply of await Promise.all([late, pipelined]))
+    const [incremented, pushed, , , executed] = pipelined;
+    for (const reply of await Promise.all([late, incremented, pushed, executed]))
       t.ok(reply instanceof Error, `ack: ${ack}: ${reply}`);
     const direct = new RespClient(n1.process.ready.resp);
     t.teardown(() => direct.close());
     t.match(await direct.send('SET', 'k', 'direct'), READONLY, 'also to a client that comes to it directly');
     await shard.fleet.shape({ epoch: 2, leader: 'n2', followers: ['n1'] });
+    t.match(await popped, { message: /^UNBLOCKED / }, 'who waited for data is sent away');
     await shard.fleet.synced('n1');
     t.equal(await direct.text('GET', 'k'), ack === 'leader' ? 'after' : 'before');
     t.equal(await direct.send('GET', 'counter'), null);

@@ -8,14 +8,15 @@ import { readRequests, traceFolder } from '../../bench/support/traces.ts';
 const folder = traceFolder();
 const skip = folder === null && 'skipped: the traces are not there (RINGSIDE_SHARED, default ../shared)';
 const MEBIBYTE = 1 << 20;
-/** A tenth of a point. */
+/** A tenth of a point; where chance decides, four times the standard deviation of the difference on the shorter traces. */
 const TOLERANCE = 0.001;
+const RANDOM_TOLERANCE = 0.004;
 /** On `cloudphysics`, with capacities of 128 to 1024 MiB. */
 const published: readonly [SimulatedPolicy, readonly number[]][] = [
   ['lru', [93374, 89783, 83572, 81722, 72494, 72104, 71972, 71704]],
   ['fifo', [93403, 89386, 84387, 84025, 72498, 72228, 72182, 72140]],
   ['lfu', [91699, 86720, 78578, 76707, 69945, 66221, 64445, 64376]],
-  ['s3-fifo', [89307, 82387, 77041, 76791, 71300, 70343, 70455, 70355]],
+  ['s3-fifo-plain', [89307, 82387, 77041, 76791, 71300, 70343, 70455, 70355]],
 ];
 
 t.test('the simulators miss as often as published', { skip }, async (t) => {
@@ -40,11 +41,9 @@ t.test(
     for await (const result of traceHitRatios()) {
       const { trace, part, policy, node, reference } = result;
       const size = `${trace} at ${100 * part} %`;
-      const difference = Math.abs(node - reference);
-      t.ok(
-        difference <= TOLERANCE,
-        `${size}, ${policy}: ${percent(node)} % beside ${percent(reference)} % of the simulator`,
-      );
+      const what = `${size}, ${policy}: ${percent(node)} % beside ${percent(reference)} % of the simulator`;
+      process.stderr.write(`${what}\n`);
+      t.ok(Math.abs(node - reference) <= (policy === 'random' ? RANDOM_TOLERANCE : TOLERANCE), what);
       bySize.set(size, [...(bySize.get(size) ?? []), result]);
     }
     for (const [size, results] of bySize) {

@@ -89,6 +89,7 @@ t.test('what shrinks gives its memory back', async (t) => {
   const table = new MemberTable('nothing', 5);
   const zset = new OrderedTable(5);
   const list = new ChunkList();
+  const queue = new ChunkList();
   const pairs = [
     {
       name: 'table',
@@ -114,6 +115,12 @@ t.test('what shrinks gives its memory back', async (t) => {
       bytes: () => list.bytes,
       add: (member: Buffer) => list.push(true, member, 0, member.length),
       remove: () => list.remove(list.size >> 1, 1),
+    },
+    {
+      name: 'list, from both ends',
+      bytes: () => queue.bytes,
+      add: (member: Buffer) => queue.push(true, member, 0, member.length),
+      remove: () => queue.remove(queue.size % 2 === 0 ? 0 : queue.size - 1, 1),
     },
   ];
   for (const { name, bytes, add, remove } of pairs) {
@@ -141,6 +148,27 @@ t.test('a large collection costs little beside its members', async (t) => {
   t.ok(table.reservedBytes / count < 40, `set: ${table.reservedBytes / count} bytes a member of 20`);
   t.ok(zset.bytes / count < 70, `sorted set: ${zset.bytes / count}`);
   t.ok(list.bytes / count < 24, `list: ${list.bytes / count}`);
+});
+
+t.test('a queue takes no more the longer it runs', async (t) => {
+  for (const length of [600, 5000]) {
+    const queue = new ChunkList();
+    const before: string[] = [];
+    let most = 0;
+    for (let i = 0; i < 20 * length; i++) {
+      const element = bytes(`element:${i}`);
+      queue.push(true, element, 0, element.length);
+      before.push(String(element));
+      if (queue.size <= length) continue;
+      queue.at(length);
+      const oldest = queue.foundIn.latin1Slice(queue.foundStart, queue.foundEnd);
+      if (oldest !== before.shift()) t.fail(`element ${i}`);
+      queue.remove(length, 1);
+      most = Math.max(most, queue.bytes);
+    }
+    t.equal(queue.size, length);
+    t.ok(most < length * 16 * 2.2 + 2048, `${length} elements: ${most} bytes at most`);
+  }
 });
 
 t.test('as many equal members of one score as one likes are found by their bytes', async (t) => {

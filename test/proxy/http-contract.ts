@@ -238,35 +238,37 @@ export function httpContract(t: Test, addressOf: () => string, { tags = true } =
     t.equal((await put('http:bare', ' , ,')).status, 201, 'an empty list is none');
   });
 
-  t.test('without tags, it says so', { skip: tags && 'there are tags here' }, async (t) => {
-    for (const answer of [
-      await put('http:a', 'a'),
-      await purge({ tags: ['a'] }),
-      await purge({ prefixes: ['a'] }),
-    ]) {
-      t.same(errorOf(answer), [501, 'not_implemented']);
-      t.match(answer.body.toString(), /not supported by engine redis/);
-    }
-  });
+  if (!tags)
+    t.test('without tags, it says so', async (t) => {
+      for (const answer of [
+        await put('http:a', 'a'),
+        await purge({ tags: ['a'] }),
+        await purge({ prefixes: ['a'] }),
+      ]) {
+        t.same(errorOf(answer), [501, 'not_implemented']);
+        t.match(answer.body.toString(), /not supported by engine redis/);
+      }
+    });
 
-  t.test('purges by tag and by prefix', { skip: !tags && 'there are no tags here' }, async (t) => {
-    const keys = Array.from({ length: 30 }, (_, i) => `http:tag:${i}`);
-    t.equal((await put(keys[0], 'red, grün ,blue', { 'x-ttl-seconds': '60' })).status, 201);
-    t.equal((await put(keys[0], 'red')).status, 204, 'the next value has its own');
-    for (const key of keys.slice(1, 20)) await put(key, ['red', 'blue']);
-    await put(keys[20], Buffer.from('grün').toString('latin1'), { 'if-none-match': '*' });
-    t.equal((await put(keys[20], 'red', { 'if-none-match': '*' })).status, 412);
-    for (const key of keys.slice(21)) await send('PUT', `/v1/key/${key}`, { body: 'x' });
-    t.equal((await purge({ tags: ['blue'] })).status, 204);
-    t.same(await found(...keys), [true, ...Array(19).fill(false), ...Array(10).fill(true)]);
-    t.equal((await purge({ tags: ['unknown', 'grün', 'red'] })).status, 204);
-    t.same(await found(...keys), [...Array(21).fill(false), ...Array(9).fill(true)]);
-    await send('PUT', '/v1/key/http:tab', { body: 'x' });
-    t.equal((await purge({ prefixes: ['http:tag:2', 'http:nobody'] })).status, 204);
-    t.same(await found(...keys, 'http:tab'), [...Array(30).fill(false), true]);
-    t.equal((await put(keys[1], 'red')).status, 201, 'what comes after a purge stays');
-    t.same(await found(keys[1]), [true]);
-  });
+  if (tags)
+    t.test('purges by tag and by prefix', async (t) => {
+      const keys = Array.from({ length: 30 }, (_, i) => `http:tag:${i}`);
+      t.equal((await put(keys[0], 'red, grün ,blue', { 'x-ttl-seconds': '60' })).status, 201);
+      t.equal((await put(keys[0], 'red')).status, 204, 'the next value has its own');
+      for (const key of keys.slice(1, 20)) await put(key, ['red', 'blue']);
+      await put(keys[20], Buffer.from('grün').toString('latin1'), { 'if-none-match': '*' });
+      t.equal((await put(keys[20], 'red', { 'if-none-match': '*' })).status, 412);
+      for (const key of keys.slice(21)) await send('PUT', `/v1/key/${key}`, { body: 'x' });
+      t.equal((await purge({ tags: ['blue'] })).status, 204);
+      t.same(await found(...keys), [true, ...Array(19).fill(false), ...Array(10).fill(true)]);
+      t.equal((await purge({ tags: ['unknown', 'grün', 'red'] })).status, 204);
+      t.same(await found(...keys), [...Array(21).fill(false), ...Array(9).fill(true)]);
+      await send('PUT', '/v1/key/http:tab', { body: 'x' });
+      t.equal((await purge({ prefixes: ['http:tag:2', 'http:nobody'] })).status, 204);
+      t.same(await found(...keys, 'http:tab'), [...Array(30).fill(false), true]);
+      t.equal((await put(keys[1], 'red')).status, 201, 'what comes after a purge stays');
+      t.same(await found(keys[1]), [true]);
+    });
 
   t.test('what comes later says so', async (t) => {
     for (const header of [

@@ -1,25 +1,21 @@
-import { encodeCommand, ReplyFramer } from '../../lib/codec/resp/index.ts';
+import { encodeCommand } from '../../lib/codec/resp/index.ts';
 import { RespClient } from './resp-client.ts';
 
 /** Sends whole pipelines and gives back the raw replies. */
 export class RawClient {
   readonly #client: RespClient;
-  readonly #framer = new ReplyFramer();
   #replies: Buffer[] = [];
   #wanted = 0;
   #done: (replies: Buffer[]) => void = () => {};
 
   constructor(address: string) {
     this.#client = new RespClient(address);
-    this.#client.socket.removeAllListeners('data');
-    this.#client.socket.on('data', (chunk: Buffer) => {
-      this.#framer.push(chunk);
-      while (this.#framer.next()) {
-        const { buffer, frameStart, frameEnd } = this.#framer;
-        this.#replies.push(Buffer.from(buffer.subarray(frameStart, frameEnd)));
-      }
-      if (this.#replies.length >= this.#wanted) this.#done(this.#replies.splice(0));
-    });
+    this.#client.readFrames(
+      (buffer, start, end) => this.#replies.push(Buffer.from(buffer.subarray(start, end))),
+      () => {
+        if (this.#replies.length >= this.#wanted) this.#done(this.#replies.splice(0));
+      },
+    );
   }
 
   run(batch: readonly (string | Buffer)[][]): Promise<Buffer[]> {

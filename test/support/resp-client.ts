@@ -16,19 +16,26 @@ export class RespClient {
     const where = { host: address.slice(0, at), port: Number(address.slice(at + 1)) };
     this.socket = tlsOptions ? tls.connect({ ...where, ...tlsOptions }) : net.connect(where);
     this.socket.setNoDelay(true);
-    this.socket.on('data', (chunk: Buffer) => {
-      this.#framer.push(chunk);
-      while (this.#framer.next()) {
-        const { buffer, frameStart, frameEnd } = this.#framer;
-        this.#waiting.shift()?.resolve(decodeReply(buffer, frameStart, frameEnd));
-      }
-    });
+    this.readFrames((buffer, start, end) => this.#waiting.shift()?.resolve(decodeReply(buffer, start, end)));
     let cause = new Error('connection closed');
     this.socket.on('error', (error) => {
       cause = error;
     });
     this.socket.on('close', () => {
       for (const { reject } of this.#waiting.splice(0)) reject(cause);
+    });
+  }
+
+  /** From now on gives each frame that comes to `heard`, and no reply to `send`; `chunkEnded` is called behind the last whole one of a chunk. */
+  readFrames(
+    heard: (buffer: Buffer, start: number, end: number) => void,
+    chunkEnded: () => void = () => {},
+  ): void {
+    this.socket.removeAllListeners('data');
+    this.socket.on('data', (chunk: Buffer) => {
+      this.#framer.push(chunk);
+      while (this.#framer.next()) heard(this.#framer.buffer, this.#framer.frameStart, this.#framer.frameEnd);
+      chunkEnded();
     });
   }
 

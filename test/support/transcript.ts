@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import type { Test } from 'tap';
-import { encodeCommand, ReplyFramer } from '../../lib/codec/resp/index.ts';
+import { encodeCommand } from '../../lib/codec/resp/index.ts';
 import { hasRedisServer, startRedis } from './redis-server.ts';
 import { RespClient } from './resp-client.ts';
 import { startStandaloneNode } from './ringside.ts';
@@ -28,20 +28,14 @@ const ANY = 'any';
 /** One connection that keeps the replies it got, raw. */
 class Session {
   readonly #client: RespClient;
-  readonly #framer = new ReplyFramer();
   readonly #replies: string[] = [];
   #arrived: () => void = () => {};
 
   constructor(address: string) {
     this.#client = new RespClient(address);
-    this.#client.socket.removeAllListeners('data');
-    this.#client.socket.on('data', (chunk: Buffer) => {
-      this.#framer.push(chunk);
-      while (this.#framer.next()) {
-        const { buffer, frameStart, frameEnd } = this.#framer;
-        this.#replies.push(buffer.latin1Slice(frameStart, frameEnd).replaceAll('\r\n', ' ').trimEnd());
-        this.#arrived();
-      }
+    this.#client.readFrames((buffer, start, end) => {
+      this.#replies.push(buffer.latin1Slice(start, end).replaceAll('\r\n', ' ').trimEnd());
+      this.#arrived();
     });
   }
 

@@ -289,6 +289,21 @@ export const genericRows: readonly CommandRow[] = [
     syntax: 'key ttl serialized-value [REPLACE] [ABSTTL] [IDLETIME seconds] [FREQ frequency]',
     routing: 'key',
   },
+  {
+    name: 'migrate',
+    arity: -6,
+    flags: 'write movablekeys',
+    keys: 'migrate',
+    keyFlags: 'RW access delete|RW access delete incomplete',
+    acl: 'keyspace dangerous',
+    tips: 'nondeterministic_output',
+    since: '2.6.0',
+    complexity: 'O(N) where N is the size of the values',
+    summary: 'Moves keys to another server.',
+    syntax:
+      'host port key destination-db timeout [COPY] [REPLACE] [AUTH password|AUTH2 username-password] [KEYS key [key ...]]',
+    routing: 'node',
+  },
   sort('sort', ' [STORE destination]'),
   sort('sort_ro', ''),
 ];

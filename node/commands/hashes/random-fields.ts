@@ -1,5 +1,5 @@
 import type { Args, RespWriter } from '../../../lib/codec/resp/index.ts';
-import { HASH } from '../../store/index.ts';
+import { HASH, type Slot } from '../../store/index.ts';
 import { HashValue } from '../../values/index.ts';
 import { type CommandContext, type CommandHandlers, SYNTAX_ERROR } from '../command.ts';
 import { emptyArray, noValue, readAs } from '../lookup.ts';
@@ -8,9 +8,9 @@ import {
   drawsOneByOne,
   isTooManyPairs,
   parseRandomCount,
-  repeat,
   Selection,
 } from '../random-choice.ts';
+import { answerRepeated, type OpenChoice } from '../repeated-choice.ts';
 
 function oneField(context: CommandContext, args: Args, reply: RespWriter) {
   const slot = readAs(HASH, context, args, reply, noValue);
@@ -43,23 +43,29 @@ function randomFields(context: CommandContext, args: Args, reply: RespWriter) {
   if (withValues && isTooManyPairs(args)) return reply.error('ERR value is out of range');
   const slot = readAs(HASH, context, args, reply, emptyArray);
   if (slot === 0) return;
+  if (count < 0) return repeatedFields(context, args, slot, -count, withValues, reply);
   const hash = HashValue.open(context.keyspace, slot);
-  if (count < 0) repeatedFields(context, hash, -count, withValues, reply);
-  else differentFields(context, hash, Math.min(count, hash.size), withValues, reply);
+  differentFields(context, hash, Math.min(count, hash.size), withValues, reply);
 }
 
 function repeatedFields(
   context: CommandContext,
-  hash: HashValue,
+  args: Args,
+  slot: Slot,
   count: number,
   withValues: boolean,
   reply: RespWriter,
 ): void {
+  const { random } = context.node;
   header(count, withValues, reply);
-  repeat(context, count, reply, () => {
-    hash.random(context.node.random);
-    replyField(hash, withValues, reply);
-  });
+  const open: OpenChoice = (keyspace, at, writer) => {
+    const hash = HashValue.open(keyspace, at);
+    return () => {
+      hash.random(random);
+      replyField(hash, withValues, writer);
+    };
+  };
+  answerRepeated(context, args, slot, count, open, reply);
 }
 
 function differentFields(

@@ -1,10 +1,4 @@
-import {
-  type AclLogEntry,
-  categories,
-  commandsOf,
-  type Selector,
-  type User,
-} from '../../../lib/acl/index.ts';
+import { type AclLogEntry, commandsOf, type Selector, type User } from '../../../lib/acl/index.ts';
 import type { Args, RespWriter } from '../../../lib/codec/resp/index.ts';
 import { arityFits, lookupCommand, lookupSubcommand } from '../../../lib/commands/index.ts';
 import { type CommandContext, type CommandHandlers, NOT_AN_INTEGER, subcommandSyntax } from '../command.ts';
@@ -81,7 +75,9 @@ function whoAmI({ client }: CommandContext, _args: Args, reply: RespWriter) {
 function cat({ node: { access } }: CommandContext, args: Args, reply: RespWriter) {
   if (args.count > 3) return reply.error(subcommandSyntax(args));
   const names =
-    args.count === 2 ? categories : commandsOf(args.latin1(2), access.catalogue)?.map(({ name }) => name);
+    args.count === 2
+      ? access.catalogue.categories
+      : commandsOf(args.latin1(2), access.catalogue)?.map(({ name }) => name);
   if (!names) return reply.error(`ERR Unknown category '${args.utf8(2).slice(0, 128)}'`);
   reply.arrayHeader(names.length);
   for (const name of names) reply.bulkLatin1(name);

@@ -136,11 +136,16 @@ function storing(combine: Combine, event: string) {
 function replaceKey(keyspace: Keyspace, args: Args, members: ByteList): boolean {
   const [buffer, start, end] = [args.buffer, args.start(1), args.end(1)];
   const former = keyspace.find(buffer, start, end);
-  if (former !== 0) keyspace.remove(former);
   if (members.count === 0) {
-    if (former !== 0) notify(keyspace, NOTIFY_GENERIC, 'del', args);
+    if (former === 0) {
+      keyspace.voidLease(buffer, start, end);
+    } else {
+      keyspace.remove(former);
+      notify(keyspace, NOTIFY_GENERIC, 'del', args);
+    }
     return false;
   }
+  if (former !== 0) keyspace.replace(former);
   const set = SetValue.create(keyspace, buffer, start, end);
   members.forEach((member, from, to) => {
     set.add(member, from, to);

@@ -5,7 +5,8 @@ import { SET } from '../../store/index.ts';
 import { type Dice, SetValue } from '../../values/index.ts';
 import { type CommandContext, type CommandHandlers, SYNTAX_ERROR } from '../command.ts';
 import { emptyArray, emptySet, longOf, notify, noValue, readAs, shrunk, writeAs } from '../lookup.ts';
-import { drawDifferent, drawsOneByOne, parseRandomCount, repeat, Selection } from '../random-choice.ts';
+import { drawDifferent, drawsOneByOne, parseRandomCount, Selection } from '../random-choice.ts';
+import { answerRepeated, type OpenChoice } from '../repeated-choice.ts';
 
 /** Members of one SREM in the replication stream. */
 const MEMBERS_PER_FRAME = 1024;
@@ -27,13 +28,20 @@ function randomMembers(context: CommandContext, args: Args, reply: RespWriter) {
     replyMember(set, reply);
   } else if (count < 0) {
     reply.arrayHeader(-count);
-    repeat(context, -count, reply, () => {
-      set.random(random);
-      replyMember(set, reply);
-    });
+    answerRepeated(context, args, slot, -count, choosing(random), reply);
   } else {
     differentMembers(set, Math.min(count, set.size), random, reply);
   }
+}
+
+function choosing(dice: Dice): OpenChoice {
+  return (keyspace, slot, reply) => {
+    const set = SetValue.open(keyspace, slot);
+    return () => {
+      set.random(dice);
+      replyMember(set, reply);
+    };
+  };
 }
 
 function differentMembers(set: SetValue, count: number, dice: Dice, reply: RespWriter): void {

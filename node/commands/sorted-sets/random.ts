@@ -1,5 +1,5 @@
 import type { Args, RespWriter } from '../../../lib/codec/resp/index.ts';
-import type { ZsetValue } from '../../values/index.ts';
+import { type Dice, ZsetValue } from '../../values/index.ts';
 import { type CommandContext, type CommandHandlers, SYNTAX_ERROR } from '../command.ts';
 import { emptyArray, noValue } from '../lookup.ts';
 import {
@@ -7,9 +7,9 @@ import {
   drawsOneByOne,
   isTooManyPairs,
   parseRandomCount,
-  repeat,
   Selection,
 } from '../random-choice.ts';
+import { answerRepeated, type OpenChoice } from '../repeated-choice.ts';
 import { readZset } from './access.ts';
 
 /** Calls `answer` for `wanted` different members, from the highest score down when they are all. */
@@ -43,19 +43,39 @@ function randomMembers(context: CommandContext, args: Args, reply: RespWriter) {
   const zset = readZset(context, args, reply, emptyArray);
   if (zset === null) return;
   const nested = withScores && reply.protocol === 3;
-  const answer = (buffer: Buffer, start: number, end: number, score: number) => {
-    if (nested) reply.arrayHeader(2);
-    reply.bulk(buffer, start, end);
-    if (withScores) reply.double(score);
-  };
   const wanted = count < 0 ? -count : Math.min(count, zset.size);
   reply.arrayHeader(withScores && !nested ? 2 * wanted : wanted);
-  if (count >= 0) return chooseDifferent(context, zset, wanted, answer);
-  repeat(context, wanted, reply, () => {
-    zset.random(context.node.random);
-    const { buffer, start, end } = zset.member;
-    answer(buffer, start, end, zset.score);
+  if (count < 0) {
+    answerRepeated(context, args, zset.slot, wanted, choosing(context.node.random, withScores), reply);
+    return;
+  }
+  chooseDifferent(context, zset, wanted, (buffer, start, end, score) => {
+    answer(buffer, start, end, score, withScores, reply);
   });
+}
+
+function answer(
+  buffer: Buffer,
+  start: number,
+  end: number,
+  score: number,
+  withScores: boolean,
+  reply: RespWriter,
+): void {
+  if (withScores && reply.protocol === 3) reply.arrayHeader(2);
+  reply.bulk(buffer, start, end);
+  if (withScores) reply.double(score);
+}
+
+function choosing(dice: Dice, withScores: boolean): OpenChoice {
+  return (keyspace, slot, reply) => {
+    const zset = ZsetValue.open(keyspace, slot);
+    return () => {
+      zset.random(dice);
+      const { buffer, start, end } = zset.member;
+      answer(buffer, start, end, zset.score, withScores, reply);
+    };
+  };
 }
 
 function randomMember(context: CommandContext, args: Args, reply: RespWriter) {

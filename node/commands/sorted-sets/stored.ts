@@ -52,12 +52,17 @@ export function storeMembers(
     return;
   }
   const old = keyspace.write(buffer, start, end);
-  if (old !== 0) keyspace.remove(old);
   if (members.length === 0) {
-    if (old !== 0) keyspace.notify(NOTIFY_GENERIC, 'del', buffer, start, end);
+    if (old !== 0) {
+      keyspace.remove(old);
+      keyspace.notify(NOTIFY_GENERIC, 'del', buffer, start, end);
+    } else {
+      keyspace.voidLease(buffer, start, end);
+    }
     reply.integer(0);
     return;
   }
+  if (old !== 0) keyspace.replace(old);
   const zset = ZsetValue.create(keyspace, buffer, start, end);
   for (const { member, score } of members) setMember(zset, member, score);
   // While it was small, it forgot the sign of zero; in Redis it was never small.
