@@ -5,7 +5,7 @@ import { type PersistenceRow, persistenceAgainstRedis } from './suites/persisten
 import { type Comparison, type Figures, nodeAgainstRedis, proxyAgainstPeers } from './suites/throughput.ts';
 import { type HitRatios, traceHitRatios } from './suites/traces.ts';
 import { typesAgainstRedis } from './suites/types.ts';
-import { isInstalled } from './support/peers.ts';
+import { type Delays, isInstalled } from './support/peers.ts';
 
 const usage = `usage: npm run bench -- [node] [types] [proxy] [memory] [persistence] [traces]
                         [--alternations N] [--seconds S] [--value-bytes N]
@@ -58,6 +58,10 @@ function budgetRow({ what, server, idleMiB, mostPart, endPart, perSecond }: Budg
   return `${what.padEnd(27)} ${server.padEnd(13)} ${grown}, from ${idleMiB.toFixed(0)} MiB  ${thousands(perSecond)}/s`;
 }
 
+function delays({ p50, p99, p999, max }: Delays): string {
+  return `p50 ${p50} p99 ${p99} p99.9 ${p999} max ${max} ms`;
+}
+
 function memoryRow(row: MemoryRow | PhaseRow | BudgetRow): string {
   if ('budgetMiB' in row) return budgetRow(row);
   const taken =
@@ -65,14 +69,14 @@ function memoryRow(row: MemoryRow | PhaseRow | BudgetRow): string {
       ? `${row.bytesPerEntry.toFixed(1)} B/entry`.padStart(14)
       : `${row.residentMiB.toFixed(0)} MiB`.padStart(14);
   const ratio = 'ratio' in row && row.ratio !== undefined ? `${row.ratio.toFixed(3)} x` : '';
-  const { p50, p99, p999, max } = row.pauses;
+  const { loop, ...ping } = row.pauses;
   return [
     row.what.padEnd(27),
     row.server.padEnd(13),
     taken,
     ratio.padStart(8),
     `${thousands(row.perSecond)}/s`.padStart(10),
-    ` PING p50 ${p50}  p99 ${p99}  p99.9 ${p999}  max ${max} ms`,
+    `\n    PING ${delays(ping)}${loop ? `; event loop ${delays(loop)}` : ''}`,
   ].join(' ');
 }
 

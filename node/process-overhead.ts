@@ -1,11 +1,11 @@
 const MIB = 2 ** 20;
 /** By how much one sample raises what is taken to be the overhead, at most: as much as can be evicted within some milliseconds. */
-const MOST_RISE_BYTES = MIB;
+const MOST_RISE_BYTES = 4 * MIB;
 /** By which part of the difference a smaller one lowers it. */
 const FADE_PART = 1 / 128;
 /** Of the budget beyond the first figure, the process may take the part of the second one from the data. */
 const SPARED_BYTES = 128 * MIB;
-const MOST_PART = 1 / 4;
+const MOST_PART = 1 / 2;
 
 /**
  * How much more a process takes from the system than its data accounts for: garbage and room of the JavaScript heap, code, what the
@@ -31,7 +31,7 @@ export class ProcessOverhead {
 
 /**
  * What data may take of `maxBytes` (0: no limit), so that the process grows by no more than `maxBytes`. Of the first 128 MiB all is for data,
- * of what is beyond at least three quarters: a small budget would be used up by what any process takes.
+ * of what is beyond at least half: a small budget would be used up by what any process takes.
  */
 export function dataBudget(maxBytes: number, overheadBytes: number): number {
   return maxBytes - Math.min(overheadBytes, Math.max(0, maxBytes - SPARED_BYTES) * MOST_PART);

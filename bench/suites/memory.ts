@@ -60,7 +60,7 @@ async function measure(
   await warm(server);
   const before = residentBytes(server.pid);
   let perSecond = 0;
-  const pauses = await pausesDuring(server.port, async () => {
+  const pauses = await pausesDuring(server, async () => {
     perSecond = await fill(server.port, { first: 0, entries, valueBytes, ttlMs });
   });
   const bytesPerEntry = (residentBytes(server.pid) - before) / entries;
@@ -99,7 +99,7 @@ async function evicting(entries: number): Promise<PhaseRow> {
     await warm(server);
     const before = residentBytes(server.pid);
     let perSecond = 0;
-    const pauses = await pausesDuring(server.port, async () => {
+    const pauses = await pausesDuring(server, async () => {
       perSecond = await fill(server.port, { first: 0, entries, valueBytes: VALUE_BYTES });
     });
     const residentMiB = (residentBytes(server.pid) - before) / MIB;
@@ -119,7 +119,7 @@ async function expiring(entries: number): Promise<PhaseRow> {
     await fill(server.port, { first: 0, entries, valueBytes: VALUE_BYTES, ttlMs });
     await new Promise((done) => setTimeout(done, dueMs - (performance.now() - startedMs)));
     const expiringMs = performance.now();
-    const pauses = await pausesDuring(server.port, async () => {
+    const pauses = await pausesDuring(server, async () => {
       while ((await ask(server.port, 'DBSIZE')) !== ':0') await new Promise((done) => setTimeout(done, 100));
     });
     const perSecond = entries / ((performance.now() - expiringMs) / 1000);

@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import net from 'node:net';
 import { Worker } from 'node:worker_threads';
+import type { Delays, Server } from './peers.ts';
 
 const COMMANDS_PER_WRITE = 100;
 /** Writes that are on their way at a time, on one connection each. */
@@ -84,19 +85,18 @@ export async function ask(port: number, ...command: string[]): Promise<string> {
   return data.toString('latin1').trim();
 }
 
-/** Milliseconds: what a client sees that only sends PING while `load` runs. */
-export interface Pauses {
-  readonly p50: number;
-  readonly p99: number;
-  readonly p999: number;
-  readonly max: number;
+/** What a client sees that only sends PING while a load runs; and how late the event loop of a node was meanwhile, where it says so. */
+export interface Pauses extends Delays {
+  readonly loop?: Delays;
 }
 
 /** Measures how long a server keeps a PING waiting while `load` runs. */
-export async function pausesDuring(port: number, load: () => Promise<unknown>): Promise<Pauses> {
-  const worker = new Worker(new URL('./ping-worker.ts', import.meta.url), { workerData: port });
+export async function pausesDuring(server: Server, load: () => Promise<unknown>): Promise<Pauses> {
+  const worker = new Worker(new URL('./ping-worker.ts', import.meta.url), { workerData: server.port });
   await once(worker, 'online');
+  await server.loopDelay?.();
   await load();
+  const loop = await server.loopDelay?.();
   worker.postMessage('report');
   const [times] = (await once(worker, 'message')) as [number[]];
   worker.postMessage('end');
@@ -104,5 +104,5 @@ export async function pausesDuring(port: number, load: () => Promise<unknown>): 
   times.sort((a, b) => a - b);
   const at = (part: number) =>
     Number((times[Math.min(times.length - 1, Math.floor(times.length * part))] ?? 0).toFixed(2));
-  return { p50: at(0.5), p99: at(0.99), p999: at(0.999), max: at(1) };
+  return { p50: at(0.5), p99: at(0.99), p999: at(0.999), max: at(1), loop };
 }

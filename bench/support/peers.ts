@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
-import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import net from 'node:net';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
@@ -10,6 +10,16 @@ export interface Server {
   readonly port: number;
   readonly pid: number;
   stop(): Promise<void>;
+  /** How late the event loop of a node was since the last call, as the node itself sees it; only where it can say. */
+  loopDelay?(): Promise<Delays>;
+}
+
+/** Milliseconds. */
+export interface Delays {
+  readonly p50: number;
+  readonly p99: number;
+  readonly p999: number;
+  readonly max: number;
 }
 
 const root = resolve(import.meta.dirname, '../..');
@@ -66,11 +76,12 @@ async function start(
   program: string,
   args: string[],
   folder: string,
+  env: NodeJS.ProcessEnv = { NODE_OPTIONS: '' },
 ): Promise<Server> {
   const child = spawn(program, args, {
     cwd: folder,
     stdio: ['ignore', 'ignore', 'ignore'],
-    env: { ...process.env, NODE_OPTIONS: '' },
+    env: { ...process.env, ...env },
   });
   const gone = new Promise<void>((done) => child.once('close', () => done()));
   const stop = async () => {
@@ -114,26 +125,26 @@ export async function startNodeRole(nodeArgs: string[] = []): Promise<Server> {
   );
 }
 
-/** `bin/ringside node --standalone`, as users start it, with more arguments. */
+/** `bin/ringside node --standalone`, as users start it, with more arguments. It can say how late its event loop is. */
 export async function startNodeProgram(args: string[]): Promise<Server> {
   const port = await freePort();
-  return start(
-    'ringside node',
-    port,
-    join(root, 'bin/ringside'),
-    [
-      'node',
-      '--standalone',
-      '--port',
-      `${port}`,
-      '--set',
-      'node.adminPort=off',
-      '--log-level',
-      'warn',
-      ...args,
-    ],
-    scratch(),
-  );
+  const folder = scratch();
+  const report = join(folder, 'loop-delay.json');
+  const fixed = ['node', '--standalone', '--port', `${port}`, '--set', 'node.adminPort=off'];
+  const env = {
+    NODE_OPTIONS: `--import ${join(import.meta.dirname, 'loop-delay.ts')}`,
+    RINGSIDE_LOOP_DELAY: report,
+  };
+  const program = join(root, 'bin/ringside');
+  const all = [...fixed, '--log-level', 'warn', ...args];
+  const server = await start('ringside node', port, program, all, folder, env);
+  const loopDelay = async () => {
+    rmSync(report, { force: true });
+    process.kill(server.pid, 'SIGUSR2');
+    while (!existsSync(report)) await new Promise((done) => setTimeout(done, 5));
+    return JSON.parse(readFileSync(report, 'utf8')) as Delays;
+  };
+  return { ...server, loopDelay };
 }
 
 /** `ringside proxy` with one worker in front of plain redis-servers, only its RESP listener on. */

@@ -1,8 +1,8 @@
 /** Smaller pieces do not add up to enough. */
 const LEAST_SHARED_BYTES = 1 << 20;
 /** So much is kept for reuse, and so much may wait for a collection: a part of what is in use, but at least so many bytes. */
-const IDLE_PARTS = 64;
-const LEAST_IDLE_BYTES = 8 << 20;
+const IDLE_PARTS = 32;
+const LEAST_IDLE_BYTES = 16 << 20;
 /** And never more is kept than this part of what is in use. */
 const MOST_KEPT_PART = 1 / 8;
 /** More than V8 lets anybody allocate beside its heap before it collects. Never touched, so it takes no memory. */
