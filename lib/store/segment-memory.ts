@@ -1,8 +1,8 @@
 /** Smaller pieces do not add up to enough. */
 const LEAST_SHARED_BYTES = 1 << 20;
-/** So much is kept for reuse, and so much may wait for a collection: a part of what is in use, but at least so many bytes. */
-const IDLE_PARTS = 32;
-const LEAST_IDLE_BYTES = 16 << 20;
+/** So much is kept for reuse, and twice as much may wait for a collection: a part of what is in use, but at least so many bytes. */
+const IDLE_PARTS = 64;
+const LEAST_IDLE_BYTES = 8 << 20;
 /** And never more is kept than this part of what is in use. */
 const MOST_KEPT_PART = 1 / 8;
 /** More than V8 lets anybody allocate beside its heap before it collects. Never touched, so it takes no memory. */
@@ -79,12 +79,12 @@ export class SegmentMemory {
     this.#unaskedBytes += buffer.byteLength;
     this.#collected.register(buffer, buffer.byteLength);
     this.#askingsLeft = MAX_ASKINGS;
-    if (this.#unaskedBytes > this.#allowance) this.#ask();
+    if (this.#unaskedBytes > 2 * this.#allowance) this.#ask();
   }
 
   /** To be called from time to time: a collection that was already under way has not seen what was let go meanwhile. */
   tend(): void {
-    if (this.#askingsLeft === 0 || this.#uncollectedBytes <= this.#allowance) return;
+    if (this.#askingsLeft === 0 || this.#uncollectedBytes <= 2 * this.#allowance) return;
     if (++this.#calls % CALLS_PER_ASKING === 0) this.#ask();
   }
 
