@@ -80,7 +80,7 @@ async function save(server: Server, entries: number) {
   let writes = 0;
   let peak = 0;
   let startedMs = 0;
-  const pauses = await pausesDuring(server.port, async () => {
+  const pauses = await pausesDuring(server, async () => {
     startedMs = performance.now();
     await ask(server.port, 'BGSAVE');
     ({ writes, peak } = await writeMeanwhile(server, entries));
