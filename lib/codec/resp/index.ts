@@ -3,6 +3,7 @@ export { argsOf, commandFrame, copyArgs, parseCommand } from './args-of.ts';
 export { decodeReply, RespAttributed, RespError, RespPush, type RespValue, RespVerbatim } from './decode.ts';
 export { formatDouble, formatFixed } from './double-text.ts';
 export { type CommandPart, encodeCommand, writeCommand } from './encode.ts';
+export { splitInline } from './inline.ts';
 export { parseDouble, parseInt64, parseSafeInteger } from './numbers.ts';
 export { RespProtocolError } from './protocol-error.ts';
 export { ReplyFramer, type ReplyLimits } from './reply-framer.ts';
