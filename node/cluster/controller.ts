@@ -280,6 +280,7 @@ export class Controller {
         },
       },
     );
+    shard.link = this.#link;
   }
 
   #synced(synced: boolean, epoch: number): void {
@@ -302,6 +303,7 @@ export class Controller {
     this.#grantedAtMs = Math.max(this.#grantedAtMs, link.grantedAtMs);
     link.close();
     this.#parts.shard.linkUp = false;
+    this.#parts.shard.link = null;
     this.#parts.shard.leader = null;
   }
 

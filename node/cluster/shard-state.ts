@@ -1,5 +1,19 @@
 import type { Lease } from './lease.ts';
 
+/** How far a snapshot from the leader has come; `total` is 0 when the leader did not say. */
+export interface SyncBytes {
+  readonly read: number;
+  readonly total: number;
+}
+
+/** What INFO says of the link to the leader. */
+export interface LeaderLinkFacts {
+  /** Null while no snapshot is being taken in. */
+  readonly syncBytes: SyncBytes | null;
+  /** Why it was lost, or could not be made; empty once it is level. */
+  readonly lastProblem: string;
+}
+
 /** What this node may do at this moment, as commands ask for it on every write. Changed only by whoever moves the node between roles. */
 export class ShardState {
   /** A shard under a control plane; false for a standalone node. */
@@ -16,6 +30,8 @@ export class ShardState {
   epoch = 0;
   /** Whom it follows, for INFO and ROLE; null when it does not. */
   leader: { readonly host: string; readonly port: number } | null = null;
+  /** The link to the leader; null without. */
+  link: LeaderLinkFacts | null = null;
   /** Whether the link to the leader is up and followed. */
   linkUp = false;
   /** When the link went down, or following began, monotonic milliseconds. */

@@ -1,3 +1,4 @@
+import type { SyncBytes } from '../cluster/shard-state.ts';
 import type { Fields, InfoSource } from './section.ts';
 
 /** Whose data this is, and who follows. */
@@ -28,6 +29,10 @@ export function replication({ node, databases }: InfoSource): Fields {
             ] as const)),
         ['slave_read_repl_offset', log.end],
         ['slave_repl_offset', log.end],
+        ...ofSnapshot(shard.link?.syncBytes ?? null),
+        ...(shard.linkUp || !shard.link?.lastProblem
+          ? []
+          : ([['master_link_last_problem', shard.link.lastProblem.replace(/[\r\n]+/g, ' ')]] as const)),
         ['slave_read_only', 1],
       ]
     : [];
@@ -54,5 +59,17 @@ export function replication({ node, databases }: InfoSource): Fields {
     ['shard', shard.shard],
     ['shard_epoch', shard.epoch],
     ['may_write', shard.mayWrite(nowMs) ? 1 : 0],
+  ];
+}
+
+/** How far a full sync has come. */
+function ofSnapshot(bytes: SyncBytes | null): Fields {
+  if (bytes === null) return [];
+  const { read, total } = bytes;
+  return [
+    ['master_sync_total_bytes', total],
+    ['master_sync_read_bytes', read],
+    ['master_sync_left_bytes', total === 0 ? -read : total - read],
+    ['master_sync_perc', total === 0 ? '0.00' : ((100 * read) / total).toFixed(2)],
   ];
 }

@@ -24,6 +24,7 @@ export class BulkReceiver {
   /** The last bytes that came, which may be the mark. */
   #held = NOTHING;
   #isDone = false;
+  #total = 0;
 
   constructor(sink: BulkSink) {
     this.#sink = sink;
@@ -32,6 +33,11 @@ export class BulkReceiver {
   /** Whether all of it has come. */
   get isDone(): boolean {
     return this.#isDone;
+  }
+
+  /** Bytes that the leader said it would send; 0 while it has not, or when it did not know. */
+  get totalBytes(): number {
+    return this.#total;
   }
 
   /** Takes a chunk; returns what follows the snapshot, null while it is not whole. Throws StreamError. */
@@ -64,7 +70,7 @@ export class BulkReceiver {
       throw new StreamError(`the leader sent no snapshot: ${line}`);
     this.#hasHeader = true;
     if (mark !== undefined) this.#mark = Buffer.from(mark, 'latin1');
-    else this.#left = Number(length);
+    else this.#left = this.#total = Number(length);
   }
 
   #takeCounted(bytes: Buffer): Buffer | null {

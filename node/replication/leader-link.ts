@@ -8,6 +8,7 @@ import {
   RespProtocolError,
 } from '../../lib/codec/resp/index.ts';
 import { BackoffPolicy, connectSocket, type TlsMaterial } from '../../lib/net/index.ts';
+import type { LeaderLinkFacts, SyncBytes } from '../cluster/shard-state.ts';
 import type { Databases } from '../databases.ts';
 import { SnapshotLoader } from '../persistence/index.ts';
 import { BulkReceiver } from './bulk-receiver.ts';
@@ -73,7 +74,7 @@ export interface LeaderLinkHooks {
  * The follower's end of the link: connects to the leader, asks for the stream from where it stands, applies it, and acknowledges. Opens
  * the link again, with backoff, for as long as it is not closed.
  */
-export class LeaderLink {
+export class LeaderLink implements LeaderLinkFacts {
   readonly #options: LeaderLinkOptions;
   readonly #backoff: BackoffPolicy;
   /** The stream had something in it that cannot be applied: only a full sync gets past it. */
@@ -117,6 +118,16 @@ export class LeaderLink {
   /** Whether a snapshot is being taken in. */
   get isLoading(): boolean {
     return this.#bulk !== null;
+  }
+
+  /** Bytes of the snapshot that have come, and in all (0: the leader did not say); null while none is being taken in. */
+  get syncBytes(): SyncBytes | null {
+    return this.#bulk && { read: this.#loader!.offset, total: this.#bulk.totalBytes };
+  }
+
+  /** Why the link was lost or could not be made, the last time; empty once it is level. */
+  get lastProblem(): string {
+    return this.#lastProblem;
   }
 
   #open(): void {
