@@ -10,6 +10,7 @@ import type { Keyspace } from '../keyspace.ts';
 import type { Slot } from '../store/index.ts';
 import { EntryBuilder } from '../values/entry-builder.ts';
 import { ENTRY_FIELD, EntryFacts, FENCE_FIELD, VERSION_FIELD } from './entry-facts.ts';
+import { hasStream } from './stream-facts.ts';
 
 /** Redis's longest string. */
 const MAX_STRING_BYTES = 512 * 1024 * 1024;
@@ -21,7 +22,10 @@ const MAX_TOKEN = 2n ** 64n - 1n;
 
 /** How a file is loaded. */
 export interface LoadOptions {
-  /** Leave out what has expired at `nowMs` (unix milliseconds): a leader does, a follower waits for its leader. */
+  /**
+   * Leave out what has expired at `nowMs` (unix milliseconds): a leader does, a follower waits for its leader. Not what is in a stream that
+   * others may go on with: they have to hear that it goes.
+   */
   readonly skipsExpired: boolean;
   readonly nowMs: number;
   /** Whether an entry takes the place of one that is there; else that is an error. */
@@ -103,7 +107,7 @@ export class SnapshotLoader implements RdbFileSink {
     const { skipsExpired, nowMs } = this.#options;
     const keyspace = this.#databaseOf(entry.database);
     this.#keyspace = null;
-    if (skipsExpired && entry.expiresAt !== 0 && entry.expiresAt <= nowMs) {
+    if (skipsExpired && entry.expiresAt !== 0 && entry.expiresAt <= nowMs && !hasStream(this.fields)) {
       this.expired++;
       return nowhere;
     }

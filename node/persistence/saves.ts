@@ -89,13 +89,9 @@ export class Saves {
 
   #snapshot(): SnapshotWriter {
     const { databases, settings, clock } = this.#parts;
-    const { log } = databases.data;
     const facts: SnapshotFacts = {
       redisVersion: REDIS_VERSION,
       wallMs: clock.wallMs(),
-      replId: log.replId,
-      offset: log.end,
-      streamDatabase: 0,
       compresses: settings.compressesSnapshots,
     };
     return new SnapshotWriter(databases, facts);

@@ -6,6 +6,7 @@ import { writeEntry } from '../values/serialize.ts';
 import { FENCE_FIELD, VERSION_FIELD, writeFacts } from './entry-facts.ts';
 import { type ChangeGuard, ChangeGuards } from './guards.ts';
 import { isLarge, LargeValue } from './large-value.ts';
+import { writeStreamFacts } from './stream-facts.ts';
 
 /** A database of at most so much is written off at once when it is cleared. */
 const CLEARED_ENTRIES = 1000;
@@ -18,11 +19,6 @@ export interface SnapshotFacts {
   readonly redisVersion: string;
   /** Unix milliseconds. */
   readonly wallMs: number;
-  /** Stream that the data set is at, and where. */
-  readonly replId: string;
-  readonly offset: number;
-  /** Database that the stream is in. */
-  readonly streamDatabase: number;
   /** Compress strings. */
   readonly compresses: boolean;
 }
@@ -94,9 +90,7 @@ export class SnapshotWriter implements ChangeGuard {
     file.aux('redis-bits', '64');
     file.aux('ctime', String(Math.floor(facts.wallMs / 1000)));
     file.aux('used-mem', String(this.#databases.usedBytes));
-    file.aux('repl-stream-db', String(facts.streamDatabase));
-    file.aux('repl-id', facts.replId);
-    file.aux('repl-offset', String(facts.offset));
+    writeStreamFacts(file, this.#databases.data.log);
     file.aux(VERSION_FIELD, hexWord(this.#high) + hexWord(this.#low));
   }
 

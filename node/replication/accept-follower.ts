@@ -118,9 +118,6 @@ function beginFullSync(
   const snapshot = new SnapshotWriter(databases, {
     redisVersion: REDIS_VERSION,
     wallMs: clock.wallMs(),
-    replId: log.replId,
-    offset: log.end,
-    streamDatabase: 0,
     compresses: false,
   });
   return { snapshot, mark: knowsMarks ? random.hex(MARK_BYTES) : null };

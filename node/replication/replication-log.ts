@@ -45,6 +45,8 @@ export class ReplicationLog {
   /** The stream this one went on from, which agrees with it up to `formerEnd`; empty for none. */
   formerReplId = '';
   formerEnd = 0;
+  /** Shard epoch of the leader that the data set was last level with, its own as a leader; 0 without shards. */
+  epoch = 0;
   /** What the next command need not say. */
   readonly position = new StreamPosition();
 

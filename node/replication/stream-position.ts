@@ -13,6 +13,11 @@ export class StreamPosition {
   /** Somebody wants versions: false until the first node follows, so that a redis-server gets what its own leader would send. */
   saysVersions = false;
 
+  /** Whether the next command may leave its version unsaid. */
+  get isVersionKnown(): boolean {
+    return this.#isVersionKnown;
+  }
+
   /** Upper word of the version. */
   get high(): number {
     return this.#high;

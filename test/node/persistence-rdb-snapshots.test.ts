@@ -57,8 +57,7 @@ function content({ databases }: NodeParts): string[] {
 }
 
 function facts(clock: ManualClock): SnapshotFacts {
-  const names = { redisVersion: '7.0.15', replId: 'f'.repeat(40), compresses: random.int(2) === 0 };
-  return { ...names, wallMs: clock.wallMs(), offset: 42, streamDatabase: 0 };
+  return { redisVersion: '7.0.15', compresses: random.int(2) === 0, wallMs: clock.wallMs() };
 }
 
 /** Puts something small at a key, of a type that its number gives. */

@@ -83,9 +83,6 @@ class Copy {
     const snapshot = new SnapshotWriter(leader.databases, {
       redisVersion: '7.0.15',
       wallMs: clock.wallMs(),
-      replId: 'r',
-      offset: log.end,
-      streamDatabase: 0,
       compresses: false,
     });
     this.#link = new FollowerLink({
