@@ -7,7 +7,6 @@ import { roles } from '../roles.ts';
 interface NodeOptions extends CommonOptions {
   readonly port?: string;
   readonly adminPort?: string;
-  readonly appendonly?: string;
   readonly appendfsync?: string;
   readonly [flag: string]: unknown;
 }
@@ -25,6 +24,10 @@ const SETTINGS = [
   ['--dir', 'dir', '<dir>', 'folder for what must survive a restart'],
   ['--save', 'save', '<points>', 'when a snapshot is due: "seconds changes", several times or none'],
   ['--dbfilename', 'dbFilename', '<file>', 'name of the snapshot in --dir'],
+  ['--appendonly', 'appendOnly', '<yes|no>', 'append every write to a file in --dir'],
+  ['--appenddirname', 'appendDirname', '<folder>', 'folder in --dir for the parts of that file'],
+  ['--appendfilename', 'appendFilename', '<file>', 'what the names of its parts begin with'],
+  ['--aof-load-truncated', 'aofLoadTruncated', '<yes|no>', 'whether an unfinished end of it is cut off'],
   ['--maxmemory', 'maxMemoryBytes', '<size>', 'budget for keys and values, e.g. 1gb'],
   [
     '--maxmemory-policy',
@@ -62,10 +65,7 @@ const SETTINGS = [
 ] as const;
 
 /** Redis's settings that a later release brings; the value that means "off" is accepted. */
-const LATER = [
-  ['appendonly', '<yes|no>', 'no', 'log every write to disk: later; only `no`'],
-  ['appendfsync', '<policy>', null, 'comes with --appendonly'],
-] as const;
+const LATER = [['appendfsync', '<policy>', null, 'comes with --appendonly']] as const;
 
 const DEFAULT_PORT = 7501;
 
@@ -115,8 +115,11 @@ const NUMBERS = new Set([
   'replication.minReplicasMaxLagSeconds',
 ]);
 
-/** Numbers where the configuration takes numbers; everything else, and what is wrong, is text for its check. */
-function plainValue(setting: string, text: string): string | number {
+const SWITCHES = new Set(['appendOnly', 'aofLoadTruncated']);
+
+/** Numbers and switches where the configuration takes them; everything else, and what is wrong, is text for its check. */
+function plainValue(setting: string, text: string): string | number | boolean {
+  if (SWITCHES.has(setting) && /^(?:yes|no)$/i.test(text)) return text.toLowerCase() === 'yes';
   return NUMBERS.has(setting) && /^\d+$/.test(text) ? Number(text) : text;
 }
 

@@ -3,6 +3,9 @@ import { address, flag, group, milliseconds, oneOf, port, size, text, whole } fr
 const OUTPUT_CLASS = '(normal|pubsub|replica|slave)( +[0-9]{1,15}([kmgKMG][bB]?)?){2} +[0-9]{1,9}';
 const OUTPUT_CLASSES = `^${OUTPUT_CLASS}( +${OUTPUT_CLASS})*$`;
 
+/** Nothing that leads elsewhere. */
+const FILE_NAME = '^(?!\\.{1,2}$)[^/\\\\]+$';
+
 const limits = group(
   {
     maxConnections: whole({
@@ -276,9 +279,31 @@ export const nodeSchema = group(
     }),
     dbFilename: text({
       default: 'dump.rdb',
-      pattern: '^[^/]+$',
+      pattern: FILE_NAME,
       expects: 'the name of a file, without a folder',
       description: "Redis's `dbfilename`: the snapshot's file in `dir`.",
+    }),
+    appendOnly: flag({
+      default: false,
+      description:
+        "Redis's `appendonly`: every write is appended to a file in `dir`, in parts that Redis reads too, and a node loads them when it starts.",
+    }),
+    appendDirname: text({
+      default: 'appendonlydir',
+      pattern: FILE_NAME,
+      expects: 'the name of a folder, without those above it',
+      description: "Redis's `appenddirname`: the folder in `dir` with the parts of the append-only file.",
+    }),
+    appendFilename: text({
+      default: 'appendonly.aof',
+      pattern: FILE_NAME,
+      expects: 'the name of a file, without a folder',
+      description: "Redis's `appendfilename`: what the names of those parts begin with.",
+    }),
+    aofLoadTruncated: flag({
+      default: true,
+      description:
+        "Redis's `aof-load-truncated`: what a crash has left unfinished at the end of the append-only file is cut off when it is loaded, with a warning; otherwise it stops the start.",
     }),
     enableDebugCommand: oneOf(['no', 'local', 'yes'], {
       default: 'no',

@@ -32,7 +32,7 @@ t.test('exit codes and errors', async (t) => {
     [['node', 'x'], 2, /: too many arguments for 'node': expected 0 arguments but got 1\.\n$/],
     [['proxy', '--resp-port', 'x'], 2, /^ringside: --resp-port: `proxy\.respPort` must be a port/],
     [['proxy', '--set', 'proxy.prot=1'], 2, /--set proxy\.prot: unknown key `proxy\.prot`; did you mean/],
-    [['node', '--standalone', '--appendonly', 'yes'], 2, /--appendonly yes comes in a later release/],
+    [['node', '--standalone', '--appendonly', 'yes'], 2, /`node\.appendOnly` needs `node\.dir`/],
     [
       ['node', '--standalone', '--enable-debug-command', 'perhaps'],
       2,
