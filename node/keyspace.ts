@@ -138,30 +138,38 @@ export class Keyspace {
     this.store.setBytes(slot, value, start, end);
     if (this.store.typeOf(slot) !== STRING) this.store.setType(slot, STRING);
     this.#changed(slot, expiresAt);
+    this.data.logged = true;
+    if (this.#unlogged !== null) this.#unlogged = null;
+    if (!this.data.records) return;
+    this.stream.set(this.index, this.store, slot);
+    if (this.marks.isUsed) this.#logAllMarks(slot);
   }
 
-  /** As `setBytes`, with the value as a string of one byte a character, and marks stay. */
+  /**
+   * As `setBytes`, with the value as a string of one byte a character; marks stay. Goes into the stream as the command that did it, unless that
+   * one says it otherwise (`logValue`).
+   */
   setLatin1(slot: Slot, value: string, expiresAt: number): void {
     if (this.data.snapshots !== null) this.data.snapshots.before(this, slot);
     this.store.setLatin1(slot, value);
     if (this.store.typeOf(slot) !== STRING) this.store.setType(slot, STRING);
-    this.#changed(slot, expiresAt);
+    this.#unlogged = null;
+    const atMs = this.#changed(slot, expiresAt);
+    if (atMs !== expiresAt && this.data.records) this.#unlogged = { key: this.store.keyOf(slot), atMs };
   }
 
-  #changed(slot: Slot, expiresAt: number): void {
+  /** Returns when the entry expires now. */
+  #changed(slot: Slot, expiresAt: number): number {
     const { store, versions, data } = this;
     const isTimeless = expiresAt === 0 && data.namespaces.givesTtl && !data.isReplaying;
-    store.setExpiry(slot, isTimeless ? this.#defaultExpiry(slot) : expiresAt);
+    const atMs = isTimeless ? this.#defaultExpiry(slot) : expiresAt;
+    store.setExpiry(slot, atMs);
     versions.next();
     store.setVersion(slot, versions.high, versions.low);
     if (data.snapshots !== null) data.snapshots.renewed(this, slot);
     data.dirty++;
-    data.logged = true;
     if (data.isWatched) this.#written(slot);
-    if (this.#unlogged !== null) this.#unlogged = null;
-    if (!data.records) return;
-    this.stream.set(this.index, store, slot);
-    if (this.marks.isUsed) this.#logAllMarks(slot);
+    return atMs;
   }
 
   /** Gives an entry back its marks on followers, from which a frame with its whole value has taken them. */
@@ -289,8 +297,18 @@ export class Keyspace {
   }
 
   remove(slot: Slot): void {
+    this.#voidLeaseOf(slot);
+    this.#drop(slot, true);
+  }
+
+  /** As `remove`, of what goes on a follower too by what the stream says of the command: an emptied collection, or what is replaced. */
+  removeUnsaid(slot: Slot): void {
+    this.#voidLeaseOf(slot);
+    this.#drop(slot, false);
+  }
+
+  #voidLeaseOf(slot: Slot): void {
     if (this.data.leases.held > 0) this.data.leases.void(this.index, this.store.keyOf(slot));
-    this.#drop(slot);
   }
 
   /** As `remove`, of an entry whose key the next insert is for: to those who listen, the key has been there all along. */
@@ -299,8 +317,8 @@ export class Keyspace {
     this.#isReplacing = true;
   }
 
-  /** Removes the entry; a fill that is under way for the key remains welcome. */
-  #drop(slot: Slot): void {
+  /** Removes the entry, and says so in the stream or leaves that to others; a fill that is under way for the key remains welcome. */
+  #drop(slot: Slot, isSaid: boolean): void {
     const { store, versions, data, marks } = this;
     if (data.snapshots !== null) {
       data.snapshots.before(this, slot);
@@ -308,21 +326,20 @@ export class Keyspace {
     }
     versions.next();
     data.dirty++;
-    data.logged = true;
+    if (isSaid) data.logged = true;
     data.observer?.touched(this.index, store.keyOf(slot));
     if (marks.tags.size > 0 && store.hasTags(slot)) marks.tags.remove(store.keyOf(slot));
-    if (data.records) this.stream.remove(this.index, store.keyOf(slot));
+    if (isSaid && data.records) this.stream.remove(this.index, store.keyOf(slot));
     store.remove(slot);
   }
 
+  /** Removes all entries; the stream has it as the command that did it. */
   clear(): void {
     const { versions, data } = this;
     versions.next();
     data.dirty++;
-    data.logged = true;
     data.observer?.flushed(this.index);
     data.leases.voidAll(this.index);
-    if (data.records) this.stream.flush(this.index);
     this.reset();
   }
 
@@ -356,7 +373,7 @@ export class Keyspace {
     const key = (data.notifyMask & kind) !== 0 ? this.store.keyOf(slot) : null;
     // Not what the command at hand did: whether that one has to go into the stream is still open.
     const { dirty, logged } = data;
-    this.#drop(slot);
+    this.#drop(slot, true);
     data.dirty = dirty;
     data.logged = logged;
     if (key !== null) data.observer?.event(this.index, kind, event, key);

@@ -67,6 +67,15 @@ function problemOf({ keyspace }: CommandContext, args: Args, replace: boolean): 
   return refusalOfValue(keyspace, args, 1, () => longestInPayload(payload));
 }
 
+/** The command with its time as unix milliseconds. */
+function asLogged(args: Args, expiresAt: number, { absTtl }: RestoreOptions): (string | Buffer)[] {
+  const parts: (string | Buffer)[] = [];
+  for (let i = 0; i < args.count; i++) parts.push(args.bytes(i));
+  if (expiresAt === 0 || absTtl) return parts;
+  parts[2] = String(expiresAt);
+  return [...parts, 'ABSTTL'];
+}
+
 function restore(context: CommandContext, args: Args, reply: RespWriter) {
   const { keyspace } = context;
   const { store } = keyspace;
@@ -76,14 +85,17 @@ function restore(context: CommandContext, args: Args, reply: RespWriter) {
   const problem = problemOf(context, args, options.replace);
   if (problem !== null) return reply.error(problem);
   const former = keyspace.write(buffer, args.start(1), args.end(1));
-  if (former !== 0) keyspace.remove(former);
   const ttl = longOf(args, 2)!;
   const expiresAt =
     ttl === 0 ? 0 : Math.min(options.absTtl ? ttl : ttl + keyspace.nowMs, Number.MAX_SAFE_INTEGER);
   if (expiresAt !== 0 && expiresAt <= keyspace.nowMs && keyspace.data.removesExpired) {
-    if (former !== 0) notify(keyspace, NOTIFY_GENERIC, 'del', args);
+    if (former !== 0) {
+      keyspace.remove(former);
+      notify(keyspace, NOTIFY_GENERIC, 'del', args);
+    }
     return reply.ok();
   }
+  if (former !== 0) keyspace.removeUnsaid(former);
   let slot = restoreEntry(keyspace, buffer, args.start(1), args.end(1), args.bytes(3));
   if (expiresAt !== 0) {
     store.setExpiry(slot, expiresAt);
@@ -91,7 +103,7 @@ function restore(context: CommandContext, args: Args, reply: RespWriter) {
   }
   keyspace.modified(slot);
   slot = store.find(buffer, args.start(1), args.end(1));
-  keyspace.logValue(slot);
+  keyspace.logCommand(asLogged(args, expiresAt, options));
   store.setUse(slot, options.idleSeconds, options.frequency);
   const type = store.typeOf(slot);
   if (type === LIST || type === ZSET) keyspace.signalReady(buffer, args.start(1), args.end(1));

@@ -1,6 +1,7 @@
 import { matchesGlob } from '../../lib/base/index.ts';
 import type { Args, RespWriter } from '../../lib/codec/resp/index.ts';
 import { NOTIFY_GENERIC } from '../data-set.ts';
+import type { Keyspace } from '../keyspace.ts';
 import { type Slot, typeNames } from '../store/index.ts';
 import { parseCursor } from './collection-scan.ts';
 import { type CommandContext, type CommandHandlers, NOT_AN_INTEGER, SYNTAX_ERROR } from './command.ts';
@@ -71,12 +72,15 @@ function randomKey({ keyspace, node }: CommandContext, _args: Args, reply: RespW
     const slot = store.random(node.random);
     if (slot === 0) break;
     if (!keyspace.isExpired(slot)) return reply.bulkLatin1(store.keyOf(slot));
-    if (keyspace.data.removesExpired) {
-      const key = Buffer.from(store.keyOf(slot), 'latin1');
-      keyspace.find(key, 0, key.length);
-    }
+    removeExpired(keyspace, store.keyOf(slot));
   }
   reply.nullBulk();
+}
+
+/** On a leader, what is found to have expired goes. */
+function removeExpired(keyspace: Keyspace, key: string): void {
+  const bytes = Buffer.from(key, 'latin1');
+  keyspace.find(bytes, 0, bytes.length);
 }
 
 function writeKeys(keys: readonly string[], reply: RespWriter) {
@@ -112,17 +116,23 @@ function scan({ keyspace }: CommandContext, args: Args, reply: RespWriter) {
   if (typeof options === 'string') return reply.error(options);
   const { count, pattern, type } = options;
   const found: string[] = [];
+  const expired: string[] = [];
   let seen = 0;
   const visit = (slot: Slot) => {
     seen++;
-    if (keyspace.isExpired(slot) || (type !== null && typeNames[store.typeOf(slot)] !== type)) return;
+    if (type !== null && typeNames[store.typeOf(slot)] !== type) return;
     const key = store.keyOf(slot);
+    if (keyspace.isExpired(slot)) {
+      expired.push(key);
+      return;
+    }
     if (pattern === null || matchesGlob(pattern, key)) found.push(key);
   };
   let cursor = start;
   let buckets = count * BUCKETS_PER_KEY;
   do cursor = store.scan(cursor, visit);
   while (cursor !== 0 && buckets-- > 0 && seen < count);
+  for (const key of expired) removeExpired(keyspace, key);
   reply.arrayHeader(2);
   reply.bulkLatin1(String(cursor));
   writeKeys(found, reply);

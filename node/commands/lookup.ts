@@ -72,7 +72,7 @@ export function openOrCreate<Value>(
 
 /**
  * To be called when something was taken out of a collection, whose key is argument `keyAt`: an empty one goes. Tells who listens, of the
- * event and of the end. Returns whether the key is gone.
+ * event and of the end. Returns whether the key is gone. What was taken out goes into the stream, also when nothing is left.
  */
 export function shrunk(
   keyspace: Keyspace,
@@ -83,7 +83,7 @@ export function shrunk(
   keyAt = 1,
 ): boolean {
   const isGone = value.size === 0;
-  if (isGone) keyspace.remove(value.slot);
+  if (isGone) keyspace.removeUnsaid(value.slot);
   else keyspace.modified(value.slot);
   notify(keyspace, kind, event, args, keyAt);
   if (isGone) notify(keyspace, NOTIFY_GENERIC, 'del', args, keyAt);

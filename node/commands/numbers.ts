@@ -72,7 +72,10 @@ function incrByFloat(context: CommandContext, args: Args, reply: RespWriter) {
         : 'ERR value is not a valid float',
     );
   }
-  if (store(context, args, reply, slot, sum.text, 'incrbyfloat')) reply.bulkLatin1(sum.text);
+  if (!store(context, args, reply, slot, sum.text, 'incrbyfloat')) return;
+  // Others may round otherwise.
+  keyspace.logValue(keyspace.store.find(args.buffer, args.start(1), args.end(1)));
+  reply.bulkLatin1(sum.text);
 }
 
 /** Arithmetic on a string that is a number. */

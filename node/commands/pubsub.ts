@@ -1,7 +1,7 @@
 import { matchesGlob } from '../../lib/base/index.ts';
 import { type Args, RespWriter } from '../../lib/codec/resp/index.ts';
 import { helpReply, lookupCommand } from '../../lib/commands/index.ts';
-import type { Topic } from '../pubsub/pubsub.ts';
+import type { PubSub, Topic } from '../pubsub/pubsub.ts';
 import type { Client } from '../server/client.ts';
 import type { CommandContext, CommandHandler, CommandHandlers } from './command.ts';
 
@@ -84,7 +84,18 @@ function subcommandSyntax(args: Args): string {
   return `ERR unknown subcommand or wrong number of arguments for '${args.utf8(1)}'. Try PUBSUB HELP.`;
 }
 
-/** Commands of publish and subscribe. Messages stay on this node: followers do not hear them. */
+/** Sends a message; what a leader's clients say, those of its followers hear too. */
+function publish(send: (pubsub: PubSub, channel: string, message: string) => number): CommandHandler {
+  return ({ node, keyspace, client }, args, reply) => {
+    reply.integer(send(node.observers.pubsub, args.latin1(1), args.latin1(2)));
+    const { data, stream } = keyspace;
+    if (data.records && node.shard.leads) {
+      stream.message(client.database, [args.bytes(0), args.bytes(1), args.bytes(2)]);
+    }
+  };
+}
+
+/** Commands of publish and subscribe. */
 export const pubsubCommands: CommandHandlers = {
   SUBSCRIBE: subscribe('channels', 'subscribe'),
   PSUBSCRIBE: subscribe('patterns', 'psubscribe'),
@@ -92,10 +103,8 @@ export const pubsubCommands: CommandHandlers = {
   UNSUBSCRIBE: unsubscribe('channels', 'unsubscribe'),
   PUNSUBSCRIBE: unsubscribe('patterns', 'punsubscribe'),
   SUNSUBSCRIBE: unsubscribe('shardChannels', 'sunsubscribe'),
-  PUBLISH: ({ node }, args, reply) =>
-    reply.integer(node.observers.pubsub.publish(args.latin1(1), args.latin1(2))),
-  SPUBLISH: ({ node }, args, reply) =>
-    reply.integer(node.observers.pubsub.publishToShard(args.latin1(1), args.latin1(2))),
+  PUBLISH: publish((pubsub, channel, message) => pubsub.publish(channel, message)),
+  SPUBLISH: publish((pubsub, channel, message) => pubsub.publishToShard(channel, message)),
   'PUBSUB|CHANNELS': listNames('channels'),
   'PUBSUB|SHARDCHANNELS': listNames('shardChannels'),
   'PUBSUB|NUMSUB': countSubscribers('channels'),

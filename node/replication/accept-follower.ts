@@ -63,7 +63,12 @@ export function acceptFollower(
   const canContinue =
     position !== null &&
     log.canContinue(position.replId, position.offset) &&
-    (log.position.saysVersions || !isNode);
+    (log.position.saysVersions || !isNode || position.offset === log.end);
+  if (canContinue && isNode && !log.position.saysVersions) {
+    // Nothing of the stream is missing yet that would have had to say versions.
+    log.position.announce();
+    log.position.saysVersions = true;
+  }
   log.active = true;
   count(position, canContinue, node);
   const full = canContinue ? null : beginFullSync(greeting, node, databases);

@@ -242,6 +242,7 @@ export class LeaderLink implements LeaderLinkFacts {
     databases.reset();
     databases.data.log.restart(replId, offset);
     if (this.#applier.isFromNode) databases.data.versions.forget();
+    else databases.data.versions.startAtTime(clock.wallMs());
     databases.data.log.position.saysVersions = this.#applier.isFromNode;
     // What has expired goes when the leader says so.
     const loader = new SnapshotLoader(databases, { skipsExpired: false, nowMs: clock.wallMs() });

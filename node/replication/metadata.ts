@@ -4,7 +4,7 @@ import { type Args, parseCommand } from '../../lib/codec/resp/index.ts';
 
 /** The channel that metadata is published to. */
 export const METADATA_CHANNEL = '__ringside';
-const CHANNEL = Buffer.from(METADATA_CHANNEL);
+export const METADATA_CHANNEL_BYTES: Buffer = Buffer.from(METADATA_CHANNEL);
 
 const VERSION_MARK = 0x56;
 const COMMAND_MARK = 0x2a;
@@ -22,7 +22,9 @@ export type Metadata =
 
 /** Whether the command publishes metadata. */
 export function isMetadata(args: Args): boolean {
-  return args.count === 3 && args.equalsIgnoreCase(0, 'PUBLISH') && args.bytes(1).equals(CHANNEL);
+  return (
+    args.count === 3 && args.equalsIgnoreCase(0, 'PUBLISH') && args.bytes(1).equals(METADATA_CHANNEL_BYTES)
+  );
 }
 
 /** Reads the payload that a command with `isMetadata` carries; null when it makes no sense. Throws RespProtocolError likewise. */

@@ -1,4 +1,5 @@
 import type { Args } from '../../lib/codec/resp/index.ts';
+import { NOTIFY_GENERIC, NOTIFY_STRING } from '../data-set.ts';
 import type { Databases } from '../databases.ts';
 import type { Keyspace } from '../keyspace.ts';
 import type { Slot } from '../store/index.ts';
@@ -123,6 +124,8 @@ export class StreamApplier {
     const { buffer } = args;
     const slot = find(keyspace, args, 1) || keyspace.insert(buffer, args.start(1), args.end(1));
     keyspace.setBytes(slot, buffer, args.start(2), args.end(2), expiresAt);
+    notify(keyspace, NOTIFY_STRING, 'set', args);
+    if (expiresAt !== 0) notify(keyspace, NOTIFY_GENERIC, 'expire', args);
     this.#renew(keyspace, args, 1);
     return NOTHING;
   }
@@ -142,6 +145,7 @@ export class StreamApplier {
     const slot = restoreEntry(keyspace, args.buffer, args.start(1), args.end(1), args.bytes(3));
     keyspace.modified(slot);
     if (expiresAt !== 0) keyspace.setExpiry(slot, expiresAt);
+    notify(keyspace, NOTIFY_GENERIC, 'restore', args);
     this.#renew(keyspace, args, 1);
     return NOTHING;
   }
@@ -162,7 +166,10 @@ export class StreamApplier {
   #remove(args: Args): Asked {
     const keyspace = this.#keyspace;
     const slot = find(keyspace, args, 1);
-    if (slot !== 0) keyspace.remove(slot);
+    if (slot !== 0) {
+      keyspace.remove(slot);
+      notify(keyspace, NOTIFY_GENERIC, 'del', args);
+    }
     this.#renew(keyspace, args, 0);
     return NOTHING;
   }
@@ -170,7 +177,9 @@ export class StreamApplier {
   #expire(args: Args, atMs: number): Asked {
     const keyspace = this.#keyspace;
     const slot = find(keyspace, args, 1);
-    if (slot !== 0) keyspace.setExpiry(slot, atMs);
+    if (slot === 0) return NOTHING;
+    keyspace.setExpiry(slot, atMs);
+    notify(keyspace, NOTIFY_GENERIC, atMs === 0 ? 'persist' : 'expire', args);
     return NOTHING;
   }
 
@@ -198,6 +207,11 @@ export class StreamApplier {
 /** Finds the key; also when its time is over, since the leader says when it goes. */
 function find(keyspace: Keyspace, args: Args, i: number): Slot {
   return keyspace.store.find(args.buffer, args.start(i), args.end(i));
+}
+
+/** Tells clients of this node that the key in argument 1 had this event. */
+function notify(keyspace: Keyspace, kind: number, event: string, args: Args): void {
+  keyspace.notify(kind, event, args.buffer, args.start(1), args.end(1));
 }
 
 function numberOf(args: Args, i: number): number {

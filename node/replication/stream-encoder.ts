@@ -1,7 +1,7 @@
 import { type Slot, STRING, type Store } from '../store/index.ts';
 import type { VersionClock } from '../versions.ts';
 import { FRAME_OVERHEAD_BYTES, FrameWriter } from './frame-writer.ts';
-import { METADATA_FRAME_START, VERSION_FRAME_START } from './metadata.ts';
+import { METADATA_CHANNEL_BYTES, METADATA_FRAME_START, VERSION_FRAME_START } from './metadata.ts';
 import type { ReplicationLog } from './replication-log.ts';
 
 /** Length line and line ends of an argument. */
@@ -86,14 +86,6 @@ export class StreamEncoder {
     this.#log.commit();
   }
 
-  /** `FLUSHDB` */
-  flush(database: number): void {
-    const writer = this.#effect(database, 0);
-    writer.arrayHeader(1);
-    writer.bulkText('FLUSHDB');
-    this.#log.commit();
-  }
-
   /** A command that has the same effect on a follower. Text is one byte a character. What Redis does not know travels as metadata. */
   command(database: number, parts: readonly (string | Buffer)[]): void {
     if (isOwn(parts[0])) {
@@ -112,6 +104,13 @@ export class StreamEncoder {
     const writer = this.#begin(database, payload.at);
     writer.fixed(METADATA_FRAME_START);
     writer.bulkBytes(payload.buffer, 0, payload.at);
+    this.#log.commit();
+  }
+
+  /** A message to whoever listens, here or at a follower; no version changes. What only nodes may say to each other is left out. */
+  message(database: number, parts: readonly Buffer[]): void {
+    if (parts[1].equals(METADATA_CHANNEL_BYTES)) return;
+    writeParts(this.#begin(database, bytesOf(parts)), parts);
     this.#log.commit();
   }
 

@@ -28,13 +28,12 @@ function popFrom(
   const { keyspace } = context;
   const { atHead, count } = pop;
   const taken = count === null ? 1 : Math.min(count, list.size);
-  const isRest = taken < list.size;
   reply.arrayHeader(2);
   reply.bulk(args.buffer, args.start(i), args.end(i));
   if (count !== null) reply.arrayHeader(taken);
   popElements(keyspace, list, args, i, atHead, taken, reply);
   const name = atHead ? 'LPOP' : 'RPOP';
-  if (isRest) keyspace.logCommand([name, args.bytes(i), ...(taken === 1 ? [] : [String(taken)])]);
+  keyspace.logCommand([name, args.bytes(i), ...(count === null ? [] : [String(taken)])]);
 }
 
 /** Takes from the first list that has something, and answers so or with an error; false when none has, with no answer. */

@@ -62,12 +62,9 @@ function move(keyspace: Keyspace, args: Args, ends: Ends, reply: RespWriter): vo
     return;
   }
   const isGone = list.size === 0;
-  if (isGone) {
-    keyspace.remove(list.slot);
-  } else {
-    keyspace.modified(list.slot);
-    keyspace.logCommand([ends.fromHead ? 'LPOP' : 'RPOP', args.bytes(1)]);
-  }
+  if (isGone) keyspace.removeUnsaid(list.slot);
+  else keyspace.modified(list.slot);
+  keyspace.logCommand([ends.fromHead ? 'LPOP' : 'RPOP', args.bytes(1)]);
   give(keyspace, value, args, ends.toHead);
   pushEvent(keyspace, args, ends.toHead);
   popEvent(keyspace, args, ends.fromHead);

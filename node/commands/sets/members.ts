@@ -81,9 +81,8 @@ function move({ keyspace }: CommandContext, args: Args, reply: RespWriter) {
   }
   if (!source.delete(buffer, args.start(3), args.end(3))) return reply.integer(0);
   reply.integer(1);
-  if (!shrunk(keyspace, source, NOTIFY_SET, 'srem', args)) {
-    keyspace.logCommand(['SREM', args.bytes(1), args.bytes(3)]);
-  }
+  shrunk(keyspace, source, NOTIFY_SET, 'srem', args);
+  keyspace.logCommand(['SREM', args.bytes(1), args.bytes(3)]);
   give(keyspace, args);
 }
 

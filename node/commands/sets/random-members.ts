@@ -70,7 +70,8 @@ function pop(context: CommandContext, args: Args, reply: RespWriter) {
   const set = SetValue.open(keyspace, slot);
   const member = takeOne(set, context.node.random);
   reply.bulk(member);
-  if (!shrunk(keyspace, set, NOTIFY_SET, 'spop', args)) keyspace.logCommand(['SREM', args.bytes(1), member]);
+  shrunk(keyspace, set, NOTIFY_SET, 'spop', args);
+  keyspace.logCommand(['SREM', args.bytes(1), member]);
 }
 
 function popMany(context: CommandContext, args: Args, reply: RespWriter) {

@@ -38,7 +38,7 @@ export function openZset(keyspace: Keyspace, slot: Slot, reply: RespWriter): Zse
 /** To be called when members were taken out of the sorted set at argument `keyAt`: an empty one goes. Tells watchers and the stream. */
 export function shrunk(keyspace: Keyspace, zset: ZsetValue, event: string, args: Args, keyAt: number): void {
   const isEmpty = zset.size === 0;
-  if (isEmpty) keyspace.remove(zset.slot);
+  if (isEmpty) keyspace.removeUnsaid(zset.slot);
   else keyspace.modified(zset.slot);
   notify(keyspace, NOTIFY_ZSET, event, args, keyAt);
   if (isEmpty) notify(keyspace, NOTIFY_GENERIC, 'del', args, keyAt);

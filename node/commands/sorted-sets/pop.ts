@@ -56,9 +56,7 @@ function popLogged(
   popping: Popping,
   reply: RespWriter,
 ): void {
-  const { size } = zset;
   const popped = pop(context, args, keyAt, zset, popping, reply);
-  if (popped === size) return;
   const name = popping.fromHighest ? 'ZPOPMAX' : 'ZPOPMIN';
   context.keyspace.logCommand([name, args.bytes(keyAt), String(popped)]);
 }
