@@ -1,12 +1,13 @@
 import { hostname } from 'node:os';
 import type { Clock, Logger, Random } from '../lib/base/index.ts';
-import type { Config } from '../lib/config/index.ts';
+import type { Config, UpstreamConfig } from '../lib/config/index.ts';
 import { createMetrics, type Metrics } from '../lib/metrics/index.ts';
 import type { RingDocument } from '../lib/ring/index.ts';
 import type { ProxyAdminApi, UpstreamStatus } from './core/api.ts';
 import { DataPath } from './core/data-path.ts';
 import { Stats } from './core/stats.ts';
 import type { Topology } from './core/topology.ts';
+import { type StepResult, takeStep, type UpstreamStep } from './core/upstream-step.ts';
 import { ApiListeners } from './listeners.ts';
 import { registerMetrics } from './metrics.ts';
 import { RespSide } from './resp-side.ts';
@@ -15,6 +16,7 @@ import { RingKeeper } from './ring/ring-keeper.ts';
 import { RingStore } from './ring/ring-store.ts';
 import { documentOfUpstreams, topologyOfDocument, topologyOfUpstreams } from './ring/topology-of.ts';
 import { loadProxyTls, type ProxyTls } from './tls.ts';
+import { UpstreamMover } from './upstream-mover.ts';
 
 /** What a proxy needs of its process. */
 export interface ProxyDeps {
@@ -108,10 +110,8 @@ class ProxyProcess implements RunningProxy {
     const ringCame = new Promise<void>((resolve) => {
       this.#ringCame = resolve;
     });
-    if (upstreams.length > 0) {
-      this.#fixedRing = documentOfUpstreams(upstreams);
-      this.#apply(topologyOfUpstreams(upstreams));
-    } else await this.#keeper.restore();
+    if (upstreams.length > 0) this.#applyFixed(upstreams);
+    else await this.#keeper.restore();
     await this.#resp.start();
     await this.#api.start();
     if (controlPlane !== null) await this.#attach(controlPlane);
@@ -136,6 +136,13 @@ class ProxyProcess implements RunningProxy {
       ring: () => this.#fixedRing ?? this.#keeper.held,
       upstreams: () => this.#upstreams(),
       listeners: () => this.listeners,
+      move: new UpstreamMover({
+        upstreams: this.#config.proxy.upstreams,
+        connectTimeoutMs: this.#config.proxy.connectTimeoutMs,
+        log: this.#deps.log,
+        step: (step, timeoutMs) => this.#step(step, timeoutMs),
+        apply: (moved) => this.#applyFixed(moved),
+      }),
       drain: () => this.#drain(),
     };
   }
@@ -165,6 +172,17 @@ class ProxyProcess implements RunningProxy {
     this.#control?.close();
     this.#path.close();
     this.#tls.close();
+  }
+
+  async #step(step: UpstreamStep, timeoutMs: number): Promise<StepResult[]> {
+    const own = takeStep(this.#path.router, step, timeoutMs);
+    const others = this.#resp.step(step, timeoutMs);
+    return [await own, ...(await others)];
+  }
+
+  #applyFixed(upstreams: readonly UpstreamConfig[]): void {
+    this.#fixedRing = documentOfUpstreams(upstreams);
+    this.#apply(topologyOfUpstreams(upstreams));
   }
 
   #apply(topology: Topology): void {

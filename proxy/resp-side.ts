@@ -4,6 +4,7 @@ import type { Metrics } from '../lib/metrics/index.ts';
 import type { DataPath } from './core/data-path.ts';
 import type { Stats } from './core/stats.ts';
 import type { Topology } from './core/topology.ts';
+import type { StepResult, UpstreamStep } from './core/upstream-step.ts';
 import { portOf } from './ports.ts';
 import type { RespListener } from './resp/listener.ts';
 import { startRespListener } from './resp/start.ts';
@@ -65,6 +66,11 @@ export class RespSide {
   /** Hands a ring to the threads. */
   apply(topology: Topology): void {
     this.#pool?.apply(topology);
+  }
+
+  /** The threads take this step; without any, nobody. */
+  async step(step: UpstreamStep, timeoutMs: number): Promise<readonly StepResult[]> {
+    return this.#pool === null ? [] : this.#pool.step(step, timeoutMs);
   }
 
   /** The ring held is the newest. */

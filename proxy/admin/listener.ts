@@ -5,6 +5,7 @@ import { createHttpServer } from '../../lib/net/index.ts';
 import type { ProxyAdminApi } from '../core/api.ts';
 import type { ApiListenerDeps, ApiListenerOptions, ListenerHandle } from '../listener/index.ts';
 import { RINGSIDE_VERSION } from '../version.ts';
+import { registerMove } from './move-routes.ts';
 
 const MAX_BODY_BYTES = 65_536;
 
@@ -41,6 +42,7 @@ export async function startAdminListener(
 
 function register(app: FastifyInstance, admin: ProxyAdminApi, { metrics, clock }: AdminListenerDeps): void {
   const startedMs = clock.monotonicMs();
+  registerMove(app, admin.move);
   app.get('/healthz', () => ({ status: 'ok' }));
   app.get('/readyz', (_request, reply) => {
     const state = admin.state();

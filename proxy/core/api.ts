@@ -74,6 +74,34 @@ export interface UpstreamStatus {
   readonly inFlight: number;
 }
 
+/** A hold, and what it has stopped. */
+export interface HoldState {
+  /** Requests that wait. */
+  readonly held: number;
+}
+
+/**
+ * Moves a proxy with one fixed upstream to another server without losing or failing a write: `hold`, `turn`, `commit`; `release` gives
+ * up. A hold has the name that whoever asked for it chose, and ends by itself, back at the old upstream.
+ */
+export interface UpstreamMove {
+  /** Address of the leader of the one shard; null while there is none to be moved, as with a control plane. */
+  readonly upstream: string | null;
+  /** Name of the hold in force, or null. */
+  readonly holder: string | null;
+  /**
+   * New writes wait, for `ms` milliseconds at most. Resolves once no write is on its way. Rejects with `conflict`, or with `timeout` when that
+   * takes more than half of the time; then nothing waits.
+   */
+  hold(name: string, ms: number): Promise<HoldState>;
+  /** The upstream becomes `to`; writes still wait. Resolves once it is connected; rejects with `conflict` or `unavailable`, and is as before. */
+  turn(name: string, from: string, to: string): Promise<HoldState>;
+  /** What waited goes to the new upstream, and the hold is over. The same commit again is answered alike. */
+  commit(name: string): Promise<HoldState>;
+  /** What waited goes to the old upstream, and the hold is over. Without effect when there is none of this name. */
+  release(name: string): Promise<HoldState>;
+}
+
 /** What the proxy is doing: the admin listener's whole view of it (`/status`, `/ring`, `/readyz`, `POST /drain`). */
 export interface ProxyAdminApi {
   readonly id: string;
@@ -83,6 +111,7 @@ export interface ProxyAdminApi {
   /** The applied ring document; null before the first. A fixed ring (`--upstream`) is shown as a document too, with epoch 0. */
   ring(): RingDocument | null;
   upstreams(): UpstreamStatus[];
+  readonly move: UpstreamMove;
   /** `host:port` of every listener that listens, by protocol (resp, http, grpc, memcached, admin). */
   listeners(): Readonly<Record<string, string>>;
   /** Starts the graceful drain; settles when it is over. Calling it again returns the same promise. */

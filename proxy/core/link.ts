@@ -82,6 +82,16 @@ export class Link implements Flushable {
     return this.#queue.length;
   }
 
+  /** Whether somebody waits for the answer to a write. */
+  get hasWrites(): boolean {
+    let found = false;
+    this.#queue.scan(({ isWrite }) => {
+      found ||= isWrite;
+      return !found;
+    });
+    return found;
+  }
+
   get queue(): RequestQueue {
     return this.#queue;
   }

@@ -3,6 +3,7 @@ import { parseAddress } from '../../lib/net/index.ts';
 import { Ring } from '../../lib/ring/index.ts';
 import { isOvertaken } from './command-order.ts';
 import { argumentRange, errorReply, hasErrorCode } from './frames.ts';
+import { HeldRequests } from './held-requests.ts';
 import { Link, type LinkEnvironment, type LinkOwner } from './link.ts';
 import { Parking } from './parking.ts';
 import { mayFallBack } from './read-fallback.ts';
@@ -40,6 +41,8 @@ export class Router implements LinkOwner {
   /** Links to nodes that left the ring, until their last reply is in. */
   readonly #retired = new Set<Link>();
   readonly #parking: Parking;
+  /** Set while new writes are held. */
+  #held: HeldRequests | null = null;
   #ticker: NodeJS.Timeout | undefined;
   #nextFollower = 0;
   #isClosed = false;
@@ -104,6 +107,10 @@ export class Router implements LinkOwner {
   /** Sends a request to `route`. The sink hears of it exactly once, possibly before this returns. */
   submit(request: Request, route: ShardRoute): void {
     request.route = route;
+    if (this.#held?.wants(request)) {
+      if (!this.#held.add(request)) this.#overloaded(request, route);
+      return;
+    }
     if (this.#parking.size > 0 && this.#parking.has(request.sink)) {
       this.#park(request, 0, 'earlier commands of this connection wait for the ring');
       return;
@@ -126,6 +133,43 @@ export class Router implements LinkOwner {
     }
   }
 
+  /** New writes wait from now on, with what their clients send behind them, until `release`. */
+  hold(): void {
+    this.#held ??= new HeldRequests(this.#env.settings.maxInFlightPerShard);
+  }
+
+  /** Requests that are held. */
+  get heldCount(): number {
+    return this.#held?.size ?? 0;
+  }
+
+  /** Sends what was held; its deadline counts from now. Returns how much that was. */
+  release(): number {
+    const held = this.#held?.takeAll() ?? [];
+    this.#held = null;
+    const nowMs = this.#env.clock.monotonicMs();
+    for (const request of held) {
+      request.startedMs = nowMs;
+      this.#resubmit(request);
+    }
+    return held.length;
+  }
+
+  /** Resolves with true once no write is on its way, with false after `timeoutMs`. */
+  async writesAnswered(timeoutMs: number): Promise<boolean> {
+    const endMs = this.#env.clock.monotonicMs() + timeoutMs;
+    while (this.#hasWrites()) {
+      if (this.#isClosed || this.#env.clock.monotonicMs() >= endMs) return false;
+      await new Promise((resolve) => setTimeout(resolve, TICK_MS));
+    }
+    return true;
+  }
+
+  #hasWrites(): boolean {
+    const links = [...this.#retired, ...Array.from(this.#nodes.values(), (node) => node.links).flat()];
+    return links.some((link) => link.hasWrites);
+  }
+
   /** The control plane has nothing newer: requests refused as STALERING are tried again, since it is the node that was behind. */
   confirmTopology(): void {
     this.#parking.hurryStale();
@@ -141,6 +185,8 @@ export class Router implements LinkOwner {
     }
     for (const link of this.#retired) link.destroy('the proxy is shutting down');
     for (const { request, failure } of this.#parking.clear()) request.answerWith(failure);
+    for (const request of this.#held?.takeAll() ?? [])
+      this.#fail(request, 'shard_down', 'the proxy is shutting down; nothing was sent');
   }
 
   /** The link to `node` for replies in this protocol version. */

@@ -4,6 +4,7 @@ import type { Config } from '../../lib/config/index.ts';
 import { probePort } from '../../lib/net/index.ts';
 import { Stats } from '../core/stats.ts';
 import type { Topology } from '../core/topology.ts';
+import type { StepResult, UpstreamStep } from '../core/upstream-step.ts';
 import type { FromWorker, ToWorker, WorkerStart } from './messages.ts';
 
 const RESPAWN_MS = 1000;
@@ -28,6 +29,7 @@ export class WorkerPool {
   readonly stats: Stats[];
   #topology: Topology | null = null;
   #isClosing = false;
+  #stepId = 0;
   #port = 0;
   /** `host:port` that all of them listen on. */
   address = '';
@@ -54,6 +56,31 @@ export class WorkerPool {
 
   confirm(): void {
     this.#tellAll({ type: 'confirm' });
+  }
+
+  /** Every worker takes this step; one that ends meanwhile has not. */
+  step(step: UpstreamStep, timeoutMs: number): Promise<StepResult[]> {
+    return Promise.all(this.#workers.map((worker) => this.#stepOf(worker, step, timeoutMs)));
+  }
+
+  #stepOf(worker: Worker | null, step: UpstreamStep, timeoutMs: number): Promise<StepResult> {
+    const failed = { done: false, held: 0 };
+    if (worker === null) return Promise.resolve(failed);
+    const id = ++this.#stepId;
+    return new Promise((resolve) => {
+      const finish = (result: StepResult) => {
+        worker.off('message', onMessage);
+        worker.off('exit', onExit);
+        resolve(result);
+      };
+      const onExit = () => finish(failed);
+      const onMessage = (message: FromWorker) => {
+        if (message.type === 'stepped' && message.id === id) finish(message.result);
+      };
+      worker.on('message', onMessage);
+      worker.once('exit', onExit);
+      worker.postMessage({ type: 'step', id, step, timeoutMs } satisfies ToWorker);
+    });
   }
 
   /** Every worker closes its listener as `RespListener.close` does. */

@@ -3,6 +3,7 @@ import { isRingsideError, systemClock, systemRandom } from '../../lib/base/index
 import { createLogger } from '../../lib/net/index.ts';
 import { DataPath } from '../core/data-path.ts';
 import { Stats } from '../core/stats.ts';
+import { takeStep } from '../core/upstream-step.ts';
 import type { RespListener } from '../resp/listener.ts';
 import { startRespListener } from '../resp/start.ts';
 import { loadProxyTls } from '../tls.ts';
@@ -27,8 +28,13 @@ let listener: RespListener | null = null;
 parentPort!.on('message', (message: ToWorker) => {
   if (message.type === 'topology') path.router.apply(message.topology);
   else if (message.type === 'confirm') path.router.confirmTopology();
+  else if (message.type === 'step') void step(message);
   else void close(message.graceMs);
 });
+
+async function step({ id, step, timeoutMs }: ToWorker & { type: 'step' }): Promise<void> {
+  tell({ type: 'stepped', id, result: await takeStep(path.router, step, timeoutMs) });
+}
 
 async function close(graceMs: number): Promise<void> {
   await listener?.close(graceMs);

@@ -5,6 +5,7 @@ import grpc from '@grpc/grpc-js';
 import t, { type Test } from 'tap';
 import { Client } from 'undici';
 import { makeCerts } from '../../cli/certs/index.ts';
+import { silentLogger } from '../../lib/base/index.ts';
 import { createMetrics } from '../../lib/metrics/index.ts';
 import { loadTls } from '../../lib/net/index.ts';
 import type { RingDocument } from '../../lib/ring/index.ts';
@@ -13,6 +14,7 @@ import type { ProxyAdminApi } from '../../proxy/core/api.ts';
 import { startGrpcListener } from '../../proxy/grpc/index.ts';
 import { startHttpListener } from '../../proxy/http/index.ts';
 import { startMemcachedListener } from '../../proxy/memcached/index.ts';
+import { UpstreamMover } from '../../proxy/upstream-mover.ts';
 import { captureLog } from '../support/capture-log.ts';
 import { MemoryApi } from '../support/memory-api.ts';
 import { listenerOptions, quietDeps } from '../support/proxy-limits.ts';
@@ -48,6 +50,13 @@ function fakeProxy() {
       },
     ],
     listeners: () => ({ resp: '127.0.0.1:2' }),
+    move: new UpstreamMover({
+      upstreams: [],
+      connectTimeoutMs: 1000,
+      log: silentLogger,
+      step: async () => [],
+      apply: () => {},
+    }),
     drain: async () => {
       admin.current = 'draining';
     },
