@@ -1,0 +1,82 @@
+import { spawnSync } from 'node:child_process';
+import { existsSync, readdirSync, readFileSync, rmSync, statSync, truncateSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { Random } from '../../../lib/base/index.ts';
+
+const SOURCE = join(import.meta.dirname, 'synced-lengths.c');
+const LIBRARY = join(tmpdir(), `ringside-synced-lengths-${process.pid}.so`);
+
+/** Why power cuts are left out of a run. */
+export const NO_COMPILER = 'no C compiler (cc): what fsync had not reached is not taken away';
+
+let isBuilt: boolean | undefined;
+
+/** Whether power cuts can be made here; builds what they need at the first call. */
+export function canCutPower(): boolean {
+  if (isBuilt === undefined) {
+    isBuilt = spawnSync('cc', ['-shared', '-fPIC', '-O1', '-o', LIBRARY, SOURCE, '-ldl']).status === 0;
+    process.once('exit', () => rmSync(LIBRARY, { force: true }));
+  }
+  return isBuilt;
+}
+
+/** What a power cut took from one file. */
+export interface Cut {
+  readonly file: string;
+  readonly from: number;
+  readonly to: number;
+}
+
+/**
+ * A folder as the disk has it: SIGKILL leaves what the kernel holds, so that it says nothing about fsync. This knows how far each file had
+ * been synced, and takes away what comes behind that, or some of it, as a cut of the power does. Names (what fsync of a folder is for) stay.
+ */
+export class PowerCut {
+  readonly #log: string;
+  /** Bytes by inode that were there before the process, or that it has synced. */
+  readonly #synced = new Map<string, number>();
+  readonly #folder: string;
+
+  /** To be made before the server starts: what is in the folder by then is safe. */
+  constructor(folder: string) {
+    this.#folder = folder;
+    this.#log = `${folder}.synced`;
+    rmSync(this.#log, { force: true });
+    for (const path of this.#files()) this.#note(path);
+  }
+
+  /** For the environment of the server. */
+  get env(): NodeJS.ProcessEnv {
+    return { LD_PRELOAD: LIBRARY, RINGSIDE_SYNCED_LENGTHS: this.#log };
+  }
+
+  #files(): string[] {
+    const all = readdirSync(this.#folder, { recursive: true, withFileTypes: true });
+    return all.filter((file) => file.isFile()).map((file) => join(file.parentPath, file.name));
+  }
+
+  #note(path: string): void {
+    const { dev, ino, size } = statSync(path);
+    this.#synced.set(`${dev} ${ino}`, size);
+  }
+
+  /** Cuts the files, once the process is gone: each to what was synced, or to somewhere behind it. */
+  apply(random: Random): Cut[] {
+    const lines = existsSync(this.#log) ? readFileSync(this.#log, 'latin1').trimEnd().split('\n') : [];
+    for (const line of lines) {
+      const [, inode, size] = /^(\d+ \d+) (\d+)$/.exec(line)!;
+      this.#synced.set(inode, Math.max(Number(size), this.#synced.get(inode) ?? 0));
+    }
+    rmSync(this.#log, { force: true });
+    return this.#files().flatMap((file) => {
+      const { dev, ino, size } = statSync(file);
+      const synced = Math.min(size, this.#synced.get(`${dev} ${ino}`) ?? 0);
+      // Every second time nothing of it has reached the disk by itself.
+      const to = synced + (random.int(2) === 0 ? 0 : random.int(size - synced + 1));
+      if (to === size) return [];
+      truncateSync(file, to);
+      return [{ file, from: size, to }];
+    });
+  }
+}
