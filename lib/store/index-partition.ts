@@ -81,6 +81,12 @@ export class IndexPartition {
     return 0;
   }
 
+  /** Reads the group at which the hash begins, which may lie across two lines of the cache. */
+  touch(hash: number): number {
+    const base = this.homeOf(hash) * GROUP_WORDS;
+    return this.#words[base] ^ this.#words[base + GROUP_WORDS - 1];
+  }
+
   /** Adds an address; there must be room. */
   add(hash: number, ref: number): void {
     const words = this.#words;

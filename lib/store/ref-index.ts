@@ -83,6 +83,17 @@ export class RefIndex {
     return this.#directory[hash >>> this.#shift].find(hash, this.#keys, buffer, start, end);
   }
 
+  /**
+   * Reads the places of the first `count` of these hashes, to have them in the cache of the processor: the waits for memory overlap. There
+   * must be one element more, which gets a number without meaning.
+   */
+  touch(hashes: Int32Array, count: number): void {
+    let sum = 0;
+    for (let i = 0; i < count; i++) sum += this.#directory[hashes[i] >>> this.#shift].touch(hashes[i]);
+    // Or else the compiler would leave out what is read for its own sake.
+    hashes[count] = sum;
+  }
+
   /** Adds a key that is not there. */
   insert(hash: number, ref: number): void {
     let partition = this.#directory[hash >>> this.#shift];

@@ -7,10 +7,10 @@ import {
 } from '../../lib/codec/rdb/index.ts';
 import type { Databases } from '../databases.ts';
 import type { Keyspace } from '../keyspace.ts';
-import type { Slot } from '../store/index.ts';
+import type { NewEntry, Slot } from '../store/index.ts';
 import { EntryBuilder } from '../values/entry-builder.ts';
 import { ENTRY_FIELD, EntryFacts, FENCE_FIELD, VERSION_FIELD } from './entry-facts.ts';
-import { hasStream } from './stream-facts.ts';
+import { epochOf, hasStream, readStreamFacts, resumeStream } from './stream-facts.ts';
 
 /** Redis's longest string. */
 const MAX_STRING_BYTES = 512 * 1024 * 1024;
@@ -55,10 +55,15 @@ export class SnapshotLoader implements RdbFileSink {
   #hasVersion = false;
   #high = 0;
   #low = 0;
+  /** What the file says that the highest version of all was; null in a file of somebody else. */
+  #ownVersion: { readonly high: number; readonly low: number } | null = null;
   /** The entry that is being read; null when it is left out. */
   #keyspace: Keyspace | null = null;
   #entry: RdbEntry | null = null;
   #builder: EntryBuilder | null = null;
+  /** The database whose store has been added to in numbers and not been flushed. */
+  #inserting: Keyspace | null = null;
+  readonly #new: NewEntry = { space: 0, expiresAt: 0, high: 0, low: 0, idleSeconds: null, frequency: null };
   /** Entries put into databases, and left out because they have expired. */
   loaded = 0;
   expired = 0;
@@ -93,9 +98,21 @@ export class SnapshotLoader implements RdbFileSink {
     try {
       return this.#reader.push(chunk, start, end);
     } finally {
+      this.#flush(`offset ${this.offset}: `);
       data.isReplaying = isReplaying;
       data.notifyMask = notifyMask;
     }
+  }
+
+  /** The whole file has been loaded: the data set is where the file says in its stream, and versions go on behind its highest. */
+  goOn(): void {
+    const { log, versions } = this.#databases.data;
+    log.epoch = epochOf(this.fields);
+    const stream = readStreamFacts(this.fields);
+    if (stream !== null) resumeStream(log, stream);
+    if (this.#ownVersion === null) return;
+    versions.forget();
+    versions.observe(this.#ownVersion.high, this.#ownVersion.low);
   }
 
   size(database: number, entries: number): void {
@@ -103,14 +120,65 @@ export class SnapshotLoader implements RdbFileSink {
     this.expected += entries;
   }
 
-  entry(entry: RdbEntry): RdbSink {
+  string(entry: RdbEntry, buffer: Buffer, start: number, end: number): void {
+    const { database, key, keyStart, keyEnd } = entry;
+    const facts = this.#facts;
+    if (this.#options.replaces || facts.marks !== null) {
+      const sink = this.entry(entry);
+      sink.begin('string');
+      sink.string(buffer, start, end);
+      this.entryEnd();
+      return;
+    }
+    if (!this.#isLeftOut(entry)) {
+      this.#begin(database);
+      const { store, data } = this.#inserting!;
+      const item = this.#new;
+      item.space = data.namespaces.numberOf(key, keyStart, keyEnd);
+      item.expiresAt = entry.expiresAt;
+      item.idleSeconds = entry.idleSeconds;
+      item.frequency = entry.frequency;
+      this.#observeVersion();
+      item.high = facts.isGiven ? facts.high : this.#high;
+      item.low = facts.isGiven ? facts.low : this.#low;
+      this.#mustBeNew(store.inserts.add(key, keyStart, keyEnd, buffer, start, end, item));
+      this.loaded++;
+    }
+    facts.isGiven = false;
+  }
+
+  /** What comes next in numbers is of this database. */
+  #begin(database: number): void {
+    if (this.#inserting?.index === database) return;
+    this.#flush();
+    this.#inserting = this.#databaseOf(database);
+  }
+
+  /** Completes what has been added in numbers; `where` goes before the message. */
+  #flush(where = ''): void {
+    const keyspace = this.#inserting;
+    this.#inserting = null;
+    if (keyspace !== null) this.#mustBeNew(keyspace.store.inserts.flush(), where);
+  }
+
+  #mustBeNew(former: string | null, where = ''): void {
+    if (former === null) return;
+    const key = Buffer.from(former, 'latin1').utf8Slice();
+    throw new RdbFormatError(`${where}key "${key}" is there twice`);
+  }
+
+  #isLeftOut({ expiresAt }: RdbEntry): boolean {
     const { skipsExpired, nowMs } = this.#options;
+    if (!skipsExpired || expiresAt === 0 || expiresAt > nowMs || hasStream(this.fields)) return false;
+    this.expired++;
+    return true;
+  }
+
+  entry(entry: RdbEntry): RdbSink {
     const keyspace = this.#databaseOf(entry.database);
     this.#keyspace = null;
-    if (skipsExpired && entry.expiresAt !== 0 && entry.expiresAt <= nowMs && !hasStream(this.fields)) {
-      this.expired++;
-      return nowhere;
-    }
+    if (this.#isLeftOut(entry)) return nowhere;
+    this.#flush();
     const { key, keyStart, keyEnd } = entry;
     const former = keyspace.store.find(key, keyStart, keyEnd);
     if (former !== 0) this.#replace(keyspace, former, key.subarray(keyStart, keyEnd));
@@ -137,8 +205,7 @@ export class SnapshotLoader implements RdbFileSink {
     const facts = this.#facts;
     let slot: Slot = this.#builder!.slot;
     store.objectChanged(slot);
-    if (facts.isGiven) this.#databases.data.versions.observe(facts.high, facts.low);
-    else this.#needVersion();
+    this.#observeVersion();
     store.setVersion(slot, facts.isGiven ? facts.high : this.#high, facts.isGiven ? facts.low : this.#low);
     if (expiresAt !== 0 || facts.marks !== null || idleSeconds !== null || frequency !== null) {
       const find = () => store.find(key, keyStart, keyEnd);
@@ -148,6 +215,12 @@ export class SnapshotLoader implements RdbFileSink {
       if (idleSeconds !== null || frequency !== null) store.setUse(find(), idleSeconds, frequency);
     }
     this.loaded++;
+  }
+
+  #observeVersion(): void {
+    const facts = this.#facts;
+    if (facts.isGiven) this.#databases.data.versions.observe(facts.high, facts.low);
+    else this.#needVersion();
   }
 
   /** An entry without a version of its own: the file's, which is above all that were handed out before in a file of somebody else. */
@@ -180,6 +253,7 @@ export class SnapshotLoader implements RdbFileSink {
   #readVersion(text: string): void {
     if (!VERSION.test(text)) throw new RdbFormatError(`the field ${VERSION_FIELD} is malformed`);
     this.#setVersion(Number.parseInt(text.slice(0, 8), 16), Number.parseInt(text.slice(8), 16));
+    this.#ownVersion = { high: this.#high, low: this.#low };
     this.#databases.data.versions.observe(this.#high, this.#low);
   }
 

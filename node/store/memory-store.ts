@@ -1,9 +1,10 @@
 import type { RespWriter } from '../../lib/codec/resp/index.ts';
 import { readWord, writeWord } from '../../lib/store/index.ts';
+import { BulkInsert } from './bulk-insert.ts';
 import { copy, copyLatin1 } from './bytes.ts';
 import { Entries, INDEX_BYTES, type StoreOptions } from './entries.ts';
 import type { EvictionRule } from './eviction-rule.ts';
-import { OBJECT, RARE, type Records, TAGGED } from './records.ts';
+import { MAX_TIME_MS, OBJECT, RARE, type Records, TAGGED } from './records.ts';
 import type { BytesByClass, ByteView, Slot, Store } from './store.ts';
 import { STRING, type StoredObject, type ValueType } from './value-type.ts';
 
@@ -11,8 +12,6 @@ import { STRING, type StoredObject, type ValueType } from './value-type.ts';
 const EDITED_STRING = 5 as ValueType;
 /** The number of an object. */
 const OBJECT_ID_BYTES = 4;
-/** The last time that can be told in 48 bits; the year is 10889. */
-const MAX_TIME_MS = 2 ** 48 - 1;
 
 /**
  * The store of a node: one record of a few bytes more than key and value for each entry, off the JavaScript heap, and an index of less than 6 bytes
@@ -21,10 +20,12 @@ const MAX_TIME_MS = 2 ** 48 - 1;
 export class MemoryStore implements Store {
   readonly #entries: Entries;
   readonly #records: Records;
+  readonly inserts: BulkInsert;
 
   constructor(options: StoreOptions) {
     this.#entries = new Entries(options);
     this.#records = this.#entries.records;
+    this.inserts = new BulkInsert(this.#entries);
   }
 
   get size(): number {

@@ -28,6 +28,8 @@ const KEY_LENGTH = 1;
 const VALUE_LENGTH = 2;
 const VERSION = 3;
 const LONG = 255;
+/** The last time that can be told in 48 bits; the year is 10889. */
+export const MAX_TIME_MS = 2 ** 48 - 1;
 const MAX_DISTANCE = 2 ** 24;
 /** How far below the first version of a segment its base is, for records that come here later though they are older. */
 const BASE_MARGIN = 2 ** 22;

@@ -27,6 +27,38 @@ export interface BytesByClass {
   readonly idle: number;
 }
 
+/** What an entry with a string has beside key and value. */
+export interface NewEntry {
+  space: number;
+  /** 0 for never. */
+  expiresAt: number;
+  /** Its version. */
+  high: number;
+  low: number;
+  /** As for `setUse`. */
+  idleSeconds: number | null;
+  frequency: number | null;
+}
+
+/**
+ * Adds strings in numbers, faster than one by one. What has been added is there for everybody else only after `flush`, until which
+ * nobody else may use the store.
+ */
+export interface BulkInserts {
+  /** Adds an entry as the most recently used of its space. As `flush`, for those added before. */
+  add(
+    key: Buffer,
+    keyStart: number,
+    keyEnd: number,
+    value: Buffer,
+    start: number,
+    end: number,
+    entry: NewEntry,
+  ): string | null;
+  /** Completes what has been added. The keys should not have been there: of one that was the former entry stays, and the key is returned. */
+  flush(): string | null;
+}
+
 /**
  * Holds entries: binary key, string value, expiry and version. Keeps the order of last use and finds what expires; decides nothing:
  * whoever owns it evicts, expires and replicates.
@@ -64,6 +96,7 @@ export interface Store {
    * not be there.
    */
   insert(buffer: Buffer, start: number, end: number, space?: number): Slot;
+  readonly inserts: BulkInserts;
   remove(slot: Slot): void;
   clear(): void;
 

@@ -26,6 +26,8 @@ const CHECKSUM_BYTES = 8;
 const CHECKSUM_VERSION = 5;
 /** Longest key in a message. */
 const SHOWN_KEY_CHARS = 100;
+/** So much of a chunk is put behind what the one before has left of a part. */
+const JOINED_BYTES = 1024;
 
 /** An entry of a file; the key's byte range is valid while the entry is read. */
 export interface RdbEntry {
@@ -46,9 +48,11 @@ export interface RdbFileSink {
   aux(name: string, buffer: Buffer, start: number, end: number): void;
   /** About as many entries follow in a database; of them, some with an expiry. */
   size(database: number, entries: number, expiring: number): void;
-  /** An entry begins; its value goes to the sink returned. */
+  /** An entry with a string as its value. */
+  string(entry: RdbEntry, buffer: Buffer, start: number, end: number): void;
+  /** An entry with a collection begins; its value goes to the sink returned. */
   entry(entry: RdbEntry): RdbSink;
-  /** The value of the entry is whole. */
+  /** The collection is whole. */
   entryEnd(): void;
 }
 
@@ -76,6 +80,7 @@ export class RdbFileReader {
   #version = 0;
   #value: RdbValueReader | null = null;
   #valueSink: RdbSink | null = null;
+  #auxName = '';
   /** Bytes of the file that have been read. */
   offset = 0;
   /** Whether the end has been read, with the right checksum. */
@@ -88,26 +93,35 @@ export class RdbFileReader {
 
   /** Reads on with these bytes. Returns where the file ended in them: `end`, unless there is something behind the file. */
   push(chunk: Buffer, start: number, end: number): number {
-    if (this.isDone) return start;
-    const held = this.#waitingBytes;
-    if (held + end - start < this.#needed) {
-      this.#hold(chunk, start, end);
-      return end;
-    }
-    let buffer = chunk;
     let from = start;
-    let to = end;
-    if (held > 0) {
-      buffer = Buffer.concat([...this.#waiting, chunk.subarray(start, end)]);
-      from = 0;
-      to = buffer.length;
-      this.#waiting = [];
-      this.#waitingBytes = 0;
+    while (from < end && !this.isDone) {
+      if (this.#waitingBytes + end - from < this.#needed) {
+        this.#hold(chunk, from, end);
+        return end;
+      }
+      if (this.#waitingBytes > 0) from = this.#join(chunk, from, end);
+      else {
+        from = this.#readParts(chunk, from, end);
+        if (this.isDone) break;
+        this.#hold(chunk, from, end);
+        return end;
+      }
     }
-    const at = this.#readParts(buffer, from, to);
-    if (this.isDone) return end - (to - at);
-    this.#hold(buffer, at, to);
-    return end;
+    return from;
+  }
+
+  /** Reads the part that has begun before the chunk, which has the rest of it; returns where the chunk goes on. */
+  #join(chunk: Buffer, start: number, end: number): number {
+    const held = this.#waitingBytes;
+    const more = Math.min(end - start, Math.max(this.#needed - held, JOINED_BYTES));
+    const joined = Buffer.concat([...this.#waiting, chunk.subarray(start, start + more)]);
+    this.#waiting = [];
+    this.#waitingBytes = 0;
+    const at = this.#readParts(joined, 0, joined.length);
+    if (at >= held) return start + at - held;
+    this.#waiting.push(joined.subarray(at));
+    this.#waitingBytes = joined.length - at;
+    return start + more;
   }
 
   #hold(chunk: Buffer, start: number, end: number): void {
@@ -176,10 +190,8 @@ export class RdbFileReader {
     entry.keyEnd = reader.end;
     if (type === RDB_STRING) {
       reader.string();
-      const sink = this.#sink.entry(entry);
-      sink.begin('string');
-      sink.string(reader.bytes, reader.start, reader.end);
-      this.#endEntry();
+      this.#sink.string(entry, reader.bytes, reader.start, reader.end);
+      this.#forgetFacts();
       return;
     }
     entry.key = Buffer.from(entry.key.subarray(entry.keyStart, entry.keyEnd));
@@ -197,6 +209,10 @@ export class RdbFileReader {
 
   #endEntry(): void {
     this.#sink.entryEnd();
+    this.#forgetFacts();
+  }
+
+  #forgetFacts(): void {
     this.#entry.expiresAt = 0;
     this.#entry.idleSeconds = null;
     this.#entry.frequency = null;
@@ -219,9 +235,17 @@ export class RdbFileReader {
 
   #readAux(reader: RdbReader): void {
     reader.string();
-    const name = reader.bytes.latin1Slice(reader.start, reader.end);
+    this.#noteAuxName(reader.bytes, reader.start, reader.end);
     reader.string();
-    this.#sink.aux(name, reader.bytes, reader.start, reader.end);
+    this.#sink.aux(this.#auxName, reader.bytes, reader.start, reader.end);
+  }
+
+  /** Most fields have the name of the one before. */
+  #noteAuxName(buffer: Buffer, start: number, end: number): void {
+    const name = this.#auxName;
+    let at = 0;
+    while (at < name.length && start + at < end && name.charCodeAt(at) === buffer[start + at]) at++;
+    if (at !== name.length || start + at !== end) this.#auxName = buffer.latin1Slice(start, end);
   }
 
   #readEnd(reader: RdbReader, buffer: Buffer, start: number): void {
