@@ -142,23 +142,35 @@ async function takeRole(
 ): Promise<() => void> {
   const { node } = parts.config;
   if (!node.standalone) return attach(parts, controller, address, admin);
-  await loadFiles(parts);
-  if (node.replicaof && node.replicaof !== 'no one') {
-    const [host, port] = node.replicaof.split(' ');
-    parts.databases.data.versions.startAtTime(parts.services.clock.wallMs());
-    controller.replicaOf({ host, port: Number(port) });
-  } else controller.leadAlone();
+  const { versions, log } = parts.databases.data;
+  const wallMs = parts.services.clock.wallMs();
+  const leader = leaderOf(node.replicaof);
+  versions.startAtTime(wallMs);
+  if (await loadFiles(parts, { skipsExpired: leader === null })) controller.restored();
+  if (leader === null) controller.leadAlone();
+  else {
+    // In a stream without versions, this node hands them out itself.
+    if (!log.position.saysVersions) versions.startAtTime(wallMs);
+    controller.replicaOf(leader);
+  }
   return () => controller.close();
 }
 
-/** Loads what is on disk; clients are told so meanwhile. Rejects when it is damaged. */
-async function loadFiles({ config, services, databases }: NodeParts): Promise<void> {
-  const { saves, shard, clock } = services;
-  if (saves.path === null) return;
-  databases.data.versions.startAtTime(clock.wallMs());
+function leaderOf(replicaof: string | null): { host: string; port: number } | null {
+  if (!replicaof || replicaof === 'no one') return null;
+  const [host, port] = replicaof.split(' ');
+  return { host, port: Number(port) };
+}
+
+/** Loads what is on disk; clients are told so meanwhile. False when there is nothing. Rejects when it is damaged. */
+async function loadFiles({ services, databases }: NodeParts, how: { skipsExpired: boolean }): Promise<boolean> {
+  const { saves, shard } = services;
+  if (saves.path === null) return false;
   shard.isLoading = true;
+  // What has expired goes when this node leads, and then its followers hear of it.
+  databases.data.removesExpired = false;
   try {
-    await saves.load(saves.path, { skipsExpired: config.node.replicaof === null });
+    return await saves.load(saves.path, how);
   } finally {
     shard.isLoading = false;
   }
@@ -177,6 +189,7 @@ async function attach(
   const { Agent } = await import('./cluster/agent.ts');
   const files = new NodeFiles(node.dir, log);
   const { documentJson, sealedEpoch } = await files.read();
+  if (await loadFiles(parts, { skipsExpired: false })) controller.restored();
   controller.restore(documentJson, sealedEpoch);
   const agent = new Agent({
     address: node.controlPlane!,

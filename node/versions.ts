@@ -34,9 +34,14 @@ export class VersionClock {
     this.low = 0;
   }
 
-  /** Goes on at a shard epoch (below 2^20); an older one than observed changes nothing. */
+  /**
+   * Goes on at a new shard epoch (below 2^20). Above it already, since the data set comes from a node without shard epochs, it leaves a gap for
+   * what the epoch's former leader may have handed out that nobody here has heard of.
+   */
   startEpoch(epoch: number): void {
-    this.observe((epoch << COUNTER_HIGH_BITS) >>> 0, 0);
+    const high = (epoch << COUNTER_HIGH_BITS) >>> 0;
+    if (high > this.high) this.observe(high, 0);
+    else this.observe(this.high + 1, 0);
   }
 
   /**

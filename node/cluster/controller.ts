@@ -46,8 +46,6 @@ export class Controller {
   #following: Following | null = null;
   /** The stream in the log is one that this node itself began, or took over at a promotion. */
   #ownsStream = true;
-  /** Shard epoch of the last leader this node was synced with; its own as a leader. */
-  #streamEpoch = 0;
   #grantedAtMs: number;
   #heardAtMs = -1;
   /** Called after a change of role or of being synced. */
@@ -86,6 +84,16 @@ export class Controller {
   /** Whether this node leads, or follows a leader level with its stream. */
   get isSynced(): boolean {
     return this.#position.role === 'leader' || (this.#link?.isSynced ?? false);
+  }
+
+  /**
+   * An earlier process of this node left a data set, which has been loaded: it is whole, and stands in the stream that the log names, under the
+   * name that somebody else may know it by.
+   */
+  restored(): void {
+    const { shard, keyspace } = this.#parts;
+    shard.complete = true;
+    if (keyspace.log.active) this.#ownsStream = false;
   }
 
   /** Takes over what an earlier process of this node left on disk. */
@@ -153,7 +161,7 @@ export class Controller {
       offset: String(keyspace.log.end),
       synced: this.isSynced,
       complete: shard.complete,
-      streamEpoch: String(this.#streamEpoch),
+      streamEpoch: String(keyspace.log.epoch),
     };
   }
 
@@ -176,14 +184,12 @@ export class Controller {
   }
 
   #lead(position: Position): void {
-    const { shard, keyspace, followers, random } = this.#parts;
+    const { shard, keyspace, followers } = this.#parts;
     const { epoch, leaseMs, listedFollowers } = position;
     this.#endLink();
-    if (!shard.complete) this.#startEmpty();
-    else if (!this.#ownsStream) keyspace.log.rename(random.hex(20));
-    this.#ownsStream = true;
-    this.#streamEpoch = epoch;
-    keyspace.versions.startEpoch(epoch);
+    this.#ownStream();
+    if (keyspace.log.epoch !== epoch) keyspace.versions.startEpoch(epoch);
+    keyspace.log.epoch = epoch;
     keyspace.data.removesExpired = true;
     shard.lease.hold(epoch, leaseMs, listedFollowers);
     shard.leads = true;
@@ -193,6 +199,17 @@ export class Controller {
     followers.listed = new Set(listedFollowers);
     followers.askForLease();
     followers.onProgress();
+  }
+
+  /** Leads from where the stream stands, under a name of its own: others may have gone on with it where this node knows nothing of. */
+  #ownStream(): void {
+    const { shard, keyspace, random } = this.#parts;
+    if (!shard.complete) this.#startEmpty();
+    else if (!this.#ownsStream) {
+      keyspace.log.rename(random.hex(20));
+      keyspace.log.position.announce();
+    }
+    this.#ownsStream = true;
   }
 
   /** Begins a data set. A part of one, from a full sync that never ended, is none: nobody may go on from its stream. */
@@ -205,14 +222,10 @@ export class Controller {
 
   /** Leads from now on, on its own: a node without a control plane that followed nobody, or follows no more. */
   leadAlone(): void {
-    const { shard, keyspace, clock, random } = this.#parts;
+    const { shard, keyspace, clock } = this.#parts;
     this.#endLink();
     this.#following = null;
-    if (!this.#ownsStream) {
-      if (shard.complete) keyspace.log.rename(random.hex(20));
-      else this.#startEmpty();
-    }
-    this.#ownsStream = true;
+    if (!this.#ownsStream) this.#ownStream();
     keyspace.versions.startAtTime(clock.wallMs());
     keyspace.data.removesExpired = true;
     shard.leads = true;
@@ -272,7 +285,7 @@ export class Controller {
         },
         onLoaded: () => {
           shard.complete = true;
-          this.#streamEpoch = following.shardEpoch;
+          keyspace.log.epoch = following.shardEpoch;
         },
         onSynced: (synced) => this.#synced(synced, following.shardEpoch),
         onRefused: (text) => {
@@ -284,13 +297,13 @@ export class Controller {
   }
 
   #synced(synced: boolean, epoch: number): void {
-    const { shard } = this.#parts;
+    const { shard, keyspace } = this.#parts;
     shard.linkUp = synced;
     if (!synced) shard.linkDownSinceMs = this.#parts.clock.monotonicMs();
     if (synced) {
       shard.complete = true;
       this.#ownsStream = false;
-      this.#streamEpoch = epoch;
+      keyspace.log.epoch = epoch;
     }
     this.onChange();
   }

@@ -3,3 +3,4 @@ export { type LoadOptions, SnapshotLoader } from './load.ts';
 export type { LoadProgress } from './rdb-file.ts';
 export { SAVE_FAILED, Saves } from './saves.ts';
 export { type SnapshotFacts, SnapshotWriter } from './snapshot.ts';
+export { readStreamFacts, resumeStream, type StreamFacts, writeStreamFacts } from './stream-facts.ts';

@@ -91,6 +91,7 @@ export async function loadRdbFile(
       log.info({ path, percent, keys: loader.loaded }, 'loading the dataset');
     }
     await reading;
+    loader.goOn();
   } catch (error) {
     if (!(error instanceof RdbFormatError)) throw error;
     const advice = `\`redis-check-rdb ${path}\` says more; move the file away to start without it`;

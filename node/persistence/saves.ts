@@ -223,8 +223,8 @@ export class Saves {
     );
   }
 
-  /** Loads the file, if there is one. Rejects with RingsideError `config_invalid` when it cannot be loaded. */
-  async load(path: string, { skipsExpired }: { skipsExpired: boolean }): Promise<void> {
+  /** Loads the file; false when there is none. Rejects with RingsideError `config_invalid` when it cannot be loaded. */
+  async load(path: string, { skipsExpired }: { skipsExpired: boolean }): Promise<boolean> {
     const { databases, clock, log } = this.#parts;
     const { data } = databases;
     const { dirty } = data;
@@ -241,9 +241,10 @@ export class Saves {
         },
       });
       this.isSettled = false;
-      if (loader === null) return;
+      if (loader === null) return false;
       this.lastLoaded = loader.loaded;
       this.lastExpired = loader.expired;
+      return true;
     } finally {
       this.loading = null;
       data.dirty = dirty;
