@@ -123,6 +123,8 @@ export class Executor {
   #serveBlocked(): void {
     const { blocked } = this.#node;
     const { needsLease, followerTimeoutMs } = this;
+    // A command may have taken its time.
+    this.#data.nowMs = this.#node.clock.wallMs();
     while (blocked.hasReady) {
       for (const ready of blocked.takeReady()) {
         const key = Buffer.from(ready.key, 'latin1');

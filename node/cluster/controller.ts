@@ -188,6 +188,7 @@ export class Controller {
     const { epoch, leaseMs, listedFollowers } = position;
     this.#endLink();
     this.#ownStream();
+    followers.relays = false;
     if (keyspace.log.epoch !== epoch) keyspace.versions.startEpoch(epoch);
     keyspace.log.epoch = epoch;
     keyspace.data.removesExpired = true;
@@ -203,7 +204,8 @@ export class Controller {
 
   /** Leads from where the stream stands, under a name of its own: others may have gone on with it where this node knows nothing of. */
   #ownStream(): void {
-    const { shard, keyspace, random } = this.#parts;
+    const { shard, keyspace, random, followers } = this.#parts;
+    if (!this.#ownsStream) followers.closeAll('the stream goes on under another name');
     if (!shard.complete) this.#startEmpty();
     else if (!this.#ownsStream) {
       keyspace.log.rename(random.hex(20));
@@ -222,9 +224,10 @@ export class Controller {
 
   /** Leads from now on, on its own: a node without a control plane that followed nobody, or follows no more. */
   leadAlone(): void {
-    const { shard, keyspace, clock } = this.#parts;
+    const { shard, keyspace, clock, followers } = this.#parts;
     this.#endLink();
     this.#following = null;
+    followers.relays = false;
     if (!this.#ownsStream) this.#ownStream();
     keyspace.versions.startAtTime(clock.wallMs());
     keyspace.data.removesExpired = true;
@@ -271,6 +274,7 @@ export class Controller {
     followers.closeAll('this node follows another one now');
     keyspace.data.removesExpired = false;
     this.#following = following;
+    followers.relays = true;
     shard.leader = { host: following.host, port: following.port };
     shard.linkDownSinceMs = this.#parts.clock.monotonicMs();
     this.#link = openLink(
@@ -279,6 +283,7 @@ export class Controller {
         mayGrant: (epoch) => epoch >= this.#sealedEpoch && epoch >= this.#position.epoch,
         isComplete: () => shard.complete,
         onFullSync: () => {
+          followers.closeAll('the data set begins anew');
           shard.complete = false;
           this.#ownsStream = false;
           this.onChange();
@@ -287,6 +292,8 @@ export class Controller {
           shard.complete = true;
           keyspace.log.epoch = following.shardEpoch;
         },
+        onRenamed: () => followers.closeAll('the stream goes on under another name'),
+        onStream: () => followers.wake(),
         onSynced: (synced) => this.#synced(synced, following.shardEpoch),
         onRefused: (text) => {
           if (text.startsWith('STALERING')) this.onBehind();

@@ -7,7 +7,7 @@ import {
   type Position,
   refuse,
 } from '../replication/accept-follower.ts';
-import type { NodeServices } from '../services.ts';
+import { RELAY } from '../replication/handshake.ts';
 import { type CommandContext, type CommandHandlers, NOT_AN_INTEGER, SYNTAX_ERROR } from './command.ts';
 
 const WAIT_ON_REPLICA =
@@ -46,7 +46,8 @@ function epoch({ client }: CommandContext, args: Args, reply: RespWriter) {
 }
 
 /** REPLCONF: over a link, what a follower says, which nothing answers; before, what it is. */
-function replConf({ client, node }: CommandContext, args: Args, reply: RespWriter) {
+function replConf(context: CommandContext, args: Args, reply: RespWriter) {
+  const { client, node } = context;
   if (args.count === 3 && args.equalsIgnoreCase(1, 'ACK')) {
     const offset = args.integer(2);
     if (client.link && offset !== null) node.followers.acknowledged(client.link, offset);
@@ -54,7 +55,7 @@ function replConf({ client, node }: CommandContext, args: Args, reply: RespWrite
   }
   client.greeting ??= newGreeting();
   if (args.count === 5 && args.equalsIgnoreCase(1, 'RINGSIDE'))
-    return greetNode(client.greeting, node, args, reply);
+    return greetNode(client.greeting, context, args, reply);
   if (args.count % 2 === 0) return reply.error(SYNTAX_ERROR);
   for (let i = 1; i < args.count; i += 2) {
     const problem = takeOption(client.greeting, args, i);
@@ -73,19 +74,33 @@ function takeOption(greeting: FollowerGreeting, args: Args, i: number): string |
     if (args.equalsIgnoreCase(i + 1, 'EOF')) greeting.knowsMarks = true;
     if (args.equalsIgnoreCase(i + 1, 'PSYNC2')) greeting.knowsNames = true;
   } else if (!IGNORED_OPTIONS.has(args.upper(i))) {
-    return `ERR Unrecognized REPLCONF option: ${args.utf8(i)}`;
+    return unknownOption(args, i);
   }
   return null;
 }
 
 /** REPLCONF ringside shard epoch id: a node of this shard wants to follow. */
-function greetNode(greeting: FollowerGreeting, node: NodeServices, args: Args, reply: RespWriter) {
+function greetNode(
+  greeting: FollowerGreeting,
+  { node, keyspace }: CommandContext,
+  args: Args,
+  reply: RespWriter,
+) {
+  const { position } = keyspace.log;
   const shardEpoch = args.integer(3);
   if (shardEpoch === null) return reply.error(NOT_AN_INTEGER);
+  const { leads, clustered } = node.shard;
+  // What is passed on of a redis-server is a redis-server's stream for the next one too.
+  if (!leads && !clustered && !position.saysVersions) return reply.error(unknownOption(args, 1));
   Object.assign(greeting, { shard: args.utf8(2), shardEpoch, nodeId: args.utf8(4) });
   const refusal = refuse(greeting, node);
   if (refusal !== null) reply.error(refusal.toResp());
-  else reply.ok();
+  else if (leads) reply.ok();
+  else reply.simple(RELAY);
+}
+
+function unknownOption(args: Args, i: number): string {
+  return `ERR Unrecognized REPLCONF option: ${args.utf8(i)}`;
 }
 
 /** PSYNC replid offset: the offset is that of the first byte wanted, and bytes are counted from 1. */

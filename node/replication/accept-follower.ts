@@ -55,7 +55,8 @@ export function acceptFollower(
   const greeting = client.greeting ?? newGreeting();
   const refusal = refuse(greeting, node);
   if (refusal !== null) return refusal;
-  if (!node.shard.leads) return { refusal: NOT_CONNECTED };
+  const { leads, linkUp } = node.shard;
+  if (!leads && !linkUp) return { refusal: NOT_CONNECTED };
   const connection = node.clients.get(client.id);
   if (!connection) return { refusal: 'ERR there is no connection to replicate over' };
   const { log } = databases.data;
@@ -108,18 +109,20 @@ export function refuse(
       `shard ${shard} is at epoch ${own.epoch} here, at ${shardEpoch} at the follower`,
     );
   }
-  return own.leads ? null : new RingsideError('conflict', `this node does not lead shard ${shard}`);
+  if (own.leads || !own.clustered) return null;
+  return new RingsideError('conflict', `this node does not lead shard ${shard}`);
 }
 
 function beginFullSync(
   { knowsMarks, nodeId }: FollowerGreeting,
-  { random, clock }: NodeServices,
+  { random, clock, shard }: NodeServices,
   databases: Databases,
 ): FullSync {
   const { log } = databases.data;
-  // What comes now is for somebody who knows nothing of before.
-  log.position.announce();
-  if (nodeId !== '') log.position.saysVersions = true;
+  const { position } = log;
+  // What comes now is for somebody who knows nothing of before; a leader says it anew in the stream, and who passes on another's says it now.
+  if (shard.leads) position.announce();
+  if (shard.leads && nodeId !== '') position.saysVersions = true;
   const snapshot = new SnapshotWriter(databases, {
     redisVersion: REDIS_VERSION,
     wallMs: clock.wallMs(),

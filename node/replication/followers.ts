@@ -27,6 +27,10 @@ export class Followers {
   epoch = 0;
   /** Followers that count for `ack: replica`; null: all. */
   listed: ReadonlySet<string> | null = null;
+  /** The stream is another node's, which is passed on: nothing of this node's own may be in it. */
+  relays = false;
+  /** This node says nothing of itself in the stream any more, so that followers reach its end: it is about to end. */
+  isQuiet = false;
   #pumpScheduled = false;
   #seq = 0;
   #pingedAtMs = 0;
@@ -82,10 +86,12 @@ export class Followers {
 
   /** Asks the nodes among the followers for the lease, in the stream; to be called every `pingMs`. */
   askForLease(): void {
+    if (this.isQuiet) return;
     const nowMs = this.#clock.monotonicMs();
     let hasNodes = false;
     for (const link of [...this.#links])
       if (!link.closesBehind(nowMs) && link.follower.isNode) hasNodes = true;
+    if (this.relays) return;
     if (hasNodes) this.#stream.note('RS.LEASE', String(this.epoch), String(this.#nextRequest(nowMs)));
     else if (this.#links.size > 0 && nowMs - this.#pingedAtMs >= PING_MS) {
       this.#pingedAtMs = nowMs;
@@ -96,7 +102,7 @@ export class Followers {
 
   /** Somebody waits for acknowledgements: a redis-server gives one every second, or when it is asked. */
   askForAcknowledgement(): void {
-    if (this.#links.size === 0) return;
+    if (this.#links.size === 0 || this.isQuiet) return;
     this.#stream.signal('REPLCONF', 'GETACK', '*');
     this.wake();
   }
@@ -116,7 +122,7 @@ export class Followers {
 
   acknowledged(link: FollowerLink, offset: number): void {
     const hasLoaded = link.acknowledged(offset, this.#clock.monotonicMs());
-    if (hasLoaded && link.follower.isNode) this.#stream.note('RS.LEVEL', link.id);
+    if (hasLoaded && link.follower.isNode && !this.relays) this.#stream.note('RS.LEVEL', link.id);
     if (hasLoaded) this.wake();
     this.onProgress();
   }

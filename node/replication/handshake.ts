@@ -28,6 +28,8 @@ interface Question {
 
 const FULL_SYNC = /^\+FULLRESYNC (\S{1,64}) (\d{1,15})$/;
 const CONTINUE = /^\+CONTINUE(?: (\S{1,64}))?(?: (\d{1,15}))?$/;
+/** What a node says that is not at the head of its chain. */
+export const RELAY = 'RELAY';
 /** What a redis-server says to options of REPLCONF that it does not know. */
 const UNKNOWN_OPTION = /^-ERR (?:Unrecognized REPLCONF option|syntax error)/;
 
@@ -40,6 +42,8 @@ export class Handshake {
   #asked: Question | undefined;
   /** The leader is a node, and one of this shard and epoch. */
   isNode = false;
+  /** It passes on what its own leader says, and has nothing to say itself. */
+  isRelay = false;
 
   constructor(facts: HandshakeFacts) {
     const { shard, shardEpoch, id, position } = facts;
@@ -65,7 +69,10 @@ export class Handshake {
     const { name } = this.#asked!;
     const isError = line.startsWith('-');
     if (name === 'psync') return outcomeOf(line);
-    if (name === 'node') this.isNode = !isError;
+    if (name === 'node') {
+      this.isNode = !isError;
+      this.isRelay = line === `+${RELAY}`;
+    }
     const isPardoned = name === 'about' || (name === 'node' && UNKNOWN_OPTION.test(line));
     return isError && !isPardoned ? { kind: 'refused', text: line.slice(1) } : null;
   }

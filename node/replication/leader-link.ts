@@ -10,7 +10,7 @@ import {
 import { BackoffPolicy, connectSocket, type TlsMaterial } from '../../lib/net/index.ts';
 import type { LeaderLinkFacts, SyncBytes } from '../cluster/shard-state.ts';
 import type { Databases } from '../databases.ts';
-import { SnapshotLoader } from '../persistence/index.ts';
+import { readStreamFacts, SnapshotLoader } from '../persistence/index.ts';
 import { BulkReceiver } from './bulk-receiver.ts';
 import { Handshake, type Outcome } from './handshake.ts';
 import type { Replayer } from './replayer.ts';
@@ -64,6 +64,10 @@ export interface LeaderLinkHooks {
   onFullSync(): void;
   /** The snapshot of a full sync is here. */
   onLoaded(): void;
+  /** The stream has another name now, of which whoever follows this node knows nothing. */
+  onRenamed(): void;
+  /** More of the stream is here. */
+  onStream(): void;
   /** Data set complete and the stream followed (true), or no longer followed (false). */
   onSynced(synced: boolean): void;
   /** The leader refused, with this text. */
@@ -79,6 +83,8 @@ export class LeaderLink implements LeaderLinkFacts {
   readonly #backoff: BackoffPolicy;
   /** The stream had something in it that cannot be applied: only a full sync gets past it. */
   #mustStartOver = false;
+  /** The leader follows another one, and passes on what that one says. */
+  #isRelay = false;
   readonly #applier: StreamApplier;
   #socket: Socket | null = null;
   /** Each is there in its turn: handshake, snapshot, stream. */
@@ -211,7 +217,7 @@ export class LeaderLink implements LeaderLinkFacts {
   }
 
   /** Does what the handshake has come to; false when it was refused. */
-  #begin(outcome: Outcome, { isNode }: Handshake): boolean {
+  #begin(outcome: Outcome, { isNode, isRelay }: Handshake): boolean {
     const { databases, log, hooks, target } = this.#options;
     const stream = databases.data.log;
     const leader = `${target.host}:${target.port}`;
@@ -221,12 +227,21 @@ export class LeaderLink implements LeaderLinkFacts {
       return false;
     }
     this.#handshake = null;
-    this.#applier.isFromNode = isNode;
+    this.#isRelay = isRelay;
+    const isRenamed =
+      outcome.kind === 'continue' && outcome.replId !== '' && outcome.replId !== stream.replId;
+    // A redis-server may pass on the stream of a node.
+    const isPassedOn = outcome.kind === 'continue' && !isRenamed && stream.position.saysVersions;
+    this.#applier.isFromNode = isNode || isPassedOn;
     this.#watchSilence();
     if (outcome.kind === 'full sync') this.#beginFullSync(outcome.replId, outcome.offset);
     else {
       log.info({ leader, offset: stream.end }, 'following on');
-      if (outcome.replId !== '' && outcome.replId !== stream.replId) stream.rename(outcome.replId);
+      if (isRenamed) {
+        stream.rename(outcome.replId);
+        stream.position.saysVersions = isNode;
+        hooks.onRenamed();
+      }
       this.#levelAt = outcome.levelAt < 0 ? stream.end : outcome.levelAt;
       this.#followStream();
       if (stream.end >= this.#levelAt) this.#synced();
@@ -260,13 +275,16 @@ export class LeaderLink implements LeaderLinkFacts {
     this.#bulk = null;
     this.#loader = null;
     const { data } = databases;
-    data.log.position.database = Number(loader.fields.get('repl-stream-db') ?? 0);
-    if (!this.#applier.isFromNode) data.log.position.moveTo(data.versions.high, data.versions.low);
+    const facts = readStreamFacts(loader.fields);
+    const { position } = data.log;
+    position.database = facts?.database ?? 0;
+    if (!this.#applier.isFromNode) position.moveTo(data.versions.high, data.versions.low);
+    else if (facts?.version) position.moveTo(facts.version.high, facts.version.low);
     log.info({ keys: databases.size, offset: data.log.end }, 'full sync done');
     hooks.onLoaded();
     this.#followStream();
-    // A node says when the follower is level; a redis-server does not.
-    if (!this.#applier.isFromNode) this.#synced();
+    // A node that leads says when the follower is level; others do not.
+    if (!this.#applier.isFromNode || this.#isRelay) this.#synced();
     else this.#acknowledge();
     return rest;
   }
@@ -293,6 +311,7 @@ export class LeaderLink implements LeaderLinkFacts {
       // A hook may have closed the link.
       if (this.#isClosed) return;
     }
+    this.#options.hooks.onStream();
     if (!this.#isSynced && stream.end >= this.#levelAt) this.#synced();
     else if (stream.end !== this.#ackedOffset) this.#acknowledge();
   }
