@@ -3,6 +3,7 @@ import { addClientTlsOptions, type ClientTlsOptions, clientTls } from '../client
 import type { ControlPlaneClient, FleetStatus, KeyRoute } from '../ctl/client.ts';
 import type { RingView } from '../ctl/render.ts';
 import { UsageError } from '../errors.ts';
+import { registerMigrate } from './migrate.ts';
 
 interface CtlOptions extends ClientTlsOptions {
   readonly controlPlane: string;
@@ -36,6 +37,7 @@ export function registerCtl(program: Command): void {
     .argument('<shard>')
     .option('--to <node>', 'the follower to promote; by default the one that is furthest')
     .action((shard: string, options: CtlOptions & { to?: string }) => failover(shard, options));
+  registerMigrate(ctl);
   for (const [name, what] of LATER) addLater(ctl, name, what);
 }
 

@@ -57,14 +57,25 @@ export interface KeyRoute {
   readonly l1: Readonly<Record<string, { readonly state: string; readonly ageMs: number }>>;
 }
 
-/** The control plane's REST API. Close it, or its connections keep the process. */
+/** Who answers, for messages. */
+export interface ApiParty {
+  readonly name: string;
+  /** The option that names its URL. */
+  readonly flag: string;
+}
+
+const CONTROL_PLANE: ApiParty = { name: 'the control plane', flag: '--control-plane' };
+
+/** The control plane's REST API, or that of another party. Close it, or its connections keep the process. */
 export class ControlPlaneClient {
   readonly #origin: string;
   readonly #agent: Agent;
+  readonly #party: ApiParty;
 
   /** `origin` is a URL such as `http://127.0.0.1:7400`; `https` takes `tls`. */
-  constructor(origin: string, tls?: TlsMaterial) {
-    const url = parseOrigin(origin, tls);
+  constructor(origin: string, tls?: TlsMaterial, party = CONTROL_PLANE) {
+    const url = parseOrigin(origin, tls, party);
+    this.#party = party;
     this.#origin = url.origin;
     this.#agent = new Agent({
       connect: (target, callback) => connect(target, url.protocol === 'https:' ? tls : undefined, callback),
@@ -94,7 +105,8 @@ export class ControlPlaneClient {
     if (statusCode < 300 && answer !== undefined) return answer as T;
     const { code, message } = (answer as { error?: { code?: string; message?: string } })?.error ?? {};
     const problem =
-      message ?? `${this.#origin}${path} answered ${statusCode} and is no control plane of Ringside`;
+      message ??
+      `${this.#origin}${path} answered ${statusCode} and is no ${this.#party.name.replace(/^\w+ /, '')} of Ringside`;
     throw new RingsideError((code ?? 'unavailable') as 'unavailable', problem);
   }
 
@@ -110,20 +122,21 @@ export class ControlPlaneClient {
     } catch (error) {
       const { code, message } = error as NodeJS.ErrnoException;
       const why = code === 'ECONNREFUSED' ? 'nothing listens there' : message || String(code);
-      throw new RingsideError('unavailable', `no answer from the control plane at ${this.#origin}: ${why}`, {
-        cause: error,
-      });
+      throw new RingsideError(
+        'unavailable',
+        `no answer from ${this.#party.name} at ${this.#origin}: ${why}`,
+        {
+          cause: error,
+        },
+      );
     }
   }
 }
 
-function parseOrigin(text: string, tls: TlsMaterial | undefined): URL {
+function parseOrigin(text: string, tls: TlsMaterial | undefined, { flag }: ApiParty): URL {
   const url = URL.parse(text.includes('://') ? text : `http://${text}`);
   if (!url || !/^https?:$/.test(url.protocol)) {
-    throw new RingsideError(
-      'bad_request',
-      `--control-plane ${text}: it is a URL such as http://127.0.0.1:7400`,
-    );
+    throw new RingsideError('bad_request', `${flag} ${text}: it is a URL such as http://127.0.0.1:7400`);
   }
   if (url.protocol === 'https:' && !tls) {
     throw new RingsideError('bad_request', `${url.origin} needs --cacert, --cert and --key`);
