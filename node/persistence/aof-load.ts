@@ -1,0 +1,238 @@
+import { type FileHandle, open, stat } from 'node:fs/promises';
+import { type Clock, type Logger, type Random, RingsideError } from '../../lib/base/index.ts';
+import { RdbFormatError } from '../../lib/codec/rdb/index.ts';
+import { RespProtocolError } from '../../lib/codec/resp/index.ts';
+import { errorCode } from '../../lib/net/index.ts';
+import { StreamError } from '../replication/stream-applier.ts';
+import type { AofFile, AofFolder } from './aof-manifest.ts';
+import { AofReplay, type ReplayOptions } from './aof-replay.ts';
+import { SnapshotLoader } from './load.ts';
+import type { LoadProgress } from './rdb-file.ts';
+import { readSlices } from './slices.ts';
+
+/** How often progress is logged. */
+const PROGRESS_MS = 2000;
+const RDB_MAGIC = 'REDIS';
+
+/** What loading goes by. */
+export interface AofLoadOptions extends Omit<ReplayOptions, 'nowMs'> {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Logger;
+  /** Whether an unfinished end of the last part is cut off; else it stops the start. */
+  readonly cutsTornTail: boolean;
+  /** Called before anything is loaded. */
+  onBegin(progress: LoadProgress): void;
+}
+
+/** What has been loaded. */
+export interface AofLoaded {
+  /** Entries that were in a snapshot. */
+  readonly keys: number;
+  readonly commands: number;
+}
+
+/**
+ * Loads all parts that the manifest names, in slices between which others have their turn: snapshots, and commands, which are applied as a
+ * follower applies the stream. Afterwards the node's stream stands where the last part ends, when that says so.
+ *
+ * What a crash has left unfinished at the end of the last part (a command, a transaction without its EXEC) is cut off in the file. Rejects
+ * with RingsideError `config_invalid` for any other damage: with the file, the offset and what to do; what has been loaded is there then.
+ */
+export async function loadAof(folder: AofFolder, options: AofLoadOptions): Promise<AofLoaded> {
+  return new AofLoader(folder, options).load();
+}
+
+class AofLoader {
+  readonly #folder: AofFolder;
+  readonly #options: AofLoadOptions;
+  readonly #nowMs: number;
+  #progress: { startedMs: number; totalBytes: number; loadedBytes: number };
+  #toldMs: number;
+  /** The node is in the stream of somebody whose commands have been applied. */
+  #isPlaced = false;
+  #keys = 0;
+  #commands = 0;
+
+  constructor(folder: AofFolder, options: AofLoadOptions) {
+    this.#folder = folder;
+    this.#options = options;
+    this.#nowMs = options.clock.wallMs();
+    this.#progress = { startedMs: this.#nowMs, totalBytes: 0, loadedBytes: 0 };
+    this.#toldMs = options.clock.monotonicMs();
+  }
+
+  async load(): Promise<AofLoaded> {
+    const { onBegin, clock, log } = this.#options;
+    const { base, incrs } = this.#folder.manifest;
+    const files = base === null ? incrs : [base, ...incrs];
+    for (const file of files) this.#progress.totalBytes += await this.#sizeOf(file);
+    onBegin(this.#progress);
+    const startedMs = clock.monotonicMs();
+    for (const file of files) await this.#loadFile(file, file === files.at(-1));
+    this.#leaveStrangeStream();
+    const tookMs = Math.round(clock.monotonicMs() - startedMs);
+    const keys = this.#options.databases.size;
+    log.info({ path: this.#folder.path, keys, commands: this.#commands, tookMs }, 'append-only file loaded');
+    return { keys: this.#keys, commands: this.#commands };
+  }
+
+  async #sizeOf(file: AofFile): Promise<number> {
+    const path = this.#folder.pathOf(file);
+    try {
+      return (await stat(path)).size;
+    } catch (error) {
+      const reason = errorCode(error) === 'ENOENT' ? 'is not there' : `cannot be read: ${error}`;
+      const text = `${path} ${reason}, and ${this.#folder.manifestPath} names it`;
+      throw new RingsideError('config_invalid', `${text}: put a copy of the folder back`, { cause: error });
+    }
+  }
+
+  async #loadFile(file: AofFile, isLast: boolean): Promise<void> {
+    const path = this.#folder.pathOf(file);
+    const part = new Part({ ...this.#options, nowMs: this.#nowMs });
+    const handle = await this.#open(path);
+    try {
+      await readSlices(handle, (slice) => {
+        part.push(slice);
+        this.#advance(path, slice.length);
+      });
+      part.end();
+      if (!part.replay.isWhole) await this.#cut(path, part.replay, isLast);
+    } catch (error) {
+      throw isDamage(error) ? this.#damaged(path, part, error, isLast) : error;
+    } finally {
+      await handle.close();
+    }
+    this.#keys += part.keys;
+    this.#commands += part.replay.commands;
+    if (part.isPlaced !== null) this.#isPlaced = part.isPlaced;
+  }
+
+  async #open(path: string): Promise<FileHandle> {
+    try {
+      return await open(path, 'r');
+    } catch (error) {
+      throw new RingsideError('config_invalid', `${path} cannot be read: ${error}`, { cause: error });
+    }
+  }
+
+  #advance(path: string, bytes: number): void {
+    const { clock, log, databases } = this.#options;
+    const progress = this.#progress;
+    progress.loadedBytes += bytes;
+    const nowMs = clock.monotonicMs();
+    if (nowMs - this.#toldMs < PROGRESS_MS) return;
+    this.#toldMs = nowMs;
+    const percent = Math.floor((100 * progress.loadedBytes) / progress.totalBytes);
+    log.info({ path, percent, keys: databases.size }, 'loading the append-only file');
+  }
+
+  /** The file ends in the middle of a command or of a transaction. */
+  async #cut(path: string, replay: AofReplay, isLast: boolean): Promise<void> {
+    const { cutsTornTail, log } = this.#options;
+    const what = replay.isInUnit ? 'a transaction without its EXEC' : 'an unfinished command';
+    if (!isLast || !cutsTornTail) throw new StreamError(`the file ends with ${what}`);
+    const to = replay.wholeTo;
+    const file = await open(path, 'r+');
+    try {
+      const { size } = await file.stat();
+      await file.truncate(to);
+      await file.sync();
+      log.warn(
+        { path, offset: to, bytes: size - to },
+        `the append-only file ended with ${what}, which has been cut off`,
+      );
+    } finally {
+      await file.close();
+    }
+  }
+
+  #damaged(path: string, part: Part, error: Error, isLast: boolean): RingsideError {
+    const { manifestPath } = this.#folder;
+    const where = part.isSnapshot ? error.message : `offset ${part.replay.stoppedAt}: ${error.message}`;
+    const how = part.isSnapshot
+      ? `\`redis-check-rdb ${path}\` says more, and no tool repairs it: put a copy back`
+      : repairOf(manifestPath, isLast);
+    const text = `${path} is damaged at ${where}: ${how}`;
+    return new RingsideError('config_invalid', text, { cause: error });
+  }
+
+  /** Who has applied what is in no stream is in none itself: nobody may take it for one. */
+  #leaveStrangeStream(): void {
+    const { random, databases } = this.#options;
+    const { log } = databases.data;
+    if (log.active && !this.#isPlaced) log.restart(random.hex(20), log.end);
+  }
+}
+
+function repairOf(manifestPath: string, isLast: boolean): string {
+  const repair = `\`redis-check-aof --fix ${manifestPath}\``;
+  return isLast
+    ? `copy the folder, and then ${repair} cuts the file off there`
+    : `${repair} repairs only the last file, and this one has others behind it: put a copy back`;
+}
+
+function isDamage(error: unknown): error is Error {
+  return (
+    error instanceof RdbFormatError || error instanceof RespProtocolError || error instanceof StreamError
+  );
+}
+
+/** One file: a snapshot, commands, or commands behind a snapshot. */
+class Part {
+  readonly #options: ReplayOptions;
+  #loader: SnapshotLoader | null = null;
+  #isBegun = false;
+  replay: AofReplay;
+
+  constructor(options: ReplayOptions) {
+    this.#options = options;
+    this.replay = new AofReplay(options, 0);
+  }
+
+  /** Whether what is being read is a snapshot. */
+  get isSnapshot(): boolean {
+    return this.#loader !== null && !this.#loader.isDone;
+  }
+
+  /** Entries of the snapshot. */
+  get keys(): number {
+    return this.#loader?.loaded ?? 0;
+  }
+
+  /** Whether the node is in the stream of what was loaded; null when nothing was. */
+  get isPlaced(): boolean | null {
+    if (this.replay.isUnplaced) return false;
+    if (this.replay.commands > 0) return true;
+    return this.#loader === null ? null : this.#options.databases.data.log.active;
+  }
+
+  push(slice: Buffer): void {
+    if (!this.#isBegun) {
+      this.#isBegun = true;
+      if (slice.latin1Slice(0, RDB_MAGIC.length) === RDB_MAGIC) this.#loader = this.#newLoader();
+    }
+    if (!this.isSnapshot) this.replay.push(slice);
+    else this.#load(this.#loader!, slice);
+  }
+
+  #newLoader(): SnapshotLoader {
+    const { databases, nowMs } = this.#options;
+    // What has expired is there for the commands that follow, as it was when they were written.
+    return new SnapshotLoader(databases, { skipsExpired: false, nowMs });
+  }
+
+  #load(loader: SnapshotLoader, slice: Buffer): void {
+    const rest = loader.push(slice);
+    if (!loader.isDone) return;
+    loader.goOn();
+    this.replay = new AofReplay(this.#options, loader.offset);
+    if (rest < slice.length) this.replay.push(slice.subarray(rest));
+  }
+
+  /** There is nothing more. */
+  end(): void {
+    if (this.isSnapshot) throw new RdbFormatError(`offset ${this.#loader!.offset}: the file is cut off`);
+  }
+}

@@ -1,0 +1,160 @@
+import { RequestParser, type RespLimits } from '../../lib/codec/resp/index.ts';
+import type { Databases } from '../databases.ts';
+import { isMetadata } from '../replication/metadata.ts';
+import type { Replayer } from '../replication/replayer.ts';
+import { StreamApplier, StreamError } from '../replication/stream-applier.ts';
+import { StreamUnit } from '../replication/stream-unit.ts';
+import { readAnnotation } from './aof-annotation.ts';
+import { AofParser } from './aof-parser.ts';
+import { resumeStream, type StreamFacts } from './stream-facts.ts';
+
+/** What a replay goes by. */
+export interface ReplayOptions {
+  readonly databases: Databases;
+  readonly replayer: Replayer;
+  readonly limits: RespLimits;
+  /** Unix milliseconds. */
+  readonly nowMs: number;
+}
+
+/**
+ * Applies the commands of one part of an append-only file, of a node or of a real redis-server, as its bytes come in. What is between MULTI
+ * and EXEC is applied once EXEC is there. Where an annotation says which stream the commands are of, they go into the node's own too, which so
+ * comes to the same end.
+ *
+ * What is said to others in the file has been said: no message is sent, and no event of keys.
+ */
+export class AofReplay {
+  readonly #options: ReplayOptions;
+  readonly #applier: StreamApplier;
+  readonly #parser: AofParser;
+  #unit: StreamUnit | null = null;
+  /** Behind the last command that was parsed, and behind the last one that was applied with all that belongs to it. */
+  #parsedTo: number;
+  #appliedTo: number;
+  #isBegun = false;
+  /** The part says of which stream it is. */
+  #isAnnotated = false;
+  /** Commands parsed. */
+  commands = 0;
+
+  /** `offset`: where in the file the first command is. */
+  constructor(options: ReplayOptions, offset: number) {
+    const { databases, replayer, limits } = options;
+    this.#options = options;
+    this.#applier = new StreamApplier(databases, replayer);
+    this.#parser = new AofParser(limits, (line, bytes) => this.#annotation(line, bytes));
+    this.#parsedTo = this.#appliedTo = offset;
+  }
+
+  /** Up to where in the file there are whole commands, all of them applied. */
+  get wholeTo(): number {
+    return this.#appliedTo;
+  }
+
+  /** Where the command begins that is not whole, or not sound. */
+  get stoppedAt(): number {
+    return this.#parsedTo;
+  }
+
+  /** Whether the file may end here. */
+  get isWhole(): boolean {
+    return this.#unit === null && this.#parser.bufferedBytes === 0;
+  }
+
+  /** Whether commands wait for their EXEC. */
+  get isInUnit(): boolean {
+    return this.#unit !== null;
+  }
+
+  /** Whether commands were applied that no annotation stands before: the node is in nobody's stream then. */
+  get isUnplaced(): boolean {
+    return this.#isBegun && !this.#isAnnotated;
+  }
+
+  /**
+   * Applies what these bytes bring; they may be used for others when it returns. Throws RespProtocolError, StreamError or RdbFormatError
+   * when they make no sense, at `stoppedAt`.
+   */
+  push(chunk: Buffer): void {
+    const { data } = this.#options.databases;
+    const { notifyMask } = data;
+    const parser = this.#parser;
+    data.notifyMask = 0;
+    try {
+      parser.push(chunk);
+      while (parser.next()) {
+        if (!this.#isBegun) this.#begin();
+        if (this.#unit === null) this.#apply(parser);
+        else this.#collect(parser, this.#unit);
+        this.#parsedTo += parser.frameEnd - parser.frameStart;
+        if (this.#unit === null) this.#appliedTo = this.#parsedTo;
+      }
+      parser.own();
+    } finally {
+      data.notifyMask = notifyMask;
+    }
+  }
+
+  /** The first command: without a word before it, it is of a redis-server, in database 0, and this node gives versions. */
+  #begin(): void {
+    this.#isBegun = true;
+    if (this.#isAnnotated) return;
+    const { log, versions } = this.#options.databases.data;
+    this.#applier.isFromNode = false;
+    versions.startAtTime(this.#options.nowMs);
+    log.position.announce();
+  }
+
+  #apply(parser: RequestParser): void {
+    const asked = this.#applyOne(parser);
+    if (asked === 'exec') throw new StreamError('an EXEC without a MULTI');
+    if (asked === 'multi') this.#unit = new StreamUnit(parser);
+    else this.#append(parser.buffer, parser.frameStart, parser.frameEnd);
+  }
+
+  #applyOne(parser: RequestParser): string {
+    this.commands++;
+    const isMessage = parser.equalsIgnoreCase(0, 'PUBLISH') || parser.equalsIgnoreCase(0, 'SPUBLISH');
+    if (isMessage && !(this.#applier.isFromNode && isMetadata(parser))) return 'nothing';
+    return this.#applier.apply(parser).kind;
+  }
+
+  #collect(parser: RequestParser, unit: StreamUnit): void {
+    if (!unit.add(parser)) return;
+    const bytes = unit.take();
+    const frames = new RequestParser({ ...this.#options.limits, maxBufferedBytes: bytes.length });
+    frames.push(bytes);
+    while (frames.next()) this.#applyOne(frames);
+    this.#unit = null;
+    this.#append(bytes, 0, bytes.length);
+  }
+
+  #append(buffer: Buffer, start: number, end: number): void {
+    if (this.#isAnnotated) this.#options.databases.data.log.append(buffer, start, end);
+  }
+
+  #annotation(line: string, bytes: number): void {
+    this.#parsedTo += bytes;
+    if (this.#unit !== null) return;
+    this.#appliedTo = this.#parsedTo;
+    const facts = readAnnotation(line);
+    if (facts !== null) this.#goOnAt(facts);
+  }
+
+  #goOnAt(facts: StreamFacts): void {
+    const { log, versions } = this.#options.databases.data;
+    const { position } = log;
+    this.#isAnnotated = true;
+    this.#applier.isFromNode = facts.saysVersions;
+    const isThere = log.active && log.replId === facts.replId && log.end === facts.offset;
+    if (!isThere) resumeStream(log, facts);
+    if (!facts.saysVersions) versions.startAtTime(this.#options.nowMs);
+    // A command without a version where it should have one gets one above all that there are.
+    const { high, low } = facts.version ?? versions;
+    position.moveTo(high, low);
+    if (facts.version === null) position.announce();
+    position.database = facts.database;
+    position.saysVersions = facts.saysVersions;
+  }
+}
