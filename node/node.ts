@@ -21,7 +21,7 @@ import { CommandWatch } from './operations/command-watch.ts';
 import { HotKeys } from './operations/hot-keys.ts';
 import { LatencyMonitor } from './operations/latency-monitor.ts';
 import { SlowLog } from './operations/slow-log.ts';
-import { Saves } from './persistence/index.ts';
+import { Aof, Saves } from './persistence/index.ts';
 import { Followers } from './replication/followers.ts';
 import { ReplicationLog } from './replication/replication-log.ts';
 import { RespServer } from './resp-server.ts';
@@ -106,6 +106,15 @@ export function buildNode(config: Config, { clock, random, log }: NodeDeps): Nod
       data.readiness = readiness;
     },
   });
+  const saves = new Saves({ databases, settings, shard, clock, log });
+  const aof = new Aof({
+    ...{ databases, settings, clock, log },
+    leads: () => shard.leads,
+    isComplete: () => shard.complete && saves.loading === null,
+    isSaving: () => saves.current !== null,
+    onProgress: () => followers.onProgress(),
+  });
+  followers.onStream = () => aof.wake();
   const services: NodeServices = {
     clock,
     random,
@@ -135,7 +144,8 @@ export function buildNode(config: Config, { clock, random, log }: NodeDeps): Nod
         return describeClient(connected, clock.monotonicMs());
       },
     }),
-    saves: new Saves({ databases, settings, clock, log }),
+    saves,
+    aof,
     shutdown: () => process.kill(process.pid, 'SIGTERM'),
     watch: new CommandWatch({
       clock,

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Config } from '../lib/config/index.ts';
 import type { HttpServer } from '../lib/net/index.ts';
 import { ActiveExpiry, EXPIRY_CYCLE_MS } from './active-expiry.ts';
@@ -15,6 +16,8 @@ import type { Settings } from './settings.ts';
 import type { RateSample } from './stats.ts';
 
 const SECOND_MS = 1000;
+/** How often a node that ends looks whether its followers have everything. */
+const SETTLE_POLL_MS = 10;
 /** How long the timer may evict at a time. */
 const EVICTION_BUDGET_MS = 2;
 /** How often the process is asked for its resident size, which takes some 20 us. */
@@ -52,6 +55,7 @@ export async function startNode(config: Config, deps: NodeDeps): Promise<Running
     const listening = await parts.resp.listen();
     closers.push(() => parts.services.saves.finish());
     closers.push(() => parts.resp.close(CLOSE_GRACE_MS));
+    closers.push(() => settleFollowers(parts));
     parts.services.settings.fixed.set('port', String(listening.port));
     const admin = await openAdmin(parts, controller);
     if (admin) closers.push(() => admin.close(CLOSE_GRACE_MS));
@@ -74,6 +78,24 @@ export async function startNode(config: Config, deps: NodeDeps): Promise<Running
 /** What was opened last is closed first. */
 async function closeAll(closers: (() => void | Promise<void>)[]): Promise<void> {
   for (const close of closers.toReversed()) await close();
+}
+
+/**
+ * Before a node leaves a file behind, nobody writes any more, and its followers get what they have not (for `shutdown-timeout`, as in Redis): so
+ * that whoever comes back from the file finds them where it stands.
+ */
+async function settleFollowers({ services, databases }: NodeParts): Promise<void> {
+  const { saves, followers, pause, settings, clock } = services;
+  if (!saves.savesAtEnd && !followers.isQuiet) return;
+  const waitMs = SECOND_MS * Number(settings.kept.get('shutdown-timeout') ?? 0);
+  pause.begin(waitMs + 2 * CLOSE_GRACE_MS, 'write');
+  followers.isQuiet = true;
+  followers.wake();
+  const links = [...followers.links];
+  const deadlineMs = clock.monotonicMs() + waitMs;
+  const isBehind = () =>
+    links.some((link) => followers.links.has(link) && link.ackOffset < databases.data.log.end);
+  while (isBehind() && clock.monotonicMs() < deadlineMs) await sleep(SETTLE_POLL_MS);
 }
 
 function buildController({
@@ -163,7 +185,10 @@ function leaderOf(replicaof: string | null): { host: string; port: number } | nu
 }
 
 /** Loads what is on disk; clients are told so meanwhile. False when there is nothing. Rejects when it is damaged. */
-async function loadFiles({ services, databases }: NodeParts, how: { skipsExpired: boolean }): Promise<boolean> {
+async function loadFiles(
+  { services, databases }: NodeParts,
+  how: { skipsExpired: boolean },
+): Promise<boolean> {
   const { saves, shard } = services;
   if (saves.path === null) return false;
   shard.isLoading = true;

@@ -5,11 +5,13 @@ import { type CommandContext, type CommandHandlers, SYNTAX_ERROR } from './comma
 const NO_FOLDER = 'ERR this node has no folder for files: start it with --dir';
 const UNDER_WAY = 'ERR Background save already in progress';
 const SHUTDOWN_FAILED = 'ERR Errors trying to SHUTDOWN. Check logs.';
+/** Longer than any node takes to end. */
+const SHUTDOWN_PAUSE_MS = 600_000;
 const LOADING = errorCatalogue.loading.resp;
 
 /** Why no save can begin; null when one can. */
 function refusal({ node: { saves } }: CommandContext): string | null {
-  if (saves.loading !== null) return LOADING;
+  if (!saves.hasData) return LOADING;
   if (saves.path === null) return NO_FOLDER;
   return saves.current === null ? null : UNDER_WAY;
 }
@@ -48,12 +50,20 @@ function shutdown({ node }: CommandContext, args: Args, reply: RespWriter) {
   const unknown = [...given].some((word) => !['SAVE', 'NOSAVE', 'NOW', 'FORCE', 'ABORT'].includes(word));
   if (unknown || (wantsSave && wantsNone) || (aborts && given.size > 1)) return reply.error(SYNTAX_ERROR);
   if (aborts) return reply.error('ERR No shutdown in progress.');
-  const { saves, settings } = node;
+  const { saves, settings, pause, followers } = node;
   const { path } = saves;
-  const isWanted = (wantsSave || (settings.savePoints.length > 0 && !wantsNone)) && saves.loading === null;
+  const isWanted = (wantsSave || (settings.savePoints.length > 0 && !wantsNone)) && saves.hasData;
   if (wantsSave && path === null && !given.has('FORCE')) return reply.error(NO_FOLDER);
-  if (isWanted && path !== null && !saves.saveNow(path) && !given.has('FORCE'))
-    return reply.error(SHUTDOWN_FAILED);
+  if (isWanted && path !== null) {
+    // Nothing may come behind what is in the file.
+    pause.begin(SHUTDOWN_PAUSE_MS, 'write');
+    followers.isQuiet = true;
+    if (!saves.saveNow(path) && !given.has('FORCE')) {
+      pause.end();
+      followers.isQuiet = false;
+      return reply.error(SHUTDOWN_FAILED);
+    }
+  }
   saves.isSettled = true;
   node.shutdown();
 }

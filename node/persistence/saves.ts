@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Clock, Logger } from '../../lib/base/index.ts';
 import { FileReplacement, replaceFileSync } from '../../lib/net/index.ts';
+import type { ShardState } from '../cluster/shard-state.ts';
 import type { Databases } from '../databases.ts';
 import type { Settings } from '../settings.ts';
 import { REDIS_VERSION } from '../version.ts';
@@ -22,6 +23,7 @@ export const SAVE_FAILED =
 export interface SavesParts {
   readonly databases: Databases;
   readonly settings: Settings;
+  readonly shard: Pick<ShardState, 'complete'>;
   readonly clock: Clock;
   readonly log: Logger;
 }
@@ -60,6 +62,17 @@ export class Saves {
     const { settings } = this.#parts;
     const dir = settings.fixed.get('dir') ?? '';
     return dir === '' ? null : join(dir, settings.fixed.get('dbfilename') ?? 'dump.rdb');
+  }
+
+  /** Whether there is a whole data set to save: neither while a file is loaded, nor while a leader's comes in. */
+  get hasData(): boolean {
+    return this.loading === null && this.#parts.shard.complete;
+  }
+
+  /** Whether a file is left when the node ends. */
+  get savesAtEnd(): boolean {
+    const isWanted = this.#parts.settings.savePoints.length > 0 && !this.isSettled;
+    return isWanted && this.hasData && this.path !== null;
   }
 
   /** The snapshot that is being written in the background. */
@@ -134,12 +147,15 @@ export class Saves {
     const { databases, log } = this.#parts;
     let { dirty } = databases.data;
     try {
-      // A data set that was cleared is another one: its snapshot begins anew.
-      while (!(await writeRdbFile(path, this.#current!)) && !this.#isClosed) {
+      // A data set that was cleared is another one: its snapshot begins anew, later when a leader's takes its place.
+      let isWhole = await writeRdbFile(path, this.#current!);
+      while (!isWhole && !this.#isClosed && this.hasData) {
         dirty = databases.data.dirty;
         this.#current = this.#snapshot();
+        isWhole = await writeRdbFile(path, this.#current);
       }
-      if (!this.#isClosed) this.#succeeded(dirty);
+      if (isWhole) this.#succeeded(dirty);
+      else this.isScheduled = true;
     } catch (error) {
       this.lastFailed = true;
       log.error({ error, path }, 'the snapshot could not be written');
@@ -195,9 +211,7 @@ export class Saves {
   /** Saves once more when there are save points: the node ends. */
   async finish(): Promise<void> {
     await this.close();
-    const { path } = this;
-    const isWanted = this.#parts.settings.savePoints.length > 0 && this.loading === null && !this.isSettled;
-    if (isWanted && path !== null) this.saveNow(path);
+    if (this.savesAtEnd) this.saveNow(this.path!);
   }
 
   /** Ends what is under way; the old file stays. */
@@ -210,7 +224,7 @@ export class Saves {
   /** Begins a save when one is scheduled or a save point is reached. To be called about once a second. */
   tick(): void {
     const { path } = this;
-    if (path === null || this.#current !== null || this.loading !== null || this.#isClosed) return;
+    if (path === null || this.#current !== null || !this.hasData || this.#isClosed) return;
     if (this.isScheduled || this.#isDue) this.begin(path);
   }
 
