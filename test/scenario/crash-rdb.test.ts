@@ -3,9 +3,10 @@ import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { type Random, seededRandom } from '../../lib/base/index.ts';
 import { flipAny, type Injury, tear } from '../support/crash/aof-files.ts';
-import { type Beside, CrashFolder } from '../support/crash/crash-folder.ts';
+import { CrashFolder } from '../support/crash/crash-folder.ts';
 import { canCutPower, NO_COMPILER } from '../support/crash/power-cut.ts';
 import { type CrashServer, redisServer, ringsideNode } from '../support/crash/servers.ts';
+import { isOneOf, snapshots, type Window } from '../support/crash/snapshot-windows.ts';
 import { hasRedisServer, NO_REDIS } from '../support/redis-server.ts';
 
 /*
@@ -15,41 +16,9 @@ import { hasRedisServer, NO_REDIS } from '../support/redis-server.ts';
  */
 
 const seed = Number(process.env.SEED ?? 20261121);
-const ROUNDS = Number(process.env.CRASH_ROUNDS ?? (process.env.RINGSIDE_LONG ? 60 : 3));
+const ROUNDS = Number(process.env.CRASH_ROUNDS ?? (process.env.RINGSIDE_LONG ? 60 : 2));
 const ROUNDS_ON_A_FOLDER = 6;
 const BULK = 20_000;
-
-/** Lengths that the journal can have had when a snapshot began. */
-interface Window {
-  readonly least: number;
-  most: number;
-  isDone: boolean;
-}
-
-/** Makes one snapshot behind the other, and notes them. */
-function snapshots(windows: Window[], random: Random): Beside {
-  return async (control, load) => {
-    while (load.isRunning) {
-      const window = { least: load.lastPosition, most: Number.POSITIVE_INFINITY, isDone: false };
-      windows.push(window);
-      const isNow = random.int(5) === 0;
-      const reply = await control.text(isNow ? 'SAVE' : 'BGSAVE');
-      window.most = load.sent;
-      if (!/^OK|^Background saving started/.test(reply!)) throw new Error(`BGSAVE: ${reply}`);
-      let info = '';
-      do info = (await control.text('INFO', 'persistence'))!;
-      while (info.includes('rdb_bgsave_in_progress:1'));
-      if (!info.includes('rdb_last_bgsave_status:ok')) throw new Error('a snapshot has failed');
-      window.isDone = true;
-    }
-  };
-}
-
-/** Whether a journal of that length is one of those that may be there. */
-function isOneOf(windows: readonly Window[], length: number): boolean {
-  const lastDone = windows.findLastIndex(({ isDone }) => isDone);
-  return windows.slice(lastDone).some(({ least, most }) => length >= least && length <= most);
-}
 
 async function refusesDamage(t: Test, folder: CrashFolder, random: Random): Promise<void> {
   const path = join(folder.dir, 'dump.rdb');

@@ -103,8 +103,18 @@ function injure(path: string, what: string, change: (bytes: Buffer) => void): In
 /** Takes some bytes from the end. */
 export function tear(path: string, random: Random): Injury {
   return injure(path, 'tail', (bytes) => {
-    truncateSync(path, Math.max(0, bytes.length - 1 - random.int(Math.min(bytes.length, MOST_TORN_BYTES))));
+    const most = Math.min(bytes.length, MOST_TORN_BYTES);
+    if (most > 0) truncateSync(path, bytes.length - 1 - random.int(most));
   });
+}
+
+/** As `tear`, in the middle of a command or of a transaction; null where that does not come about. */
+export function tearWithin(path: string, random: Random): Injury | null {
+  const injury = tear(path, random);
+  const bytes = readFileSync(path);
+  if (whatIsWhole(bytes).end < bytes.length) return injury;
+  injury.undo();
+  return null;
 }
 
 /** Flips a bit of any byte behind the first `from`. */
@@ -123,6 +133,35 @@ export function flipMark(path: string, random: Random): Injury | null {
   const at = marks[random.int(marks.length)];
   return injure(path, `the mark at ${at}`, (bytes) => {
     bytes[at] ^= 1 << (4 + random.int(4));
+    writeFileSync(path, bytes);
+  });
+}
+
+/** Puts one write behind the next of another connection: what a server that reorders would leave. */
+export function swapTwo(path: string): Injury {
+  return injure(path, 'the order', (bytes) => {
+    const lines = framesOf(bytes).filter(({ words }) => words[0] === 'RPUSH' && words[1] === JOURNAL);
+    const i = lines.findIndex(
+      ({ words }, at) => at > lines.length / 2 && lines[at + 1]?.words[2] !== words[2],
+    );
+    const [a, b] = [lines[i], lines[i + 1]];
+    const part = (from: number, to: number) => bytes.subarray(from, to);
+    const swapped = [
+      part(0, a.at),
+      part(b.at, b.end),
+      part(a.end, b.at),
+      part(a.at, a.end),
+      part(b.end, bytes.length),
+    ];
+    writeFileSync(path, Buffer.concat(swapped));
+  });
+}
+
+/** Changes a letter of a value that is added to a hash. */
+export function falsify(path: string): Injury {
+  return injure(path, 'a value', (bytes) => {
+    const last = framesOf(bytes).findLast(({ words }) => words[0] === 'HSET')!;
+    bytes[last.end - 3] ^= 1;
     writeFileSync(path, bytes);
   });
 }
