@@ -6,6 +6,7 @@ import { listenAdmin } from './admin.ts';
 import { SWEEP_MS, sweepPurges } from './cache/index.ts';
 import { Controller } from './cluster/controller.ts';
 import { NodeFiles } from './cluster/node-files.ts';
+import { loadFiles } from './load-files.ts';
 import { isOverBudget } from './memory-limit.ts';
 import { addNodeMetrics } from './metrics.ts';
 import { buildNode, type NodeDeps, type NodeParts } from './node.ts';
@@ -182,23 +183,6 @@ function leaderOf(replicaof: string | null): { host: string; port: number } | nu
   if (!replicaof || replicaof === 'no one') return null;
   const [host, port] = replicaof.split(' ');
   return { host, port: Number(port) };
-}
-
-/** Loads what is on disk; clients are told so meanwhile. False when there is nothing. Rejects when it is damaged. */
-async function loadFiles(
-  { services, databases }: NodeParts,
-  how: { skipsExpired: boolean },
-): Promise<boolean> {
-  const { saves, shard } = services;
-  if (saves.path === null) return false;
-  shard.isLoading = true;
-  // What has expired goes when this node leads, and then its followers hear of it.
-  databases.data.removesExpired = false;
-  try {
-    return await saves.load(saves.path, how);
-  } finally {
-    shard.isLoading = false;
-  }
 }
 
 async function attach(

@@ -1,9 +1,10 @@
-import { mkdir, open } from 'node:fs/promises';
+import { mkdir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { RingsideError } from '../../lib/base/index.ts';
 import { splitInline } from '../../lib/codec/resp/index.ts';
 import { AtomicFile, errorCode } from '../../lib/net/index.ts';
 import { quoted } from '../operations/monitor-feed.ts';
+import { syncFolder } from './sync-folder.ts';
 
 /** A part of an append-only file. */
 export interface AofFile {
@@ -111,15 +112,6 @@ export class AofFolder {
   async save(manifest: AofManifest): Promise<void> {
     await this.#file.write(textOf(manifest));
     this.manifest = manifest;
-  }
-}
-
-async function syncFolder(path: string): Promise<void> {
-  const folder = await open(path, 'r');
-  try {
-    await folder.sync();
-  } finally {
-    await folder.close();
   }
 }
 

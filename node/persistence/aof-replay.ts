@@ -15,6 +15,8 @@ export interface ReplayOptions {
   readonly limits: RespLimits;
   /** Unix milliseconds. */
   readonly nowMs: number;
+  /** Versions go by shard epochs, not by the time. */
+  readonly isSharded: boolean;
 }
 
 /**
@@ -33,6 +35,8 @@ export class AofReplay {
   #parsedTo: number;
   #appliedTo: number;
   #isBegun = false;
+  /** Something has been applied that changes more than the database. */
+  #hasData = false;
   /** The part says of which stream it is. */
   #isAnnotated = false;
   /** Commands parsed. */
@@ -69,7 +73,7 @@ export class AofReplay {
 
   /** Whether commands were applied that no annotation stands before: the node is in nobody's stream then. */
   get isUnplaced(): boolean {
-    return this.#isBegun && !this.#isAnnotated;
+    return this.#hasData && !this.#isAnnotated;
   }
 
   /**
@@ -84,7 +88,7 @@ export class AofReplay {
     try {
       parser.push(chunk);
       while (parser.next()) {
-        if (!this.#isBegun) this.#begin();
+        if (!this.#hasData) this.#begin(parser);
         if (this.#unit === null) this.#apply(parser);
         else this.#collect(parser, this.#unit);
         this.#parsedTo += parser.frameEnd - parser.frameStart;
@@ -96,14 +100,23 @@ export class AofReplay {
     }
   }
 
-  /** The first command: without a word before it, it is of a redis-server, in database 0, and this node gives versions. */
-  #begin(): void {
+  /** Without a word before it the first command is of a redis-server, in database 0; and this node gives versions. */
+  #begin(parser: RequestParser): void {
+    const { position } = this.#options.databases.data.log;
+    if (!this.#isBegun && !this.#isAnnotated) position.database = 0;
     this.#isBegun = true;
+    // A node may have to say the database of what follows before it says where that is.
+    if (parser.equalsIgnoreCase(0, 'SELECT')) return;
+    this.#hasData = true;
     if (this.#isAnnotated) return;
-    const { log, versions } = this.#options.databases.data;
     this.#applier.isFromNode = false;
-    versions.startAtTime(this.#options.nowMs);
-    log.position.announce();
+    this.#startVersions();
+  }
+
+  /** Versions that nobody says are above all that this node has handed out before. */
+  #startVersions(): void {
+    const { databases, isSharded, nowMs } = this.#options;
+    if (!isSharded) databases.data.versions.startAtTime(nowMs);
   }
 
   #apply(parser: RequestParser): void {
@@ -149,7 +162,7 @@ export class AofReplay {
     this.#applier.isFromNode = facts.saysVersions;
     const isThere = log.active && log.replId === facts.replId && log.end === facts.offset;
     if (!isThere) resumeStream(log, facts);
-    if (!facts.saysVersions) versions.startAtTime(this.#options.nowMs);
+    if (!facts.saysVersions) this.#startVersions();
     // A command without a version where it should have one gets one above all that there are.
     const { high, low } = facts.version ?? versions;
     position.moveTo(high, low);

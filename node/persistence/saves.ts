@@ -238,27 +238,30 @@ export class Saves {
   }
 
   /** Loads the file; false when there is none. Rejects with RingsideError `config_invalid` when it cannot be loaded. */
-  async load(path: string, { skipsExpired }: { skipsExpired: boolean }): Promise<boolean> {
+  load(path: string, { skipsExpired }: { skipsExpired: boolean }): Promise<boolean> {
     const { databases, clock, log } = this.#parts;
-    const { data } = databases;
-    const { dirty } = data;
-    // What is loaded in part must not take the place of the file.
-    this.isSettled = true;
-    try {
+    return this.whileLoading(async (onBegin) => {
       await FileReplacement.removeLeftovers(path);
-      const loader = await loadRdbFile(path, databases, {
-        clock,
-        log,
-        skipsExpired,
-        onBegin: (progress) => {
-          this.loading = progress;
-        },
-      });
-      this.isSettled = false;
+      const loader = await loadRdbFile(path, databases, { clock, log, skipsExpired, onBegin });
       if (loader === null) return false;
       this.lastLoaded = loader.loaded;
       this.lastExpired = loader.expired;
       return true;
+    });
+  }
+
+  /** Loads what `action` loads, which says when it begins: that counts as no change, and nothing is saved meanwhile or when it fails. */
+  async whileLoading<T>(action: (onBegin: (progress: LoadProgress) => void) => Promise<T>): Promise<T> {
+    const { data } = this.#parts.databases;
+    const { dirty } = data;
+    // What is loaded in part must not take the place of the file.
+    this.isSettled = true;
+    try {
+      const loaded = await action((progress) => {
+        this.loading = progress;
+      });
+      this.isSettled = false;
+      return loaded;
     } finally {
       this.loading = null;
       data.dirty = dirty;

@@ -1,0 +1,52 @@
+import type { NodeParts } from './node.ts';
+import { loadAof } from './persistence/aof-load.ts';
+import { AofFolder } from './persistence/aof-manifest.ts';
+import { upgradeAof } from './persistence/aof-upgrade.ts';
+import { Replayer } from './replication/replayer.ts';
+
+/**
+ * Loads what is on disk; clients are told so meanwhile. False when there is nothing. Rejects with RingsideError `config_invalid` when it is
+ * damaged. `skipsExpired`: leave out of a snapshot what has expired, when nobody can go on in its stream.
+ */
+export async function loadFiles(parts: NodeParts, how: { skipsExpired: boolean }): Promise<boolean> {
+  const { services, databases, config } = parts;
+  const { saves, shard } = services;
+  if (saves.path === null) return false;
+  shard.isLoading = true;
+  // What has expired goes when this node leads, and then its followers hear of it.
+  databases.data.removesExpired = false;
+  try {
+    if (config.node.appendOnly && (await loadAppendOnly(parts, config.node.dir!))) return true;
+    // A node that shall begin to append has its data in the snapshot still.
+    return await saves.load(saves.path, how);
+  } finally {
+    shard.isLoading = false;
+  }
+}
+
+/** Loads the append-only file; false when there is none. */
+async function loadAppendOnly(parts: NodeParts, dir: string): Promise<boolean> {
+  const { services, databases, config, linkLimits } = parts;
+  const { saves, clock, random, log } = services;
+  const { appendDirname, appendFilename, aofLoadTruncated, standalone } = config.node;
+  const folder = await AofFolder.open(dir, appendDirname, appendFilename);
+  await upgradeAof(folder, dir, log);
+  if (folder.isEmpty) return false;
+  const replayer = new Replayer(databases, services);
+  await saves.whileLoading(async (onBegin) => {
+    const { keys } = await loadAof(folder, {
+      databases,
+      replayer,
+      limits: linkLimits,
+      isSharded: !standalone,
+      clock,
+      random,
+      log,
+      cutsTornTail: aofLoadTruncated,
+      onBegin,
+    });
+    saves.lastLoaded = keys;
+    saves.lastExpired = 0;
+  });
+  return true;
+}
