@@ -1,8 +1,9 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { type Clock, isRingsideError, RingsideError } from '../../lib/base/index.ts';
-import { startFollowing } from './follow.ts';
+import { prepareLogin, replicaOf, startFollowing } from './follow.ts';
 import type { Parties, Plan } from './plan.ts';
 import type { ProxyClient } from './proxy-client.ts';
+import type { StepFacts } from './report.ts';
 
 const POLL_MS = 10;
 const COMMIT_RETRY_MS = 100;
@@ -26,7 +27,7 @@ export interface CutOver {
 export interface CutOverOptions {
   readonly clock: Clock;
   readonly maxHoldMs: number;
-  readonly say: (step: string, text: string, facts?: object) => void;
+  readonly say: (step: string, text: string, facts?: StepFacts) => void;
 }
 
 /**
@@ -136,14 +137,19 @@ class Move {
     this.#say('promote', `${target.name} is level and leads`);
   }
 
-  /** From now on the source refuses writes. */
+  /**
+   * From now on the source refuses writes. Never after a hold may have ended: what it took then would be replaced by the target's data.
+   */
   async #demoteSource(): Promise<void> {
     const { source, target } = this.#parties;
+    await source.ask('CONFIG', 'SET', 'replica-read-only', 'yes');
+    await prepareLogin(source, target);
     if (this.#isPast(DEMOTE_SHARE))
       throw new RingsideError('timeout', 'it took too long; a larger --max-hold gives it more');
-    await source.ask('CONFIG', 'SET', 'replica-read-only', 'yes');
     this.#undo.unshift(() => source.ask('REPLICAOF', 'NO', 'ONE'));
-    await startFollowing(source, target);
+    await replicaOf(source, target);
+    // A redis-server would hold its leader's stream too; whoever waits there is refused now.
+    await source.ask('CLIENT', 'UNPAUSE');
     this.#say('demote', `${source.name} follows ${target.name} and refuses writes`);
   }
 
@@ -183,7 +189,7 @@ class Move {
 
   #say(step: string, text: string, facts: object = {}): void {
     const atMs = Math.round(this.#options.clock.monotonicMs() - this.#beganMs);
-    this.#options.say(step, `+${String(atMs).padEnd(4)} ms  ${text}`, { atMs, ...facts });
+    this.#options.say(step, text, { atMs, ...facts });
   }
 }
 

@@ -23,11 +23,21 @@ export interface FollowOptions {
 
 /** Makes `follower` follow `leader`, with the password of that one. */
 export async function startFollowing(follower: Server, leader: Server): Promise<void> {
-  const { host, port, user, password } = leader.url;
-  if (password !== '') {
-    await follower.ask('CONFIG', 'SET', 'masteruser', user);
-    await follower.ask('CONFIG', 'SET', 'masterauth', password);
-  }
+  await prepareLogin(follower, leader);
+  await replicaOf(follower, leader);
+}
+
+/** Gives `follower` what it needs to log in at `leader`. */
+export async function prepareLogin(follower: Server, leader: Server): Promise<void> {
+  const { user, password } = leader.url;
+  if (password === '') return;
+  await follower.ask('CONFIG', 'SET', 'masteruser', user);
+  await follower.ask('CONFIG', 'SET', 'masterauth', password);
+}
+
+/** REPLICAOF. */
+export async function replicaOf(follower: Server, leader: Server): Promise<void> {
+  const { host, port } = leader.url;
   try {
     await follower.ask('REPLICAOF', host, port);
   } catch (error) {

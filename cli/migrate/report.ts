@@ -4,6 +4,12 @@ import type { Progress } from './progress.ts';
 const EVERY_MS = 1000;
 const WIDTHS = [9, 23, 17, 17];
 
+/** Of a cut-over, `atMs` is when, from its beginning. */
+export interface StepFacts {
+  readonly atMs?: number;
+  readonly [name: string]: unknown;
+}
+
 /** Where a migration says what it does: lines of at most 80 characters, or one JSON object a line. */
 export class Reporter {
   readonly #isJson: boolean;
@@ -17,9 +23,12 @@ export class Reporter {
   }
 
   /** Something was done, or is to be known. `facts` are for the JSON. */
-  say(step: string, text: string, facts: object = {}): void {
+  say(step: string, text: string, facts: StepFacts = {}): void {
     if (this.#isJson) this.#write(`${JSON.stringify({ step, message: text, ...facts })}\n`);
-    else this.#write(`${wrap(text)}\n`);
+    else
+      this.#write(
+        `${wrap(facts.atMs === undefined ? text : `+${String(facts.atMs).padEnd(4)} ms  ${text}`)}\n`,
+      );
   }
 
   /** How far the target is: once a second, and when the phase changes. */
