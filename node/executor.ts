@@ -26,6 +26,7 @@ import { WriteRules } from './write-rules.ts';
 
 const NOAUTH = errorCatalogue.unauthorized.resp;
 const LOADING = errorCatalogue.loading.resp;
+const MASTERDOWN = "MASTERDOWN Link with MASTER is down and replica-serve-stale-data is set to 'no'.";
 const NOT_IN_TRANSACTION = 'ERR Command not allowed inside a transaction';
 const ABORTED = 'EXECABORT Transaction discarded because of previous errors.';
 
@@ -33,7 +34,7 @@ const ABORTED = 'EXECABORT Transaction discarded because of previous errors.';
  * Runs commands: finds the handler, and says no where the state of the client or of the node forbids it. Knows no sockets; one per
  * node.
  *
- * What a write owes before its reply may go out is in `needsLease` and `followerTimeoutMs` after each `execute`.
+ * What a write owes before its reply may go out is in `needsLease`, `followerTimeoutMs` and `awaitsDisk` after each `execute`.
  */
 export class Executor {
   readonly #context: CommandContext;
@@ -49,6 +50,8 @@ export class Executor {
   needsLease = false;
   /** The last command changed data whose namespace has `ack: replica`: milliseconds its reply waits for a follower; else 0. */
   followerTimeoutMs = 0;
+  /** The last command changed data that has to be on disk before its reply. */
+  awaitsDisk = false;
 
   constructor(databases: Databases, node: NodeServices) {
     this.#databases = databases;
@@ -93,6 +96,7 @@ export class Executor {
   execute(client: Client, args: Args, reply: ReplyWriter): void {
     this.needsLease = false;
     this.followerTimeoutMs = 0;
+    this.awaitsDisk = false;
     this.#node.stats.commands++;
     const { errors } = reply;
     const { observers, blocked } = this.#node;
@@ -122,7 +126,7 @@ export class Executor {
   /** Serves the clients whose keys have got data, first come first served, and then those whom that has made ready in turn. */
   #serveBlocked(): void {
     const { blocked } = this.#node;
-    const { needsLease, followerTimeoutMs } = this;
+    const { needsLease, followerTimeoutMs, awaitsDisk } = this;
     // A command may have taken its time.
     this.#data.nowMs = this.#node.clock.wallMs();
     while (blocked.hasReady) {
@@ -136,6 +140,7 @@ export class Executor {
     }
     this.needsLease = needsLease;
     this.followerTimeoutMs = followerTimeoutMs;
+    this.awaitsDisk = awaitsDisk;
   }
 
   /** Tries to serve one blocked client with a key that has data. */
@@ -148,6 +153,7 @@ export class Executor {
     reply.protocol = client.protocol;
     this.needsLease = false;
     this.followerTimeoutMs = 0;
+    this.awaitsDisk = false;
     const refusal = this.#rules.refusal(spec, client, args);
     const { observers, blocked, clients } = this.#node;
     observers.begin(client);
@@ -156,11 +162,11 @@ export class Executor {
       observers.settle();
       return;
     }
-    const { needsLease, followerTimeoutMs } = this;
+    const { needsLease, followerTimeoutMs, awaitsDisk } = this;
     client.writeOffset = this.#data.log.end;
     blocked.remove(client);
     const bytes = reply.take();
-    const debt = { needsLease, followerTimeoutMs, offset: client.writeOffset };
+    const debt = { needsLease, followerTimeoutMs, awaitsDisk, offset: client.writeOffset };
     clients.get(client.id)?.answer(wait.muted ? bytes.subarray(0, 0) : bytes, debt);
     observers.settle();
   }
@@ -203,8 +209,8 @@ export class Executor {
     client.writeOffset = log.end;
     observers.settle();
     if (log.active) followers.wake();
-    const { needsLease, followerTimeoutMs } = this;
-    return { needsLease, followerTimeoutMs, offset: log.end };
+    const { needsLease, followerTimeoutMs, awaitsDisk } = this;
+    return { needsLease, followerTimeoutMs, awaitsDisk, offset: log.end };
   }
 
   /** Null when the command ran; else why it did not. */
@@ -228,6 +234,7 @@ export class Executor {
       const refusal = access.refusal(client, spec, args);
       if (refusal !== null) return refusal;
     }
+    if (this.#refusesStale && !spec.flags.includes('stale')) return MASTERDOWN;
     if (client.modes !== 0 || this.#node.pause.mode !== 'none') {
       return this.#runGuarded(handler, spec, client, args, reply);
     }
@@ -235,6 +242,11 @@ export class Executor {
     if (!this.#node.shard.complete && !spec.allowedLoading && spec.isReadonly) return LOADING;
     this.#call(handler, spec, client, args, reply);
     return null;
+  }
+
+  /** Whether this node follows, is cut off, and is told to say nothing then. */
+  get #refusesStale(): boolean {
+    return !this.#node.settings.servesStaleData && this.#node.shard.isStale;
   }
 
   #call(handler: CommandHandler, spec: CommandSpec, client: Client, args: Args, reply: ReplyWriter): void {
@@ -343,6 +355,7 @@ export class Executor {
     if (isQueued && spec.flags.includes('no_multi')) return NOT_IN_TRANSACTION;
     const restriction = refusalWhileSubscribed(client, spec);
     if (restriction !== null) return restriction;
+    if (executed !== null && this.#refusesStale && executed.needsLeader) return MASTERDOWN;
     const needsData = executed ? executed.needsData : spec.isReadonly && !spec.allowedLoading;
     return needsData && !this.#node.shard.complete ? LOADING : null;
   }
@@ -399,7 +412,9 @@ export class Executor {
   /** Notes what the reply of a write owes that began when the stream stood at `before`. */
   #owe(before: number): void {
     this.needsLease = this.#node.shard.clustered;
-    this.followerTimeoutMs = this.#data.log.end !== before ? this.#rules.ackTimeoutMs : 0;
+    const hasChanged = this.#data.log.end !== before;
+    this.followerTimeoutMs = hasChanged ? this.#rules.ackTimeoutMs : 0;
+    this.awaitsDisk = hasChanged && this.#node.aof.holdsReplies;
   }
 }
 

@@ -89,10 +89,10 @@ export function buildNode(config: Config, { clock, random, log }: NodeDeps): Nod
     newStore: () => new MemoryStore({ hashSeed: random.u32(), maxBytes: node.maxMemoryBytes }),
   });
   const keyspace = databases.at(0);
-  const followers = new Followers(data, clock);
   const clients = new ClientRegistry();
   databases.others = clients;
   const settings = settingsOf(config);
+  const followers = new Followers(data, clock, settings);
   const shard = new ShardState({
     clustered: !node.standalone,
     shard: node.shard ?? STANDALONE_SHARD,
@@ -199,18 +199,19 @@ function settingsOf({ node }: Config): Settings {
       ['port', String(node.port)],
       ['dir', node.dir ?? ''],
       ['dbfilename', node.dbFilename],
-      ['appendonly', node.appendOnly ? 'yes' : 'no'],
       ['appenddirname', node.appendDirname],
       ['appendfilename', node.appendFilename],
       ['aof-load-truncated', node.aofLoadTruncated ? 'yes' : 'no'],
       ['databases', String(DATABASES)],
       ['replicaof', node.replicaof ?? ''],
-      ['repl-backlog-size', String(node.replication.backlogBytes)],
       ['tcp-keepalive', '60'],
       ['enable-debug-command', node.enableDebugCommand],
     ]),
   });
   settings.savePoints = savePointsOf(node.save);
+  settings.appendFsync = node.appendFsync;
+  settings.rewritePercentage = node.autoAofRewritePercentage;
+  settings.rewriteMinBytes = node.autoAofRewriteMinSize;
   settings.minReplicasToWrite = replication.minReplicasToWrite;
   settings.minReplicasMaxLagMs = 1000 * replication.minReplicasMaxLagSeconds;
   settings.outputLimits = outputLimitsOf(limits.clientOutputBuffer, {

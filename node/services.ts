@@ -6,7 +6,7 @@ import type { ShardState } from './cluster/shard-state.ts';
 import type { Migrations } from './migration/migrations.ts';
 import type { Observers } from './observers.ts';
 import type { CommandWatch } from './operations/command-watch.ts';
-import type { Saves } from './persistence/index.ts';
+import type { Aof, Saves } from './persistence/index.ts';
 import type { Followers } from './replication/followers.ts';
 import type { BlockedClients } from './server/blocked-clients.ts';
 import type { ClientRegistry } from './server/client-registry.ts';
@@ -34,6 +34,8 @@ export interface NodeServices {
   readonly watch: CommandWatch;
   /** The RDB file. */
   readonly saves: Saves;
+  /** The append-only file. */
+  readonly aof: Aof;
   /** Ends the process in good order, as SIGTERM would. */
   readonly shutdown: () => void;
   /** Keys on their way to other servers. */

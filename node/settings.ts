@@ -3,6 +3,9 @@ import type { OutputLimits, SavePoint } from './settings/kinds-of-lists.ts';
 
 const MIB = 1 << 20;
 
+/** When the AOF is put on disk. */
+export type AppendFsync = 'always' | 'everysec' | 'no';
+
 /** Settings that CONFIG SET may change while the node runs, as what goes by them wants them. */
 export class Settings {
   /** Bytes; 0 for no limit. */
@@ -24,6 +27,14 @@ export class Settings {
   minReplicasToWrite = 0;
   /** Milliseconds of silence after which a follower does not count for that; 0: no write is refused. */
   minReplicasMaxLagMs = 10_000;
+  /** How often a leader says something to followers that are no nodes, milliseconds. */
+  replPingMs = 10_000;
+  /** Milliseconds of silence after which a link is given up whose other end is no node, or sends or loads a snapshot. */
+  replTimeoutMs = 60_000;
+  /** Whether a follower refuses its clients' writes. */
+  replicaReadOnly = true;
+  /** Whether a follower whose link is down answers reads with what it has. */
+  servesStaleData = true;
   /** Keys that client tracking remembers; 0 for no limit. */
   trackingTableMaxKeys = 1_000_000;
   /** Microseconds from which on a command is put into the slow log; -1 for none. */
@@ -41,6 +52,14 @@ export class Settings {
   stopWritesOnSaveError = true;
   /** Whether snapshots compress strings. */
   compressesSnapshots = true;
+  /** When what is appended to the AOF is put on disk: before the reply, once a second, or when the system does. */
+  appendFsync: AppendFsync = 'everysec';
+  /** Whether the AOF is not synced while a snapshot is written. */
+  skipsFsyncOnRewrite = false;
+  /** Growth of the AOF since its last rewrite, in percent, at which it is rewritten; 0 for never. */
+  rewritePercentage = 100;
+  /** Bytes up to which it is not. */
+  rewriteMinBytes = 64 * MIB;
   aclLogMaxLength = 128;
   /** Whether a new user may use all channels of publish and subscribe. */
   newUsersHaveAllChannels = false;

@@ -1,4 +1,6 @@
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { RingsideError } from '../lib/base/index.ts';
 import type { Config } from '../lib/config/index.ts';
 import type { HttpServer } from '../lib/net/index.ts';
 import { ActiveExpiry, EXPIRY_CYCLE_MS } from './active-expiry.ts';
@@ -55,6 +57,7 @@ export async function startNode(config: Config, deps: NodeDeps): Promise<Running
   try {
     const listening = await parts.resp.listen();
     closers.push(() => parts.services.saves.finish());
+    closers.push(() => parts.services.aof.finish());
     closers.push(() => parts.resp.close(CLOSE_GRACE_MS));
     closers.push(() => settleFollowers(parts));
     parts.services.settings.fixed.set('port', String(listening.port));
@@ -131,15 +134,21 @@ function buildController({
         replayer,
         tls,
         login: loginOf(settings),
-        listeningPort: Number(settings.fixed.get('port')),
+        listeningPort: announcedPort(settings),
+        announcedHost: settings.kept.get('replica-announce-ip') ?? '',
         limits: linkLimits,
         timeoutMs: config.node.replication.timeoutMs,
+        redisTimeoutMs: () => settings.replTimeoutMs,
         clock,
         random,
         log,
       }),
     giveUpHeldReplies: () => resp.giveUpHeldReplies(),
   });
+}
+
+function announcedPort({ kept, fixed }: Settings): number {
+  return Number(kept.get('replica-announce-port') ?? 0) || Number(fixed.get('port'));
 }
 
 /** As whom a follower logs in: as `masterauth` says, else with what this node itself asks for. */
@@ -170,6 +179,7 @@ async function takeRole(
   const leader = leaderOf(node.replicaof);
   versions.startAtTime(wallMs);
   if (await loadFiles(parts, { skipsExpired: leader === null })) controller.restored();
+  await beginAppending(parts);
   if (leader === null) controller.leadAlone();
   else {
     // In a stream without versions, this node hands them out itself.
@@ -177,6 +187,17 @@ async function takeRole(
     controller.replicaOf(leader);
   }
   return () => controller.close();
+}
+
+/** From here on, whatever changes is in the append-only file too. */
+async function beginAppending({ config, services }: NodeParts): Promise<void> {
+  if (!config.node.appendOnly) return;
+  try {
+    await services.aof.start();
+  } catch (error) {
+    const path = join(config.node.dir!, config.node.appendDirname);
+    throw new RingsideError('config_invalid', `${path} cannot be written: ${error}`, { cause: error });
+  }
 }
 
 function leaderOf(replicaof: string | null): { host: string; port: number } | null {
@@ -199,6 +220,7 @@ async function attach(
   const files = new NodeFiles(node.dir, log);
   const { documentJson, sealedEpoch } = await files.read();
   if (await loadFiles(parts, { skipsExpired: false })) controller.restored();
+  await beginAppending(parts);
   controller.restore(documentJson, sealedEpoch);
   const agent = new Agent({
     address: node.controlPlane!,
@@ -245,7 +267,7 @@ function evictForAWhile({
 
 function startTimers({ config, services, databases, executor, resp }: NodeParts): NodeJS.Timeout[] {
   const { pingMs, timeoutMs } = config.node.replication;
-  const { followers, clock, stats, watch, saves } = services;
+  const { followers, clock, stats, watch, saves, aof } = services;
   const overhead = new ProcessOverhead(process.memoryUsage.rss());
   const expiry = new ActiveExpiry();
   let counted: RateSample = { commands: 0, inputBytes: 0, outputBytes: 0 };
@@ -278,6 +300,7 @@ function startTimers({ config, services, databases, executor, resp }: NodeParts)
       stats.usedBytesPeak = Math.max(stats.usedBytesPeak, databases.chargedBytes);
       watch.hotKeys.fade();
       saves.tick();
+      aof.tick();
     }, SECOND_MS),
   ];
 }

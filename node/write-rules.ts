@@ -82,13 +82,18 @@ export class WriteRules {
 
   /** Why this node may not write for the client, or not wait `ackTimeoutMs` for a follower. */
   #refusalByRole(client: Client, ackTimeoutMs: number): string | null {
-    const { shard, followers, settings, saves } = this.#node;
+    const { shard, followers, settings, saves, aof } = this.#node;
     if (client.shardEpoch >= 0) {
       const stale = staleness(client, shard);
       if (stale !== null) return stale;
     }
-    if (!this.#mayWrite) return shard.isLoading ? LOADING : READONLY;
+    if (!this.#mayWrite) {
+      if (shard.isLoading) return LOADING;
+      return shard.mayWriteAside && !settings.replicaReadOnly ? null : READONLY;
+    }
     if (saves.refusesWrites) return SAVE_FAILED;
+    const { refusal } = aof;
+    if (refusal !== null) return refusal;
     this.ackTimeoutMs = ackTimeoutMs;
     if (settings.minReplicasToWrite > 0 && lacksReplicas(followers, settings)) return NOREPLICAS;
     return ackTimeoutMs > 0 && followers.replicatedOffset < 0 ? NOREPLICAS : null;

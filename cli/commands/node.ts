@@ -1,13 +1,11 @@
 import type { Command } from 'commander';
 import { type FlagSetting, loadConfig } from '../configuration.ts';
-import { UsageError } from '../errors.ts';
 import type { CommonOptions } from '../options.ts';
 import { roles } from '../roles.ts';
 
 interface NodeOptions extends CommonOptions {
   readonly port?: string;
   readonly adminPort?: string;
-  readonly appendfsync?: string;
   readonly [flag: string]: unknown;
 }
 
@@ -27,6 +25,14 @@ const SETTINGS = [
   ['--appendonly', 'appendOnly', '<yes|no>', 'append every write to a file in --dir'],
   ['--appenddirname', 'appendDirname', '<folder>', 'folder in --dir for the parts of that file'],
   ['--appendfilename', 'appendFilename', '<file>', 'what the names of its parts begin with'],
+  ['--appendfsync', 'appendFsync', '<always|everysec|no>', 'when what was appended is put on disk'],
+  [
+    '--auto-aof-rewrite-percentage',
+    'autoAofRewritePercentage',
+    '<percent>',
+    'growth at which that file is rewritten',
+  ],
+  ['--auto-aof-rewrite-min-size', 'autoAofRewriteMinSize', '<size>', 'size up to which it is not'],
   ['--aof-load-truncated', 'aofLoadTruncated', '<yes|no>', 'whether an unfinished end of it is cut off'],
   ['--maxmemory', 'maxMemoryBytes', '<size>', 'budget for keys and values, e.g. 1gb'],
   [
@@ -64,9 +70,6 @@ const SETTINGS = [
   ['--advertise', 'advertise', '<host:port>', 'address under which others reach the RESP port'],
 ] as const;
 
-/** Redis's settings that a later release brings; the value that means "off" is accepted. */
-const LATER = [['appendfsync', '<policy>', null, 'comes with --appendonly']] as const;
-
 const DEFAULT_PORT = 7501;
 
 /** Adds `ringside node` to the program. */
@@ -77,13 +80,10 @@ export function registerNode(program: Command): void {
     .option('--standalone', 'a plain RESP server: no control plane, no shard, no lease');
   for (const [flag, , placeholder, description] of SETTINGS)
     command.option(`${flag} ${placeholder}`, description);
-  for (const [name, placeholder, , description] of LATER)
-    command.option(`--${name} ${placeholder}`, description);
   command.action(run);
 }
 
 async function run(options: NodeOptions): Promise<void> {
-  refuseLater(options);
   const config = loadConfig(options, { role: 'node', flags: settingsOf(options) });
   await roles.node(config, options);
 }
@@ -111,6 +111,8 @@ const NUMBERS = new Set([
   'adminPort',
   'weight',
   'maxMemoryBytes',
+  'autoAofRewritePercentage',
+  'autoAofRewriteMinSize',
   'replication.minReplicasToWrite',
   'replication.minReplicasMaxLagSeconds',
 ]);
@@ -121,14 +123,4 @@ const SWITCHES = new Set(['appendOnly', 'aofLoadTruncated']);
 function plainValue(setting: string, text: string): string | number | boolean {
   if (SWITCHES.has(setting) && /^(?:yes|no)$/i.test(text)) return text.toLowerCase() === 'yes';
   return NUMBERS.has(setting) && /^\d+$/.test(text) ? Number(text) : text;
-}
-
-function refuseLater(options: NodeOptions): void {
-  for (const [name, , off] of LATER) {
-    const value = options[name];
-    if (value !== undefined && value !== off) {
-      const accepted = off === null ? 'leave it out' : `so far only \`--${name} ${off || '""'}\` is accepted`;
-      throw new UsageError(`--${name} ${value} comes in a later release, with data on disk: ${accepted}`);
-    }
-  }
 }

@@ -300,6 +300,25 @@ export const nodeSchema = group(
       expects: 'the name of a file, without a folder',
       description: "Redis's `appendfilename`: what the names of those parts begin with.",
     }),
+    appendFsync: oneOf(['everysec', 'always', 'no'], {
+      default: 'everysec',
+      description:
+        "Redis's `appendfsync`: when what has been appended is put on disk for good: before the reply of the write (replies of many clients share one sync), once a second, or when the system does it.",
+    }),
+    autoAofRewritePercentage: whole({
+      minimum: 0,
+      maximum: 1_000_000,
+      default: 100,
+      unit: '%',
+      description:
+        "Redis's `auto-aof-rewrite-percentage`: the append-only file is rewritten when it has grown so much since the last time; 0: never.",
+    }),
+    autoAofRewriteMinSize: size({
+      minimum: '0',
+      maximum: '1024gb',
+      default: '64mb',
+      description: "Redis's `auto-aof-rewrite-min-size`: a smaller file is not rewritten for its growth.",
+    }),
     aofLoadTruncated: flag({
       default: true,
       description:

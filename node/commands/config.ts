@@ -7,8 +7,8 @@ import { settingsByName } from '../settings/table.ts';
 import { type CommandContext, type CommandHandlers, SYNTAX_ERROR } from './command.ts';
 
 function targetOf({ node, databases }: CommandContext): SettingTarget {
-  const { settings, access, observers } = node;
-  return { settings, data: databases.data, users: access.users, observers };
+  const { settings, access, observers, aof } = node;
+  return { settings, data: databases.data, users: access.users, observers, aof };
 }
 
 function get(context: CommandContext, args: Args, reply: RespWriter) {
@@ -32,16 +32,6 @@ function addMatching(pattern: string, found: Map<string, Setting>) {
   for (const [name, setting] of settingsByName) {
     if (!setting.isHidden && matchesGlob(pattern, name)) found.set(name, setting);
   }
-}
-
-/** Settings by which Redis would keep data safer than this release does, and what becomes of them here. */
-const unkept: Readonly<Record<string, string>> = {
-  appendonly: 'this release writes nothing to disk',
-  save: 'this release writes nothing to disk',
-};
-
-function isOn(value: string): boolean {
-  return value !== '' && value !== 'no' && value !== '0';
 }
 
 function failed(name: string, why: string): string {
@@ -75,12 +65,6 @@ function set(context: CommandContext, args: Args, reply: RespWriter) {
     changes.push(change);
   }
   for (const change of changes) change();
-  for (const setting of named) {
-    const instead = unkept[setting.name];
-    if (instead !== undefined && isOn(setting.read(target))) {
-      context.node.log.warn({ setting: setting.name }, `CONFIG SET: ${instead}`);
-    }
-  }
   reply.ok();
 }
 

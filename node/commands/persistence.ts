@@ -4,6 +4,11 @@ import { type CommandContext, type CommandHandlers, SYNTAX_ERROR } from './comma
 
 const NO_FOLDER = 'ERR this node has no folder for files: start it with --dir';
 const UNDER_WAY = 'ERR Background save already in progress';
+const BESIDE_REWRITE =
+  "ERR Another child process is active (AOF?): can't BGSAVE right now. Use BGSAVE SCHEDULE in order to schedule a BGSAVE whenever possible.";
+const REWRITE_UNDER_WAY = 'ERR Background append only file rewriting already in progress';
+const CANNOT_REWRITE =
+  "ERR Can't execute an AOF background rewriting. Please check the server logs for more information.";
 const SHUTDOWN_FAILED = 'ERR Errors trying to SHUTDOWN. Check logs.';
 /** Longer than any node takes to end. */
 const SHUTDOWN_PAUSE_MS = 600_000;
@@ -29,13 +34,31 @@ function saveInBackground(context: CommandContext, args: Args, reply: RespWriter
     return reply.error(SYNTAX_ERROR);
   const problem = refusal(context);
   if (problem !== null) return reply.error(problem);
-  const { saves } = context.node;
-  if (context.client.isExecuting) {
+  const { saves, aof } = context.node;
+  const isExecuting = context.client.isExecuting;
+  if (aof.isRewriting && args.count === 1 && !isExecuting) return reply.error(BESIDE_REWRITE);
+  if (aof.isRewriting || isExecuting) {
     saves.isScheduled = true;
     return reply.simple('Background saving scheduled');
   }
   saves.begin(saves.path!);
   reply.simple('Background saving started');
+}
+
+/** BGREWRITEAOF: also where nothing is appended, as in Redis; then what is left is a base alone. */
+function rewriteAppendOnlyFile({ node, client }: CommandContext, _args: Args, reply: RespWriter) {
+  const { saves, aof } = node;
+  if (!saves.hasData) return reply.error(LOADING);
+  if (saves.path === null) return reply.error(NO_FOLDER);
+  if (aof.isRewriting) return reply.error(REWRITE_UNDER_WAY);
+  if (saves.current !== null || client.isExecuting) {
+    aof.isScheduled = true;
+    aof.failures = 0;
+    return reply.simple('Background append only file rewriting scheduled');
+  }
+  if (!aof.canRewrite) return reply.error(CANNOT_REWRITE);
+  aof.rewrite();
+  reply.simple('Background append only file rewriting started');
 }
 
 function lastSave({ node }: CommandContext, _args: Args, reply: RespWriter) {
@@ -72,6 +95,7 @@ function shutdown({ node }: CommandContext, args: Args, reply: RespWriter) {
 export const persistenceCommands: CommandHandlers = {
   SAVE: save,
   BGSAVE: saveInBackground,
+  BGREWRITEAOF: rewriteAppendOnlyFile,
   LASTSAVE: lastSave,
   SHUTDOWN: shutdown,
 };

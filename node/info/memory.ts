@@ -70,7 +70,7 @@ export function memory({ node, databases }: InfoSource): Fields {
     ['mem_clients_slaves', followerBytes],
     ['mem_clients_normal', clientBytes],
     ['mem_cluster_links', 0],
-    ['mem_aof_buffer', 0],
+    ['mem_aof_buffer', node.aof.pendingBytes],
     ['mem_allocator', 'ringside'],
     ['active_defrag_running', 0],
     ['lazyfree_pending_objects', 0],

@@ -128,6 +128,7 @@ function answer(client: Client, node: NodeServices, problem: string | null, debt
   const debt = {
     needsLease: debts.some(({ needsLease }) => needsLease),
     followerTimeoutMs: Math.max(0, ...debts.map(({ followerTimeoutMs }) => followerTimeoutMs)),
+    awaitsDisk: debts.some(({ awaitsDisk }) => awaitsDisk),
     offset: client.writeOffset,
   };
   node.clients.get(client.id)?.answer(wait.muted ? bytes.subarray(0, 0) : bytes, debt);

@@ -1,3 +1,4 @@
+export { Aof, type AofState } from './aof.ts';
 export { type ChangeGuard, ChangeGuards } from './guards.ts';
 export { type LoadOptions, SnapshotLoader } from './load.ts';
 export type { LoadProgress } from './rdb-file.ts';

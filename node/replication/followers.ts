@@ -1,13 +1,12 @@
 import type { Clock } from '../../lib/base/index.ts';
+import type { DataSet } from '../data-set.ts';
+import type { Settings } from '../settings.ts';
 import type { FollowerLink } from './follower-link.ts';
 import type { ReplicationLog } from './replication-log.ts';
 import type { StreamEncoder } from './stream-encoder.ts';
 
 /** Lease requests whose send time is remembered: far more than fit one lease. */
 const REMEMBERED_REQUESTS = 64;
-/** How often the stream says something to followers that are no nodes; Redis's default of `repl-ping-replica-period`. */
-const PING_MS = 10_000;
-
 /** A follower granted the lease of `epoch` that was asked for at `sentAtMs`. */
 export type GrantListener = (id: string, epoch: number, sentAtMs: number) => void;
 
@@ -16,19 +15,26 @@ export type GrantListener = (id: string, epoch: number, sentAtMs: number) => voi
  * has come.
  */
 export class Followers {
+  readonly #data: DataSet;
+  readonly #settings: Settings;
   readonly #log: ReplicationLog;
   readonly #stream: StreamEncoder;
   readonly #clock: Clock;
   readonly #links = new Set<FollowerLink>();
   /** Called when a follower acknowledged, came or went. */
   onProgress: () => void = () => {};
+  /** Called when the stream may have grown. */
+  onStream: () => void = () => {};
   onGrant: GrantListener = () => {};
   /** Shard epoch to ask the lease for. */
   epoch = 0;
   /** Followers that count for `ack: replica`; null: all. */
   listed: ReadonlySet<string> | null = null;
   /** The stream is another node's, which is passed on: nothing of this node's own may be in it. */
-  relays = false;
+  get relays(): boolean {
+    return this.#data.isPassedOn;
+  }
+
   /** This node says nothing of itself in the stream any more, so that followers reach its end: it is about to end. */
   isQuiet = false;
   #pumpScheduled = false;
@@ -36,10 +42,12 @@ export class Followers {
   #pingedAtMs = 0;
   readonly #requests = new Map<number, { epoch: number; sentAtMs: number }>();
 
-  constructor({ log, stream }: { log: ReplicationLog; stream: StreamEncoder }, clock: Clock) {
-    this.#log = log;
-    this.#stream = stream;
+  constructor(data: DataSet, clock: Clock, settings: Settings) {
+    this.#data = data;
+    this.#log = data.log;
+    this.#stream = data.stream;
     this.#clock = clock;
+    this.#settings = settings;
   }
 
   get links(): ReadonlySet<FollowerLink> {
@@ -66,6 +74,7 @@ export class Followers {
 
   /** There is something to send: does so at the end of this turn. */
   wake(): void {
+    this.onStream();
     if (this.#pumpScheduled || this.#links.size === 0) return;
     this.#pumpScheduled = true;
     setImmediate(() => {
@@ -93,7 +102,7 @@ export class Followers {
       if (!link.closesBehind(nowMs) && link.follower.isNode) hasNodes = true;
     if (this.relays) return;
     if (hasNodes) this.#stream.note('RS.LEASE', String(this.epoch), String(this.#nextRequest(nowMs)));
-    else if (this.#links.size > 0 && nowMs - this.#pingedAtMs >= PING_MS) {
+    else if (this.#links.size > 0 && nowMs - this.#pingedAtMs >= this.#settings.replPingMs) {
       this.#pingedAtMs = nowMs;
       this.#stream.signal('PING');
     }
@@ -134,11 +143,13 @@ export class Followers {
     return count;
   }
 
-  /** Followers that have the whole data set and were heard of within `maxLagMs`; they speak at least every `pingMs`. */
+  /** Followers that have the whole data set and were heard of within `maxLagMs`, in whole seconds as in Redis: they speak every second. */
   countGood(maxLagMs: number): number {
-    const sinceMs = this.#clock.monotonicMs() - maxLagMs;
+    const nowMs = this.#clock.monotonicMs();
     let count = 0;
-    for (const link of this.#links) if (link.isStreaming && link.heardAtMs >= sinceMs) count++;
+    for (const link of this.#links) {
+      if (link.isStreaming && 1000 * link.lagSeconds(nowMs) <= maxLagMs) count++;
+    }
     return count;
   }
 

@@ -6,6 +6,7 @@ const UNIT_START = '*1\r\n$5\r\nMULTI\r\n';
 const UNIT_END = '*1\r\n$4\r\nEXEC\r\n';
 
 const MAX_SEGMENT_BYTES = 1 << 20;
+const MIN_BACKLOG_BYTES = 16 * 1024;
 /** The backlog is dropped segment by segment, so it must hold a few. */
 const SEGMENTS_PER_BACKLOG = 8;
 
@@ -27,8 +28,8 @@ export interface Segment {
  * behind it, and whoever owns the reader bounds that.
  */
 export class ReplicationLog {
-  readonly #backlogBytes: number;
-  readonly #segmentBytes: number;
+  #backlogBytes = 0;
+  #segmentBytes = 0;
   readonly #writer = new FrameWriter(Buffer.alloc(0));
   /** How many units have begun and not ended, one in the other. */
   #openUnits = 0;
@@ -40,6 +41,10 @@ export class ReplicationLog {
   #last: Segment;
   /** Whether anybody needs the stream: false until the first follower comes, so that a lone node does not pay for it. */
   active = false;
+  /** Called when the stream goes on under another identity. */
+  onRename: () => void = () => {};
+  /** How often another stream has taken the place of this one. */
+  restarts = 0;
   /** The identity of this stream. */
   replId: string;
   /** The stream this one went on from, which agrees with it up to `formerEnd`; empty for none. */
@@ -51,10 +56,20 @@ export class ReplicationLog {
   readonly position = new StreamPosition();
 
   constructor({ backlogBytes, replId }: { backlogBytes: number; replId: string }) {
-    this.#backlogBytes = backlogBytes;
-    this.#segmentBytes = Math.min(MAX_SEGMENT_BYTES, Math.ceil(backlogBytes / SEGMENTS_PER_BACKLOG));
     this.replId = replId;
     this.#first = this.#last = this.#unitSegment = emptySegment(0);
+    this.backlogBytes = backlogBytes;
+  }
+
+  /** How much is kept at least; less than 16 kB is 16 kB, as in Redis. */
+  get backlogBytes(): number {
+    return this.#backlogBytes;
+  }
+
+  set backlogBytes(bytes: number) {
+    this.#backlogBytes = Math.max(MIN_BACKLOG_BYTES, bytes);
+    this.#segmentBytes = Math.min(MAX_SEGMENT_BYTES, Math.ceil(this.#backlogBytes / SEGMENTS_PER_BACKLOG));
+    this.#forgetOldest();
   }
 
   /** Offset behind the last byte. */
@@ -65,6 +80,11 @@ export class ReplicationLog {
   /** Offset of the oldest byte kept. */
   get start(): number {
     return this.#first.offset;
+  }
+
+  /** Whether what is written belongs together with what comes: nobody may read the end of the stream. */
+  get isInUnit(): boolean {
+    return this.#openUnits > 0;
   }
 
   /** The newest segment. */
@@ -78,6 +98,7 @@ export class ReplicationLog {
     this.formerReplId = '';
     this.formerEnd = 0;
     this.#first = this.#last = emptySegment(offset);
+    this.restarts++;
     this.position.announce();
     this.active = true;
   }
@@ -87,6 +108,7 @@ export class ReplicationLog {
     this.formerReplId = this.replId;
     this.formerEnd = this.end;
     this.replId = replId;
+    this.onRename();
   }
 
   /** Whether somebody who has `offset` bytes of stream `replId` can go on with what is kept here. */
@@ -159,10 +181,16 @@ export class ReplicationLog {
     };
     this.#last.next = segment;
     this.#last = segment;
-    while (this.#first !== segment && segment.offset - this.#first.next!.offset >= this.#backlogBytes) {
-      this.#first = this.#first.next!;
-    }
+    this.#forgetOldest();
     if (this.#first.length === 0 && this.#first.next) this.#first = this.#first.next;
+  }
+
+  /** Keeps whole segments, and no more of them than the backlog takes. */
+  #forgetOldest(): void {
+    const { end } = this;
+    while (this.#first.next !== null && end - this.#first.next.offset >= this.#backlogBytes) {
+      this.#first = this.#first.next;
+    }
   }
 }
 

@@ -7,6 +7,8 @@ export interface Debt {
   readonly needsLease: boolean;
   /** Milliseconds to wait for a follower that has the stream up to `offset`; 0 for not at all. */
   readonly followerTimeoutMs: number;
+  /** To wait until the stream up to `offset` is on disk. */
+  readonly awaitsDisk: boolean;
   readonly offset: number;
 }
 

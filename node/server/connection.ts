@@ -8,7 +8,7 @@ import type { ConnectedClient, Debt } from './client-registry.ts';
 import type { ConnectionHost } from './connection-host.ts';
 import type { Departing } from './departures.ts';
 import { OutputGuard, outputLimitOf } from './output-limit.ts';
-import { type HeldReply, type Output, OutputQueue, withUnknownOutcome } from './output-queue.ts';
+import { type HeldReply, type Output, OutputQueue, withErrors } from './output-queue.ts';
 import { ReplyWriter } from './reply-writer.ts';
 
 /** Replies are handed to the socket at the latest when there are so many bytes of them. */
@@ -57,7 +57,7 @@ export class Connection implements ConnectedClient, Departing, LinkTransport {
   #holdDeadlineMs = 0;
   #onLinkClose: (() => void) | null = null;
   #held: HeldReply[] = [];
-  #holdMs = 0;
+  #holdMs = Infinity;
   #acknowledges = false;
   /** Replies in the writer's memory that leave at the end of the turn of the event loop. */
   #departing: Buffer | null = null;
@@ -220,7 +220,7 @@ export class Connection implements ConnectedClient, Departing, LinkTransport {
     }
     const start = reply.length;
     executor.execute(client, this.#parser, reply);
-    if (executor.followerTimeoutMs > 0) this.#hold(start, reply.length, executor.followerTimeoutMs);
+    if (executor.followerTimeoutMs > 0 || executor.awaitsDisk) this.#hold(start, reply.length);
     else if (executor.needsLease) this.#acknowledges = true;
     if (client.authenticated !== this.#parser.authenticated)
       this.#parser.authenticated = client.authenticated;
@@ -241,9 +241,13 @@ export class Connection implements ConnectedClient, Departing, LinkTransport {
     if (client.replyMode === 'skip-next') client.replyMode = 'on';
   }
 
-  #hold(start: number, end: number, timeoutMs: number): void {
-    this.#held.push({ start, end, offset: this.#host.log.end });
-    this.#holdMs = this.#held.length === 1 ? timeoutMs : Math.min(this.#holdMs, timeoutMs);
+  /** The reply of the last command waits for what it owes. */
+  #hold(start: number, end: number): void {
+    const { executor, log } = this.#host;
+    const { followerTimeoutMs, awaitsDisk } = executor;
+    const awaitsFollower = followerTimeoutMs > 0;
+    this.#held.push({ start, end, offset: log.end, awaitsFollower, awaitsDisk });
+    if (awaitsFollower) this.#holdMs = Math.min(this.#holdMs, followerTimeoutMs);
   }
 
   /** Sends the replies of the turn, or lets them wait in order. */
@@ -256,6 +260,7 @@ export class Connection implements ConnectedClient, Departing, LinkTransport {
       const deadlineMs = executor.nowMs + this.#holdMs;
       this.#enqueue({ bytes: Buffer.from(bytes), acknowledges, held: this.#held, deadlineMs });
       this.#held = [];
+      this.#holdMs = Infinity;
     } else if (bytes.length > 0) {
       if (this.#isAhead) {
         this.#enqueue({ bytes: Buffer.from(bytes), acknowledges, held: NONE, deadlineMs: 0 });
@@ -388,7 +393,7 @@ export class Connection implements ConnectedClient, Departing, LinkTransport {
   }
 
   #setHoldTimer(deadlineMs: number): void {
-    if (this.#holdDeadlineMs === deadlineMs) return;
+    if (this.#holdDeadlineMs === deadlineMs || deadlineMs === Infinity) return;
     this.#holdDeadlineMs = deadlineMs;
     clearTimeout(this.#holdTimer);
     const inMs = Math.max(1, Math.ceil(deadlineMs - this.#host.node.clock.monotonicMs()));
@@ -398,15 +403,23 @@ export class Connection implements ConnectedClient, Departing, LinkTransport {
     }, inMs);
   }
 
-  /** What may go out of replies that wait for a follower: nothing yet (null), or with the writes that waited too long as unknown. */
+  /** What may go out of replies that wait: nothing yet (null), or with errors for what waited too long for a follower, or cannot be put on disk. */
   #judge(output: Output): Output | null {
     const { node } = this.#host;
     const replicated = node.followers.replicatedOffset;
-    if (output.held.at(-1)!.offset <= replicated)
-      return { ...output, held: NONE, acknowledges: node.shard.clustered };
-    if (node.clock.monotonicMs() < output.deadlineMs) return null;
-    node.stats.unknownWrites += output.held.filter(({ offset }) => offset > replicated).length;
-    return withUnknownOutcome(output, replicated, UNKNOWN_OUTCOME);
+    const { settledOffset, refusal } = node.aof;
+    const isUnsettled = (held: HeldReply) => held.awaitsDisk && held.offset > settledOffset;
+    const isOpen = (held: HeldReply) =>
+      isUnsettled(held) || (held.awaitsFollower && held.offset > replicated);
+    if (!output.held.some(isOpen)) return { ...output, held: NONE, acknowledges: node.shard.clustered };
+    const cannotSettle = refusal !== null && output.held.some(isUnsettled);
+    if (!cannotSettle && node.clock.monotonicMs() < output.deadlineMs) return null;
+    const notOnDisk = Buffer.from(`-${refusal}\r\n`);
+    node.stats.unknownWrites += output.held.filter(isOpen).length;
+    return withErrors(output, (held) => {
+      if (refusal !== null && isUnsettled(held)) return notOnDisk;
+      return isOpen(held) ? UNKNOWN_OUTCOME : null;
+    });
   }
 
   /**
@@ -420,7 +433,7 @@ export class Connection implements ConnectedClient, Departing, LinkTransport {
     this.#queue.replaceAll((output) => {
       if (output.held.length === 0) return output;
       this.#host.node.stats.unknownWrites += output.held.length;
-      return withUnknownOutcome(output, -1, LOST_LEADERSHIP);
+      return withErrors(output, () => LOST_LEADERSHIP);
     });
     this.#advance();
   }
@@ -433,9 +446,11 @@ export class Connection implements ConnectedClient, Departing, LinkTransport {
   answer(bytes: Buffer, debt: Debt | null): void {
     const { node } = this.#host;
     if (bytes.length === 0) this.#advance();
-    else if (debt && debt.followerTimeoutMs > 0) {
-      const held = [{ start: 0, end: bytes.length, offset: debt.offset }];
-      const deadlineMs = node.clock.monotonicMs() + debt.followerTimeoutMs;
+    else if (debt && (debt.followerTimeoutMs > 0 || debt.awaitsDisk)) {
+      const { followerTimeoutMs, awaitsDisk, offset } = debt;
+      const awaitsFollower = followerTimeoutMs > 0;
+      const held = [{ start: 0, end: bytes.length, offset, awaitsFollower, awaitsDisk }];
+      const deadlineMs = awaitsFollower ? node.clock.monotonicMs() + followerTimeoutMs : Infinity;
       this.#enqueue({ bytes, acknowledges: false, held, deadlineMs });
     } else {
       this.#enqueue({ bytes, acknowledges: debt?.needsLease ?? false, held: NONE, deadlineMs: 0 });

@@ -1,8 +1,10 @@
-/** A write whose reply waits for a follower: where the reply is, and the offset that must be replicated first. */
+/** A write whose reply waits for a follower, or for the disk: where the reply is, and up to which offset they must have the stream first. */
 export interface HeldReply {
   readonly start: number;
   readonly end: number;
   readonly offset: number;
+  readonly awaitsFollower: boolean;
+  readonly awaitsDisk: boolean;
 }
 
 /** Replies of one turn, in the order of their commands. */
@@ -10,9 +12,9 @@ export interface Output {
   readonly bytes: Buffer;
   /** Some of them acknowledge writes, so they may only go out under the lease. */
   readonly acknowledges: boolean;
-  /** Those that wait for a follower; empty for none. */
+  /** Those that wait; empty for none. */
   readonly held: readonly HeldReply[];
-  /** Monotonic milliseconds at which waiting for the follower ends. */
+  /** Monotonic milliseconds at which waiting for a follower ends; Infinity when none waits for one. */
   readonly deadlineMs: number;
 }
 
@@ -45,7 +47,7 @@ export class OutputQueue {
     this.#head = 0;
   }
 
-  /** Takes out the oldest and those behind it that wait for no follower either, as one, until it has `enoughBytes`. */
+  /** Takes out the oldest and those behind it that wait for nothing either, as one, until it has `enoughBytes`. */
   shiftFree(enoughBytes: number): { readonly bytes: Buffer; readonly acknowledges: boolean } {
     const parts: Buffer[] = [];
     let bytes = 0;
@@ -68,22 +70,22 @@ export class OutputQueue {
   }
 }
 
-/** The replies with `error` in the place of those held beyond `replicatedOffset`. */
-export function withUnknownOutcome(
+/** The replies with errors in the place of those held for which `errorOf` gives one. */
+export function withErrors(
   { bytes, held, acknowledges }: Output,
-  replicatedOffset: number,
-  error: Buffer,
+  errorOf: (held: HeldReply) => Buffer | null,
 ): Output {
   const parts: Buffer[] = [];
   let at = 0;
   let acknowledged = acknowledges;
-  for (const { start, end, offset } of held) {
-    if (offset <= replicatedOffset) {
+  for (const reply of held) {
+    const error = errorOf(reply);
+    if (error === null) {
       acknowledged = true;
       continue;
     }
-    parts.push(bytes.subarray(at, start), error);
-    at = end;
+    parts.push(bytes.subarray(at, reply.start), error);
+    at = reply.end;
   }
   parts.push(bytes.subarray(at));
   return { bytes: Buffer.concat(parts), held: [], acknowledges: acknowledged, deadlineMs: 0 };

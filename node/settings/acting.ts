@@ -54,6 +54,27 @@ const eventClasses: Kind<number> = {
   format: formatEventClasses,
 };
 
+const appendOnly: Setting = {
+  ...setting('appendonly', yesNo, {
+    get: ({ aof }) => aof.state !== 'off',
+    set: () => {},
+  }),
+  prepare(text, { aof }) {
+    const isOn = yesNo.parse(text);
+    if (isOn instanceof Invalid) return isOn;
+    if (!isOn) return () => aof.turnOff();
+    return aof.canTurnOn ? () => aof.turnOn() : new Invalid('Unable to turn on AOF. Check server logs.');
+  },
+};
+
+/** How much of the stream is kept for followers that come back. */
+const backlogBytes: Place<bigint> = {
+  get: ({ data }) => BigInt(data.log.backlogBytes),
+  set({ data }, bytes) {
+    data.log.backlogBytes = Number(bytes);
+  },
+};
+
 /** Settings that something in the node goes by. */
 export const actingSettings: readonly Setting[] = [
   setting('maxmemory', memory({ max: ULONG_MAX }), numberField('maxMemoryBytes')),
@@ -68,6 +89,15 @@ export const actingSettings: readonly Setting[] = [
   }),
   setting('min-replicas-max-lag', integer(), numberField('minReplicasMaxLagMs', 1000), {
     alias: 'min-slaves-max-lag',
+  }),
+  setting('repl-backlog-size', memory({ min: 1n }), backlogBytes),
+  setting('repl-ping-replica-period', integer({ min: 1n }), numberField('replPingMs', 1000), {
+    alias: 'repl-ping-slave-period',
+  }),
+  setting('repl-timeout', integer({ min: 1n }), numberField('replTimeoutMs', 1000)),
+  setting('replica-read-only', yesNo, field('replicaReadOnly'), { alias: 'slave-read-only' }),
+  setting('replica-serve-stale-data', yesNo, field('servesStaleData'), {
+    alias: 'slave-serve-stale-data',
   }),
   setting('tracking-table-max-keys', count, numberField('trackingTableMaxKeys')),
 
@@ -107,6 +137,11 @@ export const actingSettings: readonly Setting[] = [
   setting('save', savePoints, field('savePoints')),
   setting('stop-writes-on-bgsave-error', yesNo, field('stopWritesOnSaveError')),
   setting('rdbcompression', yesNo, field('compressesSnapshots')),
+  appendOnly,
+  setting('appendfsync', oneOf('everysec', 'always', 'no'), field('appendFsync')),
+  setting('no-appendfsync-on-rewrite', yesNo, field('skipsFsyncOnRewrite')),
+  setting('auto-aof-rewrite-percentage', integer(), numberField('rewritePercentage')),
+  setting('auto-aof-rewrite-min-size', memory(), numberField('rewriteMinBytes')),
   setting('acllog-max-len', count, numberField('aclLogMaxLength')),
   setting('acl-pubsub-default', allChannels, field('newUsersHaveAllChannels')),
 ];

@@ -1,6 +1,7 @@
 import type { Users } from '../../lib/acl/index.ts';
 import type { DataSet, ValueLimits } from '../data-set.ts';
 import type { Observers } from '../observers.ts';
+import type { Aof } from '../persistence/index.ts';
 import type { Settings } from '../settings.ts';
 import { Invalid, type Kind } from './kind.ts';
 
@@ -10,6 +11,7 @@ export interface SettingTarget {
   readonly data: DataSet;
   readonly users: Users;
   readonly observers: Observers;
+  readonly aof: Aof;
 }
 
 /** One setting by Redis's name. */

@@ -7,7 +7,7 @@ import { AckRules } from '../../node/ack-rules.ts';
 import { Lease } from '../../node/cluster/lease.ts';
 import { decidePosition } from '../../node/cluster/role.ts';
 import { addLongDoubles } from '../../node/commands/long-double.ts';
-import { type Output, OutputQueue, withUnknownOutcome } from '../../node/server/output-queue.ts';
+import { type Output, OutputQueue, withErrors } from '../../node/server/output-queue.ts';
 
 /* Decisions without I/O: lease, role, acknowledgement; and small algorithms. */
 
@@ -150,16 +150,16 @@ t.test('output: writes that waited too long become unknown, each by itself, in p
     bytes,
     acknowledges: false,
     held: [
-      { start: 7, end: 12, offset: 100 },
-      { start: 12, end: 16, offset: 200 },
+      { start: 7, end: 12, offset: 100, awaitsFollower: true, awaitsDisk: false },
+      { start: 12, end: 16, offset: 200, awaitsFollower: true, awaitsDisk: false },
     ],
     deadlineMs: 1,
   };
   const error = Buffer.from('-UNKNOWN\r\n');
-  const some = withUnknownOutcome(output, 150, error);
+  const some = withErrors(output, ({ offset }) => (offset > 150 ? error : null));
   t.equal(String(some.bytes), '+PONG\r\n+OK\r\n-UNKNOWN\r\n$1\r\na\r\n');
   t.ok(some.acknowledges, 'one of them is an acknowledgement');
-  const none = withUnknownOutcome(output, -1, error);
+  const none = withErrors(output, () => error);
   t.equal(String(none.bytes), '+PONG\r\n-UNKNOWN\r\n-UNKNOWN\r\n$1\r\na\r\n');
   t.notOk(none.acknowledges);
   const queue = new OutputQueue();
@@ -169,7 +169,7 @@ t.test('output: writes that waited too long become unknown, each by itself, in p
     queue.shift();
   }
   t.equal(queue.bytes, 50 * bytes.length);
-  queue.replaceAll((item) => withUnknownOutcome(item, -1, error));
+  queue.replaceAll((item) => withErrors(item, () => error));
   t.equal(queue.bytes, 50 * none.bytes.length);
   for (let i = 0; i < 50; i++) queue.shift();
   t.ok(queue.isEmpty);

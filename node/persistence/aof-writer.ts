@@ -1,0 +1,445 @@
+import type { Clock, Logger } from '../../lib/base/index.ts';
+import type { ReplicationLog, Segment } from '../replication/replication-log.ts';
+import type { Settings } from '../settings.ts';
+import { annotationOf } from './aof-annotation.ts';
+import { type AppendFile, reasonOf } from './append-file.ts';
+
+/** What one write holds at most. */
+const BATCH_BYTES = 4 << 20;
+/** After an error, this long until it is tried again. */
+const RETRY_MS = 1000;
+/** A sync that takes longer holds up those who write. */
+const SLOW_SYNC_MS = 2000;
+/** Who writes waits for the disk while more than this waits for it; beyond `MAX_PENDING_BYTES` nobody may write. */
+const LAGGING_BYTES = 64 << 20;
+const MAX_PENDING_BYTES = 256 << 20;
+/** What is written and not synced is remembered up to here, so that it can be written again when a sync fails. */
+const MAX_UNSYNCED_BYTES = 64 << 20;
+
+const ABANDONED = 'the stream of the AOF has ended';
+
+/** A place in the stream. */
+interface Cursor {
+  readonly segment: Segment;
+  /** Bytes of the segment before it. */
+  readonly at: number;
+  readonly offset: number;
+}
+
+/** From `offset` of the stream on, what comes goes to another file. */
+interface Cut {
+  readonly offset: number;
+  readonly open: () => Promise<AppendFile>;
+  readonly done: () => void;
+  readonly failed: (error: unknown) => void;
+}
+
+/** A line that goes into the file before the bytes from `offset` on. */
+interface Note {
+  readonly offset: number;
+  readonly bytes: Buffer;
+  isWritten: boolean;
+}
+
+/** What a writer works on. */
+export interface AofWriterParts {
+  readonly log: ReplicationLog;
+  readonly settings: Settings;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  /** Whether the disk has enough to do with a snapshot. */
+  readonly isBusy: () => boolean;
+  /** More of the stream is on disk, or something went wrong, or is well again: who waits may look. */
+  readonly onProgress: () => void;
+}
+
+/**
+ * Appends the stream to a file, as `appendfsync` says, outside the event loop: one write for all that has come in the turns since the last
+ * one, and one sync for all of that. Reads the log as a follower's link does, and holds on to what is not written.
+ *
+ * An error is tried again every second; until that succeeds nobody may write. Nothing of the stream is left out: what was torn by an error
+ * is cut off and written again.
+ */
+export class AofWriter {
+  readonly #parts: AofWriterParts;
+  #file: AppendFile | null = null;
+  /** Up to where the stream has been written, and been put on disk; null where that is not remembered. */
+  #written: Cursor;
+  #unsynced: Cursor | null;
+  #syncedSize = 0;
+  #syncedOffset = 0;
+  /** What is under way, in order to wait for it. */
+  #running: Promise<void> | null = null;
+  #syncing: Promise<void> | null = null;
+  #syncStartedMs = 0;
+  #slowTimer: NodeJS.Timeout | undefined;
+  #retry: NodeJS.Timeout | undefined;
+  #cut: Cut | null = null;
+  /** What is not on disk of them; by offset. */
+  #notes: Note[] = [];
+  #restarts: number;
+  /** Counts files given up: what was begun for one of them is of no use any more. */
+  #abandoned = 0;
+  /** The end: what comes behind this offset is of no interest any more. */
+  #endsAt = Number.POSITIVE_INFINITY;
+  #isTold = false;
+  /** The last sync failed: what it was for has to be written again. */
+  #mustRewind = false;
+  /** Nothing is well before a sync succeeds. */
+  #owesSync = false;
+  /** Why the last write or sync failed; null when it did not. */
+  problem: string | null = null;
+  /** Part of the stream is not in the file and will never be: only a new base makes it whole. */
+  isBroken = false;
+  /** Writes that did not wait any longer for a sync. */
+  delayedSyncs = 0;
+
+  constructor(parts: AofWriterParts) {
+    this.#parts = parts;
+    this.#restarts = parts.log.restarts;
+    this.#written = this.#end;
+    this.#unsynced = this.#written;
+  }
+
+  get #end(): Cursor {
+    const { log } = this.#parts;
+    return { segment: log.last, at: log.last.length, offset: log.end };
+  }
+
+  /** Bytes of the file. */
+  get fileBytes(): number {
+    return this.#file?.size ?? 0;
+  }
+
+  /** Whether there is a file to write to. */
+  get isOpen(): boolean {
+    return this.#file !== null;
+  }
+
+  /** Whether the stream that the file is of has ended, and another one begun. */
+  get isOutdated(): boolean {
+    return this.#restarts !== this.#parts.log.restarts;
+  }
+
+  /** Bytes that have not been written. */
+  get pendingBytes(): number {
+    return this.#file === null || this.isOutdated ? 0 : this.#parts.log.end - this.#written.offset;
+  }
+
+  get isSyncing(): boolean {
+    return this.#syncing !== null;
+  }
+
+  get #isAlways(): boolean {
+    return this.#parts.settings.appendFsync === 'always';
+  }
+
+  /** Whether replies of writes wait until what they did is on disk, or at least on its way. */
+  get holdsReplies(): boolean {
+    return this.#file !== null && (this.#isAlways || this.#isLagging);
+  }
+
+  /** Offset of the stream up to which replies may go. */
+  get settledOffset(): number {
+    if (this.#file === null) return Number.POSITIVE_INFINITY;
+    if (this.#isAlways && !this.#skipsSync) return this.#syncedOffset;
+    return this.holdsReplies ? this.#written.offset : Number.POSITIVE_INFINITY;
+  }
+
+  get #isLagging(): boolean {
+    return this.#isSyncSlow || this.pendingBytes > LAGGING_BYTES;
+  }
+
+  get #isSyncSlow(): boolean {
+    return this.#syncing !== null && this.#parts.clock.monotonicMs() - this.#syncStartedMs >= SLOW_SYNC_MS;
+  }
+
+  /** Why nothing may be written now; null when it may. */
+  get refusal(): string | null {
+    if (this.problem !== null) return this.problem;
+    return this.pendingBytes > MAX_PENDING_BYTES ? 'the disk does not keep up' : null;
+  }
+
+  /** From the end of the stream on, everything goes to this file. There must be none. */
+  begin(file: AppendFile): void {
+    this.#file = file;
+    this.#startAt(this.#end, file.size);
+  }
+
+  #startAt(cursor: Cursor, size: number): void {
+    this.#written = cursor;
+    this.#unsynced = cursor;
+    this.#syncedOffset = cursor.offset;
+    this.#syncedSize = size;
+    this.isBroken = false;
+    this.#notes = this.#notes.filter(({ offset }) => offset > cursor.offset);
+    this.#restarts = this.#parts.log.restarts;
+  }
+
+  /**
+   * From the end that the stream has now on, everything goes to the file that `open` gives: it is called when all before that is on disk. Rejects
+   * with its error, and then the former file goes on. Only one at a time.
+   */
+  async cut(open: () => Promise<AppendFile>): Promise<void> {
+    const start = this.#end;
+    if (this.#file !== null && !this.isBroken) {
+      return new Promise((done, failed) => {
+        this.#cut = { offset: start.offset, open, done, failed };
+        this.wake();
+      });
+    }
+    const abandoned = this.#abandoned;
+    const { restarts } = this.#parts.log;
+    const former = this.#file;
+    const file = await open();
+    if (abandoned !== this.#abandoned) {
+      await file.close();
+      throw new Error(ABANDONED);
+    }
+    this.#file = file;
+    this.#startAt(start, file.size);
+    this.#restarts = restarts;
+    await former?.close();
+    this.wake();
+  }
+
+  /** What the file says of the stream is no longer true from its end on: it says so there. */
+  note(): void {
+    const { log } = this.#parts;
+    if (this.#file === null || this.isOutdated) return;
+    this.#notes.push({ offset: log.end, bytes: Buffer.from(annotationOf(log)), isWritten: false });
+    this.wake();
+  }
+
+  /** Gives the file up as it is: what comes now is another stream, or nobody wants it. */
+  async abandon(): Promise<void> {
+    const file = this.#file;
+    this.#abandoned++;
+    this.#file = null;
+    this.problem = null;
+    this.#owesSync = this.#mustRewind = false;
+    this.#endsAt = Number.POSITIVE_INFINITY;
+    this.#stopRetry();
+    this.#cut?.failed(new Error(ABANDONED));
+    this.#cut = null;
+    this.#notes = [];
+    await this.#running;
+    await this.#syncing;
+    await file?.close();
+    this.#parts.onProgress();
+  }
+
+  /** Writes and syncs what there is by now, and closes the file. False when that failed. */
+  async close(): Promise<boolean> {
+    if (this.#file === null) return true;
+    this.#endsAt = this.#parts.log.end;
+    await this.#running;
+    await this.#syncing;
+    this.#stopRetry();
+    this.#begin();
+    await this.#running;
+    let isWhole = this.#written.offset === this.#endsAt;
+    await this.#sync().catch(() => {
+      isWhole = false;
+    });
+    await this.abandon();
+    return isWhole;
+  }
+
+  #stopRetry(): void {
+    clearTimeout(this.#retry);
+    this.#retry = undefined;
+  }
+
+  /** There may be something to write: does so behind this turn. */
+  wake(): void {
+    if (this.#isTold || this.#running !== null || !this.#hasWork) return;
+    this.#isTold = true;
+    setImmediate(() => {
+      this.#isTold = false;
+      this.#begin();
+    });
+  }
+
+  #begin(): void {
+    if (this.#running !== null || !this.#hasWork) return;
+    this.#running = this.#run().finally(() => {
+      this.#running = null;
+      this.wake();
+    });
+  }
+
+  get #hasWork(): boolean {
+    if (this.#file === null || this.isBroken || this.isOutdated || this.#retry !== undefined) return false;
+    const isDone = this.#cut === null && this.#note === null && this.#target === this.#written.offset;
+    if (isDone && !this.#mustRewind && !this.#owesSync) return false;
+    // Beside a sync, a write would wait for it inside the kernel.
+    return this.#syncing === null || this.#isAlways || this.#isSyncSlow;
+  }
+
+  /** The next line that is to be written. */
+  get #note(): Note | null {
+    return this.#notes.find(({ isWritten, offset }) => !isWritten && offset <= this.#endsAt) ?? null;
+  }
+
+  /** Where the next writes end. */
+  get #target(): number {
+    const end = this.#cut?.offset ?? this.#note?.offset ?? this.#parts.log.end;
+    return Math.min(end, this.#note?.offset ?? end, this.#endsAt);
+  }
+
+  async #run(): Promise<void> {
+    try {
+      if (this.#mustRewind) await this.#rewind(this.#file!);
+      while (this.#hasWork) await this.#step(this.#file!);
+    } catch (error) {
+      this.#failed(error);
+    }
+  }
+
+  async #step(file: AppendFile): Promise<void> {
+    const cut = this.#cut;
+    if (cut !== null && this.#written.offset === cut.offset) return this.#change(file, cut);
+    const note = this.#note;
+    if (note !== null && this.#written.offset === note.offset) {
+      await file.write([note.bytes]);
+      note.isWritten = true;
+      return;
+    }
+    if (this.#syncing !== null) this.delayedSyncs++;
+    const isAwaited = this.holdsReplies;
+    const { parts, end } = this.#batch(this.#target);
+    await file.write(parts);
+    if (file !== this.#file) return;
+    this.#written = end;
+    if (this.#owesSync || (this.#isAlways && !this.#skipsSync)) await this.#sync();
+    else this.#forgetLongTail();
+    this.#recovered();
+    if (isAwaited) this.#parts.onProgress();
+  }
+
+  /** What comes next of the stream, up to `offset` at most. */
+  #batch(offset: number): { parts: Buffer[]; end: Cursor } {
+    const parts: Buffer[] = [];
+    let { segment, at } = this.#written;
+    let bytes = 0;
+    let start = this.#written.offset;
+    for (;;) {
+      while (at === segment.length && segment.next) {
+        segment = segment.next;
+        at = 0;
+      }
+      const upTo = Math.min(segment.length, at + offset - start);
+      if (upTo === at) break;
+      parts.push(segment.buffer.subarray(at, upTo));
+      bytes += upTo - at;
+      start += upTo - at;
+      at = upTo;
+      if (bytes >= BATCH_BYTES) break;
+    }
+    return { parts, end: { segment, at, offset: start } };
+  }
+
+  #forgetLongTail(): void {
+    if (this.#written.offset - this.#syncedOffset > MAX_UNSYNCED_BYTES) this.#unsynced = null;
+  }
+
+  get #skipsSync(): boolean {
+    return this.#parts.settings.skipsFsyncOnRewrite && this.#parts.isBusy();
+  }
+
+  /** Syncs what has been written, beside what goes on; to be called once a second. */
+  syncSoon(): void {
+    if (this.#parts.settings.appendFsync === 'no' || this.#skipsSync) return;
+    if (this.#file === null || this.isBroken || this.#mustRewind || this.#retry !== undefined) return;
+    if (this.#syncing !== null || this.#running !== null || this.#written.offset === this.#syncedOffset)
+      return;
+    this.#syncStartedMs = this.#parts.clock.monotonicMs();
+    this.#slowTimer = setTimeout(() => this.wake(), SLOW_SYNC_MS + 1);
+    this.#syncing = this.#syncBeside().finally(() => {
+      this.#syncing = null;
+      clearTimeout(this.#slowTimer);
+      this.#parts.onProgress();
+      this.wake();
+    });
+  }
+
+  async #syncBeside(): Promise<void> {
+    try {
+      await this.#sync();
+      this.#recovered();
+    } catch (error) {
+      this.#failed(error);
+    }
+  }
+
+  async #sync(): Promise<void> {
+    const file = this.#file!;
+    const { size } = file;
+    const written = this.#written;
+    try {
+      await file.sync();
+    } catch (error) {
+      if (file === this.#file) this.#mustRewind = this.#owesSync = true;
+      throw error;
+    }
+    if (file !== this.#file || written.offset < this.#syncedOffset) return;
+    this.#owesSync = false;
+    this.#unsynced = written;
+    this.#syncedOffset = written.offset;
+    this.#syncedSize = size;
+    this.#notes = this.#notes.filter(({ isWritten, offset }) => !isWritten || offset > written.offset);
+    this.#forgetLongTail();
+  }
+
+  /** The platform may have thrown away what it could not sync, and say nothing of it the next time: all of it is written again. */
+  async #rewind(file: AppendFile): Promise<void> {
+    this.#mustRewind = false;
+    if (this.#unsynced === null) {
+      this.isBroken = true;
+      return;
+    }
+    this.#written = this.#unsynced;
+    for (const note of this.#notes) note.isWritten = false;
+    await file.cutTo(this.#syncedSize);
+  }
+
+  async #change(file: AppendFile, cut: Cut): Promise<void> {
+    await this.#sync();
+    try {
+      const next = await cut.open();
+      if (this.#cut !== cut) {
+        await next.close();
+        return;
+      }
+      this.#file = next;
+      this.#startAt(this.#written, next.size);
+      cut.done();
+      await file.close();
+    } catch (error) {
+      cut.failed(error);
+    }
+    this.#cut = null;
+    this.#recovered();
+  }
+
+  #failed(error: unknown): void {
+    const { logger, onProgress } = this.#parts;
+    if (this.#file === null) return;
+    if (this.problem === null) logger.error({ error, path: this.#file.path }, 'the AOF cannot be written');
+    this.problem = reasonOf(error);
+    onProgress();
+    this.#stopRetry();
+    this.#retry = setTimeout(() => {
+      this.#retry = undefined;
+      this.#begin();
+    }, RETRY_MS);
+  }
+
+  #recovered(): void {
+    if (this.problem === null || this.#owesSync) return;
+    this.problem = null;
+    this.#parts.logger.warn({}, 'the AOF can be written again');
+    this.#parts.onProgress();
+  }
+}

@@ -1,0 +1,102 @@
+import fs from 'node:fs';
+import { promisify } from 'node:util';
+import { errorCode } from '../../lib/net/index.ts';
+
+const openFile = promisify(fs.open);
+const writeParts = promisify(fs.writev);
+const syncData = promisify(fs.fdatasync);
+const truncateTo = promisify(fs.ftruncate);
+const closeFile = promisify(fs.close);
+const statOf = promisify(fs.fstat);
+
+/** How the C library calls what goes wrong with files: people, and tools, look for its words. */
+const reasons: ReadonlyMap<string, string> = new Map([
+  ['ENOSPC', 'No space left on device'],
+  ['EIO', 'Input/output error'],
+  ['EFBIG', 'File too large'],
+  ['EDQUOT', 'Disk quota exceeded'],
+  ['EROFS', 'Read-only file system'],
+  ['EBADF', 'Bad file descriptor'],
+  ['EACCES', 'Permission denied'],
+  ['ENOENT', 'No such file or directory'],
+  ['EMFILE', 'Too many open files'],
+]);
+
+/** The platform's error in the words of the C library. */
+export function reasonOf(error: unknown): string {
+  return reasons.get(errorCode(error)) ?? (error instanceof Error ? error.message : String(error));
+}
+
+/**
+ * A file that grows at its end. Everything is done outside the event loop, and one thing at a time; methods reject with the platform's error.
+ * What a write that failed has left behind the end is cut off, or else written over by the next one.
+ */
+export class AppendFile {
+  readonly path: string;
+  readonly #fd: number;
+  /** Bytes that have been written whole. */
+  size: number;
+
+  private constructor(path: string, fd: number, size: number) {
+    this.path = path;
+    this.#fd = fd;
+    this.size = size;
+  }
+
+  /** Begins an empty file, whatever is there. */
+  static async create(path: string): Promise<AppendFile> {
+    return new AppendFile(path, await openFile(path, 'w', 0o644), 0);
+  }
+
+  /** Goes on at the end of a file that is there. */
+  static async open(path: string): Promise<AppendFile> {
+    const fd = await openFile(path, 'r+');
+    try {
+      return new AppendFile(path, fd, (await statOf(fd)).size);
+    } catch (error) {
+      await closeFile(fd);
+      throw error;
+    }
+  }
+
+  /** Appends the parts, in order. Nobody may change them meanwhile. */
+  async write(parts: readonly Buffer[]): Promise<void> {
+    let rest = parts;
+    let at = this.size;
+    try {
+      while (rest.length > 0) {
+        const { bytesWritten } = await writeParts(this.#fd, rest, at);
+        at += bytesWritten;
+        rest = behind(rest, bytesWritten);
+      }
+    } catch (error) {
+      await this.cutTo(this.size);
+      throw error;
+    }
+    this.size = at;
+  }
+
+  /** Puts what has been written on the disk for good. */
+  sync(): Promise<void> {
+    return syncData(this.#fd);
+  }
+
+  /** Forgets what stands behind `size`. What cannot be cut off will be written over. */
+  async cutTo(size: number): Promise<void> {
+    this.size = size;
+    await truncateTo(this.#fd, size).catch(() => {});
+  }
+
+  close(): Promise<void> {
+    return closeFile(this.#fd);
+  }
+}
+
+/** What is left of the parts behind their first `bytes`. */
+function behind(parts: readonly Buffer[], bytes: number): Buffer[] {
+  let skipped = bytes;
+  let i = 0;
+  while (i < parts.length && skipped >= parts[i].length) skipped -= parts[i++].length;
+  if (i === parts.length) return [];
+  return [parts[i].subarray(skipped), ...parts.slice(i + 1)];
+}
