@@ -22,6 +22,15 @@ export const persistenceRows: readonly CommandRow[] = [
     routing: 'node',
   },
   {
+    name: 'bgrewriteaof',
+    arity: 1,
+    flags: 'admin noscript no_async_loading',
+    since: '1.0.0',
+    complexity: 'O(1)',
+    summary: 'Begins to rewrite the append-only file in the background.',
+    routing: 'node',
+  },
+  {
     name: 'lastsave',
     arity: 1,
     flags: 'loading stale fast',
