@@ -79,6 +79,8 @@ export class DataSet {
   logged = false;
   /** What is applied comes from a leader: it is in the stream already. */
   isReplaying = false;
+  /** The stream is another's, which is passed on: what changes here by itself may not be in it. */
+  isPassedOn = false;
   /** Null while nobody watches keys. */
   observer: KeyspaceObserver | null = null;
   /** Whom to show entries before they change; null while no snapshot is being made. */
@@ -123,6 +125,6 @@ export class DataSet {
 
   /** Whether what changes goes into the stream. */
   get records(): boolean {
-    return this.log.active && !this.isReplaying;
+    return this.log.active && !this.isReplaying && !this.isPassedOn;
   }
 }

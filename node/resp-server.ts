@@ -11,8 +11,6 @@ import type { ConnectionHost } from './server/connection-host.ts';
 import { Departures } from './server/departures.ts';
 import type { NodeServices } from './services.ts';
 
-/** Silence after which a follower in the middle of a full sync, or a redis-server, is given up: Redis's `repl-timeout`. */
-const SYNC_TIMEOUT_MS = 60_000;
 /** Room for one largest argument and the rest of its command. */
 const COMMAND_OVERHEAD_BYTES = 1 << 20;
 
@@ -135,7 +133,9 @@ export class RespServer {
 
   /** A follower that loads a snapshot has no time to say anything; one that is not a node does so every second. */
   #linkTimeoutMs({ isSyncing, follower }: FollowerLink, timeoutMs: number): number {
-    return isSyncing || !follower.isNode ? Math.max(timeoutMs, SYNC_TIMEOUT_MS) : timeoutMs;
+    return isSyncing || !follower.isNode
+      ? Math.max(timeoutMs, this.#parts.node.settings.replTimeoutMs)
+      : timeoutMs;
   }
 
   /** Stops accepting at once; connections end within `graceMs`. */

@@ -188,7 +188,7 @@ export class Controller {
     const { epoch, leaseMs, listedFollowers } = position;
     this.#endLink();
     this.#ownStream();
-    followers.relays = false;
+    keyspace.data.isPassedOn = false;
     if (keyspace.log.epoch !== epoch) keyspace.versions.startEpoch(epoch);
     keyspace.log.epoch = epoch;
     keyspace.data.removesExpired = true;
@@ -224,10 +224,10 @@ export class Controller {
 
   /** Leads from now on, on its own: a node without a control plane that followed nobody, or follows no more. */
   leadAlone(): void {
-    const { shard, keyspace, clock, followers } = this.#parts;
+    const { shard, keyspace, clock } = this.#parts;
     this.#endLink();
     this.#following = null;
-    followers.relays = false;
+    keyspace.data.isPassedOn = false;
     if (!this.#ownsStream) this.#ownStream();
     keyspace.versions.startAtTime(clock.wallMs());
     keyspace.data.removesExpired = true;
@@ -274,7 +274,7 @@ export class Controller {
     followers.closeAll('this node follows another one now');
     keyspace.data.removesExpired = false;
     this.#following = following;
-    followers.relays = true;
+    keyspace.data.isPassedOn = true;
     shard.leader = { host: following.host, port: following.port };
     shard.linkDownSinceMs = this.#parts.clock.monotonicMs();
     this.#link = openLink(

@@ -10,6 +10,10 @@ export interface SyncBytes {
 export interface LeaderLinkFacts {
   /** Null while no snapshot is being taken in. */
   readonly syncBytes: SyncBytes | null;
+  /** As ROLE says it: `connect` in between attempts, `connecting`, `handshake`, `sync`, `connected`. */
+  readonly state: string;
+  /** Monotonic milliseconds of the last byte from the leader; -1 for never. */
+  readonly heardAtMs: number;
   /** Why it was lost, or could not be made; empty once it is level. */
   readonly lastProblem: string;
 }
@@ -46,6 +50,16 @@ export class ShardState {
     this.clustered = fields.clustered;
     this.shard = fields.shard;
     this.lease = fields.lease;
+  }
+
+  /** Whether clients may change what a follower has, if its settings allow that: for themselves alone, until the next full sync. */
+  get mayWriteAside(): boolean {
+    return !this.clustered && this.leader !== null && this.complete;
+  }
+
+  /** Whether reads would see what may be long out of date. */
+  get isStale(): boolean {
+    return this.leader !== null && !this.linkUp;
   }
 
   /** Whether a write may be executed, and acknowledged, at this moment (monotonic milliseconds). */

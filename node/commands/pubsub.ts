@@ -89,9 +89,7 @@ function publish(send: (pubsub: PubSub, channel: string, message: string) => num
   return ({ node, keyspace, client }, args, reply) => {
     reply.integer(send(node.observers.pubsub, args.latin1(1), args.latin1(2)));
     const { data, stream } = keyspace;
-    if (data.records && node.shard.leads) {
-      stream.message(client.database, [args.bytes(0), args.bytes(1), args.bytes(2)]);
-    }
+    if (data.records) stream.message(client.database, [args.bytes(0), args.bytes(1), args.bytes(2)]);
   };
 }
 

@@ -16,7 +16,7 @@ const WAIT_ON_REPLICA =
 const EPOCHS = 2 ** 20;
 const MAX_PORT = 65535;
 /** What a follower may say that makes no difference here. */
-const IGNORED_OPTIONS = new Set(['IP-ADDRESS', 'GETACK', 'RDB-ONLY', 'RDB-FILTER-ONLY']);
+const IGNORED_OPTIONS = new Set(['GETACK', 'RDB-ONLY', 'RDB-FILTER-ONLY']);
 
 function wait({ client, node }: CommandContext, args: Args, reply: RespWriter) {
   if (node.shard.leader) return reply.error(WAIT_ON_REPLICA);
@@ -70,6 +70,8 @@ function takeOption(greeting: FollowerGreeting, args: Args, i: number): string |
     const port = args.integer(i + 1);
     if (port === null) return NOT_AN_INTEGER;
     greeting.listeningPort = port;
+  } else if (args.equalsIgnoreCase(i, 'IP-ADDRESS')) {
+    greeting.host = args.utf8(i + 1);
   } else if (args.equalsIgnoreCase(i, 'CAPA')) {
     if (args.equalsIgnoreCase(i + 1, 'EOF')) greeting.knowsMarks = true;
     if (args.equalsIgnoreCase(i + 1, 'PSYNC2')) greeting.knowsNames = true;
@@ -145,25 +147,24 @@ function grant({ client, node }: CommandContext, args: Args, reply: RespWriter) 
 }
 
 function role({ node, keyspace }: CommandContext, _args: Args, reply: RespWriter) {
-  const { leader, complete, linkUp } = node.shard;
+  const { leader, link, linkUp } = node.shard;
   if (leader) {
     reply.arrayHeader(5);
     reply.bulkLatin1('slave');
     reply.bulkLatin1(leader.host);
     reply.integer(leader.port);
-    reply.bulkLatin1(linkUp ? 'connected' : complete ? 'connect' : 'sync');
-    reply.integer(keyspace.log.end);
+    reply.bulkLatin1(link?.state ?? 'connect');
+    reply.integer(linkUp ? keyspace.log.end : -1);
     return;
   }
-  const links = [...node.followers.links];
+  const links = [...node.followers.links].filter((link) => link.isStreaming);
   reply.arrayHeader(3);
   reply.bulkLatin1('master');
   reply.integer(keyspace.log.end);
   reply.arrayHeader(links.length);
   for (const { follower, ackOffset } of links) {
-    const colon = follower.address.lastIndexOf(':');
     reply.arrayHeader(3);
-    reply.bulkLatin1(follower.address.slice(0, colon));
+    reply.bulkLatin1(follower.host);
     reply.bulkLatin1(String(follower.port));
     reply.bulkLatin1(String(Math.max(0, ackOffset)));
   }

@@ -13,6 +13,8 @@ const MARK_BYTES = 20;
 /** What a follower says of itself with REPLCONF before it asks for the stream. */
 export interface FollowerGreeting {
   listeningPort: number;
+  /** The host it wants to be known by; empty for the one it comes from. */
+  host: string;
   /** It finds the end of a snapshot by a mark. */
   knowsMarks: boolean;
   /** It wants to know the stream's name when it goes on. */
@@ -27,6 +29,7 @@ export interface FollowerGreeting {
 export function newGreeting(): FollowerGreeting {
   return {
     listeningPort: 0,
+    host: '',
     knowsMarks: false,
     knowsNames: false,
     nodeId: '',
@@ -131,8 +134,10 @@ function beginFullSync(
   return { snapshot, mark: knowsMarks ? random.hex(MARK_BYTES) : null };
 }
 
-function identify({ nodeId, listeningPort }: FollowerGreeting, { address }: Client): FollowerIdentity {
-  return { id: nodeId || address, address, port: listeningPort, isNode: nodeId !== '' };
+function identify(greeting: FollowerGreeting, { address }: Client): FollowerIdentity {
+  const { nodeId, listeningPort } = greeting;
+  const host = greeting.host || address.slice(0, address.lastIndexOf(':'));
+  return { id: nodeId || address, address, host, port: listeningPort, isNode: nodeId !== '' };
 }
 
 function count(position: Position | null, canContinue: boolean, { stats }: NodeServices): void {

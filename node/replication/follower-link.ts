@@ -35,6 +35,8 @@ export interface FollowerIdentity {
   /** Id of the node, or the address of a redis-server. */
   readonly id: string;
   readonly address: string;
+  /** The host it wants to be known by. */
+  readonly host: string;
   /** The port it listens at, 0 when it did not say. */
   readonly port: number;
   /** A node, not a redis-server. */
@@ -191,6 +193,17 @@ export class FollowerLink {
   /** Milliseconds since the follower was last level; 0 when it is. */
   lagMs(nowMs: number): number {
     return this.ackOffset >= this.#source.log.end || this.behindSinceMs < 0 ? 0 : nowMs - this.behindSinceMs;
+  }
+
+  /** Whole seconds since the follower said something, as Redis counts lag; 0 before it has everything. */
+  lagSeconds(nowMs: number): number {
+    return this.isStreaming ? Math.floor((nowMs - this.heardAtMs) / 1000) : 0;
+  }
+
+  /** `wait_bgsave`, `send_bulk` or `online`, as Redis calls them. */
+  get state(): string {
+    if (!this.isSyncing) return 'online';
+    return this.#hasBegun ? 'send_bulk' : 'wait_bgsave';
   }
 
   close(reason: string): void {

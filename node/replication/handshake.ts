@@ -9,6 +9,8 @@ export interface HandshakeFacts {
   readonly user: string;
   readonly password: string;
   readonly listeningPort: number;
+  /** The host it wants to be known by; empty for the one it is seen at. */
+  readonly announcedHost: string;
   /** The stream to go on with and how far it is here; null for a full sync. */
   readonly position: { readonly replId: string; readonly offset: number } | null;
 }
@@ -46,12 +48,15 @@ export class Handshake {
   isRelay = false;
 
   constructor(facts: HandshakeFacts) {
-    const { shard, shardEpoch, id, position } = facts;
+    const { shard, shardEpoch, id, position, announcedHost } = facts;
     const offset = position === null ? -1 : position.offset + 1;
     this.#questions = [
       ...loginOf(facts),
       { name: 'ping', command: encodeCommand('PING') },
       { name: 'about', command: encodeCommand('REPLCONF', 'listening-port', facts.listeningPort) },
+      ...(announcedHost === ''
+        ? []
+        : [{ name: 'about', command: encodeCommand('REPLCONF', 'ip-address', announcedHost) } as const]),
       { name: 'about', command: encodeCommand('REPLCONF', 'capa', 'eof', 'capa', 'psync2') },
       { name: 'node', command: encodeCommand('REPLCONF', 'ringside', shard, shardEpoch, id) },
       { name: 'psync', command: encodeCommand('PSYNC', position?.replId ?? '?', offset) },

@@ -22,8 +22,6 @@ const BACKOFF = { initialMs: 50, maxMs: 1000 };
 const MAX_LINE_BYTES = 1024;
 const LF = 0x0a;
 const ACK_MS = 1000;
-/** A redis-server says something every 10 s, and takes its time before a full sync; its own limit for a silent link is this too. */
-const REDIS_SILENCE_MS = 60_000;
 
 /** Whom to follow, and as whom. */
 export interface LeaderTarget {
@@ -45,9 +43,13 @@ export interface LeaderLinkOptions {
   readonly login: { readonly user: string; readonly password: string };
   /** Port at which this node listens. */
   readonly listeningPort: number;
+  /** The host it wants to be known by; empty for the one it is seen at. */
+  readonly announcedHost: string;
   readonly limits: RespLimits;
   /** Silence, in milliseconds, after which the link is opened again; also the time to connect. */
   readonly timeoutMs: number;
+  /** The same for a redis-server, which says something every 10 s, and takes its time before a full sync. */
+  readonly redisTimeoutMs: () => number;
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Logger;
@@ -131,6 +133,13 @@ export class LeaderLink implements LeaderLinkFacts {
     return this.#bulk && { read: this.#loader!.offset, total: this.#bulk.totalBytes };
   }
 
+  get state(): string {
+    if (this.#isSynced) return 'connected';
+    if (this.#bulk !== null || this.#parser !== null) return 'sync';
+    if (this.#handshake !== null) return 'handshake';
+    return this.#socket === null ? 'connect' : 'connecting';
+  }
+
   /** Why the link was lost or could not be made, the last time; empty once it is level. */
   get lastProblem(): string {
     return this.#lastProblem;
@@ -152,13 +161,14 @@ export class LeaderLink implements LeaderLinkFacts {
   }
 
   #greet(): void {
-    const { target, databases, login, hooks, listeningPort } = this.#options;
+    const { target, databases, login, hooks, listeningPort, announcedHost } = this.#options;
     const { log } = databases.data;
     const goesOn = hooks.isComplete() && log.active && !this.#mustStartOver;
     this.#handshake = new Handshake({
       ...target,
       ...login,
       listeningPort,
+      announcedHost,
       position: goesOn ? { replId: log.replId, offset: log.end } : null,
     });
     this.#socket?.write(this.#handshake.ask());
@@ -167,9 +177,9 @@ export class LeaderLink implements LeaderLinkFacts {
 
   /** Opens the link again when nothing arrives for too long. */
   #watchSilence(): void {
-    const { timeoutMs } = this.#options;
+    const { timeoutMs, redisTimeoutMs } = this.#options;
     const isRedis = this.#handshake === null && !this.#applier.isFromNode;
-    const ms = isRedis ? Math.max(timeoutMs, REDIS_SILENCE_MS) : timeoutMs;
+    const ms = isRedis ? Math.max(timeoutMs, redisTimeoutMs()) : timeoutMs;
     clearTimeout(this.#silence);
     this.#silence = setTimeout(() => this.#fail(`nothing arrived for ${ms} ms`), ms);
   }

@@ -14,6 +14,8 @@ export class Transaction {
   deniesOom = false;
   /** One of its commands makes no sense before the node has a data set. */
   needsData = false;
+  /** One of its commands may be refused by a follower that is cut off. */
+  needsLeader = false;
   /** A pause of writes makes EXEC wait. */
   waitsForWrites = false;
   /** Milliseconds that the reply waits for a follower: the longest that any of its writes would. */
@@ -48,6 +50,7 @@ export class Transaction {
     this.hasWrites ||= spec.isWrite;
     this.deniesOom ||= spec.deniesOom;
     this.needsData ||= spec.isReadonly && !spec.allowedLoading;
+    this.needsLeader ||= !spec.flags.includes('stale');
     this.waitsForWrites ||= waitsForWrites(spec);
     this.ackTimeoutMs = Math.max(this.ackTimeoutMs, ackTimeoutMs);
   }

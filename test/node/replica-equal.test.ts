@@ -86,7 +86,7 @@ class Copy {
       compresses: false,
     });
     this.#link = new FollowerLink({
-      follower: { id: 'copy', address: '', port: 0, isNode: true },
+      follower: { id: 'copy', address: '', host: '', port: 0, isNode: true },
       source: {
         log,
         outputLimit: () => ({ hardBytes: LINK_BYTES, softBytes: 0, softSeconds: 0 }),

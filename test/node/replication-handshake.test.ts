@@ -52,6 +52,7 @@ function shake(answers: readonly string[]): { asked: string[]; outcome: Outcome 
     id: 'n2',
     user: '',
     password: 'secret',
+    announcedHost: '',
     listeningPort: 7501,
     position: { replId: 'a'.repeat(40), offset: 99 },
   });
