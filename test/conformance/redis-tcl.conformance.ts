@@ -4,8 +4,8 @@ import t from 'tap';
 import { baseline, conformanceTable, reasons, runUnits, suiteScript } from '../support/redis-tcl.ts';
 
 /*
- * Redis's own test suite, in external-server mode, against a node. What redis-server 7.0.15 passes counts, less the tests that use EVAL, FUNCTION,
- * streams or SYNC. With RINGSIDE_WRITE_DOCS=1 the table in docs/compatibility.md is written anew.
+ * Redis's own test suite, in external-server mode, against a node. What redis-server 7.0.15 passes counts, less the tests that use EVAL, FUNCTION
+ * or streams. With RINGSIDE_WRITE_DOCS=1 the table in docs/compatibility.md is written anew.
  */
 
 const BAR = 0.95;
