@@ -21,6 +21,7 @@ import { proceedPlanned } from './planned.ts';
 import {
   type Agent,
   type CoreState,
+  isAhead,
   isLive,
   leaderAgent,
   liveLeader,
@@ -39,6 +40,8 @@ const SILENCE_SHARE = 0.75;
 const RESEAL_MS = 250;
 /** A live follower that does not answer its seal is waited for this long. */
 const SEAL_PATIENCE_MS = 2000;
+/** Those who may have more than a process that came back from its disk are waited for this long. */
+const RETURN_PATIENCE_MS = 30_000;
 /** A leader that stopped for an heir leads on when after this long no follower can take over. */
 const HEIR_PATIENCE_MS = 4000;
 
@@ -178,6 +181,7 @@ function proceed(state: CoreState, shard: Shard, change: Change): void {
     return;
   }
   if (!isOver(state, shard, change, seals) || isAnswerMissing(state, shard, change, seals)) return;
+  if (best !== null && mayBeBehind(state, shard, change, best, seals)) return;
   if (best !== null) promote(state, shard, change, best, [...seals.keys()]);
   else electEmpty(state, shard, change, [...seals.keys()]);
 }
@@ -202,6 +206,25 @@ function isOver(state: CoreState, shard: Shard, change: Change, seals: Map<strin
 
 function hasStopped(change: Change): boolean {
   return change.planned !== null && change.planned.leaderSealed !== null;
+}
+
+/**
+ * Whether the best is a process that came back with what it had on disk, while the leader or a listed follower has not said what it has,
+ * which may be more. They are waited for, but not for long.
+ */
+function mayBeBehind(
+  state: CoreState,
+  shard: Shard,
+  change: Change,
+  best: string,
+  seals: Map<string, SealAnswer>,
+): boolean {
+  if (state.nowMs - change.startedMs >= RETURN_PATIENCE_MS) return false;
+  if (!seals.get(best)!.replication!.restored) return false;
+  return [shard.leader, ...shard.followers].some((id) => {
+    const agent = nodeAgent(state, id);
+    return agent !== undefined && !seals.has(id) && (isLive(state, agent) || !processGone(state, id));
+  });
 }
 
 /** A live follower that is or was listed may hold writes that nobody else has: its answer is worth waiting for. */
@@ -230,9 +253,4 @@ function mostAdvanced(change: Change, seals: Map<string, SealAnswer>): string | 
     }
   }
   return best?.[0] ?? null;
-}
-
-function isAhead(a: ReplicationState, b: ReplicationState): boolean {
-  if (a.streamEpoch !== b.streamEpoch) return BigInt(a.streamEpoch) > BigInt(b.streamEpoch);
-  return BigInt(a.offset) > BigInt(b.offset);
 }

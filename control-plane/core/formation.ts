@@ -1,6 +1,6 @@
 import { memberOf } from './publish.ts';
 import { adopt, newestOffer } from './rebuild.ts';
-import { type Agent, byName, type CoreState, isLive, liveNodes, log } from './state.ts';
+import { type Agent, byName, type CoreState, isAhead, isLive, liveNodes, log } from './state.ts';
 
 /**
  * While there is no ring: after `collectMs` adopts the newest one that an agent holds; if none does, forms
@@ -61,7 +61,7 @@ function form(state: CoreState, shards: string[]): void {
       name,
       weight: Math.max(1, nodes[0].hello!.weight),
       epoch,
-      leader: nodes[0].id,
+      leader: (furthest(nodes) ?? nodes[0]).id,
       followers: [],
       lists: [],
       lastGrantMs: state.nowMs,
@@ -73,6 +73,17 @@ function form(state: CoreState, shards: string[]): void {
   }
   log(state, 'info', `first ring: shards ${shards.join(', ')}`, { nodes: [...state.members.keys()] });
   refuseOthers(state);
+}
+
+/** The node whose data set, which it has from its disk, goes furthest; null when none has any. */
+function furthest(nodes: readonly Agent[]): Agent | null {
+  let best: Agent | null = null;
+  for (const node of nodes) {
+    const { replication } = node.hello!;
+    if (replication?.complete && (best === null || isAhead(replication, best.hello!.replication!)))
+      best = node;
+  }
+  return best;
 }
 
 function refuseOthers(state: CoreState): void {

@@ -207,6 +207,12 @@ export function replicationOf(agent: Agent): ReplicationState | null {
   return agent.heartbeat?.replication ?? agent.hello?.replication ?? null;
 }
 
+/** Whether data set a is further than b: by the epoch of the leader that it was last level with, then by the offset in the stream. */
+export function isAhead(a: ReplicationState, b: ReplicationState): boolean {
+  if (a.streamEpoch !== b.streamEpoch) return BigInt(a.streamEpoch) > BigInt(b.streamEpoch);
+  return BigInt(a.offset) > BigInt(b.offset);
+}
+
 /** What the leader last said about one of its followers. */
 export function progressOf(leader: Agent | null, id: string): FollowerProgress | undefined {
   return leader?.heartbeat?.followers.find((follower) => follower.id === id);

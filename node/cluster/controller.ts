@@ -46,6 +46,8 @@ export class Controller {
   #following: Following | null = null;
   /** The stream in the log is one that this node itself began, or took over at a promotion. */
   #ownsStream = true;
+  /** The data set is what an earlier process left on disk, and has not been level with a leader since. */
+  #isRestored = false;
   #grantedAtMs: number;
   #heardAtMs = -1;
   /** Called after a change of role or of being synced. */
@@ -93,6 +95,7 @@ export class Controller {
   restored(): void {
     const { shard, keyspace } = this.#parts;
     shard.complete = true;
+    this.#isRestored = true;
     if (keyspace.log.active) this.#ownsStream = false;
   }
 
@@ -162,6 +165,7 @@ export class Controller {
       synced: this.isSynced,
       complete: shard.complete,
       streamEpoch: String(keyspace.log.epoch),
+      restored: this.#isRestored,
     };
   }
 
@@ -188,6 +192,7 @@ export class Controller {
     const { epoch, leaseMs, listedFollowers } = position;
     this.#endLink();
     this.#ownStream();
+    this.#isRestored = false;
     keyspace.data.isPassedOn = false;
     if (keyspace.log.epoch !== epoch) keyspace.versions.startEpoch(epoch);
     keyspace.log.epoch = epoch;
@@ -283,6 +288,7 @@ export class Controller {
         mayGrant: (epoch) => epoch >= this.#sealedEpoch && epoch >= this.#position.epoch,
         isComplete: () => shard.complete,
         onFullSync: () => {
+          this.#isRestored = false;
           followers.closeAll('the data set begins anew');
           shard.complete = false;
           this.#ownsStream = false;
@@ -310,6 +316,7 @@ export class Controller {
     if (synced) {
       shard.complete = true;
       this.#ownsStream = false;
+      this.#isRestored = false;
       keyspace.log.epoch = epoch;
     }
     this.onChange();

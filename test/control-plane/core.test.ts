@@ -68,7 +68,14 @@ class Stage {
 
   replicationOf({ role, synced, shardEpoch }: Member): ReplicationState {
     const isSynced = synced || role === 'LEADER';
-    return { replId: 'r', offset: '100', synced: isSynced, complete: true, streamEpoch: shardEpoch };
+    return {
+      replId: 'r',
+      offset: '100',
+      synced: isSynced,
+      complete: true,
+      streamEpoch: shardEpoch,
+      restored: false,
+    };
   }
 
   beat(member: Member): void {

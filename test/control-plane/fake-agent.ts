@@ -38,6 +38,7 @@ export class FakeAgent {
     synced: true,
     complete: true,
     streamEpoch: '1',
+    restored: false,
   };
   leaderSilentMs = 0;
   sealedEpoch = '0';

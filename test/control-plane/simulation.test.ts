@@ -259,6 +259,28 @@ t.test('a whole fleet that restarts begins empty, at higher epochs', async (t) =
   t.ok(world.shards.every((shard) => world.leaderOf(shard)!.position.epoch > 1));
 });
 
+t.test('a whole fleet that restarts goes on with the data set that goes furthest', async (t) => {
+  const world = wholeWorld(15, { nodesPerShard: 3, savesData: true });
+  world.run(5000);
+  const ids = [...world.nodes.keys()];
+  for (const id of ids) crashNode(world, id);
+  const saved = ids.map((id) => world.savedBy(id));
+  t.ok(new Set(saved).size > 1, `they saved at different times: ${saved}`);
+  const last = ids[saved.indexOf(Math.max(...saved))];
+  for (const id of ids) if (id !== last) world.startNode(id);
+  world.run(10_000);
+  t.equal(world.leaderOf('s1'), undefined, 'who may have more is waited for');
+  world.startNode(last);
+  world.runUntil('whole', 10_000, () => world.isWhole);
+  t.equal(world.leaderOf('s1')?.name, last);
+  t.ok(world.leaderOf('s1')!.log.length >= Math.max(...saved));
+  t.notMatch(story(world), /no node holds its data/);
+
+  for (const id of ids) crashNode(world, id);
+  world.startNode('s1-1');
+  world.runUntil('one is enough after a while', 40_000, () => world.leaderOf('s1') !== undefined);
+});
+
 t.test(`any single failure, ${SEEDS} seeds: nothing acknowledged by a follower is lost`, async (t) => {
   const downMs: number[] = [];
   let [faults, acknowledged, steps] = [0, 0, 0];
@@ -267,6 +289,7 @@ t.test(`any single failure, ${SEEDS} seeds: nothing acknowledged by a follower i
       shards: 1 + (seed % 2),
       nodesPerShard: 2 + (seed % 3 === 0 ? 0 : 1),
       disks: seed % 4 === 0,
+      savesData: seed % 4 === 1,
     });
     await guarded(t, seed, world, () => {
       for (let i = 0; i < 6; i++) {
@@ -293,6 +316,7 @@ t.test(`several failures at a time, ${SEEDS} seeds: never two leaders, and it re
       shards: 1 + (seed % 2),
       nodesPerShard: 2 + (seed % 3 === 0 ? 0 : 1),
       disks: seed % 4 === 0,
+      savesData: seed % 4 === 1,
     });
     await guarded(t, seed, world, () => chaos(world));
     t.ok(world.isWhole, `seed ${seed}`);

@@ -10,6 +10,7 @@ export interface ReplicationState {
   synced: boolean;
   complete: boolean;
   streamEpoch: string;
+  restored: boolean;
 }
 
 /** First message of an agent. */

@@ -33,10 +33,19 @@ export interface ControlHost {
   accept(connection: Connection<ToNode, ToControl>): { receive: (m: ToControl) => void; closed: () => void };
 }
 
-/** What survives a restart of a node that has a folder; the data does not. */
+/** The data set as it was when it was last saved. */
+interface SavedData {
+  readonly log: readonly number[];
+  readonly replId: string;
+  readonly streamEpoch: number;
+}
+
+/** What survives a restart of a node that has a folder; the data only of one that saves it, and not the newest. */
 export interface Disk {
   document: string | null;
   sealedEpoch: number;
+  readonly savesData: boolean;
+  data: SavedData | null;
 }
 
 interface Pending {
@@ -51,6 +60,7 @@ interface FollowerLink {
 }
 
 const HEARTBEAT_MS = 250;
+const SAVE_MS = 900;
 
 /** A node as the rules of leases, seals and replication describe it; lease and role are the real ones. */
 export class NodeModel extends Process {
@@ -61,6 +71,7 @@ export class NodeModel extends Process {
   complete = false;
   synced = false;
   streamEpoch = 0;
+  restored = false;
   replId = '';
   position: Position;
   document: RingDocument | null = null;
@@ -104,6 +115,8 @@ export class NodeModel extends Process {
     this.#onAcknowledged = options.onAcknowledged;
     this.sealedEpoch = options.disk?.sealedEpoch ?? 0;
     this.position = decidePosition(this.#me, null, 0);
+    if (options.disk?.data != null) this.#load(options.disk.data);
+    if (options.disk?.savesData) this.every(SAVE_MS * (0.5 + this.#random.next()), () => this.#save());
     if (options.disk?.document != null) this.#apply(parseDocument(options.disk.document));
     this.every(HEARTBEAT_MS, () => this.#heartbeat());
     this.every(50, () => this.#connect());
@@ -112,6 +125,15 @@ export class NodeModel extends Process {
 
   get #me() {
     return { id: this.name, runId: this.runId, shard: this.shard };
+  }
+
+  #load({ log, replId, streamEpoch }: SavedData): void {
+    Object.assign(this, { log: [...log], replId, streamEpoch, complete: true, restored: true });
+  }
+
+  #save(): void {
+    const { log, replId, streamEpoch } = this;
+    if (this.complete) this.#disk!.data = { log: [...log], replId, streamEpoch };
   }
 
   /** Sealed above the document's epoch, but it was the leader of that epoch: it streams on, without writes. */
@@ -147,10 +169,17 @@ export class NodeModel extends Process {
   }
 
   #replication(): ReplicationState {
-    const { replId, streamEpoch } = this;
+    const { replId, streamEpoch, restored } = this;
     const complete = this.complete || this.leads;
     const synced = this.leads || this.synced;
-    return { replId, offset: String(this.log.length), synced, complete, streamEpoch: String(streamEpoch) };
+    return {
+      replId,
+      offset: String(this.log.length),
+      synced,
+      complete,
+      streamEpoch: String(streamEpoch),
+      restored,
+    };
   }
 
   #connect(): void {
@@ -273,6 +302,7 @@ export class NodeModel extends Process {
       if (before !== 'leader' && !this.#stoppedLeader) this.replId = `${this.runId}-${epoch}`;
       this.streamEpoch = epoch;
       this.complete = true;
+      this.restored = false;
       this.synced = false;
     } else {
       this.lease.drop();
@@ -406,6 +436,7 @@ export class NodeModel extends Process {
   #becomeSynced(replId: string): void {
     this.replId = replId;
     this.complete = true;
+    this.restored = false;
     this.synced = true;
     this.streamEpoch = this.position.epoch;
     this.#heartbeat();

@@ -41,7 +41,7 @@ export class World {
   readonly #lastAck = new Map<string, { atMs: number; by: string }>();
   #writes = 0;
 
-  constructor(seed: number, { shards = 1, nodesPerShard = 3, disks = false } = {}) {
+  constructor(seed: number, { shards = 1, nodesPerShard = 3, disks = false, savesData = false } = {}) {
     this.random = seededRandom(seed);
     this.network = new Network(this.timeline, this.random);
     this.options = { ...coreOptions, formation: { shards, nodesPerShard } };
@@ -55,7 +55,8 @@ export class World {
     this.startControl();
     for (let s = 1; s <= shards; s++) {
       for (let n = 1; n <= nodesPerShard; n++) {
-        if (disks) this.#disks.set(`s${s}-${n}`, { document: null, sealedEpoch: 0 });
+        if (disks || savesData)
+          this.#disks.set(`s${s}-${n}`, { document: null, sealedEpoch: 0, savesData, data: null });
         this.startNode(`s${s}-${n}`);
       }
     }
@@ -95,6 +96,11 @@ export class World {
   /** An operator puts a backup in place of the state. */
   restoreControlDisk(text: string | null): void {
     this.#controlDisk = { text };
+  }
+
+  /** How much of the data set the node has saved. */
+  savedBy(id: string): number {
+    return this.#disks.get(id)?.data?.log.length ?? 0;
   }
 
   startNode(id: string): void {
