@@ -2,7 +2,7 @@ import type { Clock, Logger } from '../../lib/base/index.ts';
 import type { ReplicationLog, Segment } from '../replication/replication-log.ts';
 import type { Settings } from '../settings.ts';
 import { annotationOf } from './aof-annotation.ts';
-import { type AppendFile, reasonOf } from './append-file.ts';
+import { type GrowingFile, reasonOf } from './append-file.ts';
 
 /** What one write holds at most. */
 const BATCH_BYTES = 4 << 20;
@@ -29,7 +29,7 @@ interface Cursor {
 /** From `offset` of the stream on, what comes goes to another file. */
 interface Cut {
   readonly offset: number;
-  readonly open: () => Promise<AppendFile>;
+  readonly open: () => Promise<GrowingFile>;
   readonly done: () => void;
   readonly failed: (error: unknown) => void;
 }
@@ -62,7 +62,7 @@ export interface AofWriterParts {
  */
 export class AofWriter {
   readonly #parts: AofWriterParts;
-  #file: AppendFile | null = null;
+  #file: GrowingFile | null = null;
   /** Up to where the stream has been written, and been put on disk; null where that is not remembered. */
   #written: Cursor;
   #unsynced: Cursor | null;
@@ -161,7 +161,7 @@ export class AofWriter {
   }
 
   /** From the end of the stream on, everything goes to this file. There must be none. */
-  begin(file: AppendFile): void {
+  begin(file: GrowingFile): void {
     this.#file = file;
     this.#startAt(this.#end, file.size);
   }
@@ -180,7 +180,7 @@ export class AofWriter {
    * From the end that the stream has now on, everything goes to the file that `open` gives: it is called when all before that is on disk. Rejects
    * with its error, and then the former file goes on. Only one at a time.
    */
-  async cut(open: () => Promise<AppendFile>): Promise<void> {
+  async cut(open: () => Promise<GrowingFile>): Promise<void> {
     const start = this.#end;
     if (this.#file !== null && !this.isBroken) {
       return new Promise((done, failed) => {
@@ -297,7 +297,7 @@ export class AofWriter {
     }
   }
 
-  async #step(file: AppendFile): Promise<void> {
+  async #step(file: GrowingFile): Promise<void> {
     const cut = this.#cut;
     if (cut !== null && this.#written.offset === cut.offset) return this.#change(file, cut);
     const note = this.#note;
@@ -393,7 +393,7 @@ export class AofWriter {
   }
 
   /** The platform may have thrown away what it could not sync, and say nothing of it the next time: all of it is written again. */
-  async #rewind(file: AppendFile): Promise<void> {
+  async #rewind(file: GrowingFile): Promise<void> {
     this.#mustRewind = false;
     if (this.#unsynced === null) {
       this.isBroken = true;
@@ -404,7 +404,7 @@ export class AofWriter {
     await file.cutTo(this.#syncedSize);
   }
 
-  async #change(file: AppendFile, cut: Cut): Promise<void> {
+  async #change(file: GrowingFile, cut: Cut): Promise<void> {
     await this.#sync();
     try {
       const next = await cut.open();

@@ -27,14 +27,24 @@ export function reasonOf(error: unknown): string {
   return reasons.get(errorCode(error)) ?? (error instanceof Error ? error.message : String(error));
 }
 
-/**
- * A file that grows at its end. Everything is done outside the event loop, and one thing at a time; methods reject with the platform's error.
- * What a write that failed has left behind the end is cut off, or else written over by the next one.
- */
-export class AppendFile {
+/** A file that grows at its end. Methods reject with the platform's error. */
+export interface GrowingFile {
+  readonly path: string;
+  /** Bytes that have been written whole. */
+  readonly size: number;
+  /** Appends the parts, in order; all of them or nothing. Nobody may change them meanwhile. */
+  write(parts: readonly Buffer[]): Promise<void>;
+  /** Puts what has been written on the disk for good. */
+  sync(): Promise<void>;
+  /** Forgets what stands behind `size`. What cannot be cut off will be written over. */
+  cutTo(size: number): Promise<void>;
+  close(): Promise<void>;
+}
+
+/** Does everything outside the event loop, and one thing at a time. */
+export class AppendFile implements GrowingFile {
   readonly path: string;
   readonly #fd: number;
-  /** Bytes that have been written whole. */
   size: number;
 
   private constructor(path: string, fd: number, size: number) {
@@ -59,7 +69,6 @@ export class AppendFile {
     }
   }
 
-  /** Appends the parts, in order. Nobody may change them meanwhile. */
   async write(parts: readonly Buffer[]): Promise<void> {
     let rest = parts;
     let at = this.size;
@@ -76,12 +85,10 @@ export class AppendFile {
     this.size = at;
   }
 
-  /** Puts what has been written on the disk for good. */
   sync(): Promise<void> {
     return syncData(this.#fd);
   }
 
-  /** Forgets what stands behind `size`. What cannot be cut off will be written over. */
   async cutTo(size: number): Promise<void> {
     this.size = size;
     await truncateTo(this.#fd, size).catch(() => {});

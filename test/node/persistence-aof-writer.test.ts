@@ -1,0 +1,249 @@
+import { mock } from 'node:test';
+import { setImmediate as turn } from 'node:timers/promises';
+import t from 'tap';
+import { ManualClock, seededRandom, silentLogger } from '../../lib/base/index.ts';
+import { AofWriter } from '../../node/persistence/aof-writer.ts';
+import type { GrowingFile } from '../../node/persistence/append-file.ts';
+import { ReplicationLog } from '../../node/replication/replication-log.ts';
+import type { AppendFsync, Settings } from '../../node/settings.ts';
+
+/*
+ * The writer of the append-only file on disks that fail in every way: writes that are torn, syncs that fail and lose what they were for, parts
+ * that change in the middle of it. Whatever happens, what replies have gone for is on the disk, and in the end everything is in the files.
+ */
+
+const seed = Number(process.env.SEED ?? 20261121);
+const ROUNDS = process.env.RINGSIDE_LONG ? 400 : 25;
+const STEPS = 400;
+const random = seededRandom(seed);
+const REPL_ID = 'a'.repeat(40);
+const NOTE = /#RS:offset (\d+) \w{40} database=\d+\r\n/g;
+
+/** How often things go wrong, one in so many; 0 for never. */
+const faults = { write: 0, sync: 0, cut: 0 };
+const fails = (oneIn: number) => oneIn > 0 && random.int(oneIn) === 0;
+
+/** A file in memory, with what of it is on the disk. */
+class FaultyFile implements GrowingFile {
+  readonly path = 'part';
+  #content = Buffer.alloc(0);
+  #isClosed = false;
+  /** What a power cut would leave. */
+  onDisk = Buffer.alloc(0);
+  size = 0;
+  #isBusy = false;
+
+  get content(): Buffer {
+    return this.#content.subarray(0, this.size);
+  }
+
+  async #later(): Promise<void> {
+    if (this.#isClosed) throw new Error('the file is closed');
+    for (let i = random.int(3); i >= 0; i--) await turn();
+  }
+
+  async write(parts: readonly Buffer[]): Promise<void> {
+    if (this.#isBusy) throw new Error('two writes at a time');
+    this.#isBusy = true;
+    await this.#later();
+    this.#isBusy = false;
+    const bytes = Buffer.concat(parts);
+    const isTorn = fails(faults.write);
+    const written = isTorn ? bytes.subarray(0, random.int(bytes.length + 1)) : bytes;
+    this.#content = Buffer.concat([this.content, written]);
+    if (isTorn) throw Object.assign(new Error('full'), { code: 'ENOSPC' });
+    this.size += bytes.length;
+  }
+
+  async sync(): Promise<void> {
+    const { content } = this;
+    await this.#later();
+    if (!fails(faults.sync)) {
+      this.onDisk = Buffer.from(content);
+      return;
+    }
+    // As Linux does it: what was not on the disk is thrown away, and the next sync knows nothing of it.
+    const kept = Math.min(this.onDisk.length, this.#content.length);
+    this.#content = Buffer.concat([
+      this.#content.subarray(0, kept),
+      Buffer.alloc(this.#content.length - kept),
+    ]);
+    throw Object.assign(new Error('broken'), { code: 'EIO' });
+  }
+
+  async cutTo(size: number): Promise<void> {
+    this.size = size;
+  }
+
+  async close(): Promise<void> {
+    this.#isClosed = true;
+  }
+}
+
+/** What was said at which offset, by the files' own words; throws where they are not one stream. */
+function streamOf(files: readonly FaultyFile[], what: 'content' | 'onDisk', from: number): string {
+  let stream = '';
+  for (const file of files) {
+    const text = file[what].latin1Slice();
+    let at = 0;
+    for (const note of text.matchAll(NOTE)) {
+      stream += text.slice(at, note.index);
+      if (from + stream.length !== Number(note[1])) throw new Error(`${note[1]} at ${from + stream.length}`);
+      at = note.index + note[0].length;
+    }
+    stream += text.slice(at);
+  }
+  return stream;
+}
+
+class Trial {
+  readonly log = new ReplicationLog({ backlogBytes: 1 << 12, replId: REPL_ID });
+  readonly settings = { appendFsync: 'always', skipsFsyncOnRewrite: false } as unknown as Settings;
+  readonly clock = new ManualClock();
+  readonly files: FaultyFile[] = [];
+  readonly writer: AofWriter;
+  readonly start = 1000;
+  expected = '';
+  problems = 0;
+
+  constructor(policy: AppendFsync) {
+    this.settings.appendFsync = policy;
+    this.log.restart(REPL_ID, this.start);
+    this.writer = new AofWriter({
+      log: this.log,
+      settings: this.settings,
+      clock: this.clock,
+      logger: silentLogger,
+      isBusy: () => false,
+      onProgress: () => this.check(),
+    });
+    this.log.onRename = () => this.writer.note();
+    this.writer.begin(this.#newFile());
+  }
+
+  #newFile(): FaultyFile {
+    const file = new FaultyFile();
+    this.files.push(file);
+    return file;
+  }
+
+  append(): void {
+    const frame = `${this.log.end}:${'x'.repeat(random.int(random.int(20) === 0 ? 3000 : 40))};`;
+    this.log.begin(frame.length).fixed(frame);
+    this.log.commit();
+    this.expected += frame;
+    this.writer.wake();
+  }
+
+  /** What replies may have gone for is on the disk. */
+  check(): void {
+    if (this.settings.appendFsync !== 'always' || !this.writer.isOpen) return;
+    const due = this.expected.slice(0, this.writer.settledOffset - this.start);
+    if (!streamOf(this.files, 'onDisk', this.start).startsWith(due))
+      throw new Error('a reply went too early');
+  }
+
+  cut(): void {
+    void this.writer
+      .cut(async () => {
+        await turn();
+        if (fails(faults.cut)) throw new Error('no room for another part');
+        return this.#newFile();
+      })
+      .catch(() => {});
+  }
+
+  step(): void {
+    this.append();
+    if (random.int(60) === 0) this.log.rename(random.hex(20));
+    if (random.int(10) === 0) this.writer.syncSoon();
+    if (random.int(40) === 0) {
+      this.clock.advance(1000);
+      mock.timers.tick(1000);
+    }
+    if (this.writer.problem !== null) this.problems++;
+    this.check();
+  }
+}
+
+async function trial(policy: AppendFsync): Promise<Trial> {
+  Object.assign(faults, { write: 40, sync: 25, cut: 3 });
+  const trial = new Trial(policy);
+  for (let i = 0; i < STEPS; i++) {
+    trial.step();
+    if (i % 97 === 50) trial.cut();
+    for (let turns = random.int(4); turns > 0; turns--) await turn();
+  }
+  Object.assign(faults, { write: 0, sync: 0, cut: 0 });
+  return trial;
+}
+
+t.test(`what replies went for is on the disk, and nothing is left out (SEED=${seed})`, async (t) => {
+  mock.timers.enable({ apis: ['setTimeout'] });
+  t.teardown(() => mock.timers.reset());
+  for (const policy of ['always', 'everysec', 'no'] as const) {
+    let problems = 0;
+    let cuts = 0;
+    for (let round = 0; round < ROUNDS; round++) {
+      const { writer, files, expected, start, problems: found } = await trial(policy);
+      problems += found;
+      cuts += files.length - 1;
+      if (round % 2 === 0) {
+        // What failed is tried again a second later.
+        for (let i = 0; i < 20 && (writer.problem !== null || writer.pendingBytes > 0); i++) {
+          mock.timers.tick(1000);
+          for (let turns = 0; turns < 50; turns++) await turn();
+        }
+        if (writer.problem !== null) t.fail(`round ${round}: ${writer.problem} for ever`);
+      }
+      if (!(await writer.close())) t.fail(`round ${round}: not everything could be written`);
+      for (const what of ['content', 'onDisk'] as const) {
+        if (streamOf(files, what, start) !== expected) t.fail(`${policy}, round ${round}: ${what}`);
+      }
+    }
+    t.ok(cuts > ROUNDS, `${policy}: ${cuts} parts in all`);
+    t.ok(problems > 0, `${policy}: ${problems} problems`);
+  }
+});
+
+t.test('a sync that takes long holds replies up, under everysec', async (t) => {
+  const trial = new Trial('everysec');
+  const { writer, clock } = trial;
+  trial.append();
+  for (let i = 0; i < 10; i++) await turn();
+  t.equal(writer.pendingBytes, 0);
+  let finish = () => {};
+  trial.files[0].sync = () =>
+    new Promise((resolve) => {
+      finish = resolve;
+    });
+  writer.syncSoon();
+  t.ok(writer.isSyncing);
+  trial.append();
+  for (let i = 0; i < 10; i++) await turn();
+  t.ok(writer.pendingBytes > 0, 'what comes waits for the sync');
+  t.notOk(writer.holdsReplies);
+  clock.advance(2001);
+  t.ok(writer.holdsReplies, 'and those who write wait when it takes too long');
+  t.equal(writer.settledOffset, trial.log.end - writer.pendingBytes);
+  writer.wake();
+  for (let i = 0; i < 10; i++) await turn();
+  t.equal(writer.pendingBytes, 0, 'it is written nevertheless');
+  t.equal(writer.delayedSyncs, 1);
+  finish();
+  for (let i = 0; i < 10; i++) await turn();
+  t.notOk(writer.holdsReplies);
+});
+
+t.test('another stream: the file of the former one gets nothing of it', async (t) => {
+  const trial = new Trial('always');
+  trial.append();
+  trial.log.restart('b'.repeat(40), 5);
+  t.ok(trial.writer.isOutdated);
+  trial.append();
+  for (let i = 0; i < 10; i++) await turn();
+  t.equal(trial.files[0].size, 0);
+  await trial.writer.abandon();
+  t.notOk(trial.writer.isOpen);
+  t.equal(trial.writer.settledOffset, Number.POSITIVE_INFINITY);
+});
