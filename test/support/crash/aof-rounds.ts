@@ -33,7 +33,7 @@ interface Words {
 }
 
 const words: Readonly<Record<string, Words>> = {
-  'ringside node': { torn: /truncated/i, damaged: /offset \d+.*redis-check-aof --fix/s },
+  'ringside node': { torn: /truncated/i, damaged: /offset \d+.*redis-check-(aof --fix|rdb)|is not there/s },
   'redis-server': {
     torn: /loaded anyway because aof-load-truncated is enabled/,
     // It says something else of each kind of damage, and not always what to do.
@@ -103,6 +103,7 @@ export class AofRounds {
 
   /** So many rounds with one setting of `appendfsync`. */
   async run(fsync: string, rounds: number): Promise<void> {
+    if (rounds === 0) return;
     this.#fsync = fsync;
     let folder = await this.#newFolder();
     for (let i = 1; i <= rounds; i++) {
