@@ -13,6 +13,7 @@ export const NO_REDIS = 'redis-server not installed';
 /** A redis-server of the test's own, without persistence. */
 export interface RedisServer {
   readonly address: string;
+  readonly pid: number;
   stop(): Promise<void>;
 }
 
@@ -23,6 +24,7 @@ export async function startRedis(args: readonly string[] = []): Promise<RedisSer
   const empty = ['--dir', tmpdir(), '--dbfilename', `ringside-test-${process.pid}-${port}.rdb`];
   const plain = ['--port', String(port), '--bind', '127.0.0.1', '--save', '', '--appendonly', 'no'];
   const child = spawn('redis-server', [...plain, ...empty, ...args], { stdio: 'ignore' });
+  const ended = once(child, 'exit');
   const kill = () => child.kill('SIGKILL');
   process.once('exit', kill);
   const address = `127.0.0.1:${port}`;
@@ -37,8 +39,8 @@ export async function startRedis(args: readonly string[] = []): Promise<RedisSer
   });
   return {
     address,
+    pid: child.pid!,
     async stop() {
-      const ended = once(child, 'exit');
       child.kill('SIGKILL');
       await ended;
       process.off('exit', kill);

@@ -1,0 +1,118 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { join } from 'node:path';
+import type { Test } from 'tap';
+import { CountingClients } from '../support/counting-clients.ts';
+import { type RedisServer, startRedis } from '../support/redis-server.ts';
+import { RespClient } from '../support/resp-client.ts';
+import { type Ringside, runRingside, startRingside, startStandaloneNode } from '../support/ringside.ts';
+import { until } from '../support/until.ts';
+
+/*
+ * An app that counts through a proxy all the while, with several hundred writes a second, before a redis-server that is to be left for a node.
+ */
+
+const CLIENTS = 4;
+
+export interface Stage {
+  readonly redis: RedisServer;
+  readonly node: Ringside;
+  readonly proxy: Ringside;
+  readonly app: CountingClients;
+  client(address: string): RespClient;
+  /** Runs `ctl migrate` to its end. */
+  migrate(direction: '--from' | '--to', ...args: string[]): ReturnType<typeof runRingside>;
+  /** Runs it with `--json`, to be watched. */
+  follow(direction: '--from' | '--to', ...args: string[]): Watched;
+  /** What the proxy says of its upstream. */
+  upstream(): Promise<{ upstream: string; hold: string | null }>;
+}
+
+/** A `ringside ctl … --json` whose lines are read as they come. */
+export class Watched {
+  readonly ended: Promise<{ code: number | null; stdout: string; error: unknown }>;
+  readonly #child: ChildProcess;
+  readonly #steps = new Set<string>();
+  #stdout = '';
+  #changed: () => void = () => {};
+
+  constructor(args: readonly string[]) {
+    const main = join(import.meta.dirname, '../../cli/main.ts');
+    const env = { ...process.env, NODE_OPTIONS: '' };
+    this.#child = spawn(process.execPath, [main, ...args], { env, stdio: ['ignore', 'pipe', 'inherit'] });
+    this.#child.stdout!.setEncoding('utf8').on('data', (text: string) => {
+      this.#stdout += text;
+      for (const [, step] of this.#stdout.matchAll(/^{"step":"([^"]*)"/gm)) this.#steps.add(step);
+      this.#changed();
+    });
+    this.ended = once(this.#child, 'close').then(() => {
+      this.#changed();
+      const error = /^{"error":.*/m.exec(this.#stdout)?.[0];
+      return { code: this.#child.exitCode, stdout: this.#stdout, error: error && JSON.parse(error).error };
+    });
+  }
+
+  /** Resolves once it says that it does this, or has ended. */
+  async says(step: string): Promise<void> {
+    while (!this.#steps.has(step) && this.#child.exitCode === null) {
+      await new Promise<void>((resolve) => {
+        this.#changed = resolve;
+      });
+    }
+  }
+
+  kill(): void {
+    this.#child.kill('SIGKILL');
+  }
+}
+
+export async function stage(t: Test, { proxyArgs = [] as string[] } = {}): Promise<Stage> {
+  const redis = await startRedis(['--repl-diskless-sync-delay', '0']);
+  t.teardown(() => redis.stop());
+  const node = await startStandaloneNode(t);
+  const only = ['--resp-port', 'auto', '--admin-port', 'auto', '--http-port', 'off', '--grpc-port', 'off'];
+  const upstream = ['--engine', 'redis', '--upstream', `a=${redis.address}`, '--memcached-port', 'off'];
+  const proxy = await startRingside(['proxy', ...only, ...upstream, ...proxyArgs]);
+  t.teardown(() => proxy.stop());
+  const app = new CountingClients(proxy.ready.resp, CLIENTS);
+  t.teardown(() => app.stop());
+  const parties = ['--node', `redis://${node.ready.resp}`, '--proxy', `http://${proxy.ready.admin}`];
+  return {
+    redis,
+    node,
+    proxy,
+    app,
+    client(address) {
+      const client = new RespClient(address);
+      t.teardown(() => client.close());
+      return client;
+    },
+    migrate: (direction, ...args) =>
+      runRingside(['ctl', 'migrate', direction, `redis://${redis.address}`, ...parties, ...args]),
+    follow: (direction, ...args) =>
+      new Watched(['ctl', 'migrate', direction, `redis://${redis.address}`, ...parties, ...args, '--json']),
+    upstream: async () => {
+      const response = await fetch(`http://${proxy.ready.admin}/upstream`);
+      return (await response.json()) as { upstream: string; hold: string | null };
+    },
+  };
+}
+
+/** Every increment that was acknowledged counts once; with `unsure`, at most so many more. */
+export async function counted(
+  t: Test,
+  client: RespClient,
+  { acknowledged }: CountingClients,
+  unsure = 0,
+): Promise<void> {
+  for (const [key, count] of acknowledged) {
+    const found = Number(await client.text('GET', key));
+    t.ok(found >= count && found <= count + unsure, `${key}: ${count} acknowledged, ${found} there`);
+  }
+}
+
+/** Resolves once the app has counted on. */
+export const runsOn = async (app: CountingClients, what: string) => {
+  const before = app.total;
+  await until(what, () => app.total > before + 100);
+};
