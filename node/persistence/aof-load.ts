@@ -150,7 +150,8 @@ class AofLoader {
 
   #damaged(path: string, part: Part, error: Error, isLast: boolean): RingsideError {
     const { manifestPath } = this.#folder;
-    const where = part.isSnapshot ? error.message : `offset ${part.replay.stoppedAt}: ${error.message}`;
+    const reason = error.message.replace(/^Protocol error: /, '');
+    const where = part.isSnapshot ? reason : `offset ${part.replay.stoppedAt}: ${reason}`;
     const how = part.isSnapshot
       ? `\`redis-check-rdb ${path}\` says more, and no tool repairs it: put a copy back`
       : repairOf(manifestPath, isLast);
