@@ -22,7 +22,7 @@ async function entryOf(client: RespClient, key: Buffer): Promise<string | null> 
   return `${type} until ${expiry}${marks} ${text}`;
 }
 
-/** Everything in all databases of a node that allows DEBUG: `database:key in hexadecimal` to its type, expiry, value and, of strings, version. */
+/** Everything in all databases of a node that allows DEBUG (which is left at the first): `database:key in hexadecimal` to its type, expiry, value and, of strings, version. */
 export async function dataSetOf(client: RespClient): Promise<Map<string, string>> {
   const data = new Map<string, string>();
   for (let database = 0; database < DATABASES; database++) {
@@ -33,6 +33,7 @@ export async function dataSetOf(client: RespClient): Promise<Map<string, string>
       if (entry !== null) data.set(`${database}:${keys[i].toString('hex')}`, entry);
     }
   }
+  await client.text('SELECT', 0);
   return data;
 }
 
