@@ -1,93 +1,88 @@
-import { RDB_HASH, RDB_LIST, RDB_SET, RDB_ZSET_2, type RdbWriter } from '../../lib/codec/rdb/index.ts';
+import {
+  RDB_HASH,
+  RDB_LIST,
+  RDB_SET,
+  RDB_ZSET_2,
+  type RdbFileWriter,
+  RdbWriter,
+  type RdbWriterOptions,
+} from '../../lib/codec/rdb/index.ts';
 import type { Keyspace } from '../keyspace.ts';
 import { HASH, LIST, SET, type Slot, ZSET } from '../store/index.ts';
-import { HashValue, ListValue, SetValue, ZsetValue } from '../values/index.ts';
+import type { ChunkList, OrderedTable, TableObject } from '../values/index.ts';
+import { writeFacts } from './entry-facts.ts';
+import type { LargeElements } from './large-elements.ts';
+import { LargeList } from './large-list.ts';
+import { LargeTable, LargeZset } from './large-table.ts';
 
 /** A collection above this is written in parts. */
 const LARGE_BYTES = 32 << 10;
-/** Elements of a part. */
-const PART_ELEMENTS = 64;
 
 /** Whether writing the value at once would be noticed. */
 export function isLarge({ store }: Keyspace, slot: Slot): boolean {
   return store.objectOf(slot) !== null && store.bytesOf(slot) > LARGE_BYTES;
 }
 
-/** Writes a part of a collection; returns where the next one begins, 0 at the end. */
-type WritePart = (writer: RdbWriter, keyspace: Keyspace, slot: Slot, from: number) => number;
-
-const writeFields: WritePart = (writer, keyspace, slot, from) =>
-  HashValue.open(keyspace, slot).scan(
-    from,
-    PART_ELEMENTS,
-    (fieldBuffer, fieldStart, fieldEnd, buffer, start, end) => {
-      writer.string(fieldBuffer, fieldStart, fieldEnd);
-      writer.string(buffer, start, end);
-    },
-  );
-
-const writeMembers: WritePart = (writer, keyspace, slot, from) =>
-  SetValue.open(keyspace, slot).scan(from, PART_ELEMENTS, (buffer, start, end) => {
-    writer.string(buffer, start, end);
-  });
-
-const writeElements: WritePart = (writer, keyspace, slot, from) => {
-  const list = ListValue.open(keyspace, slot);
-  const to = Math.min(list.size, from + PART_ELEMENTS);
-  let index = from;
-  list.walk(from, false, (buffer, start, end) => {
-    writer.string(buffer, start, end);
-    return ++index < to;
-  });
-  return to === list.size ? 0 : to;
+/** What each type is in a file, element by element. */
+const rdbTypes: Readonly<Record<number, number>> = {
+  [HASH]: RDB_HASH,
+  [LIST]: RDB_LIST,
+  [SET]: RDB_SET,
+  [ZSET]: RDB_ZSET_2,
 };
 
-/** From the highest down: whoever inserts in this order always inserts at the front. */
-const writeScored: WritePart = (writer, keyspace, slot, from) => {
-  const zset = ZsetValue.open(keyspace, slot);
-  const to = Math.min(zset.size, from + PART_ELEMENTS);
-  let index = from;
-  zset.walk(zset.size - 1 - from, true, (buffer, start, end, score) => {
-    writer.string(buffer, start, end);
-    writer.double(score);
-    return ++index < to;
-  });
-  return to === zset.size ? 0 : to;
-};
-
-interface Shape {
-  readonly rdbType: number;
-  readonly size: (keyspace: Keyspace, slot: Slot) => number;
-  readonly writePart: WritePart;
+function elementsOf({ store, data }: Keyspace, slot: Slot, options: RdbWriterOptions): LargeElements {
+  const type = store.typeOf(slot);
+  const object = store.objectOf(slot);
+  if (type === LIST) return new LargeList(object as ChunkList);
+  if (type === ZSET) return new LargeZset(object as OrderedTable, data.hashSeed, options);
+  return new LargeTable((object as TableObject).table, type === HASH, data.hashSeed, options);
 }
 
-const shapes: ReadonlyMap<number, Shape> = new Map([
-  [HASH, { rdbType: RDB_HASH, size: (k, slot) => HashValue.open(k, slot).size, writePart: writeFields }],
-  [SET, { rdbType: RDB_SET, size: (k, slot) => SetValue.open(k, slot).size, writePart: writeMembers }],
-  [LIST, { rdbType: RDB_LIST, size: (k, slot) => ListValue.open(k, slot).size, writePart: writeElements }],
-  [ZSET, { rdbType: RDB_ZSET_2, size: (k, slot) => ZsetValue.open(k, slot).size, writePart: writeScored }],
-]);
-
-/** A collection that is written in parts. It must not change before the last one: who wants to change it has the rest written first. */
+/** An entry with a collection that is written in parts, as it was when this was made, whatever becomes of it meanwhile. */
 export class LargeValue {
-  readonly key: Buffer;
-  readonly #shape: Shape;
-  #from = 0;
+  readonly #database: number;
+  readonly #expiresAt: number;
+  /** What stands before the value, and what it begins with. */
+  readonly #facts: RdbWriter;
+  readonly #beginning: RdbWriter;
+  readonly #elements: LargeElements;
 
-  /** Writes what stands before the elements. */
-  constructor(writer: RdbWriter, keyspace: Keyspace, slot: Slot) {
-    const { store } = keyspace;
-    this.key = Buffer.from(store.keyOf(slot), 'latin1');
-    this.#shape = shapes.get(store.typeOf(slot))!;
-    writer.byte(this.#shape.rdbType);
-    writer.string(this.key, 0, this.key.length);
-    writer.count(this.#shape.size(keyspace, slot));
+  constructor(keyspace: Keyspace, slot: Slot, database: number, options: RdbWriterOptions) {
+    const { store, marks } = keyspace;
+    this.#database = database;
+    this.#expiresAt = store.expiresAt(slot);
+    this.#facts = new RdbWriter(options);
+    writeFacts(this.#facts, store, slot, marks.isUsed ? marks.of(store, slot) : null);
+    this.#elements = elementsOf(keyspace, slot, options);
+    this.#beginning = new RdbWriter(options);
+    this.#beginning.byte(rdbTypes[store.typeOf(slot)]);
+    const key = Buffer.from(store.keyOf(slot), 'latin1');
+    this.#beginning.string(key, 0, key.length);
+    this.#beginning.count(this.#elements.size);
   }
 
-  /** Writes the next part; returns whether there are more. */
-  write(writer: RdbWriter, keyspace: Keyspace): boolean {
-    const slot = keyspace.store.find(this.key, 0, this.key.length);
-    this.#from = this.#shape.writePart(writer, keyspace, slot, this.#from);
-    return this.#from !== 0;
+  /** Bytes that are kept for it since the collection has changed. */
+  get keptBytes(): number {
+    return this.#elements.keptBytes;
+  }
+
+  /** Writes what stands before the elements, which go to `file.front` from then on. */
+  open(file: RdbFileWriter): void {
+    file.select(this.#database);
+    file.parts.raw(this.#facts.buffer, 0, this.#facts.length);
+    if (this.#expiresAt !== 0) file.expiry(this.#expiresAt);
+    file.parts.raw(this.#beginning.buffer, 0, this.#beginning.length);
+    file.divide();
+  }
+
+  /** Writes the next part of the elements; returns whether there are more. */
+  write(writer: RdbWriter): boolean {
+    return this.#elements.write(writer);
+  }
+
+  /** Nothing more will be written. */
+  close(): void {
+    this.#elements.close();
   }
 }

@@ -1,4 +1,5 @@
 import { open } from 'node:fs/promises';
+import { setImmediate } from 'node:timers/promises';
 import { type Clock, type Logger, RingsideError } from '../../lib/base/index.ts';
 import { RdbFormatError } from '../../lib/codec/rdb/index.ts';
 import { errorCode, FileReplacement } from '../../lib/net/index.ts';
@@ -29,7 +30,9 @@ export async function writeRdbFile(path: string, snapshot: SnapshotWriter): Prom
       part !== null;
       part = snapshot.next(WRITE_SLICE_BYTES)
     ) {
-      await file.write(part);
+      // A slice that found nothing to write takes its time too.
+      if (part.length === 0) await setImmediate();
+      else await file.write(part);
     }
     if (snapshot.isDone) await file.commit();
     else await file.discard();

@@ -1,4 +1,4 @@
-import { RdbFileWriter } from '../../lib/codec/rdb/index.ts';
+import { RdbFileWriter, type RdbWriterOptions } from '../../lib/codec/rdb/index.ts';
 import type { Databases } from '../databases.ts';
 import type { Keyspace } from '../keyspace.ts';
 import type { Slot, Store } from '../store/index.ts';
@@ -11,8 +11,9 @@ import { writeStreamFacts } from './stream-facts.ts';
 /** A database of at most so much is written off at once when it is cleared. */
 const CLEARED_ENTRIES = 1000;
 const CLEARED_BYTES = 1 << 20;
-/** Steps of the index for each look at how much has been written. */
+/** Steps of the index for each look at how much has been written, and looks for one call of `next`: it may be that there is little to write. */
 const STEPS = 16;
+const MOST_LOOKS = 32;
 
 /** What a snapshot says of itself. */
 export interface SnapshotFacts {
@@ -31,8 +32,6 @@ interface Part {
   isDone: boolean;
   /** Keys of entries that are written though the scan has not come to them, and that still have their version. */
   readonly early: Set<string>;
-  /** Keys of large entries that the scan has come to and that are still to be written. */
-  readonly large: Set<string>;
 }
 
 /**
@@ -51,8 +50,10 @@ export class SnapshotWriter implements ChangeGuard {
   readonly #fences: Iterator<[string, bigint]>;
   #hasFences = true;
   #current: Store | null = null;
-  /** What is being written in parts. */
-  #open: { readonly value: LargeValue; readonly store: Store } | null = null;
+  readonly #options: RdbWriterOptions;
+  /** What is being written in parts, and what waits for that. */
+  #open: LargeValue | null = null;
+  readonly #large: LargeValue[] = [];
   readonly #slots: Slot[] = [];
   readonly #visit = (slot: Slot): void => {
     this.#slots.push(slot);
@@ -68,7 +69,8 @@ export class SnapshotWriter implements ChangeGuard {
   constructor(databases: Databases, facts: SnapshotFacts) {
     const { data } = databases;
     this.#databases = databases;
-    this.#file = new RdbFileWriter({ compresses: facts.compresses });
+    this.#options = { compresses: facts.compresses };
+    this.#file = new RdbFileWriter(this.#options);
     this.#high = data.versions.high;
     this.#low = data.versions.low;
     this.total = databases.size;
@@ -76,7 +78,7 @@ export class SnapshotWriter implements ChangeGuard {
     this.#writeFacts(facts);
     for (const { store, index } of databases.all()) {
       if (store.size === 0) continue;
-      this.#parts.set(store, { index, cursor: 0, isDone: false, early: new Set(), large: new Set() });
+      this.#parts.set(store, { index, cursor: 0, isDone: false, early: new Set() });
       this.#file.select(index);
       this.#file.size(store.size, store.expiringCount);
     }
@@ -100,24 +102,35 @@ export class SnapshotWriter implements ChangeGuard {
     data.snapshots?.delete(this);
     if (data.snapshots?.size === 0) data.snapshots = null;
     this.#parts.clear();
+    this.#open?.close();
+    this.#open = null;
+    for (const value of this.#large.splice(0)) value.close();
   }
 
-  /** The next bytes of the file: about `maxBytes`, or more where values that were about to change had to be written. Null at the end. */
+  /**
+   * The next bytes of the file: about `maxBytes`, or less, perhaps none, when much has been looked at for them; null at the end. More only
+   * where a single string is larger.
+   */
   next(maxBytes: number): Buffer | null {
     if (this.isDone || this.isAborted) return null;
     const file = this.#file;
-    while (file.front.length < maxBytes) {
+    for (let looks = 0; looks < MOST_LOOKS && file.ready < maxBytes; looks++) {
       if (this.#hasFences) this.#writeFence();
-      else if (this.#open !== null) this.#writeOpen();
+      else if (this.#open !== null) this.#writeOpen(this.#open);
       else if (this.#openNext()) continue;
-      else if (!this.#writeEntries(maxBytes)) return this.#end();
+      else if (!this.#writeEntries(maxBytes)) {
+        if (file.isLast) return this.#end();
+        break;
+      }
     }
     return file.take();
   }
 
-  /** Bytes that wait for `next`. */
+  /** Bytes that wait for `next`, or are kept for what is written in parts. */
   get pendingBytes(): number {
-    return this.#file.length;
+    let bytes = this.#file.length + (this.#open?.keptBytes ?? 0);
+    for (const { keptBytes } of this.#large) bytes += keptBytes;
+    return bytes;
   }
 
   #end(): Buffer {
@@ -139,7 +152,7 @@ export class SnapshotWriter implements ChangeGuard {
     if (keyspace === null) return false;
     const { store } = keyspace;
     const part = this.#parts.get(store)!;
-    for (let i = 0; i < STEPS && this.#file.length < maxBytes; i++) {
+    for (let i = 0; i < STEPS && this.#file.ready < maxBytes; i++) {
       part.cursor = store.scan(part.cursor, this.#visit);
       for (const slot of this.#slots) this.#scanned(keyspace, part, slot);
       this.#slots.length = 0;
@@ -171,9 +184,8 @@ export class SnapshotWriter implements ChangeGuard {
   }
 
   /** Writes the next part of the value that is written in parts. */
-  #writeOpen(): void {
-    const { value, store } = this.#open!;
-    if (value.write(this.#file.front, this.#keyspaceOf(store))) return;
+  #writeOpen(value: LargeValue): void {
+    if (value.write(this.#file.front)) return;
     this.#file.join();
     this.#open = null;
     this.written++;
@@ -181,28 +193,18 @@ export class SnapshotWriter implements ChangeGuard {
 
   /** Begins with a large value that waits; false when there is none. */
   #openNext(): boolean {
-    for (const [store, part] of this.#parts) {
-      for (const key of part.large) {
-        part.large.delete(key);
-        const keyspace = this.#keyspaceOf(store);
-        const bytes = Buffer.from(key, 'latin1');
-        const slot = store.find(bytes, 0, bytes.length);
-        this.#writeHead(keyspace, part, slot);
-        const value = new LargeValue(this.#file.parts, keyspace, slot);
-        this.#file.divide();
-        this.#open = { value, store };
-        return true;
-      }
-    }
-    return false;
+    const value = this.#large.shift();
+    if (value === undefined) return false;
+    value.open(this.#file);
+    this.#open = value;
+    return true;
   }
 
   #scanned(keyspace: Keyspace, part: Part, slot: Slot): void {
     if (this.#isNew(keyspace.store, slot)) return;
     if (part.early.size > 0 && part.early.delete(keyspace.store.keyOf(slot))) return;
     if (keyspace.isPurged(slot)) return;
-    if (isLarge(keyspace, slot)) part.large.add(keyspace.store.keyOf(slot));
-    else this.#write(keyspace, part, slot);
+    this.#write(keyspace, part, slot);
   }
 
   /** Whether the entry is above the version of the snapshot, or so new that it has none. */
@@ -213,7 +215,12 @@ export class SnapshotWriter implements ChangeGuard {
     return low > this.#low || (high === 0 && low === 0);
   }
 
+  /** Writes an entry, or takes it down to be written in parts. */
   #write(keyspace: Keyspace, part: Part, slot: Slot): void {
+    if (isLarge(keyspace, slot)) {
+      this.#large.push(new LargeValue(keyspace, slot, part.index, this.#options));
+      return;
+    }
     this.#writeHead(keyspace, part, slot);
     writeEntry(this.#file.parts, keyspace, slot);
     this.written++;
@@ -231,27 +238,12 @@ export class SnapshotWriter implements ChangeGuard {
   before(keyspace: Keyspace, slot: Slot): void {
     const { store } = keyspace;
     const part = this.#parts.get(store);
-    if (part === undefined || this.#isNew(store, slot)) return;
-    if (this.#writesLarge(keyspace, part, slot) || part.isDone) return;
+    if (part === undefined || part.isDone || this.#isNew(store, slot)) return;
     if (part.cursor !== 0 && store.isScanned(slot, part.cursor)) return;
     const key = store.keyOf(slot);
     if (part.early.has(key)) return;
     part.early.add(key);
     if (!keyspace.isPurged(slot)) this.#write(keyspace, part, slot);
-  }
-
-  /** Writes all of a large value that is due or begun; false when the entry is no such one. */
-  #writesLarge(keyspace: Keyspace, part: Part, slot: Slot): boolean {
-    if (this.#open === null && part.large.size === 0) return false;
-    const { store } = keyspace;
-    const key = store.keyOf(slot);
-    if (part.large.delete(key)) {
-      this.#write(keyspace, part, slot);
-      return true;
-    }
-    if (this.#open?.store !== store || this.#open.value.key.latin1Slice() !== key) return false;
-    while (this.#open !== null) this.#writeOpen();
-    return true;
   }
 
   renewed({ store }: Keyspace, slot: Slot): void {
@@ -262,9 +254,8 @@ export class SnapshotWriter implements ChangeGuard {
   beforeClear(keyspace: Keyspace): void {
     const { store } = keyspace;
     const part = this.#parts.get(store);
-    const isOpen = this.#open?.store === store;
-    if (part === undefined || (part.isDone && part.large.size === 0 && !isOpen)) return;
-    if (isOpen || store.size > CLEARED_ENTRIES || store.usedBytes > CLEARED_BYTES) {
+    if (part === undefined || part.isDone) return;
+    if (store.size > CLEARED_ENTRIES || store.usedBytes > CLEARED_BYTES) {
       this.isAborted = true;
       this.close();
       return;
@@ -283,11 +274,6 @@ export class SnapshotWriter implements ChangeGuard {
       part.isDone = part.cursor === 0;
     }
     part.early.clear();
-    for (const key of part.large) {
-      const bytes = Buffer.from(key, 'latin1');
-      this.#write(keyspace, part, store.find(bytes, 0, bytes.length));
-    }
-    part.large.clear();
   }
 }
 

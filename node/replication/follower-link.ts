@@ -122,7 +122,7 @@ export class FollowerLink {
       this.close('the data set was cleared during the full sync: it has to begin anew');
       return;
     }
-    if (bytes !== null) this.#take(bytes, mark);
+    if (bytes !== null && bytes.length > 0) this.#take(bytes, mark);
     if (!snapshot.isDone) return;
     this.#full = null;
     this.#awaitsLoaded = mark !== null;

@@ -20,6 +20,16 @@ const MAX_CAPACITY = 32 * 1024;
 /** What they may grow to: a quarter of it, but so much at least. The more a chunk holds, the fewer there are to be walked, collected and got. */
 const MIN_LIMIT = 4096;
 
+/** Is shown the chunks of a list before they change. Must not change the list. */
+export interface ChunkWatcher {
+  /** The elements of this chunk are about to be changed. */
+  changing(chunk: ListChunk): void;
+  /** The chunk is about to leave the list, as it is; returns whether it is still needed. */
+  leaving(chunk: ListChunk): boolean;
+}
+
+const NOBODY: readonly never[] = Object.freeze([]);
+
 /** Gets an element's byte range, valid during the call; false ends the walk. */
 export type VisitElement = (buffer: Buffer, start: number, end: number, index: number) => boolean;
 
@@ -38,12 +48,26 @@ export class ChunkList implements LargeForm {
   foundEnd = 0;
   /** Index in the chunk that `#seek` found. */
   #index = 0;
+  /** Replaced as a whole. */
+  watchers: readonly ChunkWatcher[] = NOBODY;
+
+  /** The chunks in the order of the list. */
+  chunks(): ListChunk[] {
+    const chunks: ListChunk[] = [];
+    for (let chunk = this.#head; chunk !== null; chunk = chunk.next) chunks.push(chunk);
+    return chunks;
+  }
+
+  #show(chunk: ListChunk): void {
+    for (const watcher of this.watchers) watcher.changing(chunk);
+  }
 
   push(atHead: boolean, buffer: Buffer, start: number, end: number): void {
     let chunk = atHead ? this.#head : this.#tail;
     if (chunk === null || !chunk.hasRoomAt(atHead, end - start))
       chunk = this.#addChunk(atHead, buffer, start, end);
     if (!chunk.isPlain) {
+      if (this.watchers.length > 0) this.#show(chunk);
       const before = chunk.reservedBytes;
       chunk.push(atHead, buffer, start, end);
       this.bytes += chunk.reservedBytes - before;
@@ -90,7 +114,9 @@ export class ChunkList implements LargeForm {
     chunk.next = null;
     chunk.previous = null;
     this.bytes -= chunk.reservedBytes;
-    chunk.free();
+    let isNeeded = false;
+    for (const watcher of this.watchers) if (watcher.leaving(chunk)) isNeeded = true;
+    if (!isNeeded) chunk.free();
   }
 
   /** Turns to the chunk of an index below `size`. */
@@ -135,6 +161,7 @@ export class ChunkList implements LargeForm {
       this.remove(index + 1, 1);
       return;
     }
+    if (this.watchers.length > 0) this.#show(chunk);
     const before = chunk.reservedBytes;
     const place = chunk.splice(at, former, size, 0);
     writeElement(chunk.bytes, place, buffer, start, end);
@@ -155,6 +182,7 @@ export class ChunkList implements LargeForm {
   }
 
   #insertIn(chunk: ListChunk, index: number, buffer: Buffer, start: number, end: number): void {
+    if (this.watchers.length > 0) this.#show(chunk);
     const before = chunk.reservedBytes;
     const at = chunk.splice(chunk.seek(index), 0, elementSize(end - start), 1);
     writeElement(chunk.bytes, at, buffer, start, end);
@@ -164,6 +192,7 @@ export class ChunkList implements LargeForm {
   /** Inserts where the chunk has no room: behind its first part, in a chunk that has. */
   #insertBeside(chunk: ListChunk, index: number, buffer: Buffer, start: number, end: number): void {
     if (index > 0) {
+      if (this.watchers.length > 0) this.#show(chunk);
       const before = chunk.reservedBytes;
       this.#link(chunk.split(index), chunk);
       this.bytes += chunk.reservedBytes - before;
@@ -210,6 +239,7 @@ export class ChunkList implements LargeForm {
       this.#unlink(chunk);
       return;
     }
+    if (this.watchers.length > 0) this.#show(chunk);
     chunk.dropEnd(atHead);
     // Of a long list, the chunks at the ends are soon full again, or empty.
     if (chunk.bytes.length > this.bytes >> 2) this.#settle(chunk);
@@ -222,6 +252,7 @@ export class ChunkList implements LargeForm {
       this.#unlink(chunk);
       return;
     }
+    if (this.watchers.length > 0) this.#show(chunk);
     chunk.drop(index, count);
     this.#settle(chunk);
   }
@@ -238,6 +269,7 @@ export class ChunkList implements LargeForm {
     const next = chunk === null ? null : chunk.next;
     if (chunk === null || next === null || chunk.isPlain || next.isPlain) return;
     if (chunk.used + next.used > Math.max(chunk.limit, next.limit) >> 1) return;
+    if (this.watchers.length > 0) this.#show(chunk);
     const before = chunk.reservedBytes;
     chunk.join(next);
     this.bytes += chunk.reservedBytes - before;
@@ -307,6 +339,7 @@ export class ChunkList implements LargeForm {
       this.#dropFrom(chunk, 0, removed);
       return removed;
     }
+    if (this.watchers.length > 0) this.#show(chunk);
     const skipped = fromTail ? equal - removed : 0;
     chunk.end = dropEqual(chunk.bytes, chunk.start, chunk.end, buffer, start, end, skipped, removed);
     chunk.count -= removed;

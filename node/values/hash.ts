@@ -239,6 +239,7 @@ function setInTable(
   const ref = table.find(fieldBuffer, fieldStart, fieldEnd);
   if (ref === 0) table.insert(fieldBuffer, fieldStart, fieldEnd, end - start);
   else if (table.payloadEnd - table.keyEnd !== end - start) table.replace(ref, end - start);
+  else if (table.watchers.length > 0) table.show(ref);
   copyBytes(buffer, start, end, table.bytes, table.keyEnd);
   table.tidy();
   return ref === 0;

@@ -1,5 +1,10 @@
-export { type Dice, Found, type VisitBytes } from './bytes.ts';
+export { compareBytes, type Dice, Found, type VisitBytes } from './bytes.ts';
+export type { ChunkList, ChunkWatcher } from './chunk-list.ts';
 export { HashValue, type VisitField } from './hash.ts';
 export { ListValue, type VisitElement } from './list.ts';
+export type { ListChunk } from './list-chunk.ts';
+export { MemberTable, type TableWatcher } from './member-table.ts';
+export type { OrderedTable } from './ordered-table.ts';
 export { SetValue } from './set.ts';
+export type { TableObject } from './table-object.ts';
 export { type VisitMember, ZsetValue } from './zset.ts';

@@ -1,6 +1,8 @@
-import { copyBytes, giveBack } from './bytes.ts';
+import { copyBytes, giveBack, type VisitBytes } from './bytes.ts';
 import {
+  elementEnd,
   elementSize,
+  elementStart,
   MAX_ELEMENT_BYTES,
   nextElement,
   previousElement,
@@ -167,6 +169,25 @@ export class ListChunk {
     other.bytes.copy(this.bytes, this.end, other.start, other.end);
     this.end += used;
     this.count += other.count;
+  }
+
+  /** A chunk of its own with the same elements. */
+  copy(): ListChunk {
+    const { used, isPlain } = this;
+    const copy = new ListChunk(used, 0, false, isPlain);
+    this.bytes.copy(copy.bytes, 0, this.start, this.end);
+    copy.end = used;
+    copy.count = this.count;
+    return copy;
+  }
+
+  /** Visits the bytes of each element in order. */
+  forEach(visit: VisitBytes): void {
+    const { bytes, start, end } = this;
+    if (this.isPlain) visit(bytes, start, end);
+    else
+      for (let at = start; at < end; at = nextElement(bytes, at))
+        visit(bytes, elementStart(bytes, at), elementEnd(bytes, at));
   }
 
   /** Gives the memory back to the system at once; the chunk is of no use then. */

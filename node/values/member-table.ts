@@ -17,9 +17,18 @@ const PARTITION_BYTES = 280;
 const LONG = 254;
 const SIGN = 0x80000000 | 0;
 const HASHES = 2 ** 32;
+const NOBODY: readonly never[] = Object.freeze([]);
 
 /** What the members of a table carry: nothing, eight bytes, or bytes of any number. */
 export type Payload = 'nothing' | 'score' | 'bytes';
+
+/** Is shown the records of a table before they change. Must neither change the table nor look for anything in it. */
+export interface TableWatcher {
+  /** The located record, whose place in a `scan` this is, is about to change or to go. */
+  changing(place: number): void;
+  /** A record of a key that was not there is about to come. */
+  coming(place: number, buffer: Buffer, start: number, end: number): void;
+}
 
 /** Hears when a record has a new name. */
 export type Moved = (from: Ref, to: Ref) => void;
@@ -56,6 +65,8 @@ export class MemberTable implements RecordOwner {
   keyStart = 0;
   keyEnd = 0;
   payloadEnd = 0;
+  /** Replaced as a whole, so that a table that nobody watches costs nothing more. */
+  watchers: readonly TableWatcher[] = NOBODY;
 
   constructor(payload: Payload, seed: number, moved: Moved | null = null) {
     this.#payload = payload;
@@ -164,6 +175,7 @@ export class MemberTable implements RecordOwner {
 
   /** Adds the key that `find` has just not found, with a payload of `payload` undefined bytes, and locates it. */
   insert(buffer: Buffer, start: number, end: number, payload: number): Ref {
+    for (const watcher of this.watchers) watcher.coming((this.#hash ^ SIGN) >>> 0, buffer, start, end);
     const ref = this.#newRecord(end - start, payload);
     copyBytes(buffer, start, end, this.bytes, this.keyStart);
     if (this.#partition.isFull) this.#relieve();
@@ -192,8 +204,15 @@ export class MemberTable implements RecordOwner {
     return ref;
   }
 
+  /** Shows what `find` has just found to those who watch; to be called before its payload is overwritten. Locates it. */
+  show(ref: Ref): void {
+    this.locate(ref);
+    for (const watcher of this.watchers) watcher.changing((this.#hash ^ SIGN) >>> 0);
+  }
+
   /** Gives what `find` has just found a payload of another length (undefined bytes), and locates it. */
   replace(ref: Ref, payload: number): void {
+    if (this.watchers.length > 0) this.show(ref);
     const { bytes, keyStart, keyEnd } = this;
     const to = this.#newRecord(keyEnd - keyStart, payload);
     copyBytes(bytes, keyStart, keyEnd, this.bytes, this.keyStart);
@@ -203,6 +222,7 @@ export class MemberTable implements RecordOwner {
 
   /** Removes what `find` has just found. */
   remove(ref: Ref): void {
+    if (this.watchers.length > 0) this.show(ref);
     const partition = this.#partition;
     const before = partition.words.byteLength;
     partition.removeAt(this.#place);

@@ -64,6 +64,7 @@ export class OrderedTable implements TwofoldForm, KeyOrder {
     const found = this.#found;
     const before = found === 0 ? 0 : table.score;
     if (found !== 0 && before === score) return false;
+    if (found !== 0 && table.watchers.length > 0) table.show(found);
     const ref = found === 0 ? table.insert(buffer, start, end, 8) : found;
     table.score = score;
     this.#lookFor(buffer, start, end);

@@ -18,6 +18,7 @@ import { type Command, pick } from './differential/base.ts';
 
 const seed = Number(process.env.SEED ?? 20261121);
 const ROUNDS = process.env.RINGSIDE_LONG ? 300 : 8;
+const HOT_ROUNDS = process.env.RINGSIDE_LONG ? 40 : 2;
 const PREPARED = 1500;
 const MOST_SLICE_BYTES = 20_000;
 
@@ -103,18 +104,29 @@ function commander(node: NodeParts, clock: ManualClock): () => string {
   };
 }
 
-/** Takes a snapshot in slices of random length with random commands between them; null when it was aborted. */
-function snapshotAmid(node: NodeParts, clock: ManualClock, run: () => string): Buffer | null {
+interface Amid {
+  /** Null when the snapshot was aborted. */
+  readonly bytes: Buffer | null;
+  /** Whether something was purged meanwhile: what that is about may be left out, since nobody will see it any more. */
+  readonly purges: boolean;
+}
+
+/** Takes a snapshot in slices of random length with random commands between them. */
+function snapshotAmid(node: NodeParts, clock: ManualClock, run: () => string): Amid {
   const snapshot = new SnapshotWriter(node.databases, facts(clock));
   const parts: Buffer[] = [];
+  let purges = false;
   for (;;) {
     const part = snapshot.next(1 + random.int(MOST_SLICE_BYTES));
     if (part === null) break;
     parts.push(part);
-    for (let i = random.int(8); i > 0; i--) run();
+    for (let i = random.int(8); i > 0; i--) if (run() === 'RS.PURGE') purges = true;
   }
-  return snapshot.isAborted ? null : Buffer.concat(parts);
+  return { bytes: snapshot.isAborted ? null : Buffer.concat(parts), purges };
 }
+
+/** A line of `content` about what random commands may purge by its prefix. */
+const isPurgeable = (line: string) => line.split(' ')[1].startsWith(Buffer.from('k1').toString('hex'));
 
 function loaded(bytes: Buffer, clock: ManualClock): NodeParts {
   const twin = startNode(clock, '1gb');
@@ -138,12 +150,12 @@ t.test(`a snapshot amid random commands holds what was there at its beginning (S
     for (let i = 0; i < PREPARED; i++) run();
     for (let i = 0; i < PREPARED; i++) fill(node, `k${i}`);
     const before = content(node);
-    const bytes = snapshotAmid(node, clock, run);
+    const { bytes, purges } = snapshotAmid(node, clock, run);
     t.equal(node.databases.data.snapshots, null, 'nobody watches for it any more');
     if (bytes === null) continue;
     whole++;
     const after = content(loaded(bytes, clock));
-    const missing = before.filter((line) => !after.includes(line));
+    const missing = before.filter((line) => !after.includes(line) && !(purges && isPurgeable(line)));
     const surplus = after.filter((line) => !before.includes(line));
     t.same({ missing, surplus }, { missing: [], surplus: [] }, `round ${round}: ${before.length} entries`);
   }
@@ -169,6 +181,9 @@ function run(node: NodeParts, ...commands: readonly Command[]): void {
 
 const LARGE = 30_000;
 const SLICE_BYTES = 10_000;
+/** A slice may be longer by a block, or by a chunk of a list. */
+const MOST_BYTES = SLICE_BYTES + (64 << 10);
+const longestOf = (parts: readonly Buffer[]) => Math.max(...parts.map(({ length }) => length));
 const numbers = (count: number) => Array.from({ length: count }, (_, i) => String(i));
 
 function fillLarge(node: NodeParts): void {
@@ -182,45 +197,106 @@ function fillLarge(node: NodeParts): void {
   );
 }
 
-t.test('large collections are written in parts, and whole before they change', async (t) => {
-  const clock = new ManualClock({ wallMs: 1_800_000_000_000 });
-  const changes: readonly Command[][] = [
-    [],
-    [
-      ['HSET', 'hash', 'f', 'v'],
-      ['SREM', 'set', 'member 1'],
-      ['ZPOPMIN', 'zset'],
-      ['LPOP', 'list'],
-    ],
-    [['DEL', 'hash', 'set', 'zset', 'list']],
-    [
-      ['RENAME', 'hash', 'set'],
-      ['RENAME', 'zset', 'list'],
-      ['SWAPDB', '0', '3'],
-    ],
-    [
-      ['EXPIRE', 'hash', '100'],
-      ['EXPIRE', 'set', '100'],
-      ['EXPIRE', 'zset', '100'],
-      ['EXPIRE', 'list', '100'],
-    ],
-  ];
-  for (const [i, commands] of changes.entries()) {
-    const node = startNode(clock, '1gb');
-    fillLarge(node);
-    const before = content(node);
-    const snapshot = new SnapshotWriter(node.databases, facts(clock));
-    const parts: Buffer[] = [];
-    for (let part = snapshot.next(SLICE_BYTES); part !== null; part = snapshot.next(SLICE_BYTES)) {
-      parts.push(part);
-      // In the middle of the first of them.
-      if (parts.length === 5) run(node, ...commands);
+t.test(
+  'large collections are written in parts, as they were, whatever is done to them meanwhile',
+  async (t) => {
+    const clock = new ManualClock({ wallMs: 1_800_000_000_000 });
+    const changes: readonly Command[][] = [
+      [],
+      [
+        ['HSET', 'hash', 'f', 'v'],
+        ['SREM', 'set', 'member 1'],
+        ['ZPOPMIN', 'zset'],
+        ['LPOP', 'list'],
+      ],
+      [['DEL', 'hash', 'set', 'zset', 'list']],
+      [
+        ['RENAME', 'hash', 'set'],
+        ['RENAME', 'zset', 'list'],
+        ['SWAPDB', '0', '3'],
+      ],
+      [
+        ['EXPIRE', 'hash', '100'],
+        ['EXPIRE', 'set', '100'],
+        ['EXPIRE', 'zset', '100'],
+        ['EXPIRE', 'list', '100'],
+      ],
+    ];
+    for (const [i, commands] of changes.entries()) {
+      const node = startNode(clock, '1gb');
+      fillLarge(node);
+      const before = content(node);
+      const snapshot = new SnapshotWriter(node.databases, facts(clock));
+      const parts: Buffer[] = [];
+      for (let part = snapshot.next(SLICE_BYTES); part !== null; part = snapshot.next(SLICE_BYTES)) {
+        parts.push(part);
+        // In the middle of the first of them.
+        if (parts.length === 5) run(node, ...commands);
+      }
+      t.ok(longestOf(parts) < MOST_BYTES, `changes ${i}: no slice above ${longestOf(parts)} bytes`);
+      t.same(content(loaded(Buffer.concat(parts), clock)), before, `changes ${i}`);
     }
-    const longest = Math.max(...parts.map(({ length }) => length));
-    if (commands.length === 0) t.ok(longest < 2 * SLICE_BYTES, `no slice above ${longest} bytes`);
-    t.same(content(loaded(Buffer.concat(parts), clock)), before, `changes ${i}`);
-  }
-});
+  },
+);
+
+const some = () => String(random.int(LARGE));
+const member = () => `member ${some()}`;
+const fresh = () => `fresh ${random.int(1000)}`;
+const score = () => String(random.int(2 * LARGE));
+/** What changes a large collection in some place, or in many. */
+const edits: readonly (() => Command)[] = [
+  () => ['HSET', 'hash', some(), `other ${some()}`, some(), 'short'],
+  () => ['HSET', 'hash', fresh(), 'v'],
+  () => ['HDEL', 'hash', some(), some(), fresh()],
+  () => ['SADD', 'set', fresh(), member()],
+  () => ['SREM', 'set', member(), fresh()],
+  () => ['SPOP', 'set', '3'],
+  () => ['ZADD', 'zset', score(), member(), score(), fresh()],
+  () => ['ZINCRBY', 'zset', String(random.int(2000) - 1000), member()],
+  () => ['ZREM', 'zset', member(), fresh()],
+  () => ['ZPOPMAX', 'zset', '2'],
+  () => ['ZREMRANGEBYRANK', 'zset', '5000', '5010'],
+  () => ['LPUSH', 'list', some(), some()],
+  () => ['RPUSH', 'list', some(), 'x'.repeat(random.int(20) === 0 ? 9000 : 9)],
+  () => ['LPOP', 'list', String(1 + random.int(50))],
+  () => ['RPOP', 'list', '2'],
+  () => ['LSET', 'list', String(random.int(LARGE / 4)), fresh()],
+  () => ['LINSERT', 'list', random.int(2) === 0 ? 'BEFORE' : 'AFTER', some(), fresh()],
+  () => ['LREM', 'list', random.int(2) === 0 ? '-3' : '3', some()],
+  () => ['LTRIM', 'list', '3', '-4'],
+];
+
+t.test(
+  `large collections that change all the while: slices stay short, also of two at a time (SEED=${seed})`,
+  async (t) => {
+    const clock = new ManualClock({ wallMs: 1_800_000_000_000 });
+    for (let round = 0; round < HOT_ROUNDS; round++) {
+      const node = startNode(clock, '1gb');
+      fillLarge(node);
+      const taken = [0, 1 + random.int(60)].map((begin) => ({
+        begin,
+        before: [] as string[],
+        parts: [] as Buffer[],
+      }));
+      const snapshots: SnapshotWriter[] = [];
+      for (let turn = 0; snapshots.length < taken.length || snapshots.some(({ isDone }) => !isDone); turn++) {
+        for (const one of taken) {
+          if (one.begin !== turn) continue;
+          one.before = content(node);
+          snapshots.push(new SnapshotWriter(node.databases, facts(clock)));
+        }
+        for (const [i, snapshot] of snapshots.entries())
+          taken[i].parts.push(snapshot.next(SLICE_BYTES) ?? Buffer.alloc(0));
+        run(node, ...Array.from({ length: random.int(30) }, () => pick(random, edits)()));
+      }
+      for (const [i, { parts, before }] of taken.entries()) {
+        t.ok(longestOf(parts) < MOST_BYTES, `round ${round}: no slice above ${longestOf(parts)} bytes`);
+        t.same(content(loaded(Buffer.concat(parts), clock)), before, `round ${round}, snapshot ${i}`);
+      }
+      t.equal(node.databases.data.snapshots, null);
+    }
+  },
+);
 
 t.test('a file may come byte by byte, and what is behind it is left alone', async (t) => {
   const clock = new ManualClock({ wallMs: 1_800_000_000_000 });

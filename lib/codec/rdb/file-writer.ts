@@ -10,18 +10,26 @@ import {
 import { RdbWriter, type RdbWriterOptions } from './writer.ts';
 
 const CHECKSUM_BYTES = 8;
-/** A buffer that has grown beyond this for one value is not kept. */
-const KEPT_BYTES = 1 << 20;
+/** What waits is handed out in blocks of about this size; a larger one has something large in it. */
+const BLOCK_BYTES = 64 << 10;
 
-/** Writes an RDB file of the version of Redis 7.0 bit by bit. Entries go straight to `parts`, behind `select` and `expiry`. */
+/**
+ * Writes an RDB file of the version of Redis 7.0 bit by bit. Entries go straight to `parts`, behind `select` and `expiry`. Whatever waits is kept in
+ * blocks, so that no step takes longer for it.
+ */
 export class RdbFileWriter {
   readonly #options: RdbWriterOptions;
   readonly #crc = new Crc64();
   #database = -1;
-  /** What has been written and not been taken; while a value is written in parts, what comes behind it. */
+  /** What has been written and not been taken, behind the blocks; while a value is written in parts, what comes behind it. */
   parts: RdbWriter;
   /** Holds the value that is written in parts. */
   #divided: RdbWriter | null = null;
+  /** Blocks that wait to be taken, and those that come behind the value that is written in parts. */
+  readonly #blocks: RdbWriter[] = [];
+  readonly #behind: RdbWriter[] = [];
+  #blockBytes = 0;
+  #behindBytes = 0;
 
   constructor(options: RdbWriterOptions) {
     this.#options = options;
@@ -40,8 +48,9 @@ export class RdbFileWriter {
     }
   }
 
-  /** What follows is of this database. */
+  /** What follows is of this database. To be called before each entry. */
   select(database: number): void {
+    if (this.parts.length >= BLOCK_BYTES) this.#endBlock();
     if (database === this.#database) return;
     this.#database = database;
     this.parts.byte(OPCODE_SELECT);
@@ -66,6 +75,18 @@ export class RdbFileWriter {
     parts.length += 8;
   }
 
+  #endBlock(): void {
+    const { parts } = this;
+    if (this.#divided !== null) {
+      this.#behind.push(parts);
+      this.#behindBytes += parts.length;
+    } else {
+      this.#blocks.push(parts);
+      this.#blockBytes += parts.length;
+    }
+    this.parts = new RdbWriter(this.#options);
+  }
+
   /** The entry whose facts have just been written is written in parts, to `front`; what goes to `parts` comes behind it. */
   divide(): void {
     this.#divided = this.parts;
@@ -74,10 +95,12 @@ export class RdbFileWriter {
 
   /** The value is whole. */
   join(): void {
-    const behind = this.parts;
-    this.parts = this.front;
+    if (this.front.length > 0) this.#blocks.push(this.front);
+    this.#blocks.push(...this.#behind);
+    this.#blockBytes += this.front.length + this.#behindBytes;
+    this.#behind.length = 0;
+    this.#behindBytes = 0;
     this.#divided = null;
-    this.parts.raw(behind.buffer, 0, behind.length);
   }
 
   /** Where the file goes on. */
@@ -85,16 +108,32 @@ export class RdbFileWriter {
     return this.#divided ?? this.parts;
   }
 
-  /** Bytes that wait to be taken. */
-  get length(): number {
-    return this.parts.length + (this.#divided?.length ?? 0);
+  /** Bytes that can be taken. */
+  get ready(): number {
+    return this.#blockBytes + this.front.length;
   }
 
-  /** What has been written since the last call, up to the value that is not whole; the caller's own. */
+  /** Bytes that wait to be taken, some of them behind a value that is not whole. */
+  get length(): number {
+    return this.ready + (this.#divided === null ? 0 : this.#behindBytes + this.parts.length);
+  }
+
+  /** The next bytes of what is ready, a block of it at most; the caller's own. */
   take(): Buffer {
+    const block = this.#blocks.shift();
+    if (block !== undefined) {
+      this.#blockBytes -= block.length;
+      this.#crc.update(block.buffer, 0, block.length);
+      return block.buffer.subarray(0, block.length);
+    }
     const { buffer, length } = this.front;
     this.#crc.update(buffer, 0, length);
     return this.#handOver(buffer, length);
+  }
+
+  /** Whether `finish` may be called: nothing waits but what is in `parts`. */
+  get isLast(): boolean {
+    return this.#blocks.length === 0;
   }
 
   /** As `take`, with the end of the file. */
@@ -106,8 +145,9 @@ export class RdbFileWriter {
     return this.#handOver(buffer, length + CHECKSUM_BYTES);
   }
 
+  /** A buffer that has grown for something large is given away, any other is copied and kept. */
   #handOver(buffer: Buffer, length: number): Buffer {
-    if (buffer.length > KEPT_BYTES) {
+    if (buffer.length > 2 * BLOCK_BYTES) {
       const next = new RdbWriter(this.#options);
       if (this.#divided === null) this.parts = next;
       else this.#divided = next;

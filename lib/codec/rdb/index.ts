@@ -10,4 +10,4 @@ export { isSealed, PayloadReader, sealPayload } from './payload.ts';
 export { type RdbKind, type RdbSink, readRdbValue } from './read-value.ts';
 export { type RdbLimits, RdbReader } from './reader.ts';
 export * from './types.ts';
-export { RdbWriter } from './writer.ts';
+export { RdbWriter, type RdbWriterOptions } from './writer.ts';
