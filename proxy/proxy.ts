@@ -60,6 +60,7 @@ class ProxyProcess implements RunningProxy {
   readonly #resp: RespSide;
   readonly #api: ApiListeners;
   readonly #keeper: RingKeeper;
+  readonly #mover: UpstreamMover;
   #control: ControlClient | null = null;
   #fixedRing: RingDocument | null = null;
   #ringCame: () => void = () => {};
@@ -70,6 +71,13 @@ class ProxyProcess implements RunningProxy {
     const { clock, random, log } = deps;
     this.#config = config;
     this.#deps = deps;
+    this.#mover = new UpstreamMover({
+      upstreams: this.#config.proxy.upstreams,
+      connectTimeoutMs: this.#config.proxy.connectTimeoutMs,
+      log: this.#deps.log,
+      step: (step, timeoutMs) => this.#step(step, timeoutMs),
+      apply: (moved) => this.#applyFixed(moved),
+    });
     this.admin = this.#adminApi(config.proxy.id ?? `${hostname()}-${process.pid}`, random.hex(16));
     const { runId } = this.admin;
     const refresh = config.proxy.controlPlane === null ? undefined : () => this.#control?.refresh();
@@ -136,13 +144,7 @@ class ProxyProcess implements RunningProxy {
       ring: () => this.#fixedRing ?? this.#keeper.held,
       upstreams: () => this.#upstreams(),
       listeners: () => this.listeners,
-      move: new UpstreamMover({
-        upstreams: this.#config.proxy.upstreams,
-        connectTimeoutMs: this.#config.proxy.connectTimeoutMs,
-        log: this.#deps.log,
-        step: (step, timeoutMs) => this.#step(step, timeoutMs),
-        apply: (moved) => this.#applyFixed(moved),
-      }),
+      move: this.#mover,
       drain: () => this.#drain(),
     };
   }
@@ -168,6 +170,7 @@ class ProxyProcess implements RunningProxy {
 
   async #close(): Promise<void> {
     const graceMs = this.#config.proxy.drainTimeoutMs;
+    await this.#mover.close();
     await Promise.all([this.#resp.close(graceMs), this.#api.close(graceMs)]);
     this.#control?.close();
     this.#path.close();

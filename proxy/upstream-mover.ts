@@ -87,6 +87,11 @@ export class UpstreamMover implements UpstreamMove {
     return this.#hold?.name === name ? this.#end(this.#hold) : { held: 0 };
   }
 
+  /** Ends the hold there is, as `release`. */
+  async close(): Promise<void> {
+    if (this.#hold) await this.#end(this.#hold);
+  }
+
   #require(name: string): Hold {
     if (this.#hold?.name !== name) throw conflict(`no writes are held for ${name}: the hold is over`);
     return this.#hold;
