@@ -42,7 +42,7 @@ const manifestOf = (dir: string) => pathIn(dir, `${NAME}.manifest`);
 const incrOf = (dir: string, seq: number) => pathIn(dir, `${NAME}.${seq}.incr.aof`);
 
 function folder(t: Test): string {
-  const dir = mkdtempSync(join(tmpdir(), 'ringside-aof-'));
+  const dir = mkdtempSync(join(tmpdir(), 'ringside-aof-load-'));
   t.teardown(() => rmSync(dir, { recursive: true, force: true }));
   return dir;
 }

@@ -36,7 +36,7 @@ const INCR = (seq: number) => `${NAME}.${seq}.incr.aof`;
 type Files = Record<string, Buffer>;
 
 function folderWith(t: Test, files: Files): string {
-  const dir = mkdtempSync(join(tmpdir(), 'ringside-aof-'));
+  const dir = mkdtempSync(join(tmpdir(), 'ringside-aof-load-'));
   t.teardown(() => rmSync(dir, { recursive: true, force: true }));
   return refill(dir, files);
 }
@@ -387,7 +387,7 @@ t.test('commands that nobody has annotated are in no stream', async (t) => {
 t.test('a snapshot is loaded when there is no append-only file yet', async (t) => {
   const leader = new Leader();
   leader.run(['SET', 'k', 'v']);
-  const dir = mkdtempSync(join(tmpdir(), 'ringside-aof-'));
+  const dir = mkdtempSync(join(tmpdir(), 'ringside-aof-load-'));
   t.teardown(() => rmSync(dir, { recursive: true, force: true }));
   writeFileSync(join(dir, 'dump.rdb'), leader.base());
   const { node } = await load(dir, leader.clock);
