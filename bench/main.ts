@@ -1,7 +1,8 @@
 import { parseArgs } from 'node:util';
 import { type MemoryEffort, type MemoryRow, memoryAgainstRedis, type PhaseRow } from './suites/memory.ts';
 import type { BudgetRow } from './suites/memory-budget.ts';
-import { type PersistenceRow, persistenceAgainstRedis } from './suites/persistence.ts';
+import { type PersistenceRow, persistenceAgainstRedis, type SnapshotRow } from './suites/persistence.ts';
+import { type LogEffort, type LogRow, logAgainstRedis, syncsPerSecond } from './suites/persistence-log.ts';
 import { type Comparison, type Figures, nodeAgainstRedis, proxyAgainstPeers } from './suites/throughput.ts';
 import { type HitRatios, traceHitRatios } from './suites/traces.ts';
 import { typesAgainstRedis } from './suites/types.ts';
@@ -16,7 +17,8 @@ const usage = `usage: npm run bench -- [node] [types] [proxy] [memory] [persiste
   proxy   ringside proxy beside nutcracker and Envoy, all in front of one redis-server
   memory  bytes an entry of 16 + 100 bytes takes, ringside node beside redis-server, and how long a
           PING waits while a node fills, evicts and expires; only when it is named
-  persistence  a snapshot under write load and loading it, ringside node beside redis-server; only when it is named
+  persistence  SETs with append-only files, snapshots and rewrites under write load, and loading files, ringside node
+          beside redis-server; only when it is named
   traces  hit ratios of the node's policies on real traces beside the simulators, in this process;
           only when it is named; the traces are looked for in ../shared or RINGSIDE_SHARED
   --alternations N   turns of each target (default 5)
@@ -35,7 +37,7 @@ function thousands(rate: number): string {
 }
 
 /** Half the distance between the slowest and the fastest turn, in percent of the median. */
-function spread({ median, min, max }: Figures): string {
+function spread({ median, min, max }: Pick<Figures, 'median' | 'min' | 'max'>): string {
   return `${((50 * (max - min)) / median).toFixed(0)}%`;
 }
 
@@ -87,22 +89,47 @@ async function runMemory(effort: Omit<MemoryEffort, 'progress'>, isJson: boolean
     process.stdout.write(`${isJson ? JSON.stringify(row) : memoryRow(row)}\n`);
 }
 
-function persistenceRow(row: PersistenceRow): string {
-  const { p50, p99, p999, max } = row.pauses;
+function snapshotRow(row: SnapshotRow): string {
+  const { loop, ...ping } = row.pauses;
   return [
-    row.server.padEnd(13),
-    `saved in ${row.saveSeconds.toFixed(1)} s amid ${thousands(row.writesPerSecond)} writes/s`,
-    `${row.fileMiB.toFixed(0)} MiB, memory +${(100 * row.extraShare).toFixed(1)} %`,
-    `PING p50 ${p50}  p99 ${p99}  p99.9 ${p999}  max ${max} ms`,
-    `loaded in ${row.loadSeconds.toFixed(1)} s, ${thousands(row.loadedPerSecond)}/s`,
+    `${row.server.padEnd(13)} ${row.what.padEnd(12)} ${row.seconds.toFixed(1)} s amid ${thousands(row.writesPerSecond)} writes/s, ` +
+      `${row.fileMiB.toFixed(0)} MiB, memory +${(100 * row.extraShare).toFixed(1)} %`,
+    `    PING ${delays(ping)}${loop ? `; event loop ${delays(loop)}` : ''}` +
+      (row.forkMs === undefined ? '' : `; fork ${row.forkMs.toFixed(1)} ms`),
+  ].join('\n');
+}
+
+function persistenceRow(row: PersistenceRow): string {
+  if ('what' in row) return snapshotRow(row);
+  const ratio = row.ratio === undefined ? '' : `  ${row.ratio.toFixed(2)} x`;
+  const rate = `${row.loadSeconds.toFixed(2)} s, ${thousands(row.loadedPerSecond)}/s`;
+  return `${row.server.padEnd(13)} loads the file of ${row.fileOf.padEnd(13)} ${rate}${ratio}`;
+}
+
+function logRow(row: LogRow): string {
+  const ratio = row.ofRedis === undefined ? '' : `  ${row.ofRedis.toFixed(2)} x redis-server`;
+  return [
+    `${row.server.padEnd(13)} ${row.policy.padEnd(8)} SET depth ${`${row.pipeline}`.padStart(2)}`,
+    thousands(row.median).padStart(8),
+    `±${spread(row)}`.padStart(4),
+    `${(100 * row.ofOwn).toFixed(0)} % of without a file${ratio}`,
   ].join('  ');
 }
 
-/** As the memory suite. */
-async function runPersistence(entries: number, isJson: boolean): Promise<void> {
+/** As the memory suite; first the append-only files. */
+async function runPersistence(
+  entries: number,
+  effort: Omit<LogEffort, 'progress'>,
+  isJson: boolean,
+): Promise<void> {
   const progress = (line: string) => void process.stderr.write(`${line}\n`);
-  for (const row of await persistenceAgainstRedis({ entries, progress }))
-    process.stdout.write(`${isJson ? JSON.stringify(row) : persistenceRow(row)}\n`);
+  const write = (line: string) => void process.stdout.write(`${line}\n`);
+  if (!isJson)
+    write(`this disk: ${syncsPerSecond().toFixed(0)} syncs of 100 bytes a second, one behind the other`);
+  for (const row of await logAgainstRedis({ ...effort, progress }))
+    write(isJson ? JSON.stringify(row) : logRow(row));
+  for (const row of await persistenceAgainstRedis({ entries, alternations: effort.alternations, progress }))
+    write(isJson ? JSON.stringify(row) : persistenceRow(row));
 }
 
 const percent = (ratio: number) => (100 * ratio).toFixed(2).padStart(6);
@@ -165,7 +192,8 @@ async function main(): Promise<number> {
     return 1;
   }
   if (chosen.includes('memory')) await runMemory({ entries, budgetsMiB, smallEntries }, values.json);
-  if (chosen.includes('persistence')) await runPersistence(entries, values.json);
+  if (chosen.includes('persistence'))
+    await runPersistence(entries, { alternations, seconds, valueBytes }, values.json);
   const others = chosen.filter((name) => name in suites) as (keyof typeof suites)[];
   if (others.length === 0) return 0;
   const progress = (line: string) => void process.stderr.write(`${line}\n`);

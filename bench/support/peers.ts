@@ -22,6 +22,9 @@ export interface Delays {
   readonly max: number;
 }
 
+/** Files of millions of entries may have to be loaded. */
+const START_TIMEOUT_MS = 120_000;
+
 const root = resolve(import.meta.dirname, '../..');
 
 /** Path of the real Envoy (`RINGSIDE_ENVOY`, or where `.ci/run` puts it), or undefined where it is not installed. */
@@ -51,7 +54,7 @@ async function freePort(): Promise<number> {
 
 /** Resolves once a `PING` on the port is answered, which also proves that the way to the upstream is open. */
 async function answersPing(port: number, child: ChildProcess, name: string): Promise<void> {
-  const deadline = performance.now() + 20_000;
+  const deadline = performance.now() + START_TIMEOUT_MS;
   for (;;) {
     if (child.exitCode !== null) throw new Error(`${name} ended with exit code ${child.exitCode}`);
     const ok = await new Promise<boolean>((done) => {
@@ -65,7 +68,8 @@ async function answersPing(port: number, child: ChildProcess, name: string): Pro
       socket.once('close', () => done(false));
     });
     if (ok) return;
-    if (performance.now() > deadline) throw new Error(`${name} did not answer on port ${port} within 20 s`);
+    if (performance.now() > deadline)
+      throw new Error(`${name} did not answer on port ${port} within ${START_TIMEOUT_MS / 1000} s`);
     await new Promise((done) => setTimeout(done, 50));
   }
 }
@@ -83,15 +87,17 @@ async function start(
     stdio: ['ignore', 'ignore', 'ignore'],
     env: { ...process.env, ...env },
   });
+  const kill = () => void child.kill('SIGKILL');
+  process.once('exit', kill);
   const gone = new Promise<void>((done) => child.once('close', () => done()));
+  void gone.then(() => process.off('exit', kill));
   const stop = async () => {
     child.kill('SIGTERM');
-    const timer = setTimeout(() => child.kill('SIGKILL'), 5_000);
+    const timer = setTimeout(kill, 5_000);
     await gone;
     clearTimeout(timer);
     rmSync(folder, { recursive: true, force: true });
   };
-  process.once('exit', () => child.kill('SIGKILL'));
   try {
     await answersPing(port, child, name);
   } catch (error) {

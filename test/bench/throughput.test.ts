@@ -9,10 +9,15 @@ import { findEnvoy, isInstalled } from '../../bench/support/peers.ts';
 const main = join(import.meta.dirname, '../../bench/main.ts');
 const bench = promisify(execFile);
 
-async function rows(
-  suite: string,
-): Promise<{ command: string; pipeline: number; peer: string; ratio: number }[]> {
-  const args = [main, suite, '--alternations', '1', '--seconds', '0.1', '--json'];
+interface Row {
+  readonly command: string;
+  readonly pipeline: number;
+  readonly peer: string;
+  readonly ratio: number;
+}
+
+async function rows<T = Row>(suite: string, ...more: string[]): Promise<T[]> {
+  const args = [main, suite, '--alternations', '1', '--seconds', '0.1', '--json', ...more];
   const { stdout } = await bench(process.execPath, args, { env: { ...process.env, NODE_OPTIONS: '' } });
   return stdout
     .trim()
@@ -46,6 +51,24 @@ t.test('types beside redis-server', redis, async (t) => {
     'one big key, then many tiny ones',
   );
   t.ok(found.every(({ ratio }) => ratio > 0));
+});
+
+t.test('persistence beside redis-server', redis, async (t) => {
+  const found = await rows<Record<string, string | number>>('persistence', '--entries', '20000');
+  const both = (...what: string[]) =>
+    what.flatMap((name) => [`ringside node ${name}`, `redis-server ${name}`]);
+  t.strictSame(
+    found.map(
+      ({ server, policy, pipeline, what, fileOf }) =>
+        `${server} ${what ?? fileOf ?? `${policy} ${pipeline}`}`,
+    ),
+    [
+      ...[1, 16].flatMap((depth) => both(`none ${depth}`, `everysec ${depth}`, `always ${depth}`)),
+      ...['BGSAVE', 'BGREWRITEAOF'].map((what) => `ringside node ${what}`),
+      ...['BGSAVE', 'BGREWRITEAOF'].map((what) => `redis-server ${what}`),
+      ...['ringside node ringside node', 'ringside node redis-server', 'redis-server redis-server'],
+    ],
+  );
 });
 
 t.test('proxy beside nutcracker and Envoy', redis, async (t) => {

@@ -33,7 +33,10 @@ interface Words {
 }
 
 const words: Readonly<Record<string, Words>> = {
-  'ringside node': { torn: /truncated/i, damaged: /offset \d+.*redis-check-(aof --fix|rdb)|is not there/s },
+  'ringside node': {
+    torn: /which has been cut off/,
+    damaged: /offset \d+.*redis-check-(aof --fix|rdb)|is not there/s,
+  },
   'redis-server': {
     torn: /loaded anyway because aof-load-truncated is enabled/,
     // It says something else of each kind of damage, and not always what to do.
