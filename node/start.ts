@@ -179,13 +179,11 @@ async function takeRole(
   const leader = leaderOf(node.replicaof);
   versions.startAtTime(wallMs);
   if (await loadFiles(parts, { skipsExpired: leader === null })) controller.restored();
+  // In a stream without versions, this node hands them out itself.
+  if (!log.position.saysVersions) versions.startAtTime(wallMs);
   await beginAppending(parts);
   if (leader === null) controller.leadAlone();
-  else {
-    // In a stream without versions, this node hands them out itself.
-    if (!log.position.saysVersions) versions.startAtTime(wallMs);
-    controller.replicaOf(leader);
-  }
+  else controller.replicaOf(leader);
   return () => controller.close();
 }
 
@@ -212,14 +210,17 @@ async function attach(
   address: string,
   admin: string,
 ): Promise<() => void> {
-  const { services, keyspace, tls, config } = parts;
+  const { services, databases, keyspace, tls, config } = parts;
+  const { data } = databases;
   const { clock, random, log, followers, shard } = services;
   const { node } = config;
   // Only nodes of a fleet speak gRPC, which takes a while to load.
   const { Agent } = await import('./cluster/agent.ts');
   const files = new NodeFiles(node.dir, log);
   const { documentJson, sealedEpoch } = await files.read();
-  if (await loadFiles(parts, { skipsExpired: false })) controller.restored();
+  // The files of a process that ended before it had any data are those of nothing.
+  if ((await loadFiles(parts, { skipsExpired: false })) && (databases.size > 0 || data.log.epoch > 0))
+    controller.restored();
   await beginAppending(parts);
   controller.restore(documentJson, sealedEpoch);
   const agent = new Agent({

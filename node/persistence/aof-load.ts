@@ -70,7 +70,6 @@ class AofLoader {
     onBegin(this.#progress);
     const startedMs = clock.monotonicMs();
     for (const file of files) await this.#loadFile(file, file === files.at(-1));
-    this.#leaveStrangeStream();
     const tookMs = Math.round(clock.monotonicMs() - startedMs);
     const keys = this.#options.databases.size;
     log.info({ path: this.#folder.path, keys, commands: this.#commands, tookMs }, 'append-only file loaded');
@@ -107,6 +106,7 @@ class AofLoader {
     this.#keys += part.keys;
     this.#commands += part.replay.commands;
     if (part.isPlaced !== null) this.#isPlaced = part.isPlaced;
+    this.#leaveStrangeStream();
   }
 
   async #open(path: string): Promise<FileHandle> {

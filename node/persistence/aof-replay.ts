@@ -4,9 +4,9 @@ import { isMetadata } from '../replication/metadata.ts';
 import type { Replayer } from '../replication/replayer.ts';
 import { StreamApplier, StreamError } from '../replication/stream-applier.ts';
 import { StreamUnit } from '../replication/stream-unit.ts';
-import { readAnnotation } from './aof-annotation.ts';
+import { type Annotation, readAnnotation } from './aof-annotation.ts';
 import { AofParser } from './aof-parser.ts';
-import { resumeStream, type StreamFacts } from './stream-facts.ts';
+import { resumeStream } from './stream-facts.ts';
 
 /** What a replay goes by. */
 export interface ReplayOptions {
@@ -155,13 +155,16 @@ export class AofReplay {
     if (facts !== null) this.#goOnAt(facts);
   }
 
-  #goOnAt(facts: StreamFacts): void {
+  #goOnAt(facts: Annotation): void {
     const { log, versions } = this.#options.databases.data;
     const { position } = log;
+    const isThere = log.active && log.end === facts.offset && (this.#isAnnotated || !this.#hasData);
     this.#isAnnotated = true;
     this.#applier.isFromNode = facts.saysVersions;
-    const isThere = log.active && log.replId === facts.replId && log.end === facts.offset;
     if (!isThere) resumeStream(log, facts);
+    // Who has the stream under its former name may still go on.
+    else if (log.replId !== facts.replId) log.rename(facts.replId);
+    if (facts.epoch > 0) log.epoch = facts.epoch;
     if (!facts.saysVersions) this.#startVersions();
     // A command without a version where it should have one gets one above all that there are.
     const { high, low } = facts.version ?? versions;

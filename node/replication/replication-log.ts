@@ -5,6 +5,8 @@ import { StreamPosition } from './stream-position.ts';
 const UNIT_START = '*1\r\n$5\r\nMULTI\r\n';
 const UNIT_END = '*1\r\n$4\r\nEXEC\r\n';
 
+/** Former identities that are remembered: one for each restart or change of leaders. Redis remembers one. */
+const MAX_FORMERS = 8;
 const MAX_SEGMENT_BYTES = 1 << 20;
 const MIN_BACKLOG_BYTES = 16 * 1024;
 /** The backlog is dropped segment by segment, so it must hold a few. */
@@ -47,11 +49,9 @@ export class ReplicationLog {
   restarts = 0;
   /** The identity of this stream. */
   replId: string;
-  /** The stream this one went on from, which agrees with it up to `formerEnd`; empty for none. */
-  formerReplId = '';
-  formerEnd = 0;
-  /** Shard epoch of the leader that the data set was last level with, its own as a leader; 0 without shards. */
-  epoch = 0;
+  /** The streams that this one went on from, the newest last: each agrees with it up to its end. */
+  #formers: readonly { readonly replId: string; readonly end: number }[] = [];
+  #epoch = 0;
   /** What the next command need not say. */
   readonly position = new StreamPosition();
 
@@ -72,6 +72,17 @@ export class ReplicationLog {
     this.#forgetOldest();
   }
 
+  /** Shard epoch of the leader that the data set was last level with, its own as a leader; 0 without shards. */
+  get epoch(): number {
+    return this.#epoch;
+  }
+
+  set epoch(epoch: number) {
+    if (epoch === this.#epoch) return;
+    this.#epoch = epoch;
+    this.onRename();
+  }
+
   /** Offset behind the last byte. */
   get end(): number {
     return this.#last.offset + this.#last.length;
@@ -87,6 +98,15 @@ export class ReplicationLog {
     return this.#openUnits > 0;
   }
 
+  /** The stream this one went on from, which agrees with it up to `formerEnd`; empty for none. */
+  get formerReplId(): string {
+    return this.#formers.at(-1)?.replId ?? '';
+  }
+
+  get formerEnd(): number {
+    return this.#formers.at(-1)?.end ?? 0;
+  }
+
   /** The newest segment. */
   get last(): Segment {
     return this.#last;
@@ -95,8 +115,7 @@ export class ReplicationLog {
   /** Starts over at an offset with nothing kept: another stream is followed from here. */
   restart(replId: string, offset: number): void {
     this.replId = replId;
-    this.formerReplId = '';
-    this.formerEnd = 0;
+    this.#formers = [];
     this.#first = this.#last = emptySegment(offset);
     this.restarts++;
     this.position.announce();
@@ -105,8 +124,7 @@ export class ReplicationLog {
 
   /** Goes on under a new identity; followers of the old one may still continue from any offset up to here. */
   rename(replId: string): void {
-    this.formerReplId = this.replId;
-    this.formerEnd = this.end;
+    this.#formers = [...this.#formers.slice(1 - MAX_FORMERS), { replId: this.replId, end: this.end }];
     this.replId = replId;
     this.onRename();
   }
@@ -115,7 +133,7 @@ export class ReplicationLog {
   canContinue(replId: string, offset: number): boolean {
     if (!this.active || offset < this.start || offset > this.end) return false;
     if (replId === this.replId) return true;
-    return replId !== '' && replId === this.formerReplId && offset <= this.formerEnd;
+    return this.#formers.some((former) => former.replId === replId && offset <= former.end);
   }
 
   /** The segment that holds the byte at `offset`, which must be kept (or be the end). */

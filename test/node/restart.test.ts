@@ -263,3 +263,33 @@ t.test('what of a full sync has come is not saved', async (t) => {
   t.ok(readFileSync(node.path).equals(bytes));
   t.equal(statSync(node.path).mtimeMs, mtimeMs);
 });
+
+t.test('with an append-only file a node goes on where it was killed', async (t) => {
+  const appending = ['--appendonly', 'yes', '--appendfsync', 'always'];
+  const leader = await Lasting.start(t, ...appending);
+  await leader.write(5);
+  const follower = await Lasting.start(t, ...appending, ...following(leader));
+  await level(leader.client, follower.client);
+  let highest = await version(leader.client, 'counted');
+  for (const [killed, other] of [
+    [leader, follower],
+    [follower, leader],
+    [leader, follower],
+  ]) {
+    await leader.client.send('CONFIG', 'RESETSTAT');
+    const writing = killed === leader ? leader.writeToTheEnd() : leader.write(20);
+    await until('it is written to', async () => Number(await leader.info('total_commands_processed')) > 300);
+    await killed.end('SIGKILL');
+    await writing;
+    await killed.start();
+    await level(leader.client, follower.client);
+    const who = killed === leader ? 'the leader' : 'the follower';
+    t.equal(await leader.info('sync_full'), '0', `${who} killed: no full sync`);
+    t.equal(await leader.info('sync_partial_ok'), '1', `${who} killed: the follower went on`);
+    t.same(await lastingDifferences(leader.client, follower.client), []);
+    const next = await version(leader.client, 'counted');
+    t.ok(next > highest, 'versions go on');
+    highest = next;
+    await other.client.send('PING');
+  }
+});
