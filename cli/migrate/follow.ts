@@ -16,8 +16,10 @@ const MAX_ATTEMPTS = 3;
 /** What following goes by. */
 export interface FollowOptions {
   readonly clock: Clock;
-  /** The target is level when it is no more than so many bytes behind. */
+  /** The target is level when it is no more than so many bytes behind, … */
   readonly maxLagBytes: number;
+  /** … or would need no more than so many seconds without writes. */
+  readonly maxDrainSeconds: number;
   readonly onProgress: (nowMs: number, progress: Progress) => void;
 }
 
@@ -51,7 +53,7 @@ export async function replicaOf(follower: Server, leader: Server): Promise<void>
 
 /** Resolves once the target is level. Rejects when a server stays away, or nothing moves any more; the target goes on following. */
 export async function followUntilLevel({ source, target }: Parties, options: FollowOptions): Promise<void> {
-  const { clock, maxLagBytes, onProgress } = options;
+  const { clock, onProgress } = options;
   const meter = new ProgressMeter();
   const watch = new StallWatch(clock.monotonicMs());
   for (;;) {
@@ -65,7 +67,7 @@ export async function followUntilLevel({ source, target }: Parties, options: Fol
       );
     const progress = meter.take(nowMs, from, to);
     onProgress(nowMs, progress);
-    if (progress.lagBytes !== null && progress.lagBytes <= maxLagBytes && to.replId === from.replId) return;
+    if (isLevel(progress, options) && to.replId === from.replId) return;
     const why = watch.problem(nowMs, from, to);
     if (why !== null)
       throw new RingsideError(
@@ -74,6 +76,11 @@ export async function followUntilLevel({ source, target }: Parties, options: Fol
       );
     await delay(EVERY_MS);
   }
+}
+
+function isLevel({ lagBytes, drainSeconds }: Progress, options: FollowOptions): boolean {
+  if (lagBytes === null) return false;
+  return lagBytes <= options.maxLagBytes || (drainSeconds ?? Infinity) <= options.maxDrainSeconds;
 }
 
 /** Both; a server that is away for a moment is waited for. */

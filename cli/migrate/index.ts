@@ -14,6 +14,8 @@ export { parseServerUrl } from './server-url.ts';
 /** How long the source is waited for to be level with the target, after a cut-over. */
 const AFTER_MS = 5000;
 const POLL_MS = 100;
+/** Of the time that writes may be held, what catching up may take. */
+const DRAIN_SHARE = 0.1;
 
 /** One migration. */
 export interface MigrationOptions {
@@ -62,10 +64,14 @@ async function run(parties: Parties, options: MigrationOptions): Promise<void> {
     if (plan.toTurn.length === 0) return reporter.say('done', nothingToDo(parties), { alreadyDone: true });
     reporter.say('resume', `${source.name} follows ${target.name} already: the proxies are left.`);
   } else {
-    reporter.say('start', `${target.name} ${plan.follows ? 'follows' : 'begins to follow'} ${source.name}.`);
+    reporter.say(
+      'start',
+      `${capital(target.name)} ${plan.follows ? 'follows' : 'begins to follow'} ${source.name}.`,
+    );
     if (!plan.follows) await startFollowing(target, source);
     const onProgress = reporter.progress.bind(reporter);
-    await followUntilLevel(parties, { clock, maxLagBytes, onProgress });
+    const maxDrainSeconds = (DRAIN_SHARE * maxHoldMs) / 1000;
+    await followUntilLevel(parties, { clock, maxLagBytes, maxDrainSeconds, onProgress });
     if (!cutsOver)
       return reporter.say(
         'level',

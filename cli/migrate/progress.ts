@@ -18,6 +18,8 @@ export interface Progress {
   readonly lagBytes: number | null;
   /** Age of what the target has: since when the source has been ahead of it. */
   readonly lagSeconds: number | null;
+  /** Until it would be level if the source took no more writes, at the rate at which it applies them; null while nobody can tell. */
+  readonly drainSeconds: number | null;
   /** Until the target is level, as things go; null while nobody can tell. */
   readonly etaSeconds: number | null;
 }
@@ -30,7 +32,7 @@ interface Moment {
 /** Makes progress out of what two servers say, moment by moment. Pure: the time is an argument, in monotonic milliseconds. */
 export class ProgressMeter {
   #moments: Moment[] = [];
-  readonly #lags: { atMs: number; bytes: number }[] = [];
+  readonly #lags: { atMs: number; bytes: number; applied: number }[] = [];
   #beganMs = -1;
   #bytes = { read: 0, total: 0 };
 
@@ -49,7 +51,7 @@ export class ProgressMeter {
     const isLoading = target.syncBytes !== null || target.isLoading;
     const phase = isLoading ? 'snapshot' : 'waiting';
     const etaSeconds = isLoading ? this.#snapshotEta(nowMs, common) : null;
-    return { phase, ...common, lagBytes: null, lagSeconds: null, etaSeconds };
+    return { phase, ...common, lagBytes: null, lagSeconds: null, drainSeconds: null, etaSeconds };
   }
 
   #lag(nowMs: number, source: number, target: number) {
@@ -60,16 +62,20 @@ export class ProgressMeter {
     const since = behind < 0 ? nowMs : this.#moments[behind].atMs;
     this.#moments = behind < 0 ? [] : this.#moments.slice(behind);
     const bytes = Math.max(0, source - target);
-    return { lagBytes: bytes, lagSeconds: (nowMs - since) / 1000, etaSeconds: this.#lagEta(nowMs, bytes) };
+    const { etaSeconds, drainSeconds } = this.#estimate(nowMs, bytes, target);
+    return { lagBytes: bytes, lagSeconds: (nowMs - since) / 1000, drainSeconds, etaSeconds };
   }
 
-  #lagEta(nowMs: number, bytes: number): number | null {
-    this.#lags.push({ atMs: nowMs, bytes });
+  #estimate(nowMs: number, bytes: number, applied: number) {
+    this.#lags.push({ atMs: nowMs, bytes, applied });
     while (this.#lags[0].atMs < nowMs - RATE_MS) this.#lags.shift();
-    if (bytes === 0) return 0;
-    const first = this.#lags[0];
-    const perMs = (first.bytes - bytes) / Math.max(1, nowMs - first.atMs);
-    return perMs > 0 ? bytes / perMs / 1000 : null;
+    const [first] = this.#lags;
+    const tookMs = Math.max(1, nowMs - first.atMs);
+    const secondsAt = (rate: number) => (bytes === 0 ? 0 : rate > 0 ? bytes / rate / 1000 : null);
+    return {
+      etaSeconds: secondsAt((first.bytes - bytes) / tookMs),
+      drainSeconds: secondsAt((applied - first.applied) / tookMs),
+    };
   }
 
   #snapshotEta(
@@ -79,7 +85,7 @@ export class ProgressMeter {
       sourceKeys,
       snapshotBytes,
       snapshotTotalBytes,
-    }: Omit<Progress, 'phase' | 'lagBytes' | 'lagSeconds' | 'etaSeconds'>,
+    }: Pick<Progress, 'keys' | 'sourceKeys' | 'snapshotBytes' | 'snapshotTotalBytes'>,
   ): number | null {
     if (this.#beganMs < 0) this.#beganMs = nowMs;
     const share =

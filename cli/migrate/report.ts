@@ -48,6 +48,7 @@ function jsonOf({
   snapshotTotalBytes,
   lagBytes,
   lagSeconds,
+  drainSeconds,
   etaSeconds,
   ...rest
 }: Progress): object {
@@ -58,6 +59,7 @@ function jsonOf({
     snapshotTotalBytes: snapshotTotalBytes === 0 ? null : String(snapshotTotalBytes),
     lagBytes: lagBytes === null ? null : String(lagBytes),
     lagSeconds: lagSeconds === null ? null : round(lagSeconds),
+    drainSeconds: drainSeconds === null ? null : round(drainSeconds),
     etaSeconds: etaSeconds === null ? null : round(etaSeconds),
   };
 }

@@ -83,7 +83,7 @@ t.test('progress: a snapshot, then a lag that shrinks', async (t) => {
   const stream = (nowMs: number, source: number, target: number) =>
     meter.take(nowMs, facts({ offset: source }), facts({ isLinked: true, offset: target }));
   t.match(stream(6000, 1000, 0), { phase: 'stream', lagBytes: 1000, lagSeconds: 0, etaSeconds: null });
-  t.match(stream(7000, 1500, 999), { lagBytes: 501, lagSeconds: 1 });
+  t.match(stream(7000, 1500, 999), { lagBytes: 501, lagSeconds: 1, drainSeconds: 501 / 999 });
   t.match(
     stream(8000, 2000, 1500),
     { lagBytes: 500, lagSeconds: 0, etaSeconds: 2 },
@@ -101,6 +101,7 @@ t.test('lines for people are at most 80 wide; JSON has 64-bit numbers as strings
     snapshotTotalBytes: 999_940_000_000,
     lagBytes: 999_940_000,
     lagSeconds: 100,
+    drainSeconds: 7000,
     etaSeconds: 7000,
   };
   let text = '';
