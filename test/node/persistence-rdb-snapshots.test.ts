@@ -313,6 +313,19 @@ t.test('a file may come byte by byte, and what is behind it is left alone', asyn
   t.same(content(twin), content(node));
 });
 
+t.test('what a command that reads changes beside is in the snapshot as it was', async (t) => {
+  const clock = new ManualClock({ wallMs: 1_800_000_000_000 });
+  const node = startNode(clock, '1gb');
+  run(node, ['PFADD', 'sketch', 'a', 'b', 'c']);
+  const before = content(node);
+  const snapshot = new SnapshotWriter(node.databases, facts(clock));
+  // The sketch keeps its last count.
+  run(node, ['PFCOUNT', 'sketch']);
+  const parts: Buffer[] = [];
+  for (let part = snapshot.next(1000); part !== null; part = snapshot.next(1000)) parts.push(part);
+  t.same(content(loaded(Buffer.concat(parts), clock)), before);
+});
+
 t.test('a data set that is cleared aborts its snapshot, a small one is written off first', async (t) => {
   const clock = new ManualClock({ wallMs: 1_800_000_000_000 });
   for (const entries of [500, 5000]) {

@@ -85,6 +85,7 @@ function countOne({ keyspace }: CommandContext, args: Args, reply: RespWriter) {
   const { data, store } = keyspace;
   // The count is part of the value: a follower gets it from its leader.
   if (!data.removesExpired && !data.isReplaying) return;
+  data.snapshots?.before(keyspace, slot);
   sketch.setCount(counted);
   store.writeAt(slot, COUNT_AT, sketch.bytes, COUNT_AT, COUNT_AT + COUNT_BYTES);
   keyspace.modified(slot);
