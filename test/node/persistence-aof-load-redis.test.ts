@@ -11,6 +11,7 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import t, { type Test } from 'tap';
 import { seededRandom } from '../../lib/base/index.ts';
 import { encodeCommand } from '../../lib/codec/resp/index.ts';
@@ -163,6 +164,22 @@ t.test(`what redis-server has written (SEED=${seed})`, { skip }, async (t) => {
   }
 });
 
+t.test('a key that has expired meanwhile was there for the commands behind it', { skip }, async (t) => {
+  const dir = folder(t);
+  const { server, client } = await redisAt(t, dir);
+  await client.send('SET', 'short', '5', 'PX', '3000');
+  await client.send('SET', 'gone', '5', 'PX', '3000');
+  await rewrite(client);
+  t.equal(await client.send('PERSIST', 'short'), 1);
+  t.equal(await client.send('INCR', 'short'), 6);
+  t.equal(await client.send('APPEND', 'gone', 'x'), 2);
+  await server.stop();
+  await delay(3000);
+  const [ours] = await nodeAt(t, dir);
+  t.equal(await ours.text('GET', 'short'), '6');
+  t.equal(await ours.text('GET', 'gone'), null, 'and goes afterwards');
+});
+
 t.test('a file of one part, as Redis wrote it before 7.0', { skip }, async (t) => {
   for (const preamble of ['yes', 'no']) {
     const dir = folder(t);
@@ -266,9 +283,9 @@ t.test('while a file is loaded, clients are told so, and memory stays bounded', 
   spawnSync('mkdir', [join(dir, 'appendonlydir')]);
   const small = Array.from({ length: 2000 }, (_, i) => encodeCommand('SET', `key:${i}`, 'x'.repeat(40)));
   const many = Buffer.concat(small);
-  const parts = Array.from({ length: 900 }, () => many);
+  const parts = Array.from({ length: 1000 }, () => many);
   const large = encodeCommand('SET', 'large', 'y'.repeat(3e6));
-  writeFileSync(incrOf(dir, 1), Buffer.concat([...parts, ...Array.from({ length: 15 }, () => large)]));
+  writeFileSync(incrOf(dir, 1), Buffer.concat([...parts, large]));
   const { size } = statSync(incrOf(dir, 1));
   writeFileSync(manifestOf(dir), `file ${NAME}.1.incr.aof seq 1 type i\n`);
   const port = await freePort();
@@ -309,5 +326,5 @@ t.test('while a file is loaded, clients are told so, and memory stays bounded', 
   t.equal(await infoField(client, 'loading'), '0');
   t.equal(await client.send('DBSIZE'), 2001);
   const peak = /VmHWM:\s+(\d+) kB/.exec(readFileSync(`/proc/${node.pid}/status`, 'utf8'));
-  t.ok(peak === null || Number(peak[1]) < 250_000, `${peak?.[1]} kB for a file of ${size >> 10} kB`);
+  t.ok(peak === null || Number(peak[1]) < 220_000, `${peak?.[1]} kB for a file of ${size >> 10} kB`);
 });
