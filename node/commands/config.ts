@@ -65,6 +65,9 @@ function set(context: CommandContext, args: Args, reply: RespWriter) {
     changes.push(change);
   }
   for (const change of changes) change();
+  const { settings, saves, log } = context.node;
+  if (settings.savePoints.length > 0 && saves.path === null && named.some(({ name }) => name === 'save'))
+    log.warn({ setting: 'save' }, 'CONFIG SET: this node has no folder for files, and nothing is saved');
   reply.ok();
 }
 

@@ -44,7 +44,7 @@ t.test('exit codes and errors', async (t) => {
       /^ringside: --cacert \/none\/ca\.crt cannot be used: ENOENT/,
     ],
     [['node', '--standalone', '--save', '900'], 2, /--save: `node\.save` must be `seconds changes`/],
-    [['node', '--standalone', '--appendfsync', 'always'], 2, /--appendfsync always comes in a later release/],
+    [['node', '--standalone', '--appendfsync', 'often'], 2, /--appendfsync: `node\.appendFsync` must be/],
     [
       ['node', '--standalone', '--maxmemory-policy', 'newest'],
       2,
