@@ -276,3 +276,41 @@ t.test('rewrites when it has grown, and one thing at a time', async (t) => {
   await rewritten(client);
   await until('and the save after it', async () => (await infoOf(client)).get('rdb_saves') === '2');
 });
+
+t.test('a follower appends what it follows', { skip: !hasRedisServer && NO_REDIS }, async (t) => {
+  const leader = await startRedis();
+  t.teardown(() => leader.stop());
+  const writer = new RespClient(leader.address);
+  t.teardown(() => writer.close());
+  const send = (commands: readonly Command[]) =>
+    Promise.all(commands.filter(([name]) => !/^RS\./i.test(String(name))).map((c) => writer.send(...c)));
+  await send(writes(500));
+  const dir = folder(t);
+  const following = ['--appendonly', 'yes', '--replicaof', leader.address.replace(':', ' ')];
+  const [node, client] = await nodeWith(t, dir, ...following);
+  await writer.send('DISCARD');
+  await until('it is level', async () => (await client.text('INFO'))!.includes('master_link_status:up'));
+  await until('its own base is there', async () => {
+    const info = await infoOf(client);
+    return Number(info.get('aof_rewrites')) > 0 && info.get('aof_rewrite_in_progress') === '0';
+  });
+  // In the middle of a rewrite, and in another database than the first.
+  await writer.send('SELECT', '9');
+  await writer.send('SET', 'there', '1');
+  await client.send('BGREWRITEAOF');
+  await send(writes(500));
+  await writer.send('SET', 'there', '2');
+  await rewritten(client);
+  await writer.send('DISCARD');
+  await writer.send('SET', 'last', 'v');
+  await until('it has all', async () => {
+    const [a, b] = await Promise.all([contentOf(client), contentOf(writer)]);
+    return a.size === b.size && differences(a, b).length === 0;
+  });
+  const theirs = await contentOf(writer);
+  await new Promise((resolve) => setTimeout(resolve, 300));
+  node.kill('SIGKILL');
+  await node.ended;
+  t.same(differences(theirs, await loadedByRedis(t, dir)), [], `${theirs.size} keys`);
+  t.same(differences(theirs, await loadedAgain(t, dir)), []);
+});
