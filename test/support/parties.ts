@@ -76,11 +76,19 @@ export function popMeanwhile(t: Test, { address }: Party, random: Random): () =>
 }
 
 /** Resolves once the follower's link is so. */
-export const linkIs = ({ client }: Party, status: 'up' | 'down') =>
-  until(`the link is ${status}`, async () => (await infoField(client, 'master_link_status')) === status);
+export const linkIs = ({ client }: Party, status: 'up' | 'down', timeoutMs?: number) =>
+  until(`the link is ${status}`, async () => (await infoField(client, 'master_link_status')) === status, {
+    timeoutMs,
+  });
 
-/** Waits until both are level, and checks that they hold the same. */
-export async function same(t: Test, leader: Party, follower: Party, what: string): Promise<void> {
+/** Waits until both are level, and checks that they hold the same in the first databases. */
+export async function same(
+  t: Test,
+  leader: Party,
+  follower: Party,
+  what: string,
+  databases?: number,
+): Promise<void> {
   await until(`${what}: both are level`, async () => {
     const [ours, theirs] = await Promise.all(
       [leader, follower].map(({ client }) => infoField(client, 'master_repl_offset')),
@@ -90,7 +98,9 @@ export async function same(t: Test, leader: Party, follower: Party, what: string
   // What is about to expire is given its time to.
   let different = ['they could not be compared'];
   await until(`${what}: the data is the same`, async () => {
-    const [ours, theirs] = await Promise.all([leader, follower].map(({ client }) => contentOf(client)));
+    const [ours, theirs] = await Promise.all(
+      [leader, follower].map(({ client }) => contentOf(client, databases)),
+    );
     different = [...new Set([...ours.keys(), ...theirs.keys()])]
       .filter((key) => ours.get(key) !== theirs.get(key))
       .map((key) => `${key}: ${ours.get(key)} there, ${theirs.get(key)} here`);

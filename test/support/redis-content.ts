@@ -28,10 +28,10 @@ function partsOf(type: string, value: unknown): string[] {
   return parts.flatMap((part, i) => (i % 2 === 0 ? [`${part}=${parts[i + 1]}`] : [])).sort();
 }
 
-/** Database and key of everything, to its type, expiry and a digest of its value. */
-export async function contentOf(client: RespClient): Promise<Map<string, string>> {
+/** Database and key of everything in the first databases, to its type, expiry and a digest of its value. */
+export async function contentOf(client: RespClient, databases = 16): Promise<Map<string, string>> {
   const content = new Map<string, string>();
-  for (let database = 0; database < 16; database++) {
+  for (let database = 0; database < databases; database++) {
     await client.text('SELECT', database);
     const keys = (await client.send('KEYS', '*')) as Buffer[];
     const facts = await Promise.all(keys.map((key) => factsOf(client, key)));
