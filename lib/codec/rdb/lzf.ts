@@ -11,6 +11,9 @@ const HASH_FACTOR = 0x9e3779b1;
 /** A copy of three bytes gives at most so many: what claims more is refused before memory is taken for it. */
 const MAX_GAIN = MAX_MATCH / 3;
 
+/** From so many bytes on a call into native code beats a loop. */
+const MIN_NATIVE = 64;
+
 const lastSeen = new Int32Array(1 << HASH_BITS);
 /** Places in `lastSeen` count on from call to call, so that what earlier calls left is too far back and need not be wiped. */
 let base = MAX_DISTANCE + 1;
@@ -50,12 +53,21 @@ export function lzfExpand(
     let count = (control >> 5) + 2;
     if (count === 9) count += source[from++];
     if (from >= end) throw new RdbFormatError('a compressed string is cut off');
-    let back = to - ((control & 31) << 8) - source[from++] - 1;
+    const back = to - ((control & 31) << 8) - source[from++] - 1;
     if (back < 0 || to + count > length) throw new RdbFormatError('a compressed string is broken');
-    for (; count > 0; count--) target[to++] = target[back++];
+    repeat(target, back, to, count);
+    to += count;
   }
   if (to !== length) throw new RdbFormatError('a compressed string is too short');
   return target;
+}
+
+/** Copies `count` bytes from `back` to `to`; where they overlap, what has just been copied is copied again. */
+function repeat(target: Buffer, back: number, to: number, count: number): void {
+  const isLong = count >= MIN_NATIVE;
+  if (isLong && to - back === 1) target.fill(target[back], to, to + count);
+  else if (isLong && to - back >= count) target.copyWithin(to, back, back + count);
+  else for (let i = 0; i < count; i++) target[to + i] = target[back + i];
 }
 
 /** Writes the bytes compressed to `target` and returns how many that took; 0 when they do not fit into `room` bytes. */
