@@ -5,7 +5,7 @@ import { RespProtocolError } from '../../lib/codec/resp/index.ts';
 import { errorCode } from '../../lib/net/index.ts';
 import { StreamError } from '../replication/stream-applier.ts';
 import type { AofFile, AofFolder } from './aof-manifest.ts';
-import { AofReplay, type ReplayOptions } from './aof-replay.ts';
+import { AofReplay, MissingPart, type ReplayOptions } from './aof-replay.ts';
 import { SnapshotLoader } from './load.ts';
 import type { LoadProgress } from './rdb-file.ts';
 import { readSlices } from './slices.ts';
@@ -152,9 +152,7 @@ class AofLoader {
     const { manifestPath } = this.#folder;
     const reason = error.message.replace(/^Protocol error: /, '');
     const where = part.isSnapshot ? reason : `offset ${part.replay.stoppedAt}: ${reason}`;
-    const how = part.isSnapshot
-      ? `\`redis-check-rdb ${path}\` says more, and no tool repairs it: put a copy back`
-      : repairOf(manifestPath, isLast);
+    const how = part.isSnapshot ? checkOf(path) : repairOf(manifestPath, isLast, error);
     const text = `${path} is damaged at ${where}: ${how}`;
     return new RingsideError('config_invalid', text, { cause: error });
   }
@@ -167,7 +165,14 @@ class AofLoader {
   }
 }
 
-function repairOf(manifestPath: string, isLast: boolean): string {
+function checkOf(path: string): string {
+  return `\`redis-check-rdb ${path}\` says more, and no tool repairs it: put a copy back`;
+}
+
+function repairOf(manifestPath: string, isLast: boolean, error: Error): string {
+  if (error instanceof MissingPart) {
+    return `put a copy of the folder back, or take this file and those behind it out of ${manifestPath}: what they have is lost then`;
+  }
   const repair = `\`redis-check-aof --fix ${manifestPath}\``;
   return isLast
     ? `copy the folder, and then ${repair} cuts the file off there`

@@ -19,6 +19,9 @@ export interface ReplayOptions {
   readonly isSharded: boolean;
 }
 
+/** The file is sound, and what should be before it is not there. */
+export class MissingPart extends StreamError {}
+
 /**
  * Applies the commands of one part of an append-only file, of a node or of a real redis-server, as its bytes come in. What is between MULTI
  * and EXEC is applied once EXEC is there. Where an annotation says which stream the commands are of, they go into the node's own too, which so
@@ -148,17 +151,21 @@ export class AofReplay {
   }
 
   #annotation(line: string, bytes: number): void {
-    this.#parsedTo += bytes;
-    if (this.#unit !== null) return;
-    this.#appliedTo = this.#parsedTo;
     const facts = readAnnotation(line);
-    if (facts !== null) this.#goOnAt(facts);
+    if (facts !== null && this.#unit === null) this.#goOnAt(facts);
+    this.#parsedTo += bytes;
+    if (this.#unit === null) this.#appliedTo = this.#parsedTo;
   }
 
   #goOnAt(facts: Annotation): void {
     const { log, versions } = this.#options.databases.data;
     const { position } = log;
-    const isThere = log.active && log.end === facts.offset && (this.#isAnnotated || !this.#hasData);
+    const isPlaced = log.active && (this.#isAnnotated || !this.#hasData);
+    const isThere = isPlaced && log.end === facts.offset;
+    if (isPlaced && !isThere && log.replId === facts.replId)
+      throw new MissingPart(
+        `the stream goes on at ${facts.offset} where ${log.end} is next: a part of it is missing`,
+      );
     this.#isAnnotated = true;
     this.#applier.isFromNode = facts.saysVersions;
     if (!isThere) resumeStream(log, facts);
