@@ -12,6 +12,7 @@ import { loadFiles } from './load-files.ts';
 import { isOverBudget } from './memory-limit.ts';
 import { addNodeMetrics } from './metrics.ts';
 import { buildNode, type NodeDeps, type NodeParts } from './node.ts';
+import { SYNC_MS } from './persistence/index.ts';
 import { ProcessOverhead } from './process-overhead.ts';
 import { LeaderLink } from './replication/leader-link.ts';
 import { Replayer } from './replication/replayer.ts';
@@ -289,6 +290,7 @@ function startTimers({ config, services, databases, executor, resp }: NodeParts)
       if (sweepPurges(databases, clock)) followers.wake();
     }, SWEEP_MS),
     setInterval(() => followers.askForLease(), pingMs),
+    setInterval(() => aof.syncSoon(), SYNC_MS),
     setInterval(() => {
       const { log } = databases.data;
       const backlogBytes = log.active ? log.end - log.start : 0;

@@ -8,6 +8,8 @@ import { type GrowingFile, reasonOf } from './append-file.ts';
 const BATCH_BYTES = 4 << 20;
 /** After an error, this long until it is tried again. */
 const RETRY_MS = 1000;
+/** Under `everysec`, how long after one sync the next begins: what may be lost is this and the time that a sync takes, together a second. */
+export const SYNC_MS = 500;
 /** A sync that takes longer holds up those who write. */
 const SLOW_SYNC_MS = 2000;
 /** Who writes waits for the disk while more than this waits for it; beyond `MAX_PENDING_BYTES` nobody may write. */
@@ -87,6 +89,8 @@ export class AofWriter {
   #mustRewind = false;
   /** Nothing is well before a sync succeeds. */
   #owesSync = false;
+  /** What is under way gives way to a sync: else writes that never end would put it off for ever. */
+  #isSyncDue = false;
   /** Why the last write or sync failed; null when it did not. */
   problem: string | null = null;
   /** Part of the stream is not in the file and will never be: only a new base makes it whole. */
@@ -265,6 +269,7 @@ export class AofWriter {
     if (this.#running !== null || !this.#hasWork) return;
     this.#running = this.#run().finally(() => {
       this.#running = null;
+      if (this.#isSyncDue) this.syncSoon();
       this.wake();
     });
   }
@@ -291,7 +296,7 @@ export class AofWriter {
   async #run(): Promise<void> {
     try {
       if (this.#mustRewind) await this.#rewind(this.#file!);
-      while (this.#hasWork) await this.#step(this.#file!);
+      while (this.#hasWork && !this.#isSyncDue) await this.#step(this.#file!);
     } catch (error) {
       this.#failed(error);
     }
@@ -309,10 +314,14 @@ export class AofWriter {
     if (this.#syncing !== null) this.delayedSyncs++;
     const isAwaited = this.holdsReplies;
     const { parts, end } = this.#batch(this.#target);
-    await file.write(parts);
+    const syncs = this.#owesSync || (this.#isAlways && !this.#skipsSync);
+    // One way to the disk and back instead of two.
+    const inOne = syncs && !this.#owesSync && this.#syncedSize === file.size;
+    await (inOne ? file.writeSynced(parts) : file.write(parts));
     if (file !== this.#file) return;
     this.#written = end;
-    if (this.#owesSync || (this.#isAlways && !this.#skipsSync)) await this.#sync();
+    if (inOne) this.#synced(end, file.size);
+    else if (syncs) await this.#sync();
     else this.#forgetLongTail();
     this.#recovered();
     if (isAwaited) this.#parts.onProgress();
@@ -348,12 +357,17 @@ export class AofWriter {
     return this.#parts.settings.skipsFsyncOnRewrite && this.#parts.isBusy();
   }
 
-  /** Syncs what has been written, beside what goes on; to be called once a second. */
+  /** Syncs what has been written, beside what goes on: at once, or behind the write that is under way. To be called `SYNC_MS` apart. */
   syncSoon(): void {
+    this.#isSyncDue = false;
     if (this.#parts.settings.appendFsync === 'no' || this.#skipsSync) return;
     if (this.#file === null || this.isBroken || this.#mustRewind || this.#retry !== undefined) return;
-    if (this.#syncing !== null || this.#running !== null || this.#written.offset === this.#syncedOffset)
+    if (this.#syncing !== null) return;
+    if (this.#running !== null) {
+      this.#isSyncDue = true;
       return;
+    }
+    if (this.#written.offset === this.#syncedOffset) return;
     this.#syncStartedMs = this.#parts.clock.monotonicMs();
     this.#slowTimer = setTimeout(() => this.wake(), SLOW_SYNC_MS + 1);
     this.#syncing = this.#syncBeside().finally(() => {
@@ -383,7 +397,10 @@ export class AofWriter {
       if (file === this.#file) this.#mustRewind = this.#owesSync = true;
       throw error;
     }
-    if (file !== this.#file || written.offset < this.#syncedOffset) return;
+    if (file === this.#file && written.offset >= this.#syncedOffset) this.#synced(written, size);
+  }
+
+  #synced(written: Cursor, size: number): void {
     this.#owesSync = false;
     this.#unsynced = written;
     this.#syncedOffset = written.offset;

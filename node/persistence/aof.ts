@@ -292,7 +292,7 @@ export class Aof {
     this.#parts.onProgress();
   }
 
-  /** Syncs, looks after what went wrong, and begins a rewrite that is due. To be called about once a second. */
+  /** Looks after what went wrong, and begins a rewrite that is due. To be called about once a second. */
   tick(): void {
     if (this.#state !== 'off') this.#lookAfter();
     this.#beginDue();
@@ -312,8 +312,12 @@ export class Aof {
       this.#isIncomplete = true;
       this.isScheduled = true;
     }
-    writer.syncSoon();
     writer.wake();
+  }
+
+  /** To be called every `SYNC_MS`. */
+  syncSoon(): void {
+    if (this.#state !== 'off') this.#writer.syncSoon();
   }
 
   #beginDue(): void {

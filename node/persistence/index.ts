@@ -1,4 +1,5 @@
 export { Aof, type AofState } from './aof.ts';
+export { SYNC_MS } from './aof-writer.ts';
 export { type ChangeGuard, ChangeGuards } from './guards.ts';
 export { type LoadOptions, SnapshotLoader } from './load.ts';
 export type { LoadProgress } from './rdb-file.ts';

@@ -71,6 +71,18 @@ class FaultyFile implements GrowingFile {
     throw Object.assign(new Error('broken'), { code: 'EIO' });
   }
 
+  async writeSynced(parts: readonly Buffer[]): Promise<void> {
+    const { size, onDisk } = this;
+    await this.write(parts);
+    if (!fails(faults.sync)) {
+      // Nothing that was written before in another way.
+      if (onDisk.length === size) this.onDisk = Buffer.from(this.content);
+      return;
+    }
+    this.size = size;
+    throw Object.assign(new Error('broken'), { code: 'EIO' });
+  }
+
   async cutTo(size: number): Promise<void> {
     this.size = size;
   }
@@ -233,6 +245,26 @@ t.test('a sync that takes long holds replies up, under everysec', async (t) => {
   finish();
   for (let i = 0; i < 10; i++) await turn();
   t.notOk(writer.holdsReplies);
+});
+
+t.test('writes without end do not put a sync off, under everysec', async (t) => {
+  const trial = new Trial('everysec');
+  const { writer } = trial;
+  const [file] = trial.files;
+  const write = file.write.bind(file);
+  let writes = 0;
+  // There is always more when a write is done.
+  file.write = async (parts) => {
+    await write(parts);
+    if (writes++ < 1000) trial.append();
+  };
+  trial.append();
+  for (let i = 0; i < 10; i++) await turn();
+  const before = writes;
+  writer.syncSoon();
+  for (let i = 0; i < 10; i++) await turn();
+  t.ok(before > 0 && writes < 1000, 'amid writes');
+  t.ok(file.onDisk.length > 0, 'something is on disk');
 });
 
 t.test('another stream: the file of the former one gets nothing of it', async (t) => {
