@@ -8,7 +8,7 @@ const BLOCK_BYTES = 16 << 10;
  * the collection, and keeps what is about to change and has not been written. So a change costs what it changes, not what there is.
  */
 export interface LargeElements {
-  /** Number of elements. */
+  /** Number of elements; of a string, of bytes. */
   readonly size: number;
   /** Bytes that are kept since the collection has changed. */
   readonly keptBytes: number;

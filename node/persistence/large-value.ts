@@ -2,29 +2,34 @@ import {
   RDB_HASH,
   RDB_LIST,
   RDB_SET,
+  RDB_STRING,
   RDB_ZSET_2,
   type RdbFileWriter,
   RdbWriter,
   type RdbWriterOptions,
 } from '../../lib/codec/rdb/index.ts';
 import type { Keyspace } from '../keyspace.ts';
-import { HASH, LIST, SET, type Slot, ZSET } from '../store/index.ts';
+import { HASH, LIST, SET, type Slot, STRING, ZSET } from '../store/index.ts';
 import type { ChunkList, OrderedTable, TableObject } from '../values/index.ts';
 import { writeFacts } from './entry-facts.ts';
 import type { LargeElements } from './large-elements.ts';
 import { LargeList } from './large-list.ts';
+import { LargeString } from './large-string.ts';
 import { LargeTable, LargeZset } from './large-table.ts';
 
-/** A collection above this is written in parts. */
+/** A collection above this is written in parts, and a string above that, which is not compressed then. */
 const LARGE_BYTES = 32 << 10;
+const LARGE_STRING_BYTES = 256 << 10;
 
 /** Whether writing the value at once would be noticed. */
 export function isLarge({ store }: Keyspace, slot: Slot): boolean {
-  return store.objectOf(slot) !== null && store.bytesOf(slot) > LARGE_BYTES;
+  if (store.objectOf(slot) !== null) return store.bytesOf(slot) > LARGE_BYTES;
+  return store.length(slot) > LARGE_STRING_BYTES && store.typeOf(slot) === STRING;
 }
 
 /** What each type is in a file, element by element. */
 const rdbTypes: Readonly<Record<number, number>> = {
+  [STRING]: RDB_STRING,
   [HASH]: RDB_HASH,
   [LIST]: RDB_LIST,
   [SET]: RDB_SET,
@@ -34,13 +39,16 @@ const rdbTypes: Readonly<Record<number, number>> = {
 function elementsOf({ store, data }: Keyspace, slot: Slot, options: RdbWriterOptions): LargeElements {
   const type = store.typeOf(slot);
   const object = store.objectOf(slot);
+  if (type === STRING) return new LargeString(store, slot);
   if (type === LIST) return new LargeList(object as ChunkList);
   if (type === ZSET) return new LargeZset(object as OrderedTable, data.hashSeed, options);
   return new LargeTable((object as TableObject).table, type === HASH, data.hashSeed, options);
 }
 
-/** An entry with a collection that is written in parts, as it was when this was made, whatever becomes of it meanwhile. */
+/** An entry that is written in parts, as it was when this was made, whatever becomes of it meanwhile. */
 export class LargeValue {
+  /** One character a byte. */
+  readonly key: string;
   readonly #database: number;
   readonly #expiresAt: number;
   /** What stands before the value, and what it begins with. */
@@ -50,6 +58,7 @@ export class LargeValue {
 
   constructor(keyspace: Keyspace, slot: Slot, database: number, options: RdbWriterOptions) {
     const { store, marks } = keyspace;
+    this.key = store.keyOf(slot);
     this.#database = database;
     this.#expiresAt = store.expiresAt(slot);
     this.#facts = new RdbWriter(options);
@@ -57,9 +66,14 @@ export class LargeValue {
     this.#elements = elementsOf(keyspace, slot, options);
     this.#beginning = new RdbWriter(options);
     this.#beginning.byte(rdbTypes[store.typeOf(slot)]);
-    const key = Buffer.from(store.keyOf(slot), 'latin1');
+    const key = Buffer.from(this.key, 'latin1');
     this.#beginning.string(key, 0, key.length);
     this.#beginning.count(this.#elements.size);
+  }
+
+  /** The string that it is, which has to be told before it changes; null for a collection, which sees that itself. */
+  get string(): LargeString | null {
+    return this.#elements instanceof LargeString ? this.#elements : null;
   }
 
   /** Bytes that are kept for it since the collection has changed. */

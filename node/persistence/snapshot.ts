@@ -5,6 +5,7 @@ import type { Slot, Store } from '../store/index.ts';
 import { writeEntry } from '../values/serialize.ts';
 import { FENCE_FIELD, VERSION_FIELD, writeFacts } from './entry-facts.ts';
 import { type ChangeGuard, ChangeGuards } from './guards.ts';
+import type { LargeString } from './large-string.ts';
 import { isLarge, LargeValue } from './large-value.ts';
 import { writeStreamFacts } from './stream-facts.ts';
 
@@ -32,6 +33,8 @@ interface Part {
   isDone: boolean;
   /** Keys of entries that are written though the scan has not come to them, and that still have their version. */
   readonly early: Set<string>;
+  /** Long strings that are being written, or wait for it, by their keys; those that have changed since are gone from here. */
+  readonly strings: Map<string, LargeString>;
 }
 
 /**
@@ -78,7 +81,7 @@ export class SnapshotWriter implements ChangeGuard {
     this.#writeFacts(facts);
     for (const { store, index } of databases.all()) {
       if (store.size === 0) continue;
-      this.#parts.set(store, { index, cursor: 0, isDone: false, early: new Set() });
+      this.#parts.set(store, { index, cursor: 0, isDone: false, early: new Set(), strings: new Map() });
       this.#file.select(index);
       this.#file.size(store.size, store.expiringCount);
     }
@@ -189,6 +192,8 @@ export class SnapshotWriter implements ChangeGuard {
     this.#file.join();
     this.#open = null;
     this.written++;
+    for (const { strings } of this.#parts.values())
+      if (strings.size > 0 && strings.get(value.key) === value.string) strings.delete(value.key);
   }
 
   /** Begins with a large value that waits; false when there is none. */
@@ -218,7 +223,9 @@ export class SnapshotWriter implements ChangeGuard {
   /** Writes an entry, or takes it down to be written in parts. */
   #write(keyspace: Keyspace, part: Part, slot: Slot): void {
     if (isLarge(keyspace, slot)) {
-      this.#large.push(new LargeValue(keyspace, slot, part.index, this.#options));
+      const value = new LargeValue(keyspace, slot, part.index, this.#options);
+      if (value.string !== null) part.strings.set(value.key, value.string);
+      this.#large.push(value);
       return;
     }
     this.#writeHead(keyspace, part, slot);
@@ -238,12 +245,21 @@ export class SnapshotWriter implements ChangeGuard {
   before(keyspace: Keyspace, slot: Slot): void {
     const { store } = keyspace;
     const part = this.#parts.get(store);
-    if (part === undefined || part.isDone || this.#isNew(store, slot)) return;
+    if (part === undefined) return;
+    if (part.strings.size > 0) this.#keepString(part, store.keyOf(slot));
+    if (part.isDone || this.#isNew(store, slot)) return;
     if (part.cursor !== 0 && store.isScanned(slot, part.cursor)) return;
     const key = store.keyOf(slot);
     if (part.early.has(key)) return;
     part.early.add(key);
-    if (!keyspace.isPurged(slot)) this.#write(keyspace, part, slot);
+    if (keyspace.isPurged(slot)) return;
+    this.#write(keyspace, part, slot);
+    if (part.strings.size > 0) this.#keepString(part, key);
+  }
+
+  #keepString({ strings }: Part, key: string): void {
+    strings.get(key)?.keep();
+    strings.delete(key);
   }
 
   renewed({ store }: Keyspace, slot: Slot): void {
@@ -254,7 +270,7 @@ export class SnapshotWriter implements ChangeGuard {
   beforeClear(keyspace: Keyspace): void {
     const { store } = keyspace;
     const part = this.#parts.get(store);
-    if (part === undefined || part.isDone) return;
+    if (part === undefined || (part.isDone && part.strings.size === 0)) return;
     if (store.size > CLEARED_ENTRIES || store.usedBytes > CLEARED_BYTES) {
       this.isAborted = true;
       this.close();
@@ -274,6 +290,7 @@ export class SnapshotWriter implements ChangeGuard {
       part.isDone = part.cursor === 0;
     }
     part.early.clear();
+    for (const key of part.strings.keys()) this.#keepString(part, key);
   }
 }
 

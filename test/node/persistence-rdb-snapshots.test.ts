@@ -298,6 +298,46 @@ t.test(
   },
 );
 
+t.test('long strings are written in parts, as they were, whatever is done to them meanwhile', async (t) => {
+  const clock = new ManualClock({ wallMs: 1_800_000_000_000 });
+  const changes: readonly Command[][] = [
+    [],
+    [['APPEND', 'long', 'more']],
+    [['SETRANGE', 'long', '0', 'other']],
+    [
+      ['SET', 'long', 'short'],
+      ['SET', 'long', 'other'],
+    ],
+    [['DEL', 'long']],
+    [
+      ['RENAME', 'long', 'longer'],
+      ['SWAPDB', '0', '3'],
+    ],
+    [
+      ['EXPIRE', 'long', '100'],
+      ['APPEND', 'long', 'more'],
+    ],
+    [['SETBIT', 'long', '7', '1']],
+  ];
+  for (const [i, commands] of changes.entries()) {
+    for (const after of [0, 1, 5, 30]) {
+      const node = startNode(clock, '1gb');
+      const long = Array.from({ length: 70_000 }, (_, j) => String(i + 3 * j)).join();
+      run(node, ['SET', 'a', 'v'], ['SET', 'long', long], ['SET', 'b', 'v'], ['SET', 'longer', `${long}-`]);
+      const before = content(node);
+      const snapshot = new SnapshotWriter(node.databases, facts(clock));
+      const parts: Buffer[] = [];
+      if (after === 0) run(node, ...commands);
+      for (let part = snapshot.next(SLICE_BYTES); part !== null; part = snapshot.next(SLICE_BYTES)) {
+        parts.push(part);
+        if (parts.length === after) run(node, ...commands);
+      }
+      t.ok(longestOf(parts) < MOST_BYTES, `changes ${i}: no slice above ${longestOf(parts)} bytes`);
+      t.same(content(loaded(Buffer.concat(parts), clock)), before, `changes ${i} after ${after} slices`);
+    }
+  }
+});
+
 t.test('a file may come byte by byte, and what is behind it is left alone', async (t) => {
   const clock = new ManualClock({ wallMs: 1_800_000_000_000 });
   const node = startNode(clock, '1gb');
