@@ -72,15 +72,16 @@ export async function followUntilLevel({ source, target }: Parties, options: Fol
     if (why !== null)
       throw new RingsideError(
         'unavailable',
-        `${target.name} cannot follow ${source.name}: ${why}. Nothing has changed for the app`,
+        `${target.name} cannot follow ${source.name}: ${why}. Nothing has changed for the app; the target goes on trying until it gets REPLICAOF NO ONE`,
       );
     await delay(EVERY_MS);
   }
 }
 
 function isLevel({ lagBytes, drainSeconds }: Progress, options: FollowOptions): boolean {
-  if (lagBytes === null) return false;
-  return lagBytes <= options.maxLagBytes || (drainSeconds ?? Infinity) <= options.maxDrainSeconds;
+  // A redis-server lets its stream wait for up to a second behind a snapshot: before it has been seen to flow, nothing is held for it.
+  if (lagBytes === null || drainSeconds === null) return false;
+  return lagBytes <= options.maxLagBytes || drainSeconds <= options.maxDrainSeconds;
 }
 
 /** Both; a server that is away for a moment is waited for. */

@@ -41,6 +41,30 @@ t.test('ctl dies in the cut-over', { skip }, async (t) => {
   }
 });
 
+t.test('ctl stands still in the cut-over for longer than writes are held', { skip }, async (t) => {
+  for (const step of isLong ? STEPS : ['promote']) {
+    await t.test(`at ${step}`, async (t) => {
+      const { redis, node, app, client, follow, upstream } = await stage(t);
+      await runsOn(app, 'the app counts');
+      const ctl = follow('--from', '--max-hold', '1000');
+      await ctl.says(step);
+      ctl.kill('SIGSTOP');
+      await until('the hold is over', async () => (await upstream()).hold === null);
+      await runsOn(app, 'the app counts on').catch(() => {});
+      ctl.kill('SIGCONT');
+      const { code, error } = await ctl.ended;
+      await app.stop();
+      const isMoved = (await upstream()).upstream === node.ready.resp;
+      t.equal(isMoved, code === 0, JSON.stringify(error));
+      await counted(t, client(isMoved ? node.ready.resp : redis.address), app);
+      t.same(
+        [...app.errors.keys()].filter((text) => !text.startsWith('READONLY')),
+        [],
+      );
+    });
+  }
+});
+
 t.test('the target dies: the app goes on with the source', { skip }, async (t) => {
   const { redis, node, app, client, follow } = await stage(t);
   await runsOn(app, 'the app counts');

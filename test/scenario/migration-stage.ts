@@ -61,19 +61,25 @@ export class Watched {
     }
   }
 
-  kill(): void {
-    this.#child.kill('SIGKILL');
+  kill(signal: NodeJS.Signals = 'SIGKILL'): void {
+    this.#child.kill(signal);
   }
+}
+
+/** A proxy before the redis-server, for as long as the test runs. */
+export async function startProxy(t: Test, redis: RedisServer, ...args: string[]): Promise<Ringside> {
+  const only = ['--resp-port', 'auto', '--admin-port', 'auto', '--http-port', 'off', '--grpc-port', 'off'];
+  const upstream = ['--engine', 'redis', '--upstream', `a=${redis.address}`, '--memcached-port', 'off'];
+  const proxy = await startRingside(['proxy', ...only, ...upstream, ...args]);
+  t.teardown(() => proxy.stop());
+  return proxy;
 }
 
 export async function stage(t: Test, { proxyArgs = [] as string[] } = {}): Promise<Stage> {
   const redis = await startRedis(['--repl-diskless-sync-delay', '0']);
   t.teardown(() => redis.stop());
   const node = await startStandaloneNode(t);
-  const only = ['--resp-port', 'auto', '--admin-port', 'auto', '--http-port', 'off', '--grpc-port', 'off'];
-  const upstream = ['--engine', 'redis', '--upstream', `a=${redis.address}`, '--memcached-port', 'off'];
-  const proxy = await startRingside(['proxy', ...only, ...upstream, ...proxyArgs]);
-  t.teardown(() => proxy.stop());
+  const proxy = await startProxy(t, redis, ...proxyArgs);
   const app = new CountingClients(proxy.ready.resp, CLIENTS);
   t.teardown(() => app.stop());
   const parties = ['--node', `redis://${node.ready.resp}`, '--proxy', `http://${proxy.ready.admin}`];

@@ -16,11 +16,12 @@ export class CountingClients {
   readonly #loops: Promise<void>[];
   #isRunning = true;
 
-  constructor(address: string, clients: number) {
+  /** `name` begins the names of their keys. */
+  constructor(address: string, clients: number, name = 'counter') {
     const [host, port] = address.split(':');
     const options = { autoResendUnfulfilledCommands: false, maxRetriesPerRequest: 0 };
     this.#clients = Array.from({ length: clients }, () => new Redis(Number(port), host, options));
-    this.#loops = this.#clients.map((client, i) => this.#count(client, [`counter:${i}`, 'counter:all']));
+    this.#loops = this.#clients.map((client, i) => this.#count(client, [`${name}:${i}`, `${name}:all`]));
   }
 
   get total(): number {
