@@ -1,6 +1,7 @@
 import type { NodeParts } from './node.ts';
 import { loadAof } from './persistence/aof-load.ts';
 import { AofFolder } from './persistence/aof-manifest.ts';
+import { reloadAof } from './persistence/aof-reload.ts';
 import { upgradeAof } from './persistence/aof-upgrade.ts';
 import { Replayer } from './replication/replayer.ts';
 
@@ -10,7 +11,8 @@ import { Replayer } from './replication/replayer.ts';
  */
 export async function loadFiles(parts: NodeParts, how: { skipsExpired: boolean }): Promise<boolean> {
   const { services, databases, config } = parts;
-  const { saves, shard } = services;
+  const { saves, shard, aof } = services;
+  aof.reload = () => reloadAppendOnly(parts);
   if (saves.path === null) return false;
   shard.isLoading = true;
   // What has expired goes when this node leads, and then its followers hear of it.
@@ -49,4 +51,24 @@ async function loadAppendOnly(parts: NodeParts, dir: string): Promise<boolean> {
     saves.lastExpired = 0;
   });
   return true;
+}
+
+/** Forgets everything and loads it from the append-only file, before it returns; false when that is not whole or cannot be read. */
+function reloadAppendOnly({ services, databases, config, linkLimits }: NodeParts): boolean {
+  const { aof, clock, log } = services;
+  const { content } = aof;
+  if (content === null) return false;
+  try {
+    reloadAof(content, {
+      databases,
+      replayer: new Replayer(databases, services),
+      limits: linkLimits,
+      isSharded: !config.node.standalone,
+      nowMs: clock.wallMs(),
+    });
+    return true;
+  } catch (error) {
+    log.error({ error }, 'the dataset could not be loaded again');
+    return false;
+  }
 }

@@ -49,6 +49,12 @@ export class AofFiles {
     return this.#folder.isEmpty;
   }
 
+  /** Where the parts are that the manifest names, in the order in which they are loaded. */
+  get paths(): string[] {
+    const { base, incrs } = this.#folder.manifest;
+    return [...(base === null ? [] : [base]), ...incrs].map((file) => this.#folder.pathOf(file));
+  }
+
   /** Bytes of all parts. */
   get bytes(): number {
     return this.#formerBytes + (this.#last?.size ?? 0);

@@ -5,14 +5,13 @@ import { RespProtocolError } from '../../lib/codec/resp/index.ts';
 import { errorCode } from '../../lib/net/index.ts';
 import { StreamError } from '../replication/stream-applier.ts';
 import type { AofFile, AofFolder } from './aof-manifest.ts';
-import { AofReplay, MissingPart, type ReplayOptions } from './aof-replay.ts';
-import { SnapshotLoader } from './load.ts';
+import { AofPart } from './aof-part.ts';
+import { type AofReplay, MissingPart, type ReplayOptions } from './aof-replay.ts';
 import type { LoadProgress } from './rdb-file.ts';
 import { readSlices } from './slices.ts';
 
 /** How often progress is logged. */
 const PROGRESS_MS = 2000;
-const RDB_MAGIC = 'REDIS';
 
 /** What loading goes by. */
 export interface AofLoadOptions extends Omit<ReplayOptions, 'nowMs'> {
@@ -89,7 +88,7 @@ class AofLoader {
 
   async #loadFile(file: AofFile, isLast: boolean): Promise<void> {
     const path = this.#folder.pathOf(file);
-    const part = new Part({ ...this.#options, nowMs: this.#nowMs });
+    const part = new AofPart({ ...this.#options, nowMs: this.#nowMs });
     const handle = await this.#open(path);
     try {
       await readSlices(handle, (slice) => {
@@ -148,7 +147,7 @@ class AofLoader {
     }
   }
 
-  #damaged(path: string, part: Part, error: Error, isLast: boolean): RingsideError {
+  #damaged(path: string, part: AofPart, error: Error, isLast: boolean): RingsideError {
     const { manifestPath } = this.#folder;
     const reason = error.message.replace(/^Protocol error: /, '');
     const where = part.isSnapshot ? reason : `offset ${part.replay.stoppedAt}: ${reason}`;
@@ -183,62 +182,4 @@ function isDamage(error: unknown): error is Error {
   return (
     error instanceof RdbFormatError || error instanceof RespProtocolError || error instanceof StreamError
   );
-}
-
-/** One file: a snapshot, commands, or commands behind a snapshot. */
-class Part {
-  readonly #options: ReplayOptions;
-  #loader: SnapshotLoader | null = null;
-  #isBegun = false;
-  replay: AofReplay;
-
-  constructor(options: ReplayOptions) {
-    this.#options = options;
-    this.replay = new AofReplay(options, 0);
-  }
-
-  /** Whether what is being read is a snapshot. */
-  get isSnapshot(): boolean {
-    return this.#loader !== null && !this.#loader.isDone;
-  }
-
-  /** Entries of the snapshot. */
-  get keys(): number {
-    return this.#loader?.loaded ?? 0;
-  }
-
-  /** Whether the node is in the stream of what was loaded; null when nothing was. */
-  get isPlaced(): boolean | null {
-    if (this.replay.isUnplaced) return false;
-    if (this.replay.commands > 0) return true;
-    return this.#loader === null ? null : this.#options.databases.data.log.active;
-  }
-
-  push(slice: Buffer): void {
-    if (!this.#isBegun) {
-      this.#isBegun = true;
-      if (slice.latin1Slice(0, RDB_MAGIC.length) === RDB_MAGIC) this.#loader = this.#newLoader();
-    }
-    if (!this.isSnapshot) this.replay.push(slice);
-    else this.#load(this.#loader!, slice);
-  }
-
-  #newLoader(): SnapshotLoader {
-    const { databases, nowMs } = this.#options;
-    // What has expired is there for the commands that follow, as it was when they were written.
-    return new SnapshotLoader(databases, { skipsExpired: false, nowMs });
-  }
-
-  #load(loader: SnapshotLoader, slice: Buffer): void {
-    const rest = loader.push(slice);
-    if (!loader.isDone) return;
-    loader.goOn();
-    this.replay = new AofReplay(this.#options, loader.offset);
-    if (rest < slice.length) this.replay.push(slice.subarray(rest));
-  }
-
-  /** There is nothing more. */
-  end(): void {
-    if (this.isSnapshot) throw new RdbFormatError(`offset ${this.#loader!.offset}: the file is cut off`);
-  }
 }

@@ -17,6 +17,8 @@ export interface ReplayOptions {
   readonly nowMs: number;
   /** Versions go by shard epochs, not by the time. */
   readonly isSharded: boolean;
+  /** The node had this data set already: its stream, and its versions, stay as they are. */
+  readonly isReload?: boolean;
 }
 
 /** The file is sound, and what should be before it is not there. */
@@ -118,8 +120,8 @@ export class AofReplay {
 
   /** Versions that nobody says are above all that this node has handed out before. */
   #startVersions(): void {
-    const { databases, isSharded, nowMs } = this.#options;
-    if (!isSharded) databases.data.versions.startAtTime(nowMs);
+    const { databases, isSharded, isReload, nowMs } = this.#options;
+    if (!isSharded && !isReload) databases.data.versions.startAtTime(nowMs);
   }
 
   #apply(parser: RequestParser): void {
@@ -147,7 +149,8 @@ export class AofReplay {
   }
 
   #append(buffer: Buffer, start: number, end: number): void {
-    if (this.#isAnnotated) this.#options.databases.data.log.append(buffer, start, end);
+    const { databases, isReload } = this.#options;
+    if (this.#isAnnotated && !isReload) databases.data.log.append(buffer, start, end);
   }
 
   #annotation(line: string, bytes: number): void {
@@ -158,20 +161,12 @@ export class AofReplay {
   }
 
   #goOnAt(facts: Annotation): void {
-    const { log, versions } = this.#options.databases.data;
+    const { databases, isReload } = this.#options;
+    const { log, versions } = databases.data;
     const { position } = log;
-    const isPlaced = log.active && (this.#isAnnotated || !this.#hasData);
-    const isThere = isPlaced && log.end === facts.offset;
-    if (isPlaced && !isThere && log.replId === facts.replId)
-      throw new MissingPart(
-        `the stream goes on at ${facts.offset} where ${log.end} is next: a part of it is missing`,
-      );
+    if (!isReload) this.#joinStream(facts);
     this.#isAnnotated = true;
     this.#applier.isFromNode = facts.saysVersions;
-    if (!isThere) resumeStream(log, facts);
-    // Who has the stream under its former name may still go on.
-    else if (log.replId !== facts.replId) log.rename(facts.replId);
-    if (facts.epoch > 0) log.epoch = facts.epoch;
     if (!facts.saysVersions) this.#startVersions();
     // A command without a version where it should have one gets one above all that there are.
     const { high, low } = facts.version ?? versions;
@@ -179,5 +174,20 @@ export class AofReplay {
     if (facts.version === null) position.announce();
     position.database = facts.database;
     position.saysVersions = facts.saysVersions;
+  }
+
+  /** The node's own stream goes on there. */
+  #joinStream(facts: Annotation): void {
+    const { log } = this.#options.databases.data;
+    const isPlaced = log.active && (this.#isAnnotated || !this.#hasData);
+    const isThere = isPlaced && log.end === facts.offset;
+    if (isPlaced && !isThere && log.replId === facts.replId) {
+      const where = `${facts.offset} where ${log.end} is next`;
+      throw new MissingPart(`the stream goes on at ${where}: a part of it is missing`);
+    }
+    if (!isThere) resumeStream(log, facts);
+    // Who has the stream under its former name may still go on.
+    else if (log.replId !== facts.replId) log.rename(facts.replId);
+    if (facts.epoch > 0) log.epoch = facts.epoch;
   }
 }

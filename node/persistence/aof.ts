@@ -33,6 +33,16 @@ export interface AofParts {
   readonly onProgress: () => void;
 }
 
+/** What an append-only file consists of while it is written. */
+export interface AofContent {
+  /** The parts, in the order in which they are loaded. */
+  readonly paths: readonly string[];
+  /** The part that is being written, and how much of it is. */
+  readonly growing: { readonly path: string | null; readonly bytes: number };
+  /** What follows behind all parts. */
+  readonly unwritten: readonly Buffer[];
+}
+
 /** `waiting`: it is on, and its first base is not there. */
 export type AofState = 'off' | 'waiting' | 'on';
 
@@ -62,6 +72,8 @@ export class Aof {
   lastFailed = false;
   /** Failures since the last rewrite that did not fail. */
   failures = 0;
+  /** Forgets everything and loads it again from here; false when that cannot be. Set by whoever can replay commands. */
+  reload: () => boolean = () => false;
   /** Seconds that the last rewrite took; -1 before. */
   lastSeconds = -1;
   /** Rewrites begun. */
@@ -107,6 +119,13 @@ export class Aof {
   /** Bytes of all parts after the last rewrite. */
   get baseBytes(): number {
     return this.#files?.baseBytes ?? 0;
+  }
+
+  /** Where all that has been recorded is at this moment; null while no file holds all of it. */
+  get content(): AofContent | null {
+    if (this.#state !== 'on' || this.#isIncomplete || this.#files === null) return null;
+    const { path, fileBytes, unwritten } = this.#writer;
+    return { paths: this.#files.paths, growing: { path, bytes: fileBytes }, unwritten };
   }
 
   /** Bytes that have not been written. */

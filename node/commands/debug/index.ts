@@ -13,7 +13,7 @@ import { encodingOf, referencesOf } from '../object.ts';
 import { NO_SUCH_KEY } from '../transfers.ts';
 import { digestOfAll, digestOfValue } from './digest.ts';
 import { replySample } from './protocol.ts';
-import { reload } from './reload.ts';
+import { loadAof, reload } from './reload.ts';
 
 const NOT_ALLOWED =
   'ERR DEBUG command not allowed. If the enable-debug-command option is set to "local", you can run it from a local connection, ' +
@@ -172,6 +172,12 @@ const subcommands: Readonly<Record<string, Subcommand>> = {
     most: 1,
     help: ['QUICKLIST-PACKED-THRESHOLD <size>', 'Accepted; lists keep elements of all sizes alike.'],
     run: packedThreshold,
+  },
+  LOADAOF: {
+    least: 0,
+    most: 0,
+    help: ['LOADAOF', 'Forgets everything and loads the append-only file.'],
+    run: loadAof,
   },
   RELOAD: {
     least: 0,

@@ -13,3 +13,9 @@ export function reload({ node: { saves } }: CommandContext, args: Args, reply: R
   if (saves.reload({ saves: !given.has('NOSAVE'), flushes: !given.has('NOFLUSH'), merges })) reply.ok();
   else reply.error('ERR Error trying to load the RDB dump, check server logs.');
 }
+
+/** Forgets everything and loads what the append-only file holds. */
+export function loadAof({ node: { aof } }: CommandContext, _args: Args, reply: RespWriter) {
+  if (aof.reload()) reply.ok();
+  else reply.error('ERR Error trying to load the AOF files, check server logs.');
+}
