@@ -131,22 +131,6 @@ export class AofWriter {
     return this.#file?.path ?? null;
   }
 
-  /** What the stream has behind the file's first `fileBytes`. */
-  get unwritten(): Buffer[] {
-    const parts: Buffer[] = [];
-    let at = this.#written.at;
-    for (let segment: Segment | null = this.#written.segment; segment !== null; segment = segment.next) {
-      parts.push(segment.buffer.subarray(at, segment.length));
-      at = 0;
-    }
-    return parts;
-  }
-
-  /** Where the file is; null without one. */
-  get path(): string | null {
-    return this.#file?.path ?? null;
-  }
-
   /** Whether there is a file to write to. */
   get isOpen(): boolean {
     return this.#file !== null;
