@@ -64,9 +64,11 @@ export class PowerCut {
   /** Cuts the files, once the process is gone: each to what was synced, or to somewhere behind it. */
   apply(random: Random): Cut[] {
     const lines = existsSync(this.#log) ? readFileSync(this.#log, 'latin1').trimEnd().split('\n') : [];
-    for (const line of lines) {
-      const [, inode, size] = /^(\d+ \d+) (\d+)$/.exec(line)!;
-      this.#synced.set(inode, Math.max(Number(size), this.#synced.get(inode) ?? 0));
+    for (const line of lines.filter(Boolean)) {
+      const [, inode, from, to] = /^(\d+ \d+) (\d+) (\d+)$/.exec(line)!;
+      const synced = this.#synced.get(inode) ?? 0;
+      // A part behind what is not on the disk is of no use.
+      if (Number(from) <= synced) this.#synced.set(inode, Math.max(Number(to), synced));
     }
     rmSync(this.#log, { force: true });
     return this.#files().flatMap((file) => {
