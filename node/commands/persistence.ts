@@ -73,10 +73,14 @@ function shutdown({ node }: CommandContext, args: Args, reply: RespWriter) {
   const unknown = [...given].some((word) => !['SAVE', 'NOSAVE', 'NOW', 'FORCE', 'ABORT'].includes(word));
   if (unknown || (wantsSave && wantsNone) || (aborts && given.size > 1)) return reply.error(SYNTAX_ERROR);
   if (aborts) return reply.error('ERR No shutdown in progress.');
-  const { saves, settings, pause, followers } = node;
+  const { saves, settings, pause, followers, aof } = node;
   const { path } = saves;
   const isWanted = (wantsSave || (settings.savePoints.length > 0 && !wantsNone)) && saves.hasData;
   if (wantsSave && path === null && !given.has('FORCE')) return reply.error(NO_FOLDER);
+  if (aof.state === 'waiting' && aof.isRewriting && !given.has('FORCE')) {
+    node.log.warn({}, "SHUTDOWN: the AOF's first base is being written, and would be lost");
+    return reply.error(SHUTDOWN_FAILED);
+  }
   if (isWanted && path !== null) {
     // Nothing may come behind what is in the file.
     pause.begin(SHUTDOWN_PAUSE_MS, 'write');

@@ -253,17 +253,21 @@ export class AofWriter {
   async close(): Promise<boolean> {
     if (this.#file === null) return true;
     this.#endsAt = this.#parts.log.end;
-    await this.#running;
-    await this.#syncing;
+    await this.#settled();
+    // What failed before is tried once more.
     this.#stopRetry();
-    this.#begin();
-    await this.#running;
+    for (this.#begin(); this.#running !== null; this.#begin()) await this.#settled();
     let isWhole = this.#written.offset === this.#endsAt;
     await this.#sync().catch(() => {
       isWhole = false;
     });
     await this.abandon();
     return isWhole;
+  }
+
+  async #settled(): Promise<void> {
+    await this.#running;
+    await this.#syncing;
   }
 
   #stopRetry(): void {
