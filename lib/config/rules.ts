@@ -30,7 +30,7 @@ function checkNode({ node }: Config, isRole: boolean, report: Report): void {
   if (node.standalone && node.controlPlane !== null) {
     report(['node', 'standalone'], '`node.standalone` and `node.controlPlane` exclude each other');
   }
-  if (node.appendOnly && node.dir === null)
+  if (isRole && node.appendOnly && node.dir === null)
     report(['node', 'appendOnly'], '`node.appendOnly` needs `node.dir`, the folder that the file is in');
   if (isRole && !node.standalone) {
     for (const key of ['id', 'shard', 'controlPlane'] as const) {
