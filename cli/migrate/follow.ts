@@ -39,16 +39,7 @@ export async function prepareLogin(follower: Server, leader: Server): Promise<vo
 
 /** REPLICAOF. */
 export async function replicaOf(follower: Server, leader: Server): Promise<void> {
-  const { host, port } = leader.url;
-  try {
-    await follower.ask('REPLICAOF', host, port);
-  } catch (error) {
-    if (!isRingsideError(error) || !/cluster mode/.test(error.message)) throw error;
-    throw new RingsideError(
-      'not_implemented',
-      `${follower.name} is under a control plane: only a standalone node can follow ${leader.name}`,
-    );
-  }
+  await follower.ask('REPLICAOF', leader.url.host, leader.url.port);
 }
 
 /** Resolves once the target is level. Rejects when a server stays away, or nothing moves any more; the target goes on following. */

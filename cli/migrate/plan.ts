@@ -45,6 +45,15 @@ export async function makePlan(parties: Parties, replace: boolean): Promise<Plan
 
 function checkVersions({ source, target }: Parties, from: ServerFacts, to: ServerFacts): void {
   if (from.isCluster || to.isCluster) throw unsupported('servers in cluster mode are not supported');
+  for (const [server, { isControlled }] of [
+    [source, from],
+    [target, to],
+  ] as const) {
+    if (isControlled)
+      throw unsupported(
+        `${server.name} is a node under a control plane: only standalone nodes can be migrated to and from`,
+      );
+  }
   if (!from.isNode && from.version < OLDEST_SOURCE)
     throw unsupported(
       `${source.name} is redis-server ${from.versionText}: 6.2 is the oldest that can hold its writes`,

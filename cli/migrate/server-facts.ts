@@ -1,5 +1,8 @@
 import { formatAddress } from '../../lib/net/index.ts';
 
+/** What a node without a control plane calls its shard. */
+const STANDALONE_SHARD = 'standalone';
+
 /** What a migration has to know of a server, from its INFO. */
 export interface ServerFacts {
   /** A node rather than a redis-server. */
@@ -9,6 +12,8 @@ export interface ServerFacts {
   readonly versionText: string;
   readonly runId: string;
   readonly isCluster: boolean;
+  /** A node that a control plane gives its role. */
+  readonly isControlled: boolean;
   readonly isLoading: boolean;
   /** A snapshot is being made, as before a full sync from a file. */
   readonly isSaving: boolean;
@@ -47,6 +52,7 @@ export function factsOf(info: string): ServerFacts {
     versionText: text('redis_version'),
     runId: text('run_id'),
     isCluster: number('cluster_enabled') === 1,
+    isControlled: fields.has('shard') && text('shard') !== STANDALONE_SHARD,
     isLoading: number('loading') === 1,
     isSaving: number('rdb_bgsave_in_progress') === 1,
     leader: follows ? formatAddress(text('master_host'), number('master_port')) : null,

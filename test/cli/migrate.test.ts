@@ -50,6 +50,8 @@ t.test('what INFO says', async (t) => {
       syncBytes: null,
     },
   );
+  t.equal(info('shard:standalone').isControlled, false);
+  t.equal(info('shard:s0').isControlled, true);
   const follower = [
     'role:slave',
     'master_host:::1',
