@@ -6,6 +6,7 @@ import { RawClient } from '../support/raw-client.ts';
 import { contentOf } from '../support/redis-content.ts';
 import { hasRedisServer, NO_REDIS } from '../support/redis-server.ts';
 import { startRingside } from '../support/ringside.ts';
+import { until } from '../support/until.ts';
 import { counted, runsOn, stage, startProxy } from './migration-stage.ts';
 
 /*
@@ -110,8 +111,8 @@ t.test('two proxies, one with threads, and some who write to Redis directly', { 
   for (const clients of [app, others, direct]) await counted(t, client(redis.address), clients);
 });
 
-t.test('ctl dies while the target follows: the same command again', { skip }, async (t) => {
-  const { redis, node, app, client, migrate } = await stage(t);
+t.test('in two steps, with passwords', { skip }, async (t) => {
+  const { redis, node, app, client, migrate } = await stage(t, { password: 'secret' });
   const attached = await migrate('--from', '--no-cut-over');
   t.match(attached, { code: 0, stdout: /Level/ });
   t.match(await client(node.ready.resp).text('INFO', 'replication'), /master_link_status:up/);
@@ -122,7 +123,9 @@ t.test('ctl dies while the target follows: the same command again', { skip }, as
   await app.stop();
   t.same([...app.errors], []);
   await counted(t, client(node.ready.resp), app);
-  t.ok(redis);
+  await until('the source follows with its password', async () =>
+    /master_link_status:up/.test((await client(redis.address).text('INFO', 'replication'))!),
+  );
 });
 
 t.test('what is refused, and changes nothing', { skip }, async (t) => {

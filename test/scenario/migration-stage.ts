@@ -66,6 +66,16 @@ export class Watched {
   }
 }
 
+const nodePassword = (password: string) =>
+  password === '' ? [] : ['--set', `proxy.nodePassword=${password}`];
+
+/** Nobody gets in without it from now on. */
+async function secure(address: string, password: string): Promise<void> {
+  const client = new RespClient(address);
+  await client.text('CONFIG', 'SET', 'requirepass', password);
+  client.close();
+}
+
 /** A proxy before the redis-server, for as long as the test runs. */
 export async function startProxy(t: Test, redis: RedisServer, ...args: string[]): Promise<Ringside> {
   const only = ['--resp-port', 'auto', '--admin-port', 'auto', '--http-port', 'off', '--grpc-port', 'off'];
@@ -75,14 +85,17 @@ export async function startProxy(t: Test, redis: RedisServer, ...args: string[])
   return proxy;
 }
 
-export async function stage(t: Test, { proxyArgs = [] as string[] } = {}): Promise<Stage> {
+/** With a password, both servers and the proxy have it. */
+export async function stage(t: Test, { proxyArgs = [] as string[], password = '' } = {}): Promise<Stage> {
   const redis = await startRedis(['--repl-diskless-sync-delay', '0']);
   t.teardown(() => redis.stop());
-  const node = await startStandaloneNode(t);
-  const proxy = await startProxy(t, redis, ...proxyArgs);
+  if (password !== '') await secure(redis.address, password);
+  const login = password === '' ? '' : `:${password}@`;
+  const node = await startStandaloneNode(t, ...(password === '' ? [] : ['--requirepass', password]));
+  const proxy = await startProxy(t, redis, ...proxyArgs, ...nodePassword(password));
   const app = new CountingClients(proxy.ready.resp, CLIENTS);
   t.teardown(() => app.stop());
-  const parties = ['--node', `redis://${node.ready.resp}`, '--proxy', `http://${proxy.ready.admin}`];
+  const parties = ['--node', `redis://${login}${node.ready.resp}`, '--proxy', `http://${proxy.ready.admin}`];
   return {
     redis,
     node,
@@ -90,13 +103,22 @@ export async function stage(t: Test, { proxyArgs = [] as string[] } = {}): Promi
     app,
     client(address) {
       const client = new RespClient(address);
+      if (password !== '') void client.send('AUTH', password);
       t.teardown(() => client.close());
       return client;
     },
     migrate: (direction, ...args) =>
-      runRingside(['ctl', 'migrate', direction, `redis://${redis.address}`, ...parties, ...args]),
+      runRingside(['ctl', 'migrate', direction, `redis://${login}${redis.address}`, ...parties, ...args]),
     follow: (direction, ...args) =>
-      new Watched(['ctl', 'migrate', direction, `redis://${redis.address}`, ...parties, ...args, '--json']),
+      new Watched([
+        'ctl',
+        'migrate',
+        direction,
+        `redis://${login}${redis.address}`,
+        ...parties,
+        ...args,
+        '--json',
+      ]),
     upstream: async () => {
       const response = await fetch(`http://${proxy.ready.admin}/upstream`);
       return (await response.json()) as { upstream: string; hold: string | null };
