@@ -123,9 +123,13 @@ export class Aof {
 
   /** Where all that has been recorded is at this moment; null while no file holds all of it. */
   get content(): AofContent | null {
-    if (this.#state !== 'on' || this.#isIncomplete || this.#files === null) return null;
+    if (this.#files === null || this.#files.isEmpty) return null;
+    const { paths } = this.#files;
+    // Without one being written, what the last rewrite has left is all there is.
+    if (this.#state === 'off') return { paths, growing: { path: null, bytes: 0 }, unwritten: [] };
+    if (this.#state === 'waiting' || this.#isIncomplete) return null;
     const { path, fileBytes, unwritten } = this.#writer;
-    return { paths: this.#files.paths, growing: { path, bytes: fileBytes }, unwritten };
+    return { paths, growing: { path, bytes: fileBytes }, unwritten };
   }
 
   /** Bytes that have not been written. */
