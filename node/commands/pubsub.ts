@@ -89,7 +89,9 @@ function publish(send: (pubsub: PubSub, channel: string, message: string) => num
   return ({ node, keyspace, client }, args, reply) => {
     reply.integer(send(node.observers.pubsub, args.latin1(1), args.latin1(2)));
     const { data, stream } = keyspace;
-    if (data.records) stream.message(client.database, [args.bytes(0), args.bytes(1), args.bytes(2)]);
+    // Nobody keeps messages for later.
+    if (data.records && node.followers.links.size > 0)
+      stream.message(client.database, [args.bytes(0), args.bytes(1), args.bytes(2)]);
   };
 }
 

@@ -78,7 +78,7 @@ export class StreamApplier {
     if (args.equalsIgnoreCase(0, 'EXEC')) return EXEC;
     if (args.equalsIgnoreCase(0, 'PING')) return NOTHING;
     if (args.equalsIgnoreCase(0, 'REPLCONF')) return ACKNOWLEDGEMENT;
-    if (!args.equalsIgnoreCase(0, 'PUBLISH')) return null;
+    if (!args.equalsIgnoreCase(0, 'PUBLISH') && !args.equalsIgnoreCase(0, 'SPUBLISH')) return null;
     this.#replay(args);
     return NOTHING;
   }

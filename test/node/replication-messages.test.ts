@@ -133,13 +133,14 @@ t.test('messages travel to followers', async (t) => {
   t.same(await messages(t, quickRedis, node), expected);
 });
 
-t.test('what looks like metadata in a message is none', async (t) => {
+t.test('messages are no metadata, whatever they look like, and give no key a version', async (t) => {
   const { leader, follower } = await pair(t, node, node);
   const heard = await listen(t, leader, 'SUBSCRIBE', '__ringside');
   await leader.client.text('SET', 'k', 'v');
   t.equal(await leader.client.send('PUBLISH', '__ringside', '*1\r\n$8\r\nFLUSHALL\r\n'), 1);
   await leader.client.send('PUBLISH', '__ringside', `V${'f'.repeat(16)}`);
   await leader.client.send('PUBLISH', '__ringside', LAST);
+  await leader.client.send('SPUBLISH', 'news', 'aside');
   await ended(heard);
   await leader.client.text('SET', 'k2', 'v');
   await until('the follower goes on', async () => (await follower.client.text('GET', 'k2')) === 'v');
