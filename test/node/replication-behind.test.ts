@@ -26,7 +26,7 @@ const followers: Readonly<Record<string, Start>> = { node, 'redis-server': redis
 
 async function pair(t: Test, leader: string, follower: string) {
   const leading = await leaders[leader](t);
-  await leading.client.text('CONFIG', 'SET', 'repl-backlog-size', '64mb');
+  await leading.client.text('CONFIG', 'SET', 'repl-backlog-size', '1gb');
   const link = await TcpProxy.start(leading.address);
   t.teardown(() => link.stop());
   const following = await followers[follower](t, '--replicaof', `127.0.0.1 ${link.port}`);
