@@ -7,7 +7,7 @@ import { ActiveExpiry, EXPIRY_CYCLE_MS } from './active-expiry.ts';
 import { listenAdmin } from './admin.ts';
 import { SWEEP_MS, sweepPurges } from './cache/index.ts';
 import { Controller } from './cluster/controller.ts';
-import { NodeFiles } from './cluster/node-files.ts';
+import { keptEpoch, NodeFiles } from './cluster/node-files.ts';
 import { loadFiles } from './load-files.ts';
 import { isOverBudget } from './memory-limit.ts';
 import { addNodeMetrics } from './metrics.ts';
@@ -219,6 +219,8 @@ async function attach(
   const { Agent } = await import('./cluster/agent.ts');
   const files = new NodeFiles(node.dir, log);
   const { documentJson, sealedEpoch } = await files.read();
+  // Above all that this node has handed out, for entries of files that say no versions.
+  data.versions.startEpoch(1 + Math.max(sealedEpoch, keptEpoch(documentJson, node.shard!)));
   // The files of a process that ended before it had any data are those of nothing.
   if ((await loadFiles(parts, { skipsExpired: false })) && (databases.size > 0 || data.log.epoch > 0))
     controller.restored();

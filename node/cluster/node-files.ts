@@ -1,12 +1,25 @@
 import { join } from 'node:path';
-import type { Logger } from '../../lib/base/index.ts';
+import { isRingsideError, type Logger } from '../../lib/base/index.ts';
 import { AtomicFile } from '../../lib/net/index.ts';
+import { parseDocument } from '../../lib/ring/index.ts';
 
 /** What an earlier process of a node left in its folder. */
 export interface Remembered {
   /** The ring document as it was pushed; null for none. */
   readonly documentJson: string | null;
   readonly sealedEpoch: number;
+}
+
+/** The epoch of the shard in a document that was kept; 0 when there is none, or it makes no sense. */
+export function keptEpoch(documentJson: string | null, shard: string): number {
+  if (documentJson === null) return 0;
+  try {
+    const { shards } = parseDocument(documentJson);
+    return Number(shards.find(({ name }) => name === shard)?.epoch ?? 0);
+  } catch (error) {
+    if (!isRingsideError(error)) throw error;
+    return 0;
+  }
 }
 
 /** What a node must not forget: the document it applied and the shard epoch it was sealed at. Without a folder, nothing is kept. */

@@ -344,6 +344,7 @@ t.test('WAIT does not count followers of another stream after a change of leader
   await shard.fleet.seal('n2', 2);
   for (const client of [waiting, idle]) t.equal(await client.text('SET', 'lost', '1'), 'OK');
   const waited = waiting.send('WAIT', '1', '0');
+  await until('it waits', async () => (await info(n1.client, 'blocked_clients')) === '1');
   await shard.fleet.shape({ epoch: 2, leader: 'n2' });
   t.equal(await waited, 0, 'answered when the leader is deposed');
   await shard.fleet.synced('n1');
