@@ -239,7 +239,7 @@ export class Executor {
       return this.#runGuarded(handler, spec, client, args, reply);
     }
     if (spec.isWrite) return this.#write(handler, spec, client, args, reply);
-    if (!this.#node.shard.complete && !spec.allowedLoading && spec.isReadonly) return LOADING;
+    if (!this.#node.shard.mayRead && !spec.allowedLoading && spec.isReadonly) return LOADING;
     this.#call(handler, spec, client, args, reply);
     return null;
   }
@@ -357,7 +357,7 @@ export class Executor {
     if (restriction !== null) return restriction;
     if (executed !== null && this.#refusesStale && executed.needsLeader) return MASTERDOWN;
     const needsData = executed ? executed.needsData : spec.isReadonly && !spec.allowedLoading;
-    return needsData && !this.#node.shard.complete ? LOADING : null;
+    return needsData && !this.#node.shard.mayRead ? LOADING : null;
   }
 
   /** EXEC: runs what was queued, and nothing else in between. */

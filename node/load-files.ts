@@ -6,24 +6,19 @@ import { upgradeAof } from './persistence/aof-upgrade.ts';
 import { Replayer } from './replication/replayer.ts';
 
 /**
- * Loads what is on disk; clients are told so meanwhile. False when there is nothing. Rejects with RingsideError `config_invalid` when it is
+ * Loads what is on disk. False when there is nothing. Rejects with RingsideError `config_invalid` when it is
  * damaged. `skipsExpired`: leave out of a snapshot what has expired, when nobody can go on in its stream.
  */
 export async function loadFiles(parts: NodeParts, how: { skipsExpired: boolean }): Promise<boolean> {
   const { services, databases, config } = parts;
-  const { saves, shard, aof } = services;
+  const { saves, aof } = services;
   aof.reload = () => reloadAppendOnly(parts);
   if (saves.path === null) return false;
-  shard.isLoading = true;
   // What has expired goes when this node leads, and then its followers hear of it.
   databases.data.removesExpired = false;
-  try {
-    if (config.node.appendOnly && (await loadAppendOnly(parts, config.node.dir!))) return true;
-    // A node that shall begin to append has its data in the snapshot still.
-    return await saves.load(saves.path, how);
-  } finally {
-    shard.isLoading = false;
-  }
+  if (config.node.appendOnly && (await loadAppendOnly(parts, config.node.dir!))) return true;
+  // A node that shall begin to append has its data in the snapshot still.
+  return saves.load(saves.path, how);
 }
 
 /** Loads the append-only file; false when there is none. */

@@ -176,13 +176,16 @@ async function takeRole(
   const { node } = parts.config;
   if (!node.standalone) return attach(parts, controller, address, admin);
   const { versions, log } = parts.databases.data;
-  const wallMs = parts.services.clock.wallMs();
+  const { shard, clock } = parts.services;
+  const wallMs = clock.wallMs();
   const leader = leaderOf(node.replicaof);
   versions.startAtTime(wallMs);
+  shard.isLoading = true;
   if (await loadFiles(parts, { skipsExpired: leader === null })) controller.restored();
   // In a stream without versions, this node hands them out itself.
   if (!log.position.saysVersions) versions.startAtTime(wallMs);
   await beginAppending(parts);
+  shard.isLoading = false;
   if (leader === null) controller.leadAlone();
   else controller.replicaOf(leader);
   return () => controller.close();
@@ -221,10 +224,12 @@ async function attach(
   const { documentJson, sealedEpoch } = await files.read();
   // Above all that this node has handed out, for entries of files that say no versions.
   data.versions.startEpoch(1 + Math.max(sealedEpoch, keptEpoch(documentJson, node.shard!)));
+  shard.isLoading = true;
   // The files of a process that ended before it had any data are those of nothing.
   if ((await loadFiles(parts, { skipsExpired: false })) && (databases.size > 0 || data.log.epoch > 0))
     controller.restored();
   await beginAppending(parts);
+  shard.isLoading = false;
   controller.restore(documentJson, sealedEpoch);
   const agent = new Agent({
     address: node.controlPlane!,

@@ -28,7 +28,7 @@ export class ShardState {
   leads = false;
   /** Whether the data set is complete, so that reads make sense. */
   complete = false;
-  /** Whether it is reading its data set from disk. */
+  /** Whether it is reading its data set from disk, or not yet ready to keep one there: clients are told to wait. */
   isLoading = false;
   /** Shard epoch of the document in force. */
   epoch = 0;
@@ -60,6 +60,11 @@ export class ShardState {
   /** Whether reads would see what may be long out of date. */
   get isStale(): boolean {
     return this.leader !== null && !this.linkUp;
+  }
+
+  /** Whether commands may see the data. */
+  get mayRead(): boolean {
+    return this.complete && !this.isLoading;
   }
 
   /** Whether a write may be executed, and acknowledged, at this moment (monotonic milliseconds). */
