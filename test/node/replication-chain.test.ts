@@ -128,6 +128,53 @@ t.test('a follower that is promoted takes its own followers along', async (t) =>
   t.same(await lastingDifferences(second.client, leader.client), []);
 });
 
+t.test(`a chain whose links are cut anywhere, seed ${seed}`, async (t) => {
+  const random = seededRandom(seed);
+  const leader = await node(t);
+  const write = writer(t, leader);
+  await write(5);
+  const upper = await TcpProxy.start(leader.address);
+  const second = await node(t, upper.address);
+  await isUp(second);
+  const lower = await TcpProxy.start(second.address);
+  t.teardown(() => [upper, lower].forEach((link) => void link.stop()));
+  const third = await node(t, lower.address);
+  await isUp(third);
+  for (let round = 1; round <= 4; round++) {
+    // In the last rounds the second needs all of it again, and so does the third then.
+    if (round === 3) await leader.client.text('CONFIG', 'SET', 'repl-backlog-size', '16kb');
+    const cuts = [upper, lower].map((link) => link.cutAfter(1 + random.int(300_000)));
+    const writing = write(10);
+    await Promise.race([Promise.all(cuts), writing]);
+    for (const link of [upper, lower]) link.cut();
+    await writing;
+    for (const link of [upper, lower]) link.restore();
+    await write(random.int(3));
+    for (const follower of [second, third]) {
+      t.same(await lastingDifferences(leader.client, follower.client), [], `round ${round}`);
+    }
+  }
+  t.ok(Number(await infoField(leader.client, 'sync_partial_ok')) >= 2);
+  t.ok(Number(await infoField(leader.client, 'sync_full')) >= 2);
+});
+
+t.test('SYNC of a follower', async (t) => {
+  const leader = await node(t);
+  const second = await node(t, leader.address);
+  await isUp(second);
+  const raw = new RespClient(second.address);
+  t.teardown(() => raw.close());
+  const came: Buffer[] = [];
+  raw.socket.removeAllListeners('data');
+  raw.socket.on('data', (chunk: Buffer) => came.push(chunk));
+  raw.socket.write('SYNC\r\n');
+  const text = () => Buffer.concat(came).toString('latin1');
+  await until('the file is there', async () => text().includes('REDIS0'));
+  await leader.client.text('SET', 'passed', 'on');
+  await until('the stream is there', async () => text().includes('$6\r\npassed\r\n$2\r\non\r\n'));
+  t.match(text(), /^\n*\$\d+\r\nREDIS/);
+});
+
 t.test('a node that has no leader to speak of accepts nobody', async (t) => {
   const lonely = await node(t, '127.0.0.1:1');
   for (const command of [['SYNC'], ['PSYNC', '?', '-1']]) {
