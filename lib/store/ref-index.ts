@@ -18,6 +18,8 @@ const SCAN_GROUPS = 16;
 /** Random tries to find an entry. */
 const RANDOM_TRIES = 2000;
 const HASHES = 2 ** 32;
+/** Entries that `reserve` moves: some ten milliseconds. */
+const MAX_MOVED = 2 ** 16;
 
 /**
  * Maps keys to addresses of records (32 bits, not 0), by a hash of 32 bits: about 5.7 bytes an entry.
@@ -56,16 +58,39 @@ export class RefIndex {
     return partition;
   }
 
-  /** Makes room for so many entries at once, which spares reading all of them again at each growth; does nothing when there are entries. */
+  /**
+   * Makes room for so many entries at once, which spares reading all of them again at each growth. Does nothing when there is that room, or when there
+   * are too many entries already for them to be moved in one step.
+   */
   reserve(entries: number): void {
-    if (this.size > 0 || groupsFor(entries) <= MAX_GROUPS) return;
     const groups = groupsFor(entries);
+    if (groups <= MAX_GROUPS || this.size > MAX_MOVED || entries <= this.#places * GROWN_LOAD) return;
+    const former = new Set(this.#directory);
     const bits = Math.min(MAX_DEPTH, Math.ceil(Math.log2(groups / (MAX_GROUPS * GROWN_LOAD))));
-    for (const partition of new Set(this.#directory)) this.#discard(partition);
     const perTable = Math.ceil(groups / 2 ** bits);
     this.#directory = Array.from({ length: 2 ** bits }, () => this.#create(bits, perTable));
     this.#shift = 32 - bits;
     this.#deepest = 2 ** bits;
+    this.size = 0;
+    for (const partition of former) this.#moveAll(partition);
+  }
+
+  /** Places there are for entries. */
+  get #places(): number {
+    let groups = 0;
+    for (const partition of new Set(this.#directory)) groups += partition.groups;
+    return groups * GROUP_SLOTS;
+  }
+
+  /** Adds all entries of a table that is not in the directory any more. */
+  #moveAll(partition: IndexPartition): void {
+    this.#readHashes(partition);
+    const hashes = this.#hashes.subarray(0, partition.groups * GROUP_SLOTS);
+    for (const [place, hash] of hashes.entries()) {
+      const ref = partition.at(place);
+      if (ref !== 0) this.insert(hash, ref);
+    }
+    this.#discard(partition);
   }
 
   #discard(partition: IndexPartition): void {

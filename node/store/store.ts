@@ -88,7 +88,7 @@ export interface Store {
   /** What memory is taken for. */
   readonly bytesByClass: BytesByClass;
 
-  /** About so many entries are about to come: makes room for them at once, if there are none. */
+  /** About so many entries are going to be there: makes room for them at once, if there are few by now (up to 65536). */
   reserve(entries: number): void;
   find(buffer: Buffer, start: number, end: number): Slot;
   /**

@@ -209,6 +209,7 @@ t.test('index: room that is made beforehand is enough, whatever comes then', asy
   for (const [reserved, many] of [
     [200_000, 200_000],
     [500_000, 50],
+    [10_000, 60_000],
     [10_000, 100_000],
   ]) {
     const numbers = new Numbers(spread);
