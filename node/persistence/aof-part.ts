@@ -33,6 +33,12 @@ export class AofPart {
     return this.#loader === null ? null : this.#options.databases.data.log.active;
   }
 
+  /** Whether something had no version of its own, and got one of this node. */
+  get gaveVersions(): boolean {
+    const isStrange = this.#loader !== null && !this.#loader.hasOwnVersions;
+    return isStrange || this.replay.gaveVersions;
+  }
+
   push(slice: Buffer): void {
     if (!this.#isBegun) {
       this.#isBegun = true;

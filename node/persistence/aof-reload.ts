@@ -13,9 +13,11 @@ const SLICE_BYTES = 1 << 20;
 export function reloadAof({ paths, growing, unwritten }: AofContent, options: ReplayOptions): void {
   const { databases } = options;
   const { data } = databases;
-  const { dirty, removesExpired } = data;
+  const { dirty, removesExpired, versions } = data;
+  const { high: lastHigh, low: lastLow } = versions;
   const { position } = data.log;
-  const { saysVersions } = position;
+  const { database, high, low, isVersionKnown, saysVersions } = position;
+  let areOurs = true;
   databases.reset();
   data.removesExpired = false;
   try {
@@ -24,13 +26,19 @@ export function reloadAof({ paths, growing, unwritten }: AofContent, options: Re
       readInto(part, path, path === growing.path ? growing.bytes : Number.POSITIVE_INFINITY);
       if (path === paths.at(-1)) for (const bytes of unwritten) part.push(bytes);
       part.end();
+      if (part.gaveVersions) areOurs = false;
       if (!part.replay.isWhole) throw new StreamError(`${path} ends in the middle of a command`);
     }
+    // Every version that has been loaded is one that was handed out before; those of the loading itself are nobody's.
+    if (areOurs) versions.forget();
+    versions.observe(lastHigh, lastLow);
   } finally {
     data.removesExpired = removesExpired;
     data.dirty = dirty;
+    position.moveTo(high, low);
+    if (!isVersionKnown) position.announce();
+    position.database = database;
     position.saysVersions = saysVersions;
-    position.announce();
   }
 }
 

@@ -46,6 +46,8 @@ export class AofReplay {
   #isAnnotated = false;
   /** Commands parsed. */
   commands = 0;
+  /** Something had no version of its own, and got one of this node. */
+  gaveVersions = false;
 
   /** `offset`: where in the file the first command is. */
   constructor(options: ReplayOptions, offset: number) {
@@ -121,6 +123,7 @@ export class AofReplay {
   /** Versions that nobody says are above all that this node has handed out before. */
   #startVersions(): void {
     const { databases, isSharded, isReload, nowMs } = this.#options;
+    this.gaveVersions = true;
     if (!isSharded && !isReload) databases.data.versions.startAtTime(nowMs);
   }
 

@@ -81,6 +81,11 @@ export class SnapshotLoader implements RdbFileSink {
     return this.#reader.isDone;
   }
 
+  /** Whether the file has versions of its own: it is a node's. */
+  get hasOwnVersions(): boolean {
+    return this.#ownVersion !== null;
+  }
+
   /** Bytes of the file that have been read. */
   get offset(): number {
     return this.#reader.offset;

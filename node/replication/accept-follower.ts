@@ -124,7 +124,9 @@ function beginFullSync(
   const { log } = databases.data;
   const { position } = log;
   // What comes now is for somebody who knows nothing of before; a leader says it anew in the stream, and who passes on another's says it now.
-  if (shard.leads) position.announce();
+  if (shard.leads && nodeId !== '') position.announce();
+  // Versions are of no interest to a redis-server.
+  else if (shard.leads) position.database = -1;
   if (shard.leads && nodeId !== '') position.saysVersions = true;
   const snapshot = new SnapshotWriter(databases, {
     redisVersion: REDIS_VERSION,

@@ -42,7 +42,8 @@ export async function runUnits(script: string, units: readonly string[]): Promis
   const logs = mkdtempSync(join(tmpdir(), 'ringside-tcl-'));
   // The suite sets `maxmemory` where it counts on Redis's default policy.
   const flags = '--admin-port 0 --enable-debug-command yes --log-level error --maxmemory-policy noeviction';
-  const start = `${join(root, 'bin/ringside')} node --standalone --port {port} ${flags}`;
+  const files = `--dir ${join(logs, '{port}')}`;
+  const start = `${join(root, 'bin/ringside')} node --standalone --port {port} ${files} ${flags}`;
   const child = spawn(script, units, {
     env: { ...process.env, NODE_OPTIONS: '', START: start, LOG_DIR: logs },
     stdio: ['ignore', 'inherit', 'inherit'],
