@@ -275,7 +275,7 @@ export const nodeSchema = group(
       pattern: '^ *([0-9]{1,9} +[0-9]{1,9}( +[0-9]{1,9} +[0-9]{1,9})*)? *$',
       expects: '`seconds changes`, once or several times, or nothing',
       description:
-        "Redis's `save`: an RDB snapshot of the data set is written to `dir` in the background when there have been so many changes and the last one is so many seconds ago; empty for never. A standalone node loads the file when it starts.",
+        "Redis's `save`: an RDB snapshot of the data set is written to `dir` in the background when there have been so many changes and the last one is so many seconds ago; empty for never. A node loads the file when it starts, and lets its followers catch up before it writes the last one.",
     }),
     dbFilename: text({
       default: 'dump.rdb',
