@@ -46,7 +46,7 @@ export class UpstreamMover implements UpstreamMove {
   async hold(name: string, ms: number): Promise<HoldState> {
     if (this.upstream === null) throw conflict('only a proxy with one fixed upstream can be moved');
     if (this.#hold) throw conflict(`writes are held for ${this.#hold.name} already`);
-    const hold = { name, before: null, timer: setTimeout(() => this.#expire(hold, ms), ms) };
+    const hold: Hold = { name, before: null, timer: setTimeout(() => this.#expire(hold, ms), ms) };
     this.#hold = hold;
     const answeredInMs = Math.ceil(ms / 2);
     const { done, held } = await this.#step('hold', answeredInMs);
@@ -64,6 +64,8 @@ export class UpstreamMover implements UpstreamMove {
     if (hold.before !== null) throw conflict('the upstream has been turned already');
     if (this.upstream !== from) throw conflict(`the upstream is ${this.upstream}, not ${from}`);
     hold.before = this.#upstreams;
+    // Whoever turns it has its time anew for what is between this and the commit.
+    hold.timer.refresh();
     this.#apply([{ ...this.#upstreams[0], leader: to, followers: [] }]);
     const { done, held } = await this.#step('connect', this.#parts.connectTimeoutMs);
     this.#require(name);

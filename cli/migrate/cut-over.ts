@@ -7,9 +7,9 @@ import type { StepFacts } from './report.ts';
 
 const POLL_MS = 10;
 const COMMIT_RETRY_MS = 100;
-/** Of the time that writes may be held, what the target may take to be level, and what may have passed when the source is given up. */
+/** Of the time that writes may be held, what the target may take to be level, and what may pass between the turn and giving up the source. */
 const LEVEL_SHARE = 0.6;
-const DEMOTE_SHARE = 0.8;
+const DEMOTE_SHARE = 0.2;
 
 /** What a cut-over came to. */
 export interface CutOver {
@@ -57,6 +57,8 @@ class Move {
   readonly #undo: (() => Promise<unknown>)[] = [];
   #offset: number | null = null;
   #isPromoted = false;
+  /** When the proxies were asked to turn: from then on they hold for as long again. */
+  #turnedMs = 0;
 
   constructor(parties: Parties, plan: Plan, options: CutOverOptions) {
     this.#parties = parties;
@@ -74,6 +76,7 @@ class Move {
       await this.#waitUntilLevel();
       await this.#promoteTarget();
     }
+    this.#turnedMs = this.#options.clock.monotonicMs();
     await Promise.all(toTurn.map((proxy) => proxy.turn(source.url.address, target.url.address)));
     this.#say('turn', `${proxiesText(toTurn.length)} connected to ${target.name}`);
     if (!isHalfDone) await this.#demoteSource();
@@ -138,13 +141,15 @@ class Move {
   }
 
   /**
-   * From now on the source refuses writes. Never after a hold may have ended: what it took then would be replaced by the target's data.
+   * From now on the source refuses writes. Never after a hold may have ended: what it took then would be replaced by the target's data. So the
+   * source is asked to hold writes for the whole time once more, and has almost all of it for the next command.
    */
   async #demoteSource(): Promise<void> {
     const { source, target } = this.#parties;
     await source.ask('CONFIG', 'SET', 'replica-read-only', 'yes');
     await prepareLogin(source, target);
-    if (this.#isPast(DEMOTE_SHARE))
+    await source.ask('CLIENT', 'PAUSE', this.#options.maxHoldMs, 'WRITE');
+    if (this.#isPast(DEMOTE_SHARE, this.#turnedMs))
       throw new RingsideError('timeout', 'it took too long; a larger --max-hold gives it more');
     this.#undo.unshift(() => source.ask('REPLICAOF', 'NO', 'ONE'));
     await replicaOf(source, target);
@@ -176,15 +181,16 @@ class Move {
         return { url: proxy.url, held, isRefused: false };
       } catch (error) {
         const isRefused = isRingsideError(error) && error.code === 'conflict';
-        if (isRefused || this.#isPast(1)) return { url: proxy.url, held: null, isRefused };
+        if (isRefused || this.#isPast(1, this.#turnedMs)) return { url: proxy.url, held: null, isRefused };
         await delay(COMMIT_RETRY_MS);
       }
     }
   }
 
-  #isPast(share: number): boolean {
+  /** Whether so much of the time that writes may be held has passed. */
+  #isPast(share: number, sinceMs = this.#beganMs): boolean {
     const { clock, maxHoldMs } = this.#options;
-    return clock.monotonicMs() - this.#beganMs > share * maxHoldMs;
+    return clock.monotonicMs() - sinceMs > share * maxHoldMs;
   }
 
   #say(step: string, text: string, facts: object = {}): void {

@@ -94,7 +94,7 @@ export interface UpstreamMove {
    * takes more than half of the time; then nothing waits.
    */
   hold(name: string, ms: number): Promise<HoldState>;
-  /** The upstream becomes `to`; writes still wait. Resolves once it is connected; rejects with `conflict` or `unavailable`, and is as before. */
+  /** The upstream becomes `to`; writes still wait, for as long again at most. Resolves once it is connected; rejects with `conflict` or `unavailable`, and is as before. */
   turn(name: string, from: string, to: string): Promise<HoldState>;
   /** What waited goes to the new upstream, and the hold is over. The same commit again is answered alike. */
   commit(name: string): Promise<HoldState>;
