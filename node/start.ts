@@ -300,7 +300,8 @@ function startTimers({ config, services, databases, executor, resp }: NodeParts)
     setInterval(() => aof.syncSoon(), SYNC_MS),
     setInterval(() => {
       const { log } = databases.data;
-      const backlogBytes = log.active ? log.end - log.start : 0;
+      // What waits for the disk does not count against the budget, as in Redis.
+      const backlogBytes = log.active ? Math.max(log.end - log.start, aof.heldBytes) : 0;
       overhead.sample(process.memoryUsage.rss(), databases.chargedBytes + backlogBytes);
       databases.overheadBytes = overhead.bytes;
     }, OVERHEAD_SAMPLE_MS),

@@ -73,6 +73,8 @@ function set(context: CommandContext, args: Args, reply: RespWriter) {
 
 function resetStatistics({ node, databases }: CommandContext, _args: Args, reply: RespWriter) {
   node.stats.reset();
+  node.saves.count = 0;
+  node.aof.resetStatistics();
   node.watch.stats.reset();
   databases.data.resetStatistics();
   reply.ok();

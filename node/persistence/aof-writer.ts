@@ -13,10 +13,10 @@ export const SYNC_MS = 500;
 /** A sync that takes longer holds up those who write. */
 const SLOW_SYNC_MS = 2000;
 /** Who writes waits for the disk while more than this waits for it; beyond `MAX_PENDING_BYTES` nobody may write. */
-const LAGGING_BYTES = 64 << 20;
+const LAGGING_BYTES = 32 << 20;
 const MAX_PENDING_BYTES = 256 << 20;
 /** What is written and not synced is remembered up to here, so that it can be written again when a sync fails. */
-const MAX_UNSYNCED_BYTES = 64 << 20;
+const MAX_UNSYNCED_BYTES = 32 << 20;
 
 const ABANDONED = 'the stream of the AOF has ended';
 
@@ -144,6 +144,12 @@ export class AofWriter {
   /** Bytes that have not been written. */
   get pendingBytes(): number {
     return this.#file === null || this.isOutdated ? 0 : this.#parts.log.end - this.#written.offset;
+  }
+
+  /** Bytes of the stream that are kept for it. */
+  get heldBytes(): number {
+    if (this.#file === null || this.isOutdated) return 0;
+    return this.#parts.log.end - (this.#unsynced ?? this.#written).offset;
   }
 
   get isSyncing(): boolean {

@@ -137,6 +137,17 @@ export class Aof {
     return this.#writer.pendingBytes;
   }
 
+  /** Bytes of the stream that are kept until they are on disk. */
+  get heldBytes(): number {
+    return this.#writer.heldBytes;
+  }
+
+  /** Sets the counters to zero. */
+  resetStatistics(): void {
+    this.count = 0;
+    this.#writer.delayedSyncs = 0;
+  }
+
   /** Syncs under way beside writes. */
   get pendingSyncs(): number {
     return this.#writer.isSyncing ? 1 : 0;
