@@ -150,3 +150,14 @@ t.test(
     t.ok(BigInt(stage.core.view().document!.epoch) >= 9n, 'one of this fleet is adopted, whoever has it');
   },
 );
+
+t.test('the first ring is led by who has most on its disk', async (t) => {
+  const stage = new Stage(4);
+  const found = { replId: 'r', synced: false, restored: true };
+  stage.greet({ id: 'n1', replication: { ...found, complete: false, offset: '0', streamEpoch: '0' } });
+  stage.greet({ id: 'n2', replication: { ...found, complete: true, offset: '900', streamEpoch: '2' } });
+  stage.greet({ id: 'n3', replication: { ...found, complete: true, offset: '500', streamEpoch: '3' } });
+  stage.greet({ id: 'n4', replication: { ...found, complete: true, offset: '499', streamEpoch: '3' } });
+  stage.run(100);
+  t.match(stage.shard, { leader: 'n3', followers: [] });
+});
