@@ -34,6 +34,10 @@ export class AofFiles {
     const { path, filename } = this.#folder;
     const isLeftover = (name: string) => name.startsWith(`.${filename}.`) && name.includes('.tmp-');
     for (const name of await readdir(path)) if (isLeftover(name)) await rm(join(path, name), { force: true });
+    if (this.isEmpty) return;
+    // What a crash has left that the manifest was yet to name.
+    const { nextBase, nextIncr } = this.#folder;
+    for (const file of [nextBase, nextIncr]) await rm(this.#folder.pathOf(file), { force: true });
     await this.#removeHistories();
   }
 

@@ -1,3 +1,4 @@
+import { rm } from 'node:fs/promises';
 import type { Clock } from '../../lib/base/index.ts';
 import type { Databases } from '../databases.ts';
 import type { Settings } from '../settings.ts';
@@ -66,6 +67,7 @@ export class AofRewrite {
     try {
       const isWritten = await writeRdbFile(files.nextBasePath, snapshot);
       await changed;
+      if (isWritten && this.#isCancelled) await rm(files.nextBasePath, { force: true });
       if (!isWritten || this.#isCancelled) return false;
       await files.replaceBase(part);
       return true;

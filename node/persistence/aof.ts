@@ -303,8 +303,9 @@ export class Aof {
     this.lastSeconds = this.#secondsSince(this.#startedMs);
     this.#rewrite = null;
     this.isRewriting = false;
-    if (this.#state === 'waiting') this.isScheduled = true;
-    this.#beginDue();
+    if (this.#state === 'waiting' || this.#isIncomplete) this.isScheduled = true;
+    // What failed is not tried again before the next tick.
+    if (!this.lastFailed) this.#beginDue();
   }
 
   #newRewrite(files: AofFiles): AofRewrite {
@@ -369,7 +370,8 @@ export class Aof {
 
   /** Whether it has failed so often that it has to wait. */
   #isLimited(): boolean {
-    if (this.failures < FAILURES_BEFORE_DELAY) {
+    // Nobody may write before it succeeds.
+    if (this.failures < FAILURES_BEFORE_DELAY || this.#isIncomplete) {
       this.#delayMs = this.#notBeforeMs = 0;
       return false;
     }
