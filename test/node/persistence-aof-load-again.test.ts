@@ -51,7 +51,7 @@ t.test(`everything is loaded again (SEED=${seed})`, async (t) => {
     const [a, b] = await Promise.all([client, copy].map((one) => infoField(one, 'master_repl_offset')));
     return a === b;
   });
-  const [ours, theirs] = await Promise.all([client, copy].map(dataSetOf));
+  const [ours, theirs] = await Promise.all([client, copy].map((one) => dataSetOf(one)));
   const different = [...new Set([...ours.keys(), ...theirs.keys()])].filter(
     (key) => ours.get(key) !== theirs.get(key),
   );

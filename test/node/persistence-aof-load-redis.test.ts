@@ -127,7 +127,7 @@ async function same(t: Test, dir: string, what: string): Promise<void> {
   let size = 0;
   // What is about to expire is given its time to.
   await until('the data is the same', async () => {
-    const [a, b] = await Promise.all([theirs, ours].map(contentOf));
+    const [a, b] = await Promise.all([theirs, ours].map((one) => contentOf(one)));
     size = b.size;
     different = [...new Set([...a.keys(), ...b.keys()])]
       .filter((key) => a.get(key) !== b.get(key))
