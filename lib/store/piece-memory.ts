@@ -45,9 +45,9 @@ export class PieceMemory {
     else this.dropped(bytes.length);
   }
 
-  /** About so many bytes have been left to V8 to collect. */
+  /** A value of about so many bytes has been left to V8 to collect. It has a small one in its accounts. */
   dropped(bytes: number): void {
-    this.#droppedBytes += bytes;
+    if (bytes >= PIECE_BYTES) this.#droppedBytes += bytes;
   }
 
   /** To be called from time to time, between commands: what a command has dropped it may still hold itself. */

@@ -42,7 +42,7 @@ export class ObjectTable {
   }
 
   clear(): void {
-    pieceMemory.dropped(this.#bytes.reduce((sum, bytes) => sum + bytes, 0));
+    for (const bytes of this.#bytes) pieceMemory.dropped(bytes);
     this.#objects.length = 0;
     this.#bytes.length = 0;
     this.#free.length = 0;
