@@ -1,11 +1,10 @@
 import { askForCollection } from './segment-memory.ts';
 
-/** What is smaller comes from V8 as it is: it does not add up to enough. */
+/** The two sizes in which values take most of their memory: pieces are cut from blocks, which the allocator gets from the system each by itself. */
 export const PIECE_BYTES = 32 << 10;
-/** Pieces of just that size are cut from blocks, which the allocator gets from the system and gives back by themselves. */
-const BLOCK_BYTES = 256 << 10;
-/** Pieces that are kept for the next ones: 4 MiB. */
-const MAX_KEPT = 128;
+export const BLOCK_BYTES = 256 << 10;
+/** So much of each size is kept for the next ones. */
+const MAX_KEPT_BYTES = 4 << 20;
 /** A collection is asked for when so much has been dropped: V8 would not run them less often for ordinary buffers. */
 const DROPPED_BYTES = 32 << 20;
 /** Calls of `tend` between two askings, and how often it asks: a collection that is under way may not have seen what was dropped. */
@@ -13,11 +12,13 @@ const CALLS_PER_ASKING = 32;
 const ASKINGS = 3;
 
 /**
- * Where large values get their memory: in shared buffers, for the reason that `SegmentMemory` gives. A piece goes when nobody refers to it
- * any more, as all memory in V8 does; whoever drops many says so, and a collection is asked for.
+ * Where large values get their memory: what they grow by is in shared buffers, for the reason that `SegmentMemory` gives. A piece or block
+ * goes when nobody refers to it any more, as all memory in V8 does; whoever drops many says so, and a collection is asked for. Other sizes
+ * are not many, and come from ordinary buffers.
  */
 export class PieceMemory {
-  readonly #kept: Buffer[] = [];
+  readonly #pieces: Buffer[] = [];
+  readonly #blocks: Buffer[] = [];
   #block: Buffer = Buffer.alloc(0);
   #droppedBytes = 0;
   #askingsLeft = 0;
@@ -25,13 +26,13 @@ export class PieceMemory {
 
   /** Undefined bytes. */
   take(bytes: number): Buffer {
-    if (bytes < PIECE_BYTES) return Buffer.allocUnsafeSlow(bytes);
-    if (bytes > PIECE_BYTES) return Buffer.from(new SharedArrayBuffer(bytes));
-    return this.#kept.pop() ?? this.#cut();
+    if (bytes === PIECE_BYTES) return this.#pieces.pop() ?? this.#cut();
+    if (bytes === BLOCK_BYTES) return this.#blocks.pop() ?? Buffer.from(new SharedArrayBuffer(bytes));
+    return Buffer.allocUnsafeSlow(bytes);
   }
 
   #cut(): Buffer {
-    if (this.#block.length === 0) this.#block = Buffer.from(new SharedArrayBuffer(BLOCK_BYTES));
+    if (this.#block.length === 0) this.#block = this.take(BLOCK_BYTES);
     const piece = this.#block.subarray(0, PIECE_BYTES);
     this.#block = this.#block.subarray(PIECE_BYTES);
     return piece;
@@ -39,10 +40,11 @@ export class PieceMemory {
 
   /** Nobody may use these bytes any more: what `take` returned. */
   release(bytes: Buffer): void {
-    const { buffer } = bytes;
+    const { buffer, length } = bytes;
+    const kept = length === PIECE_BYTES ? this.#pieces : this.#blocks;
     if (buffer instanceof ArrayBuffer) buffer.transfer(0);
-    else if (bytes.length === PIECE_BYTES && this.#kept.length < MAX_KEPT) this.#kept.push(bytes);
-    else this.dropped(bytes.length);
+    else if ((kept.length + 1) * length <= MAX_KEPT_BYTES) kept.push(bytes);
+    else this.dropped(length);
   }
 
   /** A value of about so many bytes has been left to V8 to collect. It has a small one in its accounts. */

@@ -1,8 +1,8 @@
-import { pieceMemory } from '../../lib/store/index.ts';
+import { BLOCK_BYTES, pieceMemory } from '../../lib/store/index.ts';
 
 /** Records begin at multiples of 4 bytes, so that 16 bits of a reference say where in a segment. */
 const UNIT_SHIFT = 2;
-const MAX_SEGMENT_BYTES = 1 << (16 + UNIT_SHIFT);
+const MAX_SEGMENT_BYTES = BLOCK_BYTES;
 const FIRST_SEGMENT_BYTES = 512;
 /** A segment is as large as an eighth of what is live, as far as it may. */
 const SEGMENT_SHARE_SHIFT = 3;

@@ -16,7 +16,7 @@ import {
   unlink,
   writeWord,
 } from '../../lib/store/index.ts';
-import { PIECE_BYTES, PieceMemory } from '../../lib/store/piece-memory.ts';
+import { BLOCK_BYTES, PIECE_BYTES, PieceMemory } from '../../lib/store/piece-memory.ts';
 import { SegmentMemory } from '../../lib/store/segment-memory.ts';
 
 /* The parts of the store, each beside the obvious one. */
@@ -405,13 +405,16 @@ t.test('memory: large values get pieces that do not overlap, and that are used a
   t.ok(pieces.every(({ buffer }) => buffer instanceof SharedArrayBuffer));
   memory.release(pieces[3]);
   t.equal(memory.take(PIECE_BYTES), pieces[3]);
-  const small = memory.take(1000);
-  memory.release(small);
-  t.equal(small.length, 0, 'small ones are given back at once');
-  const large = memory.take(10 * PIECE_BYTES);
-  t.equal(large.length, 10 * PIECE_BYTES);
-  memory.release(large);
-  t.not(memory.take(PIECE_BYTES).buffer, large.buffer);
+  for (const size of [1000, 10 * PIECE_BYTES]) {
+    const other = memory.take(size);
+    t.equal(other.length, size);
+    memory.release(other);
+    t.equal(other.length, 0, 'other sizes are given back at once');
+  }
+  const blocks = Array.from({ length: 100 }, () => memory.take(BLOCK_BYTES));
+  for (const block of blocks) memory.release(block);
+  const again = new Set(blocks.map(() => memory.take(BLOCK_BYTES)));
+  t.equal(blocks.filter((block) => again.has(block)).length, (4 << 20) / BLOCK_BYTES, 'few are kept');
 });
 
 t.test('ghosts: remembers about what a queue of so many bytes holds', async (t) => {
