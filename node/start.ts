@@ -11,6 +11,7 @@ import { buildNode, type NodeDeps, type NodeParts } from './node.ts';
 import { ProcessOverhead } from './process-overhead.ts';
 import { LeaderLink } from './replication/leader-link.ts';
 import { Replayer } from './replication/replayer.ts';
+import { clientBudget, evictClients } from './server/client-eviction.ts';
 import type { RateSample } from './stats.ts';
 
 const SECOND_MS = 1000;
@@ -216,6 +217,7 @@ function startTimers({ config, services, databases, executor, resp }: NodeParts)
       if (removed > 0) followers.wake();
     }, EXPIRY_CYCLE_MS),
     setInterval(() => {
+      stats.evictedClients += evictClients(services.clients, clientBudget(services.settings));
       evictForAWhile({ services, databases, executor });
       followers.wake();
     }, EXPIRY_CYCLE_MS),
