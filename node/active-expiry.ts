@@ -1,4 +1,5 @@
 import type { Clock } from '../lib/base/index.ts';
+import { pieceMemory } from '../lib/store/index.ts';
 import type { Keyspace } from './keyspace.ts';
 
 /** How often a slice runs, and how long it may take: at most a quarter of the time, as Redis's, and no pause worth the name. */
@@ -34,8 +35,9 @@ export function runExpiryCycle(
 export class ActiveExpiry {
   #next = 0;
 
-  /** One slice, for all databases together. Returns how many entries went. */
+  /** One slice, for all databases together, to be run every `EXPIRY_CYCLE_MS`. Returns how many entries went. */
   run(keyspaces: readonly Keyspace[], clock: Clock): number {
+    pieceMemory.tend();
     const endMs = clock.monotonicMs() + BUDGET_MS;
     let removed = 0;
     for (let i = 0; i < keyspaces.length; i++) {

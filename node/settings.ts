@@ -11,6 +11,8 @@ export class Settings {
   /** Bytes; 0 for no limit. */
   maxMemoryBytes: number;
   maxMemoryPolicy: MemoryPolicy;
+  /** Bytes that the buffers of all clients may take; a negative figure is a percentage of `maxMemoryBytes`; 0 for no limit. */
+  maxClientBytes = 0;
   /** Empty: no password. */
   requirePass: string;
   /** Milliseconds after which a silent client is closed; 0 never. */

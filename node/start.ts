@@ -16,6 +16,7 @@ import { SYNC_MS } from './persistence/index.ts';
 import { ProcessOverhead } from './process-overhead.ts';
 import { LeaderLink } from './replication/leader-link.ts';
 import { Replayer } from './replication/replayer.ts';
+import { clientBudget, evictClients } from './server/client-eviction.ts';
 import type { Settings } from './settings.ts';
 import type { RateSample } from './stats.ts';
 
@@ -290,6 +291,7 @@ function startTimers({ config, services, databases, executor, resp }: NodeParts)
       if (removed > 0) followers.wake();
     }, EXPIRY_CYCLE_MS),
     setInterval(() => {
+      stats.evictedClients += evictClients(services.clients, clientBudget(services.settings));
       evictForAWhile({ services, databases, executor });
       followers.wake();
     }, EXPIRY_CYCLE_MS),

@@ -19,6 +19,8 @@ export class NodeStats {
   partialSyncsRefused = 0;
   /** Connections closed because their output passed the limit. */
   outputLimitKills = 0;
+  /** Connections closed because the buffers of all clients took more than they may. */
+  evictedClients = 0;
   /** Connections closed because a write was to be acknowledged without a lease. */
   leaseLossKills = 0;
   /** Writes answered UNKNOWN. */

@@ -35,6 +35,8 @@ export class WriteRules {
   beginTurn(nowMs: number): void {
     this.#mayWrite = this.#node.shard.mayWrite(nowMs);
     const { settings, pause } = this.#node;
+    // On a follower too: what the policy knows of the entries cannot be made up for in a moment when it is promoted.
+    this.#databases.setPolicy(settings.maxMemoryPolicy, settings.maxMemoryBytes);
     // Others may have to do it: whoever keeps copies is told before any reply.
     if (settings.maxMemoryBytes === 0 || !this.#mayWrite || pause.mode !== 'none') return;
     makeRoom(this.#databases, settings);

@@ -3,6 +3,7 @@ export { DueQueue } from './due-queue.ts';
 export { FILLER_BIT, forwardedTo, readWord, writeWord } from './filler.ts';
 export { GhostTable } from './ghost-table.ts';
 export type { RefKeys } from './index-partition.ts';
+export { BLOCK_BYTES, PIECE_BYTES, pieceMemory } from './piece-memory.ts';
 export { RefIndex } from './ref-index.ts';
 export { append, concat, type Links, relink, unlink } from './ring-list.ts';
 export type { Segment, SegmentQueue } from './segment.ts';

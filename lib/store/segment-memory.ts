@@ -91,6 +91,11 @@ export class SegmentMemory {
   #ask(): void {
     this.#unaskedBytes = 0;
     this.#askingsLeft--;
-    new ArrayBuffer(NUDGE_BYTES).transfer(0);
+    askForCollection();
   }
+}
+
+/** Has V8 collect garbage soon, though it does not see how much memory that would free. */
+export function askForCollection(): void {
+  new ArrayBuffer(NUDGE_BYTES).transfer(0);
 }

@@ -34,7 +34,7 @@ export function statistics({ node: { stats, observers }, databases }: InfoSource
     ['expired_time_cap_reached_count', 0],
     ['expire_cycle_cpu_milliseconds', Math.floor(stats.expireCycleMs)],
     ['evicted_keys', evicted],
-    ['evicted_clients', 0],
+    ['evicted_clients', stats.evictedClients],
     ['total_eviction_exceeded_time', 0],
     ['current_eviction_exceeded_time', 0],
     ['keyspace_hits', hits],

@@ -19,6 +19,8 @@ export interface ConnectedClient {
   readonly inputBytes: number;
   /** Bytes of replies that have not left. */
   readonly outputBytes: number;
+  /** It is the link of a follower. */
+  readonly isLink: boolean;
   /** Closes the connection: at once, or for the client that runs the command, once its reply is out. */
   kill(): void;
   /**

@@ -95,6 +95,10 @@ export class Connection implements ConnectedClient, Departing, LinkTransport {
     );
   }
 
+  get isLink(): boolean {
+    return this.#onLinkClose !== null;
+  }
+
   get outputBytes(): number {
     return this.#unreadBytes + this.#deferredBytes;
   }

@@ -8,6 +8,7 @@ import {
   type Kind,
   LONG_MAX,
   memory,
+  memoryOrPercent,
   oneOf,
   UINT_MAX,
   ULONG_MAX,
@@ -79,6 +80,7 @@ const backlogBytes: Place<bigint> = {
 export const actingSettings: readonly Setting[] = [
   setting('maxmemory', memory({ max: ULONG_MAX }), numberField('maxMemoryBytes')),
   setting('maxmemory-policy', oneOf(...evictionPolicies), field('maxMemoryPolicy')),
+  setting('maxmemory-clients', memoryOrPercent(), numberField('maxClientBytes')),
   setting('requirepass', anyText, requirePass, { isSensitive: true }),
   setting('timeout', integer(), numberField('idleTimeoutMs', 1000)),
   setting('maxclients', integer({ min: 1n, max: UINT_MAX }), numberField('maxClients')),

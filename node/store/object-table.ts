@@ -1,3 +1,4 @@
+import { pieceMemory } from '../../lib/store/index.ts';
 import type { StoredObject } from './value-type.ts';
 
 /** Bytes that keeping an object takes beside its own: its place here. */
@@ -34,11 +35,14 @@ export class ObjectTable {
   }
 
   remove(id: number): void {
+    pieceMemory.dropped(this.#bytes[id]);
+    this.#bytes[id] = 0;
     this.#objects[id] = null;
     this.#free.push(id);
   }
 
   clear(): void {
+    for (const bytes of this.#bytes) pieceMemory.dropped(bytes);
     this.#objects.length = 0;
     this.#bytes.length = 0;
     this.#free.length = 0;

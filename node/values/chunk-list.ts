@@ -1,3 +1,4 @@
+import { PIECE_BYTES } from '../../lib/store/index.ts';
 import { sameBytes } from './bytes.ts';
 import type { LargeForm } from './collection.ts';
 import {
@@ -16,7 +17,7 @@ import { ListChunk } from './list-chunk.ts';
 const LIST_BYTES = 160;
 /** What chunks begin with: an eighth of what the list takes if all elements are like the new one, within these bounds. */
 const MIN_CAPACITY = 1024;
-const MAX_CAPACITY = 32 * 1024;
+const MAX_CAPACITY = PIECE_BYTES;
 /** What they may grow to: a quarter of it, but so much at least. The more a chunk holds, the fewer there are to be walked, collected and got. */
 const MIN_LIMIT = 4096;
 

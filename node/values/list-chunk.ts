@@ -1,4 +1,5 @@
-import { copyBytes, giveBack, type VisitBytes } from './bytes.ts';
+import { pieceMemory } from '../../lib/store/index.ts';
+import { copyBytes, type VisitBytes } from './bytes.ts';
 import {
   elementEnd,
   elementSize,
@@ -31,7 +32,7 @@ export class ListChunk {
 
   /** `atHead`: elements will come before the others rather than behind them. */
   constructor(capacity: number, limit: number, atHead: boolean, isPlain = false) {
-    this.bytes = Buffer.allocUnsafeSlow(capacity);
+    this.bytes = pieceMemory.take(capacity);
     this.limit = Math.max(capacity, limit);
     this.start = atHead ? capacity : 0;
     this.end = this.start;
@@ -95,12 +96,12 @@ export class ListChunk {
     const needed = used + size;
     const former = this.bytes;
     const capacity = Math.min(Math.max(needed, this.limit), Math.max(FIRST_BYTES, needed + (needed >> 1)));
-    if (capacity > former.length) this.bytes = Buffer.allocUnsafeSlow(capacity);
+    if (capacity > former.length) this.bytes = pieceMemory.take(capacity);
     const at = atHead ? this.bytes.length - used : 0;
     former.copy(this.bytes, at, this.start, this.end);
     this.start = at;
     this.end = at + used;
-    if (former !== this.bytes) giveBack(former);
+    if (former !== this.bytes) pieceMemory.release(former);
   }
 
   /** Puts `added` undefined bytes in place of `removed` ones at `at`, with the number of elements changed; returns where they are. */
@@ -140,12 +141,12 @@ export class ListChunk {
   shrink(): void {
     const { used, bytes, isPlain } = this;
     if (isPlain || used === 0 || bytes.length <= FIRST_BYTES || used > bytes.length >> 2) return;
-    this.bytes = Buffer.allocUnsafeSlow(Math.max(FIRST_BYTES, used << 1));
+    this.bytes = pieceMemory.take(Math.max(FIRST_BYTES, used << 1));
     const at = (this.bytes.length - used) >> 1;
     bytes.copy(this.bytes, at, this.start, this.end);
     this.start = at;
     this.end = at + used;
-    giveBack(bytes);
+    pieceMemory.release(bytes);
   }
 
   /** Moves the elements from `index` on to a new chunk, which is returned. */
@@ -192,6 +193,6 @@ export class ListChunk {
 
   /** Gives the memory back to the system at once; the chunk is of no use then. */
   free(): void {
-    giveBack(this.bytes);
+    pieceMemory.release(this.bytes);
   }
 }

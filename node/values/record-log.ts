@@ -1,8 +1,8 @@
-import { giveBack } from './bytes.ts';
+import { BLOCK_BYTES, pieceMemory } from '../../lib/store/index.ts';
 
 /** Records begin at multiples of 4 bytes, so that 16 bits of a reference say where in a segment. */
 const UNIT_SHIFT = 2;
-const MAX_SEGMENT_BYTES = 1 << (16 + UNIT_SHIFT);
+const MAX_SEGMENT_BYTES = BLOCK_BYTES;
 const FIRST_SEGMENT_BYTES = 512;
 /** A segment is as large as an eighth of what is live, as far as it may. */
 const SEGMENT_SHARE_SHIFT = 3;
@@ -117,8 +117,15 @@ export class RecordLog {
   #add(size: number, isOwn: boolean): Segment {
     const id = this.#freeIds.pop() ?? this.#segments.length;
     if (id === MAX_SEGMENTS) throw new RangeError('a collection of more than 65535 segments');
-    const bytes = Buffer.allocUnsafeSlow(size);
-    const segment = { id, bytes, view: new DataView(bytes.buffer), isOwn, end: 0, live: 0 };
+    const bytes = pieceMemory.take(size);
+    const segment = {
+      id,
+      bytes,
+      view: new DataView(bytes.buffer, bytes.byteOffset, bytes.length),
+      isOwn,
+      end: 0,
+      live: 0,
+    };
     this.#segments[id] = segment;
     this.reservedBytes += size + SEGMENT_OVERHEAD_BYTES;
     return segment;
@@ -206,7 +213,7 @@ export class RecordLog {
     this.#segments[id] = null;
     this.#freeIds.push(id);
     this.reservedBytes -= bytes.length + SEGMENT_OVERHEAD_BYTES;
-    giveBack(bytes);
+    pieceMemory.release(bytes);
   }
 }
 

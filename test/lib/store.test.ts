@@ -16,6 +16,7 @@ import {
   unlink,
   writeWord,
 } from '../../lib/store/index.ts';
+import { BLOCK_BYTES, PIECE_BYTES, PieceMemory } from '../../lib/store/piece-memory.ts';
 import { SegmentMemory } from '../../lib/store/segment-memory.ts';
 
 /* The parts of the store, each beside the obvious one. */
@@ -416,6 +417,26 @@ t.test('memory: what is released is used again, and little of it is kept', async
   t.equal(memory.keptBytes, 8 * size);
   for (let i = 0; i < 8; i++) memory.take(size);
   t.ok(memory.take(size).buffer instanceof ArrayBuffer, 'what only fills it up again');
+});
+
+t.test('memory: large values get pieces that do not overlap, and that are used again', async (t) => {
+  const memory = new PieceMemory();
+  const pieces = Array.from({ length: 20 }, () => memory.take(PIECE_BYTES));
+  for (const [i, piece] of pieces.entries()) piece.fill(i);
+  t.ok(pieces.every((piece, i) => piece.length === PIECE_BYTES && piece.every((byte) => byte === i)));
+  t.ok(pieces.every(({ buffer }) => buffer instanceof SharedArrayBuffer));
+  memory.release(pieces[3]);
+  t.equal(memory.take(PIECE_BYTES), pieces[3]);
+  for (const size of [1000, 10 * PIECE_BYTES]) {
+    const other = memory.take(size);
+    t.equal(other.length, size);
+    memory.release(other);
+    t.equal(other.length, 0, 'other sizes are given back at once');
+  }
+  const blocks = Array.from({ length: 100 }, () => memory.take(BLOCK_BYTES));
+  for (const block of blocks) memory.release(block);
+  const again = new Set(blocks.map(() => memory.take(BLOCK_BYTES)));
+  t.equal(blocks.filter((block) => again.has(block)).length, (4 << 20) / BLOCK_BYTES, 'few are kept');
 });
 
 t.test('ghosts: remembers about what a queue of so many bytes holds', async (t) => {

@@ -126,3 +126,31 @@ t.test('the stream that waits for a follower does not count', async (t) => {
   t.ok((await field('used_memory')) < 8 * MIB);
   t.ok((await field('mem_not_counted_for_evict')) > 0);
 });
+
+t.test('maxmemory-clients closes the clients that take most, but not who is exempt', async (t) => {
+  const { connect, watcher, field } = await startNode(t, '--maxmemory', '64mb');
+  const open = async (name: string, mib: number, isExempt: boolean) => {
+    const client = connect();
+    await client.send('CLIENT', 'SETNAME', name);
+    await client.send('CLIENT', 'NO-EVICT', isExempt ? 'ON' : 'OFF');
+    await client.send('MULTI');
+    for (let i = 0; i < mib; i++) await client.send('ECHO', 'x'.repeat(MIB));
+  };
+  await open('small', 2, false);
+  await open('large', 9, false);
+  await open('exempt', 12, true);
+  const names = async (): Promise<string[]> =>
+    (await watcher.text('CLIENT', 'LIST'))!.match(/(?<= name=)\w+/g) ?? [];
+  t.same((await names()).sort(), ['exempt', 'large', 'small']);
+  await watcher.send('CONFIG', 'SET', 'maxmemory-clients', '25%');
+  t.match(await watcher.send('CONFIG', 'GET', 'maxmemory-clients'), [/./, Buffer.from('25%')]);
+  await until('the one that takes most is closed', async () => !(await names()).includes('large'));
+  t.same((await names()).sort(), ['exempt', 'small'], 'what is left fits');
+  t.equal(await field('evicted_clients'), 1);
+  await watcher.send('CONFIG', 'SET', 'maxmemory-clients', String(13 * MIB));
+  await until('then the next one', async () => !(await names()).includes('small'));
+  await watcher.send('CONFIG', 'SET', 'maxmemory-clients', '1');
+  await new Promise((done) => setTimeout(done, 100));
+  t.same(await names(), ['exempt']);
+  t.equal(await field('evicted_clients'), 2);
+});

@@ -26,7 +26,21 @@ t.test(
       const [, kib] = /VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${node.pid}/status`, 'latin1'))!;
       return Number(kib) * 1024;
     };
+    await client.send('RPUSH', 'warm', ...Array<string>(1000).fill('x'.repeat(1000)));
     const before = resident();
+    const element = 'x'.repeat(1000);
+    for (const [key, add] of [
+      ['list', () => ['RPUSH', 'list', ...Array<string>(1000).fill(element)]],
+      [
+        'set',
+        (i: number) => ['SADD', 'set', ...Array.from({ length: 1000 }, (_, j) => `${i}.${j}${element}`)],
+      ],
+    ] as const) {
+      for (let i = 0; i < 200; i++) await client.send(...add(i));
+      t.ok(resident() > before + 190 * MIB, `a large ${key} takes what it takes`);
+      await client.send('DEL', key);
+      await until(`most of a large ${key} goes back`, () => resident() < before + 100 * MIB);
+    }
     for (const round of ['first', 'second']) {
       await client.send('DEBUG', 'POPULATE', String(ENTRIES), round, String(VALUE_BYTES));
       t.ok(resident() > before + ENTRIES * VALUE_BYTES, `${round}: they take what they take`);

@@ -251,3 +251,20 @@ for (const maxMemory of ['1gb', '1mb']) {
     t.equal(evicted > 0, maxMemory === '1mb', `${evicted} evicted`);
   });
 }
+
+t.test('a follower has its entries in the order of the policy before it is promoted', async (t) => {
+  const clock = new ManualClock({ wallMs: 1_800_000_000_000 });
+  const { databases, executor, services } = startNode(clock, '100mb');
+  const keyspace = databases.at(0);
+  for (let i = 0; i < 1000; i++) {
+    const name = Buffer.from(`key:${i}`);
+    keyspace.setBytes(keyspace.insert(name, 0, name.length), name, 0, name.length, 0);
+  }
+  services.settings.maxMemoryPolicy = 'noeviction';
+  executor.beginTurn();
+  t.equal(keyspace.store.victim(0), 0);
+  services.settings.maxMemoryPolicy = 'allkeys-lru';
+  t.notOk(services.shard.mayWrite(services.clock.monotonicMs()));
+  executor.beginTurn();
+  t.equal(keyspace.store.keyOf(keyspace.store.victim(0)), 'key:0');
+});
