@@ -87,15 +87,15 @@ export class AofRounds {
     t.teardown(() => this.#folder?.remove());
   }
 
-  async #newFolder(): Promise<CrashFolder> {
+  async #newFolder({ isFirst }: { isFirst: boolean }): Promise<CrashFolder> {
     await this.#folder?.remove();
     const settings = {
       appendonly: 'yes',
       appendfsync: this.#fsync,
       'auto-aof-rewrite-min-size': REWRITTEN_FROM,
     };
-    // In every second folder SIGKILL takes nothing that the kernel has.
-    const cutsPower = canCutPower() && this.#random.int(4) > 0;
+    // In some folders SIGKILL takes nothing that the kernel has.
+    const cutsPower = canCutPower() && (this.#random.int(4) > 0 || isFirst);
     this.#folder = new CrashFolder({
       kind: this.#kind,
       settings,
@@ -112,11 +112,11 @@ export class AofRounds {
   async run(fsync: string, rounds: number): Promise<void> {
     if (rounds === 0) return;
     this.#fsync = fsync;
-    let folder = await this.#newFolder();
+    let folder = await this.#newFolder({ isFirst: true });
     for (let i = 1; i <= rounds; i++) {
       const findings = await this.#round(folder);
       if (i < rounds && (i % ROUNDS_ON_A_FOLDER === 0 || !findings.isComplete))
-        folder = await this.#newFolder();
+        folder = await this.#newFolder({ isFirst: false });
     }
   }
 
