@@ -11,9 +11,7 @@ import { counted, runsOn, stage } from './migration-stage.ts';
 const skip = hasRedisServer ? false : NO_REDIS;
 const isLong = process.env.RINGSIDE_LONG === '1';
 /** Where `ctl` is killed: at once after it has said so. */
-const STEPS = isLong
-  ? ['cut-over', 'hold', 'pause', 'promote', 'turn', 'demote']
-  : ['hold', 'demote'];
+const STEPS = isLong ? ['cut-over', 'hold', 'pause', 'promote', 'turn', 'demote'] : ['hold', 'demote'];
 
 t.test('ctl dies in the cut-over', { skip }, async (t) => {
   for (const step of STEPS) {
