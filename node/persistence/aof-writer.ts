@@ -6,6 +6,8 @@ import { type GrowingFile, reasonOf } from './append-file.ts';
 
 /** What one write holds at most. */
 const BATCH_BYTES = 4 << 20;
+/** One sync is for all that comes within this time, as long as something does. */
+const GATHER_MS = 2;
 /** After an error, this long until it is tried again. */
 const RETRY_MS = 1000;
 /** Under `everysec`, how long after one sync the next begins: what may be lost is this and the time that a sync takes, together a second. */
@@ -339,18 +341,24 @@ export class AofWriter {
     }
     if (this.#syncing !== null) this.delayedSyncs++;
     const isAwaited = this.holdsReplies;
-    const { parts, end } = this.#batch(this.#target);
-    const syncs = this.#owesSync || (this.#isAlways && !this.#skipsSync);
-    // One way to the disk and back instead of two.
-    const inOne = syncs && !this.#owesSync && this.#syncedSize === file.size;
-    await (inOne ? file.writeSynced(parts) : file.write(parts));
+    await this.#append(file);
     if (file !== this.#file) return;
-    this.#written = end;
-    if (inOne) this.#synced(end, file.size);
-    else if (syncs) await this.#sync();
+    if (this.#owesSync || (this.#isAlways && !this.#skipsSync)) await this.#sync();
     else this.#forgetLongTail();
     this.#recovered();
     if (isAwaited) this.#parts.onProgress();
+  }
+
+  /** Writes what there is, and for a moment what comes meanwhile: the sync behind it takes as long for one reply as for fifty. */
+  async #append(file: GrowingFile): Promise<void> {
+    const { clock } = this.#parts;
+    const endMs = clock.monotonicMs() + GATHER_MS;
+    do {
+      const { parts, end } = this.#batch(this.#target);
+      await file.write(parts);
+      if (file !== this.#file) return;
+      this.#written = end;
+    } while (this.#target > this.#written.offset && clock.monotonicMs() < endMs);
   }
 
   /** What comes next of the stream, up to `offset` at most. */
@@ -423,10 +431,7 @@ export class AofWriter {
       if (file === this.#file) this.#mustRewind = this.#owesSync = true;
       throw error;
     }
-    if (file === this.#file && written.offset >= this.#syncedOffset) this.#synced(written, size);
-  }
-
-  #synced(written: Cursor, size: number): void {
+    if (file !== this.#file || written.offset < this.#syncedOffset) return;
     this.#owesSync = false;
     this.#unsynced = written;
     this.#syncedOffset = written.offset;

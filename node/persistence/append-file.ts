@@ -2,7 +2,6 @@ import fs from 'node:fs';
 import { promisify } from 'node:util';
 import { errorCode } from '../../lib/net/index.ts';
 
-const { O_DSYNC, O_RDWR } = fs.constants;
 const openFile = promisify(fs.open);
 const writeParts = promisify(fs.writev);
 const syncData = promisify(fs.fdatasync);
@@ -35,8 +34,6 @@ export interface GrowingFile {
   readonly size: number;
   /** Appends the parts, in order; all of them or nothing. Nobody may change them meanwhile. */
   write(parts: readonly Buffer[]): Promise<void>;
-  /** As `write`, and the parts are on the disk for good: in one go, and whatever else is not. */
-  writeSynced(parts: readonly Buffer[]): Promise<void>;
   /** Puts what has been written on the disk for good. */
   sync(): Promise<void>;
   /** Forgets what stands behind `size`. What cannot be cut off will be written over. */
@@ -48,8 +45,6 @@ export interface GrowingFile {
 export class AppendFile implements GrowingFile {
   readonly path: string;
   readonly #fd: number;
-  /** The same file, where a write is on the disk when it returns; opened when it is wanted. */
-  #syncedFd = -1;
   size: number;
 
   private constructor(path: string, fd: number, size: number) {
@@ -74,21 +69,12 @@ export class AppendFile implements GrowingFile {
     }
   }
 
-  write(parts: readonly Buffer[]): Promise<void> {
-    return this.#write(this.#fd, parts);
-  }
-
-  async writeSynced(parts: readonly Buffer[]): Promise<void> {
-    if (this.#syncedFd < 0) this.#syncedFd = await openFile(this.path, O_RDWR | O_DSYNC);
-    return this.#write(this.#syncedFd, parts);
-  }
-
-  async #write(fd: number, parts: readonly Buffer[]): Promise<void> {
+  async write(parts: readonly Buffer[]): Promise<void> {
     let rest = parts;
     let at = this.size;
     try {
       while (rest.length > 0) {
-        const { bytesWritten } = await writeParts(fd, rest, at);
+        const { bytesWritten } = await writeParts(this.#fd, rest, at);
         at += bytesWritten;
         rest = behind(rest, bytesWritten);
       }
@@ -108,9 +94,8 @@ export class AppendFile implements GrowingFile {
     await truncateTo(this.#fd, size).catch(() => {});
   }
 
-  async close(): Promise<void> {
-    if (this.#syncedFd >= 0) await closeFile(this.#syncedFd);
-    await closeFile(this.#fd);
+  close(): Promise<void> {
+    return closeFile(this.#fd);
   }
 }
 

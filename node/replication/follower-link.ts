@@ -148,7 +148,9 @@ export class FollowerLink {
   closesBehind(nowMs: number): boolean {
     const { log, outputLimit } = this.#source;
     const behind = log.end - this.sentOffset + this.#transport.pendingBytes + this.#gatheredBytes;
-    const limit = outputLimit();
+    const { hardBytes, ...soft } = outputLimit();
+    // The backlog is there in any case, and all of it may be on its way to a follower that comes back; so Redis has it too.
+    const limit = { ...soft, hardBytes: hardBytes && Math.max(hardBytes, log.backlogBytes) };
     if (!this.#guard.closes(limit, behind, nowMs)) return false;
     const limits = `${limit.hardBytes}, or ${limit.softBytes} for ${limit.softSeconds} s`;
     this.close(

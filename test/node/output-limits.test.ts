@@ -100,6 +100,8 @@ t.test('a follower that does not keep up goes at the limit of replicas, and come
   const [client, reader] = [connect(t, leader.ready.resp), connect(t, follower.ready.resp)];
   await until('it follows', async () => (await field(reader, 'master_link_status')) === 'up');
   await client.text('CONFIG', 'SET', 'client-output-buffer-limit', 'replica 3mb 0 0');
+  // A limit below the size of the backlog is that size.
+  await client.text('CONFIG', 'SET', 'repl-backlog-size', '8mb');
   link.stall();
   await until('the follower is gone', async () => {
     for (let i = 0; i < 16; i++) await client.send('SET', `key${i}`, MESSAGE);

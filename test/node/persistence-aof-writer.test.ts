@@ -71,18 +71,6 @@ class FaultyFile implements GrowingFile {
     throw Object.assign(new Error('broken'), { code: 'EIO' });
   }
 
-  async writeSynced(parts: readonly Buffer[]): Promise<void> {
-    const { size, onDisk } = this;
-    await this.write(parts);
-    if (!fails(faults.sync)) {
-      // Nothing that was written before in another way.
-      if (onDisk.length === size) this.onDisk = Buffer.from(this.content);
-      return;
-    }
-    this.size = size;
-    throw Object.assign(new Error('broken'), { code: 'EIO' });
-  }
-
   async cutTo(size: number): Promise<void> {
     this.size = size;
   }
