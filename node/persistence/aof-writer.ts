@@ -6,8 +6,8 @@ import { type GrowingFile, reasonOf } from './append-file.ts';
 
 /** What one write holds at most. */
 const BATCH_BYTES = 4 << 20;
-/** One sync is for all that comes within this time, as long as something does. */
-const GATHER_MS = 2;
+/** Writes that one sync is for, at most, while something comes. */
+const GATHERED_WRITES = 8;
 /** After an error, this long until it is tried again. */
 const RETRY_MS = 1000;
 /** Under `everysec`, how long after one sync the next begins: what may be lost is this and the time that a sync takes, together a second. */
@@ -349,16 +349,15 @@ export class AofWriter {
     if (isAwaited) this.#parts.onProgress();
   }
 
-  /** Writes what there is, and for a moment what comes meanwhile: the sync behind it takes as long for one reply as for fifty. */
+  /** Writes what there is, and under `always` what comes meanwhile: the sync behind it takes as long for one reply as for fifty. */
   async #append(file: GrowingFile): Promise<void> {
-    const { clock } = this.#parts;
-    const endMs = clock.monotonicMs() + GATHER_MS;
-    do {
+    const writes = this.#isAlways ? GATHERED_WRITES : 1;
+    for (let i = 0; i < writes && (i === 0 || this.#target > this.#written.offset); i++) {
       const { parts, end } = this.#batch(this.#target);
       await file.write(parts);
       if (file !== this.#file) return;
       this.#written = end;
-    } while (this.#target > this.#written.offset && clock.monotonicMs() < endMs);
+    }
   }
 
   /** What comes next of the stream, up to `offset` at most. */
