@@ -1,8 +1,8 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import type { RespValue } from '../../lib/codec/resp/index.ts';
+import { folder } from '../support/folder.ts';
 import { RespClient } from '../support/resp-client.ts';
 import { type Ringside, runRingside, startStandaloneNode } from '../support/ringside.ts';
 import { until } from '../support/until.ts';
@@ -46,12 +46,6 @@ function connect(t: Test, node: Ringside): RespClient {
   const client = new RespClient(node.ready.resp);
   t.teardown(() => client.close());
   return client;
-}
-
-function folder(t: Test): string {
-  const path = mkdtempSync(join(tmpdir(), 'ringside-cache-'));
-  t.teardown(() => rmSync(path, { recursive: true, force: true }));
-  return path;
 }
 
 /** What an error says, or the reply as text. */
@@ -351,7 +345,7 @@ t.test('one node, many clients', async (t) => {
 });
 
 t.test('fences', async (t) => {
-  const dir = folder(t);
+  const dir = folder(t, 'cache');
   const args = ['--dir', dir, '--set', 'node.limits.maxFences=3'];
   let node = await startStandaloneNode(t, ...args);
   let client = connect(t, node);

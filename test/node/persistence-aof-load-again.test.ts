@@ -1,10 +1,10 @@
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
 import { seededRandom } from '../../lib/base/index.ts';
 import { anyCommands } from '../support/any-writes.ts';
 import { dataSetOf, infoField } from '../support/data-set.ts';
+import { folder } from '../support/folder.ts';
 import { RawClient } from '../support/raw-client.ts';
 import { RespClient } from '../support/resp-client.ts';
 import { startStandaloneNode } from '../support/ringside.ts';
@@ -17,8 +17,7 @@ const ROUNDS = process.env.RINGSIDE_LONG ? 60 : 6;
 const random = seededRandom(seed);
 
 t.test(`everything is loaded again (SEED=${seed})`, async (t) => {
-  const dir = mkdtempSync(join(tmpdir(), 'ringside-aof-load-'));
-  t.teardown(() => rmSync(dir, { recursive: true, force: true }));
+  const dir = folder(t, 'aof-load');
   const args = ['--enable-debug-command', 'yes'];
   const node = await startStandaloneNode(t, '--dir', dir, '--appendonly', 'yes', ...args);
   const follower = await startStandaloneNode(t, '--replicaof', node.ready.resp.replace(':', ' '), ...args);

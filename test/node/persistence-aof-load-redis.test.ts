@@ -1,15 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import {
-  cpSync,
-  existsSync,
-  mkdtempSync,
-  readFileSync,
-  rmSync,
-  statSync,
-  truncateSync,
-  writeFileSync,
-} from 'node:fs';
-import { tmpdir } from 'node:os';
+import { cpSync, existsSync, readFileSync, statSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import t, { type Test } from 'tap';
@@ -17,6 +7,7 @@ import { seededRandom } from '../../lib/base/index.ts';
 import { encodeCommand } from '../../lib/codec/resp/index.ts';
 import { anyCommands } from '../support/any-writes.ts';
 import { infoField } from '../support/data-set.ts';
+import { folder } from '../support/folder.ts';
 import { RawClient } from '../support/raw-client.ts';
 import { contentOf } from '../support/redis-content.ts';
 import { freePort, hasRedisServer, NO_REDIS, startRedis } from '../support/redis-server.ts';
@@ -42,14 +33,8 @@ const pathIn = (dir: string, name: string) => join(dir, 'appendonlydir', name);
 const manifestOf = (dir: string) => pathIn(dir, `${NAME}.manifest`);
 const incrOf = (dir: string, seq: number) => pathIn(dir, `${NAME}.${seq}.incr.aof`);
 
-function folder(t: Test): string {
-  const dir = mkdtempSync(join(tmpdir(), 'ringside-aof-load-'));
-  t.teardown(() => rmSync(dir, { recursive: true, force: true }));
-  return dir;
-}
-
 function copyOf(t: Test, dir: string): string {
-  const copy = folder(t);
+  const copy = folder(t, 'aof-load');
   cpSync(dir, copy, { recursive: true });
   return copy;
 }
@@ -145,7 +130,7 @@ t.test(`what redis-server has written (SEED=${seed})`, { skip }, async (t) => {
     ['--list-max-listpack-size', '2', '--zset-max-listpack-entries', '0', '--rdbcompression', 'no'],
   ];
   for (const style of styles) {
-    const dir = folder(t);
+    const dir = folder(t, 'aof-load');
     const { server, client } = await redisAt(t, dir, ...style);
     await write(t, server.address, WRITES / 2);
     await rewrite(client);
@@ -165,7 +150,7 @@ t.test(`what redis-server has written (SEED=${seed})`, { skip }, async (t) => {
 });
 
 t.test('a key that has expired meanwhile was there for the commands behind it', { skip }, async (t) => {
-  const dir = folder(t);
+  const dir = folder(t, 'aof-load');
   const { server, client } = await redisAt(t, dir);
   await client.send('SET', 'short', '5', 'PX', '3000');
   await client.send('SET', 'gone', '5', 'PX', '3000');
@@ -182,13 +167,13 @@ t.test('a key that has expired meanwhile was there for the commands behind it', 
 
 t.test('a file of one part, as Redis wrote it before 7.0', { skip }, async (t) => {
   for (const preamble of ['yes', 'no']) {
-    const dir = folder(t);
+    const dir = folder(t, 'aof-load');
     const { server, client } = await redisAt(t, dir, '--aof-use-rdb-preamble', preamble);
     await write(t, server.address, 400);
     await rewrite(client);
     await write(t, server.address, 400);
     await server.stop();
-    const former = folder(t);
+    const former = folder(t, 'aof-load');
     const names = [...readFileSync(manifestOf(dir), 'utf8').matchAll(/^file (\S+)/gm)].map(
       ([, name]) => name,
     );
@@ -205,7 +190,7 @@ t.test('a file of one part, as Redis wrote it before 7.0', { skip }, async (t) =
 });
 
 t.test('a torn end is cut off as redis-server cuts it', { skip }, async (t) => {
-  const dir = folder(t);
+  const dir = folder(t, 'aof-load');
   const { server } = await redisAt(t, dir);
   await write(t, server.address, 100);
   await server.stop();
@@ -227,7 +212,7 @@ t.test('a torn end is cut off as redis-server cuts it', { skip }, async (t) => {
 });
 
 t.test('the repair command repairs', { skip }, async (t) => {
-  const dir = folder(t);
+  const dir = folder(t, 'aof-load');
   const { server } = await redisAt(t, dir);
   await write(t, server.address, 300);
   await server.stop();
@@ -246,7 +231,7 @@ t.test('the repair command repairs', { skip }, async (t) => {
   t.ok(statSync(path).size <= at);
   await same(t, dir, 'what is left');
 
-  const torn = folder(t);
+  const torn = folder(t, 'aof-load');
   cpSync(dir, torn, { recursive: true });
   truncateSync(incrOf(torn, 1), statSync(path).size - 1);
   t.match(
@@ -256,7 +241,7 @@ t.test('the repair command repairs', { skip }, async (t) => {
 });
 
 t.test('a base that is damaged stops the start', { skip }, async (t) => {
-  const dir = folder(t);
+  const dir = folder(t, 'aof-load');
   const { server, client } = await redisAt(t, dir);
   await write(t, server.address, 100);
   await rewrite(client);
@@ -271,7 +256,7 @@ t.test('a base that is damaged stops the start', { skip }, async (t) => {
 });
 
 t.test('what no node holds stops the start', { skip }, async (t) => {
-  const dir = folder(t);
+  const dir = folder(t, 'aof-load');
   const { server, client } = await redisAt(t, dir);
   await client.send('XADD', 'stream', '1-1', 'f', 'v');
   await server.stop();
@@ -279,7 +264,7 @@ t.test('what no node holds stops the start', { skip }, async (t) => {
 });
 
 t.test('while a file is loaded, clients are told so, and memory stays bounded', async (t) => {
-  const dir = folder(t);
+  const dir = folder(t, 'aof-load');
   spawnSync('mkdir', [join(dir, 'appendonlydir')]);
   const small = Array.from({ length: 2000 }, (_, i) => encodeCommand('SET', `key:${i}`, 'x'.repeat(40)));
   const many = Buffer.concat(small);

@@ -1,5 +1,4 @@
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { ManualClock, RingsideError, seededRandom } from '../../lib/base/index.ts';
@@ -14,6 +13,7 @@ import { ReplyWriter } from '../../node/server/reply-writer.ts';
 import { anyCommand } from '../support/any-writes.ts';
 import { captureLog, type LogLine } from '../support/capture-log.ts';
 import { entriesOf } from '../support/entries.ts';
+import { folder } from '../support/folder.ts';
 import type { Command } from './differential/base.ts';
 
 /*
@@ -36,8 +36,7 @@ const INCR = (seq: number) => `${NAME}.${seq}.incr.aof`;
 type Files = Record<string, Buffer>;
 
 function folderWith(t: Test, files: Files): string {
-  const dir = mkdtempSync(join(tmpdir(), 'ringside-aof-load-'));
-  t.teardown(() => rmSync(dir, { recursive: true, force: true }));
+  const dir = folder(t, 'aof-load');
   return refill(dir, files);
 }
 
@@ -407,8 +406,7 @@ t.test('commands that nobody has annotated are in no stream', async (t) => {
 t.test('a snapshot is loaded when there is no append-only file yet', async (t) => {
   const leader = new Leader();
   leader.run(['SET', 'k', 'v']);
-  const dir = mkdtempSync(join(tmpdir(), 'ringside-aof-load-'));
-  t.teardown(() => rmSync(dir, { recursive: true, force: true }));
+  const dir = folder(t, 'aof-load');
   writeFileSync(join(dir, 'dump.rdb'), leader.base());
   const { node } = await load(dir, leader.clock);
   t.same(entriesOf(node), entriesOf(leader.node));

@@ -1,14 +1,14 @@
 import { spawnSync } from 'node:child_process';
-import { cpSync, mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { cpSync, readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { seededRandom } from '../../lib/base/index.ts';
 import { anyCommands } from '../support/any-writes.ts';
+import { folder, nodeWith } from '../support/folder.ts';
 import { contentOf } from '../support/redis-content.ts';
 import { hasRedisServer, NO_REDIS, startRedis } from '../support/redis-server.ts';
 import { RespClient } from '../support/resp-client.ts';
-import { type Ringside, startStandaloneNode } from '../support/ringside.ts';
+import { startStandaloneNode } from '../support/ringside.ts';
 import { until } from '../support/until.ts';
 import type { Command } from './differential/base.ts';
 
@@ -22,22 +22,9 @@ const isLong = Boolean(process.env.RINGSIDE_LONG);
 const KILLS = isLong ? 30 : 2;
 const hasLimits = spawnSync('prlimit', ['--version']).status === 0;
 
-function folder(t: Test): string {
-  const dir = mkdtempSync(join(tmpdir(), 'ringside-aof-write-'));
-  t.teardown(() => rmSync(dir, { recursive: true, force: true }));
-  return dir;
-}
-
-async function nodeWith(t: Test, dir: string, ...args: string[]): Promise<[Ringside, RespClient]> {
-  const node = await startStandaloneNode(t, '--dir', dir, '--enable-debug-command', 'yes', ...args);
-  const client = new RespClient(node.ready.resp);
-  t.teardown(() => client.close());
-  return [node, client];
-}
-
 /** What a real redis-server makes of the files, from a copy of them. */
 async function loadedByRedis(t: Test, dir: string): Promise<Map<string, string>> {
-  const copy = folder(t);
+  const copy = folder(t, 'aof-write');
   cpSync(dir, copy, { recursive: true });
   const redis = await startRedis(['--dir', copy, '--appendonly', 'yes']);
   const client = new RespClient(redis.address);
@@ -91,7 +78,7 @@ t.test(
   { skip: !hasRedisServer && NO_REDIS },
   async (t) => {
     for (const policy of isLong ? ['always', 'everysec', 'no'] : ['always']) {
-      const dir = folder(t);
+      const dir = folder(t, 'aof-write');
       const [node, client] = await nodeWith(t, dir, '--appendonly', 'yes', '--appendfsync', policy);
       for (let part = 0; part < 4; part++) {
         await Promise.all(writes(400).map((command) => client.send(...command)));
@@ -115,7 +102,7 @@ t.test(
 );
 
 t.test('killed at any moment, rewrites included', { skip: !hasRedisServer && NO_REDIS }, async (t) => {
-  const dir = folder(t);
+  const dir = folder(t, 'aof-write');
   for (let kill = 0; kill < KILLS; kill++) {
     const [node, client] = await nodeWith(t, dir, '--appendonly', 'yes');
     await client.send('DEBUG', 'POPULATE', '2000', `kill${kill}`, '1000');
@@ -134,7 +121,7 @@ t.test('killed at any moment, rewrites included', { skip: !hasRedisServer && NO_
 });
 
 t.test('always: nothing that was acknowledged is lost', async (t) => {
-  const dir = folder(t);
+  const dir = folder(t, 'aof-write');
   const [node] = await nodeWith(t, dir, '--appendonly', 'yes', '--appendfsync', 'always');
   const clients = Array.from({ length: 20 }, () => new RespClient(node.ready.resp));
   t.teardown(() => {
@@ -158,7 +145,7 @@ t.test('always: nothing that was acknowledged is lost', async (t) => {
 
 t.test('a full disk: MISCONF, reads go on, and how it ends', { skip: !hasLimits }, async (t) => {
   for (const policy of isLong ? ['always', 'everysec', 'no'] : ['always', 'everysec']) {
-    const dir = folder(t);
+    const dir = folder(t, 'aof-write');
     const [node, client] = await nodeWith(t, dir, '--appendonly', 'yes', '--appendfsync', policy);
     const limit = (bytes: string) => spawnSync('prlimit', [`--fsize=${bytes}:`, '--pid', String(node.pid)]);
     await client.send('SET', 'key', 'before');
@@ -189,7 +176,7 @@ t.test('a full disk: MISCONF, reads go on, and how it ends', { skip: !hasLimits 
 });
 
 t.test('turned on and off while it runs', { skip: !hasRedisServer && NO_REDIS }, async (t) => {
-  const dir = folder(t);
+  const dir = folder(t, 'aof-write');
   const [node, client] = await nodeWith(t, dir);
   await client.send('DEBUG', 'POPULATE', '2000', 'key', '300');
   t.equal((await infoOf(client)).get('aof_enabled'), '0');
@@ -240,7 +227,7 @@ t.test('without a folder there is nothing to append to', async (t) => {
 });
 
 t.test('rewrites when it has grown, and one thing at a time', async (t) => {
-  const dir = folder(t);
+  const dir = folder(t, 'aof-write');
   const [, client] = await nodeWith(t, dir, '--appendonly', 'yes', '--auto-aof-rewrite-min-size', '100kb');
   t.equal(
     await client.text('CONFIG', 'GET', 'auto-aof-rewrite-min-size'),
@@ -285,7 +272,7 @@ t.test('a follower appends what it follows', { skip: !hasRedisServer && NO_REDIS
   const send = (commands: readonly Command[]) =>
     Promise.all(commands.filter(([name]) => !/^RS\./i.test(String(name))).map((c) => writer.send(...c)));
   await send(writes(500));
-  const dir = folder(t);
+  const dir = folder(t, 'aof-write');
   const following = ['--appendonly', 'yes', '--replicaof', leader.address.replace(':', ' ')];
   const [node, client] = await nodeWith(t, dir, ...following);
   await writer.send('DISCARD');

@@ -3,12 +3,12 @@ import { ManualClock, seededRandom, silentLogger } from '../../lib/base/index.ts
 import { argsOf } from '../../lib/codec/resp/index.ts';
 import { configFrom } from '../../lib/config/index.ts';
 import { runExpiryCycle } from '../../node/active-expiry.ts';
-import { digestOfValue } from '../../node/commands/debug/digest.ts';
 import { buildNode, type NodeParts } from '../../node/node.ts';
 import { type SnapshotFacts, SnapshotLoader, SnapshotWriter } from '../../node/persistence/index.ts';
 import { Client } from '../../node/server/client.ts';
 import { ReplyWriter } from '../../node/server/reply-writer.ts';
 import { anyCommand } from '../support/any-writes.ts';
+import { entriesOf } from '../support/entries.ts';
 import { type Command, pick } from './differential/base.ts';
 
 /*
@@ -36,25 +36,12 @@ function startNode(clock: ManualClock, maxMemory: string): NodeParts {
   return parts;
 }
 
-/** Everything that a node keeps of its entries, a line each. */
-function content({ databases }: NodeParts): string[] {
-  const lines: string[] = [];
-  for (const keyspace of databases.all()) {
-    const { store, marks } = keyspace;
-    let cursor = 0;
-    do {
-      cursor = store.scan(cursor, (slot) => {
-        if (keyspace.isPurged(slot)) return;
-        const value = digestOfValue(keyspace, slot).toString('hex');
-        const version = `${store.versionHigh(slot)}.${store.versionLow(slot)}`;
-        const key = Buffer.from(store.keyOf(slot), 'latin1').toString('hex');
-        const { clientFlags = 0, softExpiresAt = 0, tags = [] } = marks.of(store, slot) ?? {};
-        const carried = `flags ${clientFlags} soft ${softExpiresAt} tags ${tags}`;
-        lines.push(`${keyspace.index} ${key} v${version} until ${store.expiresAt(slot)} ${carried} ${value}`);
-      });
-    } while (cursor !== 0);
-  }
-  return lines.sort();
+/** Everything that a node keeps of its entries, a line each; a file does not tell no marks from empty ones. */
+function content(node: NodeParts): string[] {
+  return entriesOf(node, (marks) => {
+    const { clientFlags = 0, softExpiresAt = 0, tags = [] } = marks ?? {};
+    return `flags ${clientFlags} soft ${softExpiresAt} tags ${tags}`;
+  });
 }
 
 function facts(clock: ManualClock): SnapshotFacts {

@@ -1,12 +1,12 @@
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { seededRandom } from '../../lib/base/index.ts';
+import { folder, nodeWith } from '../support/folder.ts';
 import { hasRedisServer, NO_REDIS, startRedis } from '../support/redis-server.ts';
 import { RespClient } from '../support/resp-client.ts';
-import { type Ringside, runRingside, startStandaloneNode } from '../support/ringside.ts';
+import { runRingside } from '../support/ringside.ts';
 import { until } from '../support/until.ts';
 import type { Command } from './differential/base.ts';
 import { flatten } from './differential/same.ts';
@@ -93,19 +93,6 @@ async function fill(client: RespClient): Promise<void> {
   await client.send('SELECT', '0');
 }
 
-function folder(t: Test): string {
-  const dir = mkdtempSync(join(tmpdir(), 'ringside-rdb-'));
-  t.teardown(() => rmSync(dir, { recursive: true, force: true }));
-  return dir;
-}
-
-async function nodeWith(t: Test, dir: string, ...args: string[]): Promise<[Ringside, RespClient]> {
-  const node = await startStandaloneNode(t, '--dir', dir, '--enable-debug-command', 'yes', ...args);
-  const client = new RespClient(node.ready.resp);
-  t.teardown(() => client.close());
-  return [node, client];
-}
-
 async function redisWith(t: Test, dir: string, ...args: string[]): Promise<RespClient> {
   const redis = await startRedis(['--dir', dir, '--dbfilename', FILE, ...args]);
   t.teardown(() => redis.stop());
@@ -123,7 +110,7 @@ function differences(a: ReadonlyMap<string, string>, b: ReadonlyMap<string, stri
 
 t.test('redis-server loads what the node writes', { skip: !hasRedisServer && NO_REDIS }, async (t) => {
   for (const compression of ['yes', 'no']) {
-    const dir = folder(t);
+    const dir = folder(t, 'rdb');
     const [node, ours] = await nodeWith(t, dir);
     await fill(ours);
     t.equal(await ours.text('CONFIG', 'SET', 'rdbcompression', compression), 'OK');
@@ -153,7 +140,7 @@ t.test('the node loads what redis-server writes', { skip: !hasRedisServer && NO_
     ['--maxmemory-policy', 'allkeys-lru', '--maxmemory', '1gb'],
   ];
   for (const style of styles) {
-    const dir = folder(t);
+    const dir = folder(t, 'rdb');
     const theirs = await redisWith(t, dir, ...style);
     await fill(theirs);
     t.equal(await theirs.text('SAVE'), 'OK');
@@ -169,7 +156,7 @@ t.test('the node loads what redis-server writes', { skip: !hasRedisServer && NO_
 });
 
 t.test('what no node holds stops the start', { skip: !hasRedisServer && NO_REDIS }, async (t) => {
-  const dir = folder(t);
+  const dir = folder(t, 'rdb');
   const theirs = await redisWith(t, dir);
   await theirs.send('XADD', 'stream', '*', 'f', 'v');
   await theirs.send('SAVE');
@@ -179,7 +166,7 @@ t.test('what no node holds stops the start', { skip: !hasRedisServer && NO_REDIS
 });
 
 t.test('a damaged file stops the start, and stays as it is', async (t) => {
-  const dir = folder(t);
+  const dir = folder(t, 'rdb');
   const path = join(dir, FILE);
   const [node, client] = await nodeWith(t, dir);
   await fill(client);
@@ -201,7 +188,7 @@ t.test('a damaged file stops the start, and stays as it is', async (t) => {
 });
 
 t.test('SIGKILL while a snapshot is written leaves the former one', async (t) => {
-  const dir = folder(t);
+  const dir = folder(t, 'rdb');
   const path = join(dir, FILE);
   const [node, client] = await nodeWith(t, dir);
   await client.send('DEBUG', 'POPULATE', '20000', 'former', '100');
@@ -222,7 +209,7 @@ t.test('SIGKILL while a snapshot is written leaves the former one', async (t) =>
 });
 
 t.test('save points, MISCONF on a full disk, and how that ends', { skip: !hasLimits }, async (t) => {
-  const dir = folder(t);
+  const dir = folder(t, 'rdb');
   const [node, client] = await nodeWith(t, dir, '--save', '1 5');
   t.equal(await client.text('CONFIG', 'GET', 'save'), 'save,1 5');
   const limit = (bytes: string) => spawnSync('prlimit', [`--fsize=${bytes}:`, '--pid', String(node.pid)]);

@@ -3,7 +3,6 @@ import { ManualClock, seededRandom, silentLogger } from '../../lib/base/index.ts
 import { argsOf, RequestParser } from '../../lib/codec/resp/index.ts';
 import { configFrom } from '../../lib/config/index.ts';
 import { runExpiryCycle } from '../../node/active-expiry.ts';
-import { digestOfValue } from '../../node/commands/debug/digest.ts';
 import { buildNode, type NodeParts } from '../../node/node.ts';
 import { SnapshotLoader, SnapshotWriter } from '../../node/persistence/index.ts';
 import { BulkReceiver } from '../../node/replication/bulk-receiver.ts';
@@ -13,6 +12,7 @@ import { StreamApplier } from '../../node/replication/stream-applier.ts';
 import { StreamUnit } from '../../node/replication/stream-unit.ts';
 import { Client } from '../../node/server/client.ts';
 import { ReplyWriter } from '../../node/server/reply-writer.ts';
+import { entriesOf } from '../support/entries.ts';
 import { type Command, pick } from './differential/base.ts';
 import { topics } from './differential/index.ts';
 
@@ -34,27 +34,6 @@ const random = seededRandom(seed);
 function startNode(clock: ManualClock, maxMemory: string): NodeParts {
   const config = configFrom({ node: { standalone: true, adminPort: 'off', maxMemoryBytes: maxMemory } });
   return buildNode(config, { clock, random: seededRandom(random.int(1e9)), log: silentLogger });
-}
-
-/** Everything that a node keeps of its entries, a line each. */
-function content({ databases }: NodeParts): string[] {
-  const lines: string[] = [];
-  for (const keyspace of databases.all()) {
-    const { store, marks } = keyspace;
-    for (let cursor = -1; cursor !== 0; ) {
-      cursor = store.scan(Math.max(0, cursor), (slot) => {
-        if (keyspace.isPurged(slot)) return;
-        const value = digestOfValue(keyspace, slot).toString('hex');
-        const version = `${store.versionHigh(slot)}.${store.versionLow(slot)}`;
-        const key = Buffer.from(store.keyOf(slot), 'latin1').toString('hex');
-        const carried = JSON.stringify(marks.of(store, slot));
-        lines.push(
-          `${keyspace.index} ${key} v${version} until ${store.expiresAt(slot)} ${carried} type ${store.typeOf(slot)} ${value}`,
-        );
-      });
-    }
-  }
-  return lines.sort();
 }
 
 /** A follower that applies what a link gives it, in one process with its leader. */
@@ -239,7 +218,7 @@ for (const maxMemory of ['1gb', '1mb']) {
       if (step % 100 > 0) continue;
       for (const copy of copies) {
         copy.finish();
-        const [ours, theirs] = [content(copy.node), content(leader.node)];
+        const [ours, theirs] = [entriesOf(copy.node), entriesOf(leader.node)];
         if (ours.join() === theirs.join()) continue;
         t.comment(leader.log.slice(-300).join('\n'));
         t.same(ours, theirs, `seed ${seed}, step ${step}`);

@@ -1,7 +1,7 @@
-import t from 'tap';
-import { seededRandom } from '../../lib/base/index.ts';
+import t, { type Test } from 'tap';
+import { type Random, seededRandom } from '../../lib/base/index.ts';
 import { infoField } from '../support/data-set.ts';
-import { linkIs, node, popMeanwhile, redis, same, write } from '../support/parties.ts';
+import { linkIs, node, type Party, popMeanwhile, redis, same, write } from '../support/parties.ts';
 import { hasRedisServer, NO_REDIS } from '../support/redis-server.ts';
 import { TcpProxy } from '../support/tcp-proxy.ts';
 
@@ -15,14 +15,18 @@ const seed = Number(process.env.SEED ?? 20261121);
 const WRITES = process.env.RINGSIDE_LONG === '1' ? 100_000 : 4000;
 const skip = hasRedisServer ? false : NO_REDIS;
 
-t.test(`redis-server follows a node, seed ${seed}`, { skip }, async (t) => {
-  const random = seededRandom(seed);
-  const leader = await node(t, '--set', 'node.replication.backlogBytes=512mb');
+/** Writes to a leader before somebody follows, meanwhile, while the link is cut, and behind that; both hold the same each time. Resolves with the follower. */
+async function followed(
+  t: Test,
+  leader: Party,
+  random: Random,
+  follow: (port: number) => Promise<Party>,
+): Promise<Party> {
   const stopPops = popMeanwhile(t, leader, random);
   await write(t, leader, random, WRITES / 4);
   const link = await TcpProxy.start(leader.address);
   t.teardown(() => link.stop());
-  const follower = await redis(t, '--replicaof', '127.0.0.1', String(link.port));
+  const follower = await follow(link.port);
   await write(t, leader, random, WRITES / 4);
   await linkIs(follower, 'up');
   await same(t, leader, follower, 'written before, during and after the full sync');
@@ -37,6 +41,13 @@ t.test(`redis-server follows a node, seed ${seed}`, { skip }, async (t) => {
   await write(t, leader, random, WRITES / 4);
   await stopPops();
   await same(t, leader, follower, 'in the stream');
+  return follower;
+}
+
+t.test(`redis-server follows a node, seed ${seed}`, { skip }, async (t) => {
+  const random = seededRandom(seed);
+  const leader = await node(t, '--set', 'node.replication.backlogBytes=512mb');
+  await followed(t, leader, random, (port) => redis(t, '--replicaof', '127.0.0.1', String(port)));
   void leader.client.send('SET', 'waited', 'for');
   t.equal(await leader.client.send('WAIT', '1', '5000'), 1, 'WAIT counts it');
   t.match(
@@ -48,25 +59,7 @@ t.test(`redis-server follows a node, seed ${seed}`, { skip }, async (t) => {
 t.test(`a node follows redis-server, seed ${seed}`, { skip }, async (t) => {
   const random = seededRandom(seed + 1);
   const leader = await redis(t, '--repl-diskless-sync-delay', '0', '--repl-backlog-size', '512mb');
-  const stopPops = popMeanwhile(t, leader, random);
-  await write(t, leader, random, WRITES / 4);
-  const link = await TcpProxy.start(leader.address);
-  t.teardown(() => link.stop());
-  const follower = await node(t, '--replicaof', `127.0.0.1 ${link.port}`);
-  await write(t, leader, random, WRITES / 4);
-  await linkIs(follower, 'up');
-  await same(t, leader, follower, 'written before, during and after the full sync');
-  link.cut();
-  await linkIs(follower, 'down');
-  await write(t, leader, random, WRITES / 4);
-  link.restore();
-  await linkIs(follower, 'up');
-  await same(t, leader, follower, 'gone on with after a cut');
-  t.equal(await infoField(leader.client, 'sync_full'), '1');
-  t.equal(await infoField(leader.client, 'sync_partial_ok'), '1');
-  await write(t, leader, random, WRITES / 4);
-  await stopPops();
-  await same(t, leader, follower, 'in the stream');
+  const follower = await followed(t, leader, random, (port) => node(t, '--replicaof', `127.0.0.1 ${port}`));
   t.match(await follower.client.send('SET', 'a', '1'), { message: /^READONLY/ });
   t.equal(await follower.client.text('REPLICAOF', 'NO', 'ONE'), 'OK');
   t.equal(await follower.client.text('SET', 'a', '1'), 'OK', 'it leads on');

@@ -1,10 +1,10 @@
-import { mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { seededRandom } from '../../lib/base/index.ts';
 import { anyCommands } from '../support/any-writes.ts';
 import { infoField, lastingDifferences, level } from '../support/data-set.ts';
+import { folder } from '../support/folder.ts';
 import { RawClient } from '../support/raw-client.ts';
 import { freePort, hasRedisServer, NO_REDIS, startRedis } from '../support/redis-server.ts';
 import { RespClient } from '../support/resp-client.ts';
@@ -18,12 +18,6 @@ const random = seededRandom(Number(process.env.SEED ?? 20261121));
 const SAVES_AT_END = ['--save', '3600 1'];
 const BATCH = 40;
 
-function folder(t: Test): string {
-  const dir = mkdtempSync(join(tmpdir(), 'ringside-restart-'));
-  t.teardown(() => rmSync(dir, { recursive: true, force: true }));
-  return dir;
-}
-
 /** A node that keeps its port and its folder from one process to the next. */
 class Lasting {
   readonly port: number;
@@ -34,7 +28,7 @@ class Lasting {
 
   private constructor(t: Test, port: number, args: readonly string[]) {
     this.port = port;
-    this.dir = folder(t);
+    this.dir = folder(t, 'restart');
     this.#args = args;
     t.teardown(() => this.end('SIGKILL'));
   }
