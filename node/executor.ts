@@ -234,7 +234,7 @@ export class Executor {
       const refusal = access.refusal(client, spec, args);
       if (refusal !== null) return refusal;
     }
-    if (this.#refusesStale && !spec.flags.includes('stale')) return MASTERDOWN;
+    if (this.#refusesStale() && !spec.flags.includes('stale')) return MASTERDOWN;
     if (client.modes !== 0 || this.#node.pause.mode !== 'none') {
       return this.#runGuarded(handler, spec, client, args, reply);
     }
@@ -245,7 +245,7 @@ export class Executor {
   }
 
   /** Whether this node follows, is cut off, and is told to say nothing then. */
-  get #refusesStale(): boolean {
+  #refusesStale(): boolean {
     return !this.#node.settings.servesStaleData && this.#node.shard.isStale;
   }
 
@@ -355,7 +355,7 @@ export class Executor {
     if (isQueued && spec.flags.includes('no_multi')) return NOT_IN_TRANSACTION;
     const restriction = refusalWhileSubscribed(client, spec);
     if (restriction !== null) return restriction;
-    if (executed !== null && this.#refusesStale && executed.needsLeader) return MASTERDOWN;
+    if (executed !== null && this.#refusesStale() && executed.needsLeader) return MASTERDOWN;
     const needsData = executed ? executed.needsData : spec.isReadonly && !spec.allowedLoading;
     return needsData && !this.#node.shard.mayRead ? LOADING : null;
   }

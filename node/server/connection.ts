@@ -100,11 +100,11 @@ export class Connection implements ConnectedClient, Departing, LinkTransport {
   }
 
   get outputBytes(): number {
-    return this.#unreadBytes + this.#deferredBytes;
+    return this.#unreadBytes() + this.#deferredBytes;
   }
 
   /** Bytes on their way that the client could have read. */
-  get #unreadBytes(): number {
+  #unreadBytes(): number {
     return this.#queue.bytes + this.#inSocket;
   }
 
@@ -112,7 +112,7 @@ export class Connection implements ConnectedClient, Departing, LinkTransport {
     this.#host.node.stats.inputBytes += chunk.length;
     if (this.#hasLeft) return;
     this.#parser.push(chunk);
-    if (this.#isStopped || this.client.unfinished !== null) this.#stocked();
+    if (this.#isStopped() || this.client.unfinished !== null) this.#stocked();
     else this.#run();
     this.#parser.own();
   }
@@ -127,7 +127,7 @@ export class Connection implements ConnectedClient, Departing, LinkTransport {
   }
 
   /** Nothing may be executed for this client now. */
-  get #isStopped(): boolean {
+  #isStopped(): boolean {
     return this.#isCrowded || this.client.blocked !== null || this.client.closing;
   }
 
@@ -135,7 +135,7 @@ export class Connection implements ConnectedClient, Departing, LinkTransport {
   #run(): void {
     const more = this.#turn();
     this.#accountInput();
-    if (this.#unreadBytes > this.#crowdedBytes && !this.#onLinkClose) {
+    if (this.#unreadBytes() > this.#crowdedBytes() && !this.#onLinkClose) {
       this.#isCrowded = true;
       this.#socket.pause();
     } else if (more) {
@@ -154,7 +154,7 @@ export class Connection implements ConnectedClient, Departing, LinkTransport {
 
   /** Executes what is left and takes more, unless something still forbids it. */
   #goOn(): void {
-    if (this.#isStopped || this.#socket.destroyed) return;
+    if (this.#isStopped() || this.#socket.destroyed) return;
     this.#run();
     if (!this.#isCrowded && this.client.unfinished === null) this.#socket.resume();
   }
@@ -266,7 +266,7 @@ export class Connection implements ConnectedClient, Departing, LinkTransport {
       this.#held = [];
       this.#holdMs = Infinity;
     } else if (bytes.length > 0) {
-      if (this.#isAhead) {
+      if (this.#isAhead()) {
         this.#enqueue({ bytes: Buffer.from(bytes), acknowledges, held: NONE, deadlineMs: 0 });
       } else {
         this.#departing = bytes;
@@ -287,7 +287,7 @@ export class Connection implements ConnectedClient, Departing, LinkTransport {
   }
 
   /** Something is on its way, and has to go before what comes now. */
-  get #isAhead(): boolean {
+  #isAhead(): boolean {
     return this.#inSocket > 0 || this.#departing !== null || !this.#queue.isEmpty;
   }
 
@@ -367,7 +367,7 @@ export class Connection implements ConnectedClient, Departing, LinkTransport {
     this.#accountOutput();
     this.#advance();
     if (this.#onLinkClose) this.#host.node.followers.wake();
-    if (!this.#isCrowded || this.#unreadBytes > this.#crowdedBytes / 2) return;
+    if (!this.#isCrowded || this.#unreadBytes() > this.#crowdedBytes() / 2) return;
     this.#isCrowded = false;
     this.#goOn();
   }
@@ -463,7 +463,7 @@ export class Connection implements ConnectedClient, Departing, LinkTransport {
   }
 
   /** Unread replies beyond this stop the client. */
-  get #crowdedBytes(): number {
+  #crowdedBytes(): number {
     if (this.client.unfinished !== null) return TURN_BYTES;
     const { limits, node } = this.#host;
     const bytes = limits.maxOutputBytes * PAUSE_FRACTION;
@@ -545,7 +545,7 @@ export class Connection implements ConnectedClient, Departing, LinkTransport {
   }
 
   write(bytes: Buffer): void {
-    if (this.#isAhead) {
+    if (this.#isAhead()) {
       this.#enqueue({ bytes, acknowledges: false, held: NONE, deadlineMs: 0 });
     } else {
       this.#send(bytes, false);
