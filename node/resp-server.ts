@@ -52,7 +52,7 @@ export class RespServer {
         maxOutputBytes: limits.maxOutputBytes,
         maxInputBytes: 2 * limits.maxBulkBytes,
       },
-      departures: new Departures(),
+      departures: new Departures(() => parts.node.aof.settlesSoon),
       waiting: new Set(),
     };
     parts.node.followers.onProgress = () => this.#scheduleProgress();
@@ -99,12 +99,13 @@ export class RespServer {
     socket.write(`-${new RingsideError('overloaded', message).toResp()}\r\n`);
   }
 
-  /** Tells those that wait for followers, outside anybody's turn. */
+  /** Tells those that wait for followers or for the disk, outside anybody's turn. */
   #scheduleProgress(): void {
     if (this.#progressScheduled) return;
     this.#progressScheduled = true;
     queueMicrotask(() => {
       this.#progressScheduled = false;
+      this.#host.departures.leave();
       this.#parts.node.blocked.followersProgressed();
       for (const connection of [...this.#host.waiting]) connection.progressed();
     });

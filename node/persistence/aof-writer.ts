@@ -8,6 +8,14 @@ import { type GrowingFile, reasonOf } from './append-file.ts';
 const BATCH_BYTES = 4 << 20;
 /** Writes that one sync is for, at most, while something comes. */
 const GATHERED_WRITES = 8;
+/** A disk whose syncs take less than this, on the average, is synced within the turn: handing each to a thread and back takes as long. */
+const QUICK_SYNC_MS = 1;
+/** What a turn writes by itself; more takes its time. */
+const QUICK_BYTES = 1 << 20;
+/** How much the last sync counts in the average. */
+const SYNC_WEIGHT = 1 / 8;
+/** Polls of the event loop that a sync within the turn waits for at most, while each brings more that it is for. */
+const GATHERED_POLLS = 4;
 /** After an error, this long until it is tried again. */
 const RETRY_MS = 1000;
 /** Under `everysec`, how long after one sync the next begins: what may be lost is this and the time that a sync takes, together a second. */
@@ -87,6 +95,11 @@ export class AofWriter {
   /** The end: what comes behind this offset is of no interest any more. */
   #endsAt = Number.POSITIVE_INFINITY;
   #isTold = false;
+  /** What a sync takes, in the running average. */
+  #syncMs = 0;
+  /** Polls that the next sync has waited for, and where the stream ended at the last one. */
+  #polls = 0;
+  #polledOffset = 0;
   /** The last sync failed: what it was for has to be written again. */
   #mustRewind = false;
   /** Nothing is well before a sync succeeds. */
@@ -289,12 +302,39 @@ export class AofWriter {
     this.#isTold = true;
     setImmediate(() => {
       this.#isTold = false;
-      this.#begin();
+      if (this.#gathers()) this.wake();
+      else this.#begin();
+      if (!this.#isTold && this.#running === null) this.#parts.onProgress();
     });
+  }
+
+  /** Whether what there is will be on disk within this turn of the event loop or a few polls, and `onProgress` called. */
+  get settlesSoon(): boolean {
+    return this.#isTold && this.#running === null && this.#isQuick;
+  }
+
+  /** Whether a sync within the turn had better wait for one more poll: it takes as long for fifty writes as for one. */
+  #gathers(): boolean {
+    const { end } = this.#parts.log;
+    const grows = end !== this.#polledOffset && this.#polls < GATHERED_POLLS && this.#isQuick;
+    this.#polledOffset = end;
+    this.#polls = grows ? this.#polls + 1 : 0;
+    return grows;
+  }
+
+  /** Whether what there is can be written and synced within this turn. */
+  get #isQuick(): boolean {
+    if (!this.#isAlways || this.#skipsSync || this.#syncMs >= QUICK_SYNC_MS) return false;
+    const isPlain = this.#note === null && this.#cut === null && !this.#mustRewind && !this.#owesSync;
+    return isPlain && this.#syncing === null && this.pendingBytes <= QUICK_BYTES;
   }
 
   #begin(): void {
     if (this.#running !== null || !this.#hasWork) return;
+    if (this.#isQuick) {
+      this.#settle(this.#file!);
+      return;
+    }
     this.#running = this.#run().finally(() => {
       this.#running = null;
       if (this.#isSyncDue) this.syncSoon();
@@ -382,6 +422,24 @@ export class AofWriter {
     return { parts, end: { segment, at, offset: start } };
   }
 
+  /** Writes and syncs within this turn. */
+  #settle(file: GrowingFile): void {
+    const { parts, end } = this.#batch(this.#target);
+    try {
+      file.writeNow(parts);
+      this.#written = end;
+      const startedMs = this.#parts.clock.monotonicMs();
+      file.syncNow();
+      this.#synced(file.size, end, startedMs);
+    } catch (error) {
+      if (this.#written === end) this.#mustRewind = this.#owesSync = true;
+      this.#failed(error);
+      return;
+    }
+    this.#recovered();
+    this.wake();
+  }
+
   #forgetLongTail(): void {
     if (this.#written.offset - this.#syncedOffset > MAX_UNSYNCED_BYTES) this.#unsynced = null;
   }
@@ -424,6 +482,7 @@ export class AofWriter {
     const file = this.#file!;
     const { size } = file;
     const written = this.#written;
+    const startedMs = this.#parts.clock.monotonicMs();
     try {
       await file.sync();
     } catch (error) {
@@ -431,6 +490,12 @@ export class AofWriter {
       throw error;
     }
     if (file !== this.#file || written.offset < this.#syncedOffset) return;
+    this.#synced(size, written, startedMs);
+  }
+
+  /** What was written when the file had this size is on disk. */
+  #synced(size: number, written: Cursor, startedMs: number): void {
+    this.#syncMs += (this.#parts.clock.monotonicMs() - startedMs - this.#syncMs) * SYNC_WEIGHT;
     this.#owesSync = false;
     this.#unsynced = written;
     this.#syncedOffset = written.offset;

@@ -175,6 +175,11 @@ export class Aof {
     return this.#state === 'on' ? this.#writer.settledOffset : Number.POSITIVE_INFINITY;
   }
 
+  /** Whether replies had better wait for `onProgress`, which comes within a few polls of the event loop. */
+  get settlesSoon(): boolean {
+    return this.#state === 'on' && this.#writer.settlesSoon;
+  }
+
   /** The stream has grown. */
   wake(): void {
     if (this.#state !== 'off') this.#writer.wake();

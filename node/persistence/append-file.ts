@@ -36,12 +36,16 @@ export interface GrowingFile {
   write(parts: readonly Buffer[]): Promise<void>;
   /** Puts what has been written on the disk for good. */
   sync(): Promise<void>;
+  /** As `write`, within this call. Nothing else may be under way. Throws the platform's error. */
+  writeNow(parts: readonly Buffer[]): void;
+  /** As `sync`, within this call. */
+  syncNow(): void;
   /** Forgets what stands behind `size`. What cannot be cut off will be written over. */
   cutTo(size: number): Promise<void>;
   close(): Promise<void>;
 }
 
-/** Does everything outside the event loop, and one thing at a time. */
+/** Does one thing at a time; what returns a promise is done outside the event loop. */
 export class AppendFile implements GrowingFile {
   readonly path: string;
   readonly #fd: number;
@@ -89,6 +93,26 @@ export class AppendFile implements GrowingFile {
     return syncData(this.#fd);
   }
 
+  writeNow(parts: readonly Buffer[]): void {
+    let rest = parts;
+    let at = this.size;
+    try {
+      while (rest.length > 0) {
+        const bytesWritten = fs.writevSync(this.#fd, rest, at);
+        at += bytesWritten;
+        rest = behind(rest, bytesWritten);
+      }
+    } catch (error) {
+      tryTo(() => fs.ftruncateSync(this.#fd, this.size));
+      throw error;
+    }
+    this.size = at;
+  }
+
+  syncNow(): void {
+    fs.fdatasyncSync(this.#fd);
+  }
+
   async cutTo(size: number): Promise<void> {
     this.size = size;
     await truncateTo(this.#fd, size).catch(() => {});
@@ -96,6 +120,14 @@ export class AppendFile implements GrowingFile {
 
   close(): Promise<void> {
     return closeFile(this.#fd);
+  }
+}
+
+function tryTo(act: () => void): void {
+  try {
+    act();
+  } catch {
+    // As with `cutTo`: what cannot be cut off will be written over.
   }
 }
 

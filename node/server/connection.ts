@@ -62,6 +62,8 @@ export class Connection implements ConnectedClient, Departing, LinkTransport {
   /** Replies in the writer's memory that leave at the end of the turn of the event loop. */
   #departing: Buffer | null = null;
   #departingAcknowledges = false;
+  /** Those of them that wait for the disk, if it does not take them before the turn ends. */
+  #departingHeld: readonly HeldReply[] = NONE;
   #isToDepart = false;
   /** Bytes of what waits for the end of a reply that takes several turns. */
   #deferredBytes = 0;
@@ -260,19 +262,23 @@ export class Connection implements ConnectedClient, Departing, LinkTransport {
     const bytes = departures.reply.take();
     const acknowledges = this.#acknowledges;
     this.#acknowledges = false;
-    if (this.#held.length > 0) {
-      const deadlineMs = executor.nowMs + this.#holdMs;
-      this.#enqueue({ bytes: Buffer.from(bytes), acknowledges, held: this.#held, deadlineMs });
-      this.#held = [];
-      this.#holdMs = Infinity;
-    } else if (bytes.length > 0) {
-      if (this.#isAhead()) {
-        this.#enqueue({ bytes: Buffer.from(bytes), acknowledges, held: NONE, deadlineMs: 0 });
+    if (bytes.length > 0) {
+      const held = this.#held.length > 0 ? this.#held : NONE;
+      if (this.#holdMs < Infinity || this.#isAhead()) {
+        this.#enqueue({
+          bytes: Buffer.from(bytes),
+          acknowledges,
+          held,
+          deadlineMs: executor.nowMs + this.#holdMs,
+        });
       } else {
         this.#departing = bytes;
         this.#departingAcknowledges = acknowledges;
+        this.#departingHeld = held;
         this.#departLater();
       }
+      if (held !== NONE) this.#held = [];
+      this.#holdMs = Infinity;
       departures.taken(bytes.length);
     }
     if (log.active) node.followers.wake();
@@ -292,14 +298,26 @@ export class Connection implements ConnectedClient, Departing, LinkTransport {
   }
 
   depart(): boolean {
+    this.#isToDepart = false;
+    if (this.#departingHeld !== NONE) this.#settleDeparting();
     const bytes = this.#departing;
     this.#departing = null;
-    this.#isToDepart = false;
     if (this.#socket.destroyed) return false;
     const isKept = bytes !== null && this.#send(bytes, this.#departingAcknowledges);
     if (this.#queue.isEmpty) this.#finish();
     else this.#advance();
     return isKept;
+  }
+
+  /** What would leave waits for the disk: it has it by now, or the replies queue. */
+  #settleDeparting(): void {
+    const { aof, shard } = this.#host.node;
+    if (this.#departingHeld.at(-1)!.offset > aof.settledOffset) {
+      this.#queueDeparting();
+      return;
+    }
+    this.#departingHeld = NONE;
+    this.#departingAcknowledges ||= shard.clustered;
   }
 
   #departLater(): void {
@@ -329,9 +347,12 @@ export class Connection implements ConnectedClient, Departing, LinkTransport {
   /** What would leave at the end of the turn goes before what comes now. */
   #queueDeparting(): void {
     if (this.#departing === null) return;
-    const output = { bytes: Buffer.from(this.#departing), held: NONE, deadlineMs: 0 };
+    const held = this.#departingHeld;
+    const acknowledges = this.#departingAcknowledges;
+    const bytes = Buffer.from(this.#departing);
     this.#departing = null;
-    this.#queue.push({ ...output, acknowledges: this.#departingAcknowledges });
+    this.#departingHeld = NONE;
+    this.#queue.push({ bytes, acknowledges, held, deadlineMs: Infinity });
   }
 
   #enqueue(output: Output): void {
@@ -433,6 +454,7 @@ export class Connection implements ConnectedClient, Departing, LinkTransport {
   leadershipLost(): void {
     this.#host.node.blocked.leadershipLost(this.client);
     this.client.writeOffset = Number.POSITIVE_INFINITY;
+    this.#queueDeparting();
     if (this.#queue.isEmpty) return;
     this.#queue.replaceAll((output) => {
       if (output.held.length === 0) return output;

@@ -20,21 +20,31 @@ export class Departures {
   /** Writes the replies of whoever's turn it is; what it has handed out stays as it is until all have left. */
   reply = new ReplyWriter(SLAB_BYTES);
   readonly #connections: Departing[] = [];
-  readonly #send = () => this.#sendAll();
+  readonly #isHeldUp: () => boolean;
   #bytes = 0;
+
+  /** While `isHeldUp`, what waits at the end of a turn stays until `leave` is called. */
+  constructor(isHeldUp: () => boolean) {
+    this.#isHeldUp = isHeldUp;
+  }
+
+  readonly #endTurn = () => {
+    if (!this.#isHeldUp()) this.leave();
+  };
 
   /** The connection has something to send. */
   add(connection: Departing): void {
-    if (this.#connections.push(connection) === 1) setImmediate(this.#send);
+    if (this.#connections.push(connection) === 1) setImmediate(this.#endTurn);
   }
 
   /** So many bytes of `reply` were taken to be sent. To be called when nobody is writing. */
   taken(bytes: number): void {
     this.#bytes += bytes;
-    if (this.#bytes > FULL_BYTES) this.#sendAll();
+    if (this.#bytes > FULL_BYTES) this.leave();
   }
 
-  #sendAll(): void {
+  /** Sends what waits. To be called when nobody is writing. */
+  leave(): void {
     let isKept = false;
     this.#bytes = 0;
     for (const connection of this.#connections) if (connection.depart()) isKept = true;

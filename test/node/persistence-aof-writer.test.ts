@@ -16,6 +16,8 @@ const seed = Number(process.env.SEED ?? 20261121);
 const ROUNDS = process.env.RINGSIDE_LONG ? 400 : 25;
 const STEPS = 400;
 const random = seededRandom(seed);
+/** What syncs take, by round: within the turn, outside, and sometimes so and sometimes so. */
+const SYNC_MS = [0, 5, 1.01];
 const REPL_ID = 'a'.repeat(40);
 const NOTE = /#RS:offset (\d+) \w{40} database=\d+\r\n/g;
 
@@ -32,6 +34,12 @@ class FaultyFile implements GrowingFile {
   onDisk = Buffer.alloc(0);
   size = 0;
   #isBusy = false;
+  readonly #spendTime: () => void;
+
+  /** A sync takes as long as `spendTime` lets pass. */
+  constructor(spendTime: () => void) {
+    this.#spendTime = spendTime;
+  }
 
   get content(): Buffer {
     return this.#content.subarray(0, this.size);
@@ -47,6 +55,11 @@ class FaultyFile implements GrowingFile {
     this.#isBusy = true;
     await this.#later();
     this.#isBusy = false;
+    this.writeNow(parts);
+  }
+
+  writeNow(parts: readonly Buffer[]): void {
+    if (this.#isBusy) throw new Error('beside another write');
     const bytes = Buffer.concat(parts);
     const isTorn = fails(faults.write);
     const written = isTorn ? bytes.subarray(0, random.int(bytes.length + 1)) : bytes;
@@ -58,6 +71,15 @@ class FaultyFile implements GrowingFile {
   async sync(): Promise<void> {
     const { content } = this;
     await this.#later();
+    this.#syncNow(content);
+  }
+
+  syncNow(): void {
+    this.#syncNow(this.content);
+  }
+
+  #syncNow(content: Buffer): void {
+    this.#spendTime();
     if (!fails(faults.sync)) {
       this.onDisk = Buffer.from(content);
       return;
@@ -103,10 +125,12 @@ class Trial {
   readonly files: FaultyFile[] = [];
   readonly writer: AofWriter;
   readonly start = 1000;
+  readonly #syncMs: number;
   expected = '';
   problems = 0;
 
-  constructor(policy: AppendFsync) {
+  constructor(policy: AppendFsync, syncMs = 0) {
+    this.#syncMs = syncMs;
     this.settings.appendFsync = policy;
     this.log.restart(REPL_ID, this.start);
     this.writer = new AofWriter({
@@ -122,7 +146,7 @@ class Trial {
   }
 
   #newFile(): FaultyFile {
-    const file = new FaultyFile();
+    const file = new FaultyFile(() => this.clock.advance(this.#syncMs));
     this.files.push(file);
     return file;
   }
@@ -166,9 +190,9 @@ class Trial {
   }
 }
 
-async function trial(policy: AppendFsync): Promise<Trial> {
+async function trial(policy: AppendFsync, syncMs: number): Promise<Trial> {
   Object.assign(faults, { write: 40, sync: 25, cut: 3 });
-  const trial = new Trial(policy);
+  const trial = new Trial(policy, syncMs);
   for (let i = 0; i < STEPS; i++) {
     trial.step();
     if (i % 97 === 50) trial.cut();
@@ -185,7 +209,13 @@ t.test(`what replies went for is on the disk, and nothing is left out (SEED=${se
     let problems = 0;
     let cuts = 0;
     for (let round = 0; round < ROUNDS; round++) {
-      const { writer, files, expected, start, problems: found } = await trial(policy);
+      const {
+        writer,
+        files,
+        expected,
+        start,
+        problems: found,
+      } = await trial(policy, SYNC_MS[round % SYNC_MS.length]);
       problems += found;
       cuts += files.length - 1;
       if (round % 2 === 0) {
@@ -254,6 +284,48 @@ t.test('writes without end do not put a sync off, under everysec', async (t) => 
   t.ok(before > 0 && writes < 1000, 'amid writes');
   t.ok(file.onDisk.length > 0, 'something is on disk');
 });
+
+t.test(
+  'under always, a quick disk has what there is when the turn ends; a slow one takes its time',
+  async (t) => {
+    const quick = new Trial('always', 0.2);
+    quick.append();
+    t.ok(quick.writer.settlesSoon);
+    for (let i = 0; i < 2; i++) await turn();
+    t.equal(quick.writer.settledOffset, quick.log.end);
+    t.notOk(quick.writer.settlesSoon);
+
+    const slow = new Trial('always', 20);
+    slow.append();
+    for (let i = 0; i < 2; i++) await turn();
+    t.equal(slow.writer.settledOffset, slow.log.end, 'nobody knows how slow it is before the first sync');
+    slow.append();
+    t.notOk(slow.writer.settlesSoon);
+    let syncsWithin = 0;
+    slow.files[0].syncNow = () => void syncsWithin++;
+    await slow.writer.close();
+    t.equal(syncsWithin, 0);
+    t.equal(streamOf(slow.files, 'onDisk', slow.start), slow.expected);
+  },
+);
+
+t.test(
+  'under always, a sync within the turn waits for what a few polls bring, and not for ever',
+  async (t) => {
+    const trial = new Trial('always', 0.2);
+    let syncs = 0;
+    const sync = trial.files[0].syncNow.bind(trial.files[0]);
+    trial.files[0].syncNow = () => {
+      syncs++;
+      sync();
+    };
+    for (let i = 0; i < 60; i++) {
+      trial.append();
+      await turn();
+    }
+    t.ok(syncs >= 10 && syncs <= 20, `${syncs} syncs for 60 writes in 60 turns`);
+  },
+);
 
 t.test('another stream: the file of the former one gets nothing of it', async (t) => {
   const trial = new Trial('always');
