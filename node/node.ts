@@ -115,6 +115,7 @@ export function buildNode(config: Config, { clock, random, log }: NodeDeps): Nod
     onProgress: () => followers.onProgress(),
   });
   followers.onStream = () => aof.wake();
+  data.log.readOffset = () => Math.min(followers.acknowledgedOffset, data.log.end - aof.heldBytes);
   const services: NodeServices = {
     clock,
     random,

@@ -78,6 +78,8 @@ export class AofWriter {
   /** Up to where the stream has been written, and been put on disk; null where that is not remembered. */
   #written: Cursor;
   #unsynced: Cursor | null;
+  /** Where a file that is being opened begins. */
+  #next: Cursor | null = null;
   #syncedSize = 0;
   #syncedOffset = 0;
   /** What is under way, in order to wait for it. */
@@ -163,8 +165,10 @@ export class AofWriter {
 
   /** Bytes of the stream that are kept for it. */
   get heldBytes(): number {
+    const { end } = this.#parts.log;
+    if (this.#next !== null) return end - this.#next.offset;
     if (this.#file === null || this.isOutdated) return 0;
-    return this.#parts.log.end - (this.#unsynced ?? this.#written).offset;
+    return end - (this.#unsynced ?? this.#written).offset;
   }
 
   get isSyncing(): boolean {
@@ -232,7 +236,10 @@ export class AofWriter {
     const abandoned = this.#abandoned;
     const { restarts } = this.#parts.log;
     const former = this.#file;
-    const file = await open();
+    this.#next = start;
+    const file = await open().finally(() => {
+      this.#next = null;
+    });
     if (abandoned !== this.#abandoned) {
       await file.close();
       throw new Error(ABANDONED);

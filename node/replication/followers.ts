@@ -72,6 +72,13 @@ export class Followers {
     for (const link of [...this.#links]) link.close(reason);
   }
 
+  /** Up to where all have acknowledged the stream; Infinity without followers. */
+  get acknowledgedOffset(): number {
+    let offset = Number.POSITIVE_INFINITY;
+    for (const { ackOffset } of this.#links) offset = Math.min(offset, ackOffset);
+    return offset;
+  }
+
   /** There is something to send: does so at the end of this turn. */
   wake(): void {
     this.onStream();

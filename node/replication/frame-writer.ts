@@ -1,5 +1,3 @@
-import type { Slot, Store } from '../store/index.ts';
-
 const CR = 0x0d;
 const LF = 0x0a;
 const ASTERISK = 0x2a;
@@ -45,16 +43,10 @@ export class FrameWriter {
   }
 
   bulkBytes(source: Buffer, start: number, end: number): void {
-    this.#header(end - start);
-    source.copy(this.buffer, this.at, start, end);
-    this.at += end - start;
-    this.#lineEnd();
-  }
-
-  bulkValue(store: Store, slot: Slot): void {
-    const length = store.length(slot);
+    const length = end - start;
     this.#header(length);
-    store.copyValue(slot, this.buffer, this.at);
+    if (length > LOOP_BYTES) source.copy(this.buffer, this.at, start, end);
+    else for (let i = 0; i < length; i++) this.buffer[this.at + i] = source[start + i];
     this.at += length;
     this.#lineEnd();
   }
@@ -72,8 +64,7 @@ export class FrameWriter {
 
   /** Bytes as they are, one a character: parts of frames that are always the same. */
   fixed(text: string): void {
-    this.buffer.latin1Write(text, this.at);
-    this.at += text.length;
+    this.#text(text);
   }
 
   /** A version as 16 hexadecimal digits, and the end of the argument that it is the last part of. */

@@ -12,6 +12,9 @@ const MIN_BACKLOG_BYTES = 16 * 1024;
 /** The backlog is dropped segment by segment, so it must hold a few. */
 const SEGMENTS_PER_BACKLOG = 8;
 
+/** Memory of forgotten segments that is kept for new ones. */
+const MAX_SPARE_BYTES = 16 << 20;
+
 /** A stretch of the stream. Outside a unit, what is written never changes; a reader that keeps one keeps all that follow. */
 export interface Segment {
   /** Offset of the first byte in the stream. */
@@ -41,8 +44,12 @@ export class ReplicationLog {
   #unitFrames = 0;
   #first: Segment;
   #last: Segment;
+  /** Forgotten, the oldest first: their memory is for new ones, as soon as everybody has read them. */
+  #spares: Segment[] = [];
   /** Whether anybody needs the stream: false until the first follower comes, so that a lone node does not pay for it. */
   active = false;
+  /** Up to where nobody who reads the stream needs it any more: its memory may be written over. */
+  readOffset: () => number = () => Number.NEGATIVE_INFINITY;
   /** Called when the stream goes on under another identity. */
   onRename: () => void = () => {};
   /** How often another stream has taken the place of this one. */
@@ -117,6 +124,7 @@ export class ReplicationLog {
     this.replId = replId;
     this.#formers = [];
     this.#first = this.#last = emptySegment(offset);
+    this.#spares = [];
     this.restarts++;
     this.position.announce();
     this.active = true;
@@ -193,7 +201,7 @@ export class ReplicationLog {
   #extend(bytes: number): void {
     const segment: Segment = {
       offset: this.end,
-      buffer: Buffer.allocUnsafeSlow(Math.max(this.#segmentBytes, bytes)),
+      buffer: this.#memory(Math.max(this.#segmentBytes, bytes)),
       length: 0,
       next: null,
     };
@@ -203,12 +211,27 @@ export class ReplicationLog {
     if (this.#first.length === 0 && this.#first.next) this.#first = this.#first.next;
   }
 
+  /** Memory that comes and goes with every segment would be a full collection for every 30 MB of the stream. */
+  #memory(bytes: number): Buffer {
+    const oldest = this.#spares.at(0);
+    if (oldest === undefined || !this.#isUseless(oldest)) return Buffer.allocUnsafeSlow(bytes);
+    this.#spares.shift();
+    return oldest.buffer.length === bytes ? oldest.buffer : Buffer.allocUnsafeSlow(bytes);
+  }
+
+  #isUseless({ offset, length }: Segment): boolean {
+    const neededFrom = this.#unitFrames > 0 ? this.#unitSegment.offset : this.end;
+    return offset + length <= Math.min(neededFrom, this.readOffset());
+  }
+
   /** Keeps whole segments, and no more of them than the backlog takes. */
   #forgetOldest(): void {
     const { end } = this;
     while (this.#first.next !== null && end - this.#first.next.offset >= this.#backlogBytes) {
+      this.#spares.push(this.#first);
       this.#first = this.#first.next;
     }
+    if (this.#spares.length * this.#segmentBytes > MAX_SPARE_BYTES) this.#spares.shift();
   }
 }
 

@@ -4,6 +4,13 @@ import { FRAME_OVERHEAD_BYTES, FrameWriter } from './frame-writer.ts';
 import { METADATA_CHANNEL_BYTES, METADATA_FRAME_START, VERSION_FRAME_START } from './metadata.ts';
 import type { ReplicationLog } from './replication-log.ts';
 
+const SET_START = '*3\r\n$3\r\nSET\r\n';
+const SET_EXPIRING_START = '*5\r\n$3\r\nSET\r\n';
+
+/** Views of the entry at hand. */
+const keyView = { buffer: Buffer.alloc(0), start: 0, end: 0 };
+const valueView = { buffer: Buffer.alloc(0), start: 0, end: 0 };
+
 /** Length line and line ends of an argument. */
 const ARGUMENT_BYTES = 16;
 const SELECT_BYTES = 64;
@@ -26,12 +33,12 @@ export class StreamEncoder {
   /** `SET key value [PXAT ms]`: the entry is now this string, and bare of marks. */
   set(database: number, store: Store, slot: Slot): void {
     const expiresAt = store.expiresAt(slot);
-    const key = store.keyOf(slot);
-    const writer = this.#effect(database, key.length + store.length(slot));
-    writer.arrayHeader(expiresAt === 0 ? 3 : 5);
-    writer.bulkText('SET');
-    writer.bulkText(key);
-    writer.bulkValue(store, slot);
+    store.viewKey(slot, keyView);
+    store.view(slot, valueView);
+    const writer = this.#effect(database, keyView.end - keyView.start + valueView.end - valueView.start);
+    writer.fixed(expiresAt === 0 ? SET_START : SET_EXPIRING_START);
+    writer.bulkBytes(keyView.buffer, keyView.start, keyView.end);
+    writer.bulkBytes(valueView.buffer, valueView.start, valueView.end);
     if (expiresAt !== 0) {
       writer.bulkText('PXAT');
       writer.bulkNumber(expiresAt);

@@ -142,6 +142,7 @@ class Trial {
       onProgress: () => this.check(),
     });
     this.log.onRename = () => this.writer.note();
+    this.log.readOffset = () => this.log.end - this.writer.heldBytes;
     this.writer.begin(this.#newFile());
   }
 

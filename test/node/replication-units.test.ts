@@ -64,6 +64,54 @@ t.test(
   },
 );
 
+t.test(`memory of the log is used again, and never what somebody has yet to read (seed ${seed})`, (t) => {
+  const random = seededRandom(seed);
+  let wrong = 0;
+  let reused = 0;
+  for (let run = 0; run < 50; run++) {
+    const log = new ReplicationLog({ backlogBytes: 16 << 10, replId: 'r' });
+    const seen = new Set<Buffer>();
+    let segment = log.segmentAt(0);
+    let at = 0;
+    let offset = 0;
+    let expected = '';
+    log.readOffset = () => offset;
+    const read = () => {
+      let text = '';
+      for (;;) {
+        text += segment.buffer.latin1Slice(at, segment.length);
+        at = segment.length;
+        if (segment.next === null) break;
+        segment = segment.next;
+        at = 0;
+      }
+      offset = log.end;
+      // What a unit has around it is left out of the comparison: its frames are what counts.
+      if (text.replace(/\*1\r\n\$\d\r\n(MULTI|EXEC)\r\n/g, '') !== expected) wrong++;
+      expected = '';
+    };
+    for (let i = 0; i < 600; i++) {
+      log.beginUnit();
+      for (let frames = random.int(4); frames > 0; frames--) {
+        const frame = `${run}.${i}.${frames}:${'x'.repeat(random.int(random.int(30) === 0 ? 20_000 : 400))};`;
+        const writer = log.begin(frame.length);
+        writer.buffer.latin1Write(frame, writer.at);
+        writer.at += frame.length;
+        log.commit();
+        expected += frame;
+        if (log.last.length === frame.length && seen.has(log.last.buffer)) reused++;
+        seen.add(log.last.buffer);
+      }
+      log.endUnit();
+      if (random.int(run % 2 === 0 ? 3 : 60) === 0) read();
+    }
+    read();
+  }
+  t.equal(wrong, 0);
+  t.ok(reused > 500, `${reused} segments in memory of former ones`);
+  t.end();
+});
+
 const MULTI = encodeCommand('MULTI');
 
 t.test('a unit whose link is cut in the middle leaves nothing behind, and comes again', async (t) => {
