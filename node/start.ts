@@ -26,7 +26,7 @@ const SETTLE_POLL_MS = 10;
 /** How long the timer may evict at a time. */
 const EVICTION_BUDGET_MS = 2;
 /** How often the process is asked for its resident size, which takes some 20 us. */
-const OVERHEAD_SAMPLE_MS = 20;
+const OVERHEAD_SAMPLE_MS = 10;
 /** What a closing node gives its clients to read their last replies. */
 const CLOSE_GRACE_MS = 500;
 
