@@ -1,0 +1,136 @@
+import { spawnSync } from 'node:child_process';
+import { readdirSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import t, { type Test } from 'tap';
+import { infoField } from '../support/data-set.ts';
+import { folder } from '../support/folder.ts';
+import { countAll, describeKey, digestsOf, writeMany } from '../support/many-keys.ts';
+import { hasRedisServer, NO_REDIS, startRedis } from '../support/redis-server.ts';
+import { RespClient } from '../support/resp-client.ts';
+import { startRingside } from '../support/ringside.ts';
+import { until } from '../support/until.ts';
+
+/*
+ * Many keys of every type, small and large, a third with an expiry: a node writes them to an RDB file and to an append-only file of several
+ * parts, which redis-check-rdb, redis-check-aof and a redis-server accept; a redis-server writes them, and a node loads them. Each key is the
+ * same, with its type, its expiry and all of its value, as in the redis-server that they were written to.
+ */
+
+const KEYS = process.env.RINGSIDE_LONG ? 1_000_000 : 5000;
+const TIMEOUT_MS = 300_000;
+const AOF = ['--appendonly', 'yes', '--appendfsync', 'no', '--auto-aof-rewrite-percentage', '0'];
+
+interface Server {
+  readonly address: string;
+  stop(): Promise<unknown>;
+}
+
+type Start = (dir: string, ...args: string[]) => Promise<Server>;
+
+const startNode: Start = async (dir, ...args) => {
+  const ports = ['--port', 'auto', '--admin-port', 'off'];
+  const node = await startRingside(['node', '--standalone', ...ports, '--dir', dir, ...args]);
+  return { address: node.ready.resp, stop: node.stop };
+};
+
+const startTheirs: Start = (dir, ...args) => startRedis(['--dir', dir, '--dbfilename', 'dump.rdb', ...args]);
+
+/** Starts a server, uses it once all is loaded, and ends it. */
+async function withServer<T>(
+  start: Start,
+  dir: string,
+  args: string[],
+  use: (client: RespClient, address: string) => Promise<T>,
+): Promise<T> {
+  const server = await start(dir, ...args);
+  const client = new RespClient(server.address);
+  try {
+    await until('it is loaded', async () => (await infoField(client, 'loading')) === '0', {
+      timeoutMs: TIMEOUT_MS,
+    });
+    return await use(client, server.address);
+  } finally {
+    client.close();
+    await server.stop();
+  }
+}
+
+const done = (client: RespClient, field: string) =>
+  until(`${field} is over`, async () => (await infoField(client, field)) === '0', { timeoutMs: TIMEOUT_MS });
+
+/** Fills a server that appends, rewrites when half is there, and saves in the end; resolves with the digests of all that it holds. */
+function written(start: Start, dir: string): Promise<Buffer[]> {
+  return withServer(start, dir, AOF, async (client, address) => {
+    await writeMany(address, 0, KEYS / 2);
+    await client.text('BGREWRITEAOF');
+    await done(client, 'aof_rewrite_in_progress');
+    await writeMany(address, KEYS / 2, KEYS);
+    await client.text('BGSAVE');
+    await done(client, 'rdb_bgsave_in_progress');
+    const digests = await digestsOf(address, KEYS);
+    await client.send('SHUTDOWN', 'NOSAVE').catch(() => null);
+    return digests;
+  });
+}
+
+/** What a server makes of the files. */
+const loaded = (start: Start, dir: string, args: string[]) =>
+  withServer(start, dir, args, async (_, address) => ({
+    count: await countAll(address),
+    digests: await digestsOf(address, KEYS),
+  }));
+
+function same(t: Test, digests: readonly Buffer[], wanted: readonly Buffer[], what: string): void {
+  const different = wanted.flatMap((digest, i) => (digest.equals(digests[i]) ? [] : [i]));
+  t.same(different.slice(0, 5).map(describeKey), [], `${what}: ${KEYS - different.length} keys are the same`);
+}
+
+function sizes(dir: string): string {
+  const parts = join(dir, 'appendonlydir');
+  const paths = [join(dir, 'dump.rdb'), ...readdirSync(parts).map((name) => join(parts, name))];
+  return paths.map((path) => `${path.replace(/.*\//, '')} ${statSync(path).size}`).join(', ');
+}
+
+/** Both forms of the file, loaded by the other side. */
+async function loadsBoth(
+  t: Test,
+  by: [string, Start],
+  dir: string,
+  wanted: readonly Buffer[],
+): Promise<void> {
+  const [name, start] = by;
+  for (const [form, args] of [
+    ['RDB', []],
+    ['AOF', AOF],
+  ] as const) {
+    const beganMs = performance.now();
+    const { count, digests } = await loaded(start, dir, [...args]);
+    t.equal(count, KEYS, `${name} has all keys of the ${form}`);
+    same(t, digests, wanted, `${form} in ${name}`);
+    t.comment(`${form} in ${name}: loaded and read in ${Math.round(performance.now() - beganMs)} ms`);
+  }
+}
+
+function checked(t: Test, dir: string): void {
+  const manifest = join(dir, 'appendonlydir', 'appendonly.aof.manifest');
+  for (const [program, path] of [
+    ['redis-check-rdb', join(dir, 'dump.rdb')],
+    ['redis-check-aof', manifest],
+  ]) {
+    const { status, stdout } = spawnSync(program, [path], { encoding: 'utf8' });
+    t.equal(status, 0, `${program} accepts it: ${stdout.trim().split('\n').at(-1)}`);
+  }
+}
+
+t.test(`${KEYS} keys from one side to the other`, { skip: !hasRedisServer && NO_REDIS }, async (t) => {
+  const [theirs, ours] = [folder(t, 'million'), folder(t, 'million')];
+  const wanted = await written(startTheirs, theirs);
+  t.equal(new Set(wanted.map((digest) => digest.latin1Slice())).size, KEYS, 'each key is another');
+  t.comment(`redis-server: ${sizes(theirs)}`);
+  await loadsBoth(t, ['the node', startNode], theirs, wanted);
+
+  same(t, await written(startNode, ours), wanted, 'written to the node');
+  t.comment(`node: ${sizes(ours)}`);
+  checked(t, ours);
+  await loadsBoth(t, ['redis-server', startTheirs], ours, wanted);
+});
