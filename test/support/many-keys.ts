@@ -9,6 +9,7 @@ import { RawClient } from './raw-client.ts';
 
 const DATABASES = 4;
 const BATCH = 500;
+const DIGEST_BYTES = 20;
 /** Of so many keys one of each kind is large. */
 const LARGE_EVERY = 2000;
 const FAR = Date.UTC(2099, 0);
@@ -112,10 +113,10 @@ function canonical({ unordered }: Kind, reply: Buffer): Buffer {
   return Buffer.from(parts.sort().join(''), 'latin1');
 }
 
-/** A digest of each of the first `count` keys: of its type, when it expires, and all of its value. */
-export async function digestsOf(address: string, count: number): Promise<Buffer[]> {
+/** Of each of the first `count` keys 20 bytes, a digest of its type, of when it expires, and of all of its value. */
+export async function digestsOf(address: string, count: number): Promise<Buffer> {
   const raw = new RawClient(address);
-  const digests: Buffer[] = [];
+  const digests = Buffer.alloc(count * DIGEST_BYTES);
   try {
     await inBatches(0, count, async (select, keys) => {
       const reads = keys.flatMap((i) => [
@@ -125,14 +126,32 @@ export async function digestsOf(address: string, count: number): Promise<Buffer[
       ]);
       const [, ...replies] = await raw.run([select, ...reads]);
       for (const [j, i] of keys.entries()) {
-        const [value, type, expiry] = replies.slice(j * 3);
-        digests.push(digestOf('sha1', Buffer.concat([type, expiry, canonical(kindOf(i), value)]), 'buffer'));
+        const [value, type, expiry] = replies.slice(j * 3, j * 3 + 3);
+        const facts = Buffer.concat([type, expiry, canonical(kindOf(i), value)]);
+        digests.write(digestOf('sha1', facts, 'hex'), i * DIGEST_BYTES, 'hex');
       }
     });
   } finally {
     raw.close();
   }
   return digests;
+}
+
+const digestAt = (digests: Buffer, i: number) =>
+  digests.latin1Slice(i * DIGEST_BYTES, (i + 1) * DIGEST_BYTES);
+
+/** How many of the digests are different from one another. */
+export const differentAmong = (digests: Buffer) =>
+  new Set(Array.from({ length: digests.length / DIGEST_BYTES }, (_, i) => digestAt(digests, i))).size;
+
+/** The keys whose digests are not the same in both, as one calls them. */
+export function differentKeys(digests: Buffer, wanted: Buffer): string[] {
+  const different: string[] = [];
+  for (let i = 0; i < wanted.length / DIGEST_BYTES; i++) {
+    if (digestAt(digests, i) === digestAt(wanted, i)) continue;
+    different.push(`${nameOf(i)}, ${kindOf(i).make('', 1, i)[0]} of ${sizeOf(i)}`);
+  }
+  return different;
 }
 
 /** How many keys there are in all databases of the data set. */
@@ -143,6 +162,3 @@ export async function countAll(address: string): Promise<number> {
   raw.close();
   return replies.reduce((sum, reply) => sum + (reply[0] === 0x3a ? Number(reply.subarray(1)) : 0), 0);
 }
-
-/** What a failing test calls key `i`. */
-export const describeKey = (i: number) => `${nameOf(i)}, ${kindOf(i).make('', 1, i)[0]} of ${sizeOf(i)}`;
