@@ -289,7 +289,7 @@ t.test('while a file is loaded, clients are told so, and memory stays bounded', 
     async () => {
       const one = new RespClient(`127.0.0.1:${port}`);
       try {
-        await one.text('PING');
+        await one.send('PING');
         return one;
       } catch {
         one.close();
