@@ -41,15 +41,10 @@ export function asksHowItIs(spec: CommandSpec): boolean {
   return spec.id === PING;
 }
 
-/** Whether the command makes no sense as long as there is no whole data set. */
-export function needsData(spec: CommandSpec): boolean {
-  return !spec.allowedLoading && (spec.isReadonly || spec.id === PING);
-}
-
-/** Whether the command may not run as long as files are loaded, or the data set is not whole. */
+/** Whether the command may not run as long as files or a leader's snapshot are loaded; what reads not even before there is anything to load. */
 export function isRefusedLoading(spec: CommandSpec, shard: ShardState): boolean {
   if (spec.allowedLoading || shard.mayRead) return false;
-  return shard.isLoading || needsData(spec);
+  return spec.isReadonly || shard.isLoading || (asksHowItIs(spec) && Boolean(shard.link?.syncBytes));
 }
 
 /** Whether a leader has fewer followers that it hears of than `min-replicas-to-write` and `min-replicas-max-lag` ask for. */

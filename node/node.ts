@@ -112,7 +112,10 @@ export function buildNode(config: Config, { clock, random, log }: NodeDeps): Nod
     leads: () => shard.leads,
     isComplete: () => shard.complete && saves.loading === null,
     isSaving: () => saves.current !== null,
-    onProgress: () => followers.onProgress(),
+    onProgress: () => {
+      followers.onProgress();
+      followers.proceed();
+    },
   });
   followers.onStream = () => aof.wake();
   const services: NodeServices = {

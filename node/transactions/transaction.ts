@@ -1,6 +1,6 @@
 import type { Args } from '../../lib/codec/resp/index.ts';
 import type { CommandSpec } from '../../lib/commands/index.ts';
-import { needsData, waitsForWrites } from '../guards.ts';
+import { waitsForWrites } from '../guards.ts';
 import { type Client, IN_TRANSACTION } from '../server/client.ts';
 import { CommandQueue } from './command-queue.ts';
 import type { WatchedKeys } from './watched-keys.ts';
@@ -49,7 +49,7 @@ export class Transaction {
     this.#queue.add(args);
     this.hasWrites ||= spec.isWrite;
     this.deniesOom ||= spec.deniesOom;
-    this.needsData ||= needsData(spec);
+    this.needsData ||= spec.isReadonly && !spec.allowedLoading;
     this.needsLeader ||= !spec.flags.includes('stale');
     this.waitsForWrites ||= waitsForWrites(spec);
     this.ackTimeoutMs = Math.max(this.ackTimeoutMs, ackTimeoutMs);
