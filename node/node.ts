@@ -37,6 +37,7 @@ import {
   savePoints,
 } from './settings/kinds-of-lists.ts';
 import { Settings } from './settings.ts';
+import { Shutdown } from './shutdown.ts';
 import { NodeStats } from './stats.ts';
 import { MemoryStore } from './store/index.ts';
 
@@ -118,6 +119,14 @@ export function buildNode(config: Config, { clock, random, log }: NodeDeps): Nod
     },
   });
   followers.onStream = () => aof.wake();
+  const pause = new Pause({
+    clock,
+    clients,
+    blocked,
+    onChange: (isPaused) => {
+      data.removesExpired = !isPaused && shard.leads;
+    },
+  });
   const services: NodeServices = {
     clock,
     random,
@@ -127,14 +136,7 @@ export function buildNode(config: Config, { clock, random, log }: NodeDeps): Nod
     clients,
     blocked,
     observers: new Observers(databases, clients, () => settings.trackingTableMaxKeys),
-    pause: new Pause({
-      clock,
-      clients,
-      blocked,
-      onChange: (isPaused) => {
-        data.removesExpired = !isPaused && shard.leads;
-      },
-    }),
+    pause,
     shard,
     followers,
     ackRules: new AckRules(config.namespaces, node),
@@ -149,7 +151,10 @@ export function buildNode(config: Config, { clock, random, log }: NodeDeps): Nod
     }),
     saves,
     aof,
-    shutdown: () => process.kill(process.pid, 'SIGTERM'),
+    shutdown: new Shutdown({
+      ...{ replication: replicationLog, saves, aof, followers, pause, settings, clock, log },
+      endProcess: () => process.kill(process.pid, 'SIGTERM'),
+    }),
     watch: new CommandWatch({
       clock,
       settings,
