@@ -1,11 +1,12 @@
 import { spawnSync } from 'node:child_process';
-import { readdirSync, statSync } from 'node:fs';
+import { statSync } from 'node:fs';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
+import { APPENDING, hasRedisTools, manifestOf, partNames, partPath } from '../support/aof.ts';
 import { infoField } from '../support/data-set.ts';
 import { folder } from '../support/folder.ts';
 import { countAll, differentAmong, differentKeys, digestsOf, writeMany } from '../support/many-keys.ts';
-import { hasRedisServer, NO_REDIS, startRedis } from '../support/redis-server.ts';
+import { NO_REDIS, startRedis } from '../support/redis-server.ts';
 import { RespClient } from '../support/resp-client.ts';
 import { startRingside } from '../support/ringside.ts';
 import { until } from '../support/until.ts';
@@ -20,7 +21,7 @@ const KEYS = process.env.RINGSIDE_LONG ? 1_000_000 : 5000;
 const TIMEOUT_MS = 300_000;
 /** A node has a budget unless it is told another, and evicts. */
 const ROOM = ['--maxmemory', '8gb', '--maxmemory-policy', 'noeviction'];
-const AOF = ['--appendonly', 'yes', '--appendfsync', 'no', '--auto-aof-rewrite-percentage', '0'];
+const AOF = [...APPENDING, '--appendfsync', 'no', '--auto-aof-rewrite-percentage', '0'];
 
 interface Server {
   readonly address: string;
@@ -76,11 +77,14 @@ function written(start: Start, dir: string): Promise<Buffer> {
 }
 
 /** What a server makes of the files. */
-const loaded = (start: Start, dir: string, args: string[]) =>
-  withServer(start, dir, args, async (_, address) => ({
+function loaded(start: Start, dir: string, args: string[]) {
+  const beganMs = performance.now();
+  return withServer(start, dir, args, async (_, address) => ({
+    tookMs: Math.round(performance.now() - beganMs),
     count: await countAll(address),
     digests: await digestsOf(address, KEYS),
   }));
+}
 
 function same(t: Test, digests: Buffer, wanted: Buffer, what: string): void {
   const different = differentKeys(digests, wanted);
@@ -88,8 +92,7 @@ function same(t: Test, digests: Buffer, wanted: Buffer, what: string): void {
 }
 
 function sizes(dir: string): string {
-  const parts = join(dir, 'appendonlydir');
-  const paths = [join(dir, 'dump.rdb'), ...readdirSync(parts).map((name) => join(parts, name))];
+  const paths = [join(dir, 'dump.rdb'), ...partNames(dir).map((name) => partPath(dir, name))];
   return paths.map((path) => `${path.replace(/.*\//, '')} ${statSync(path).size}`).join(', ');
 }
 
@@ -100,19 +103,16 @@ async function loadsBoth(t: Test, by: [string, Start], dir: string, wanted: Buff
     ['RDB', []],
     ['AOF', AOF],
   ] as const) {
-    const beganMs = performance.now();
-    const { count, digests } = await loaded(start, dir, [...args]);
-    t.equal(count, KEYS, `${name} has all keys of the ${form}`);
+    const { tookMs, count, digests } = await loaded(start, dir, [...args]);
+    t.equal(count, KEYS, `${form} in ${name}: all keys are there after ${tookMs} ms`);
     same(t, digests, wanted, `${form} in ${name}`);
-    t.comment(`${form} in ${name}: loaded and read in ${Math.round(performance.now() - beganMs)} ms`);
   }
 }
 
 function checked(t: Test, dir: string): void {
-  const manifest = join(dir, 'appendonlydir', 'appendonly.aof.manifest');
   for (const [program, path] of [
     ['redis-check-rdb', join(dir, 'dump.rdb')],
-    ['redis-check-aof', manifest],
+    ['redis-check-aof', manifestOf(dir)],
   ]) {
     // They say how far they are, which comes to more than the megabyte that is taken otherwise.
     const { status, stdout } = spawnSync(program, [path], { encoding: 'utf8', maxBuffer: 1 << 30 });
@@ -120,7 +120,7 @@ function checked(t: Test, dir: string): void {
   }
 }
 
-t.test(`${KEYS} keys from one side to the other`, { skip: !hasRedisServer && NO_REDIS }, async (t) => {
+t.test(`${KEYS} keys from one side to the other`, { skip: !hasRedisTools && NO_REDIS }, async (t) => {
   const [theirs, ours] = [folder(t, 'million'), folder(t, 'million')];
   const wanted = await written(startTheirs, theirs);
   t.equal(differentAmong(wanted), KEYS, 'each key is another');
