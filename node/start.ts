@@ -10,6 +10,7 @@ import { keptEpoch, NodeFiles } from './cluster/node-files.ts';
 import { loadFiles } from './load-files.ts';
 import { isOverBudget } from './memory-limit.ts';
 import { addNodeMetrics } from './metrics.ts';
+import { addFileMetrics } from './metrics-files.ts';
 import { buildNode, type NodeDeps, type NodeParts } from './node.ts';
 import { SYNC_MS } from './persistence/index.ts';
 import { ProcessOverhead } from './process-overhead.ts';
@@ -54,6 +55,7 @@ export interface RunningNode {
 export async function startNode(config: Config, deps: NodeDeps): Promise<RunningNode> {
   const parts = buildNode(config, deps);
   addNodeMetrics(parts.metrics, parts);
+  addFileMetrics(parts.metrics, parts);
   const controller = buildController(parts);
   const closers: (() => void | Promise<void>)[] = [
     () => parts.tls?.close(),
