@@ -326,8 +326,8 @@ export class Executor {
     const isQueued = transaction !== null && !isNeverQueued(spec);
     const executed = spec.id === EXEC ? transaction : null;
     if (this.#node.pause.holds(waitsForWrites(spec) || (executed?.waitsForWrites ?? false))) {
-      this.#node.pause.hold(client);
-      return null;
+      if (this.#node.pause.refusal === null) this.#node.pause.hold(client);
+      return this.#node.pause.refusal;
     }
     const refusal = this.#refusalOfGuarded(spec, client, args, executed, isQueued);
     if (refusal !== null) return refusal;

@@ -153,6 +153,7 @@ export function buildNode(config: Config, { clock, random, log }: NodeDeps): Nod
     aof,
     shutdown: new Shutdown({
       ...{ replication: replicationLog, saves, aof, followers, pause, settings, clock, log },
+      isClustered: !node.standalone,
       endProcess: () => process.kill(process.pid, 'SIGTERM'),
     }),
     watch: new CommandWatch({

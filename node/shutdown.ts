@@ -1,4 +1,4 @@
-import type { Clock, Logger } from '../lib/base/index.ts';
+import { type Clock, errorCatalogue, type Logger } from '../lib/base/index.ts';
 import type { Aof, Saves } from './persistence/index.ts';
 import type { Followers } from './replication/followers.ts';
 import type { ReplicationLog } from './replication/replication-log.ts';
@@ -37,6 +37,8 @@ export interface ShutdownParts {
   readonly settings: Settings;
   readonly clock: Clock;
   readonly log: Logger;
+  /** Part of a fleet. */
+  readonly isClustered: boolean;
   /** Tells the process to end. */
   readonly endProcess: () => void;
 }
@@ -84,7 +86,9 @@ export class Shutdown {
     if (isBehind) followers.askForAcknowledgement();
     pause.begin(Number.POSITIVE_INFINITY, 'write', 'shutdown');
     followers.isQuiet = true;
-    const waitMs = how.now ? 0 : SECOND_MS * Number(settings.kept.get('shutdown-timeout') ?? DEFAULT_TIMEOUT_S);
+    const waitMs = how.now
+      ? 0
+      : SECOND_MS * Number(settings.kept.get('shutdown-timeout') ?? DEFAULT_TIMEOUT_S);
     if (!isBehind || waitMs === 0) {
       this.#finish();
       return;
@@ -134,7 +138,10 @@ export class Shutdown {
       return;
     }
     this.#isDone = true;
-    this.#parts.saves.isSettled = true;
+    const { saves, pause, isClustered } = this.#parts;
+    saves.isSettled = true;
+    // A proxy takes what has certainly not happened to the next leader; other clients are to take it for the end of a redis-server.
+    if (isClustered) pause.refuse(errorCatalogue.read_only.resp);
     this.#settle(true);
     if (!this.#isProcessTold) this.#parts.endProcess();
   }

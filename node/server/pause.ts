@@ -33,6 +33,8 @@ export class Pause {
   readonly #waiting = new Set<Client>();
   readonly #phases = new Map<PausePurpose, Phase>();
   #timer: NodeJS.Timeout | undefined;
+  /** What commands are answered that had to wait, since the pause will have no end; null while they wait. */
+  refusal: string | null = null;
   /** The strictest that is asked for. */
   mode: PauseMode = 'none';
 
@@ -92,6 +94,12 @@ export class Pause {
   /** The client is gone. */
   forget(client: Client): void {
     this.#waiting.delete(client);
+  }
+
+  /** Whoever waits need not any more, nor who comes: they are answered with this error. */
+  refuse(text: string): void {
+    this.refusal = text;
+    this.#release();
   }
 
   /** Whoever waits tries again. */

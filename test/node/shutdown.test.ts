@@ -5,6 +5,7 @@ import { folder, nodeWith } from '../support/folder.ts';
 import { hasRedisServer, NO_REDIS, startRedis } from '../support/redis-server.ts';
 import { RespClient } from '../support/resp-client.ts';
 import { type Ringside, startStandaloneNode } from '../support/ringside.ts';
+import { Shard } from '../support/shard.ts';
 import { until } from '../support/until.ts';
 
 /* The end of a node by SIGTERM and SHUTDOWN, as Redis 7.0 has it: followers get what they have not, files are written, and it can be aborted. */
@@ -74,20 +75,16 @@ for (const way of ['SIGTERM', 'SHUTDOWN'] as const) {
 }
 
 t.test('it waits for shutdown-timeout, and not at all with NOW or 0', async (t) => {
-  const slow = await withStoppedFollower(t);
+  const [slow, hasty, never] = await Promise.all([1, 2, 3].map(() => withStoppedFollower(t)));
   await slow.client.text('CONFIG', 'SET', 'shutdown-timeout', '1');
+  await hasty.client.text('CONFIG', 'SET', 'shutdown-timeout', '60');
+  await never.client.text('CONFIG', 'SET', 'shutdown-timeout', '0');
   slow.leader.kill('SIGTERM');
+  hasty.client.send('SHUTDOWN', 'NOW').catch(() => {});
+  never.client.send('SHUTDOWN').catch(() => {});
   const tookMs = await timeOf(() => slow.leader.ended);
   t.ok(tookMs >= SECOND_MS * 0.9, `${tookMs} ms`);
-  t.equal(await slow.leader.ended, 'code 0');
-  const hasty = await withStoppedFollower(t);
-  await hasty.client.text('CONFIG', 'SET', 'shutdown-timeout', '60');
-  hasty.client.send('SHUTDOWN', 'NOW').catch(() => {});
-  t.equal(await hasty.leader.ended, 'code 0');
-  const never = await withStoppedFollower(t);
-  await never.client.text('CONFIG', 'SET', 'shutdown-timeout', '0');
-  never.client.send('SHUTDOWN').catch(() => {});
-  t.equal(await never.leader.ended, 'code 0');
+  for (const { leader } of [slow, hasty, never]) t.equal(await leader.ended, 'code 0');
 });
 
 t.test('SHUTDOWN ABORT, of a signal and of the command', async (t) => {
@@ -132,6 +129,19 @@ t.test('a node whose snapshot cannot be written goes on, unless it is forced', a
   rmSync(dir, { recursive: true });
   other.send('SHUTDOWN', 'FORCE').catch(() => {});
   t.equal(await empty.ended, 'code 0');
+});
+
+t.test("a fleet's leader that ends says of writes that they have not happened", async (t) => {
+  const [, leader, follower] = await Shard.formed(t, 1);
+  follower.process.kill('SIGSTOP');
+  await leader.client.text('SET', 'key', 'value');
+  leader.process.kill('SIGTERM');
+  await waits(leader.client);
+  const writing = leader.client.send('SET', 'key', 'other');
+  follower.process.kill('SIGCONT');
+  t.match(await writing, { message: /^READONLY / }, 'so that a proxy goes to the next one');
+  t.equal(await leader.process.ended, 'code 0');
+  t.equal(await follower.client.text('GET', 'key'), 'value');
 });
 
 t.test('what SHUTDOWN refuses, as a redis-server', { skip: !hasRedisServer && NO_REDIS }, async (t) => {
