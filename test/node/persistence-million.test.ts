@@ -32,7 +32,8 @@ type Start = (dir: string, ...args: string[]) => Promise<Server>;
 
 const startNode: Start = async (dir, ...args) => {
   const ports = ['--port', 'auto', '--admin-port', 'off'];
-  const node = await startRingside(['node', '--standalone', ...ports, '--dir', dir, ...args]);
+  const command = ['node', '--standalone', ...ports, '--dir', dir, ...args];
+  const node = await startRingside(command, { readyTimeoutMs: TIMEOUT_MS });
   return { address: node.ready.resp, stop: node.stop };
 };
 
@@ -122,13 +123,14 @@ function checked(t: Test, dir: string): void {
 
 t.test(`${KEYS} keys from one side to the other`, { skip: !hasRedisTools && NO_REDIS }, async (t) => {
   const [theirs, ours] = [folder(t, 'million'), folder(t, 'million')];
-  const wanted = await written(startTheirs, theirs);
+  const [wanted, held] = await Promise.all([written(startTheirs, theirs), written(startNode, ours)]);
   t.equal(differentAmong(wanted), KEYS, 'each key is another');
+  same(t, held, wanted, 'written to the node');
   t.comment(`redis-server: ${sizes(theirs)}`);
-  await loadsBoth(t, ['the node', startNode], theirs, wanted);
-
-  same(t, await written(startNode, ours), wanted, 'written to the node');
   t.comment(`node: ${sizes(ours)}`);
   checked(t, ours);
-  await loadsBoth(t, ['redis-server', startTheirs], ours, wanted);
+  await Promise.all([
+    loadsBoth(t, ['the node', startNode], theirs, wanted),
+    loadsBoth(t, ['redis-server', startTheirs], ours, wanted),
+  ]);
 });

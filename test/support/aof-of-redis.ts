@@ -15,6 +15,8 @@ export async function writeAllForms(t: Test, address: string, random: Random, co
   const raw = new RawClient(address);
   t.teardown(() => raw.close());
   await raw.run([
+    // Where what is random neither comes nor empties anything.
+    ['SELECT', '15'],
     ['SET', 'until', 'then', 'EX', '1000'],
     ['SET', 'float', '1.5'],
     ['INCRBYFLOAT', 'float', '0.25'],
@@ -28,9 +30,10 @@ export async function writeAllForms(t: Test, address: string, random: Random, co
     ['GEOADD', 'places', '13.36', '38.11', 'Palermo', '15.08', '37.5', 'Catania'],
     ['BITFIELD', 'bits', 'SET', 'u8', '0', '200'],
     ['SADD', 'set', '1', '2', 'three'],
-    ['SELECT', '9'],
+    ['SELECT', '14'],
     ['ZADD', 'zset', 'inf', 'a', '-1e300', 'b'],
     ['EVAL', "redis.call('SET', KEYS[1], 1) redis.call('LPUSH', KEYS[2], 2, 3)", '2', 's', 'l'],
+    ['SELECT', '0'],
   ]);
   for (let done = 0; done < count; done += BATCH) {
     await raw.run(anyCommands(random, BATCH).filter(([name]) => !/^RS\./i.test(String(name))));
