@@ -17,6 +17,8 @@ export interface RoleDeps {
 export interface RunningRole {
   /** `host:port` of everything that listens, by protocol, in the order to be shown. */
   readonly listeners: Readonly<Record<string, string>>;
+  /** Asked before `close` with what told the process to end; false: not now, it goes on. Without it, the answer is yes. */
+  mayClose?(reason: string): Promise<boolean>;
   /** Ends gracefully: nothing new is accepted, what is under way finishes. */
   close(): Promise<void>;
 }
@@ -45,7 +47,7 @@ export async function runRole(
   { role, id, json, parent }: RoleIdentity,
   start: (deps: RoleDeps) => Promise<RunningRole>,
 ): Promise<void> {
-  const ended = untilTold(parent);
+  const orders = new Orders(parent);
   const log = createLogger({ level: config.logLevel, role, id: id ?? undefined });
   process.removeAllListeners('uncaughtException');
   process.on('uncaughtException', (error) => {
@@ -54,24 +56,33 @@ export async function runRole(
   });
   // Told to end while it waits for what it needs (a proxy for its first ring): nobody is served yet, so nothing is to be drained.
   let running: RunningRole | null = null;
-  void ended.then(() => running ?? process.exit(0));
+  void orders.next().then(() => running ?? process.exit(0));
   running = await start({ clock: systemClock, random: systemRandom, log });
   process.stdout.write(readyLine(running.listeners, json));
-  const reason = await ended;
+  let reason = await orders.next();
+  while (running.mayClose && !(await running.mayClose(reason))) {
+    log.warn({ reason }, 'does not end');
+    orders.forget();
+    reason = await orders.next();
+  }
   log.info({ reason }, 'closing');
   await running.close();
   log.info('closed');
   process.exit(0);
 }
 
-/** Settles with what told the process to end. Told once more, it ends at once. */
-function untilTold(parent: Parent | undefined): Promise<string> {
-  return new Promise((resolve) => {
-    let told = false;
+/** What tells the process to end. Told once more before it has ended, it ends at once. */
+class Orders {
+  #next: Promise<string> = Promise.resolve('');
+  #give: (reason: string) => void = () => {};
+  #isTold = false;
+
+  constructor(parent: Parent | undefined) {
+    this.forget();
     const tell = (reason: string) => {
-      if (told) process.exit(1);
-      told = true;
-      resolve(reason);
+      if (this.#isTold) process.exit(1);
+      this.#isTold = true;
+      this.#give(reason);
     };
     process.on('SIGTERM', () => tell('SIGTERM'));
     // A file as large as the system allows is an error of the write, which is answered, and no reason to end.
@@ -79,7 +90,20 @@ function untilTold(parent: Parent | undefined): Promise<string> {
     for (const signal of ['SIGINT', 'SIGHUP'] as const) process.on(signal, () => parent || tell(signal));
     void parent?.gone.then(() => {
       setTimeout(() => process.exit(1), ORPHAN_GRACE_MS).unref();
-      if (!told) tell('parent is gone');
+      if (!this.#isTold) tell('parent is gone');
     });
-  });
+  }
+
+  /** The order that is there or comes. */
+  next(): Promise<string> {
+    return this.#next;
+  }
+
+  /** The last one was not followed. */
+  forget(): void {
+    this.#isTold = false;
+    this.#next = new Promise((give) => {
+      this.#give = give;
+    });
+  }
 }

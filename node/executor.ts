@@ -15,7 +15,14 @@ import type { CommandContext, CommandHandler } from './commands/command.ts';
 import { handlers } from './commands/index.ts';
 import type { DataSet } from './data-set.ts';
 import type { Databases } from './databases.ts';
-import { EXEC, isNeverQueued, refusalWhileSubscribed, waitsForWrites } from './guards.ts';
+import {
+  asksHowItIs,
+  EXEC,
+  isNeverQueued,
+  isRefusedLoading,
+  refusalWhileSubscribed,
+  waitsForWrites,
+} from './guards.ts';
 import type { KeyWait } from './server/blocked.ts';
 import { type Client, TRACKING } from './server/client.ts';
 import type { Debt } from './server/client-registry.ts';
@@ -234,12 +241,16 @@ export class Executor {
       const refusal = access.refusal(client, spec, args);
       if (refusal !== null) return refusal;
     }
+    if (asksHowItIs(spec)) {
+      const refusal = this.#rules.diskRefusal;
+      if (refusal !== null) return refusal;
+    }
     if (this.#refusesStale() && !spec.flags.includes('stale')) return MASTERDOWN;
     if (client.modes !== 0 || this.#node.pause.mode !== 'none') {
       return this.#runGuarded(handler, spec, client, args, reply);
     }
     if (spec.isWrite) return this.#write(handler, spec, client, args, reply);
-    if (!this.#node.shard.mayRead && !spec.allowedLoading && spec.isReadonly) return LOADING;
+    if (isRefusedLoading(spec, this.#node.shard)) return LOADING;
     this.#call(handler, spec, client, args, reply);
     return null;
   }
@@ -315,8 +326,8 @@ export class Executor {
     const isQueued = transaction !== null && !isNeverQueued(spec);
     const executed = spec.id === EXEC ? transaction : null;
     if (this.#node.pause.holds(waitsForWrites(spec) || (executed?.waitsForWrites ?? false))) {
-      this.#node.pause.hold(client);
-      return null;
+      if (this.#node.pause.refusal === null) this.#node.pause.hold(client);
+      return this.#node.pause.refusal;
     }
     const refusal = this.#refusalOfGuarded(spec, client, args, executed, isQueued);
     if (refusal !== null) return refusal;
@@ -356,8 +367,9 @@ export class Executor {
     const restriction = refusalWhileSubscribed(client, spec);
     if (restriction !== null) return restriction;
     if (executed !== null && this.#refusesStale() && executed.needsLeader) return MASTERDOWN;
-    const needsData = executed ? executed.needsData : spec.isReadonly && !spec.allowedLoading;
-    return needsData && !this.#node.shard.mayRead ? LOADING : null;
+    const { shard } = this.#node;
+    const isRefused = executed ? executed.needsData && !shard.mayRead : isRefusedLoading(spec, shard);
+    return isRefused ? LOADING : null;
   }
 
   /** EXEC: runs what was queued, and nothing else in between. */

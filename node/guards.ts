@@ -8,6 +8,9 @@ import type { Settings } from './settings.ts';
 /** Id of EXEC. */
 export const EXEC: number = commandTable.get('EXEC')!.id;
 
+/** Id of PING, by which others find out how a node is. */
+const PING: number = commandTable.get('PING')!.id;
+
 const notQueued = new Set(['exec', 'discard', 'multi', 'watch', 'quit', 'reset']);
 /** Commands that change nothing here and are heard of elsewhere. */
 const heardOf = new Set(['publish', 'spublish', 'pfcount']);
@@ -31,6 +34,17 @@ export function isNeverQueued(spec: CommandSpec): boolean {
 /** Whether a pause of writes makes the command wait. */
 export function waitsForWrites(spec: CommandSpec): boolean {
   return spec.isWrite || heardOf.has(spec.name);
+}
+
+/** Whether the command is one that somebody sends to find out whether all is well: it is refused where a write would be for want of a disk. */
+export function asksHowItIs(spec: CommandSpec): boolean {
+  return spec.id === PING;
+}
+
+/** Whether the command may not run as long as files or a leader's snapshot are loaded; what reads not even before there is anything to load. */
+export function isRefusedLoading(spec: CommandSpec, shard: ShardState): boolean {
+  if (spec.allowedLoading || shard.mayRead) return false;
+  return spec.isReadonly || shard.isLoading || (asksHowItIs(spec) && Boolean(shard.link?.syncBytes));
 }
 
 /** Whether a leader has fewer followers that it hears of than `min-replicas-to-write` and `min-replicas-max-lag` ask for. */

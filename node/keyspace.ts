@@ -379,14 +379,15 @@ export class Keyspace {
     if (key !== null) data.observer?.event(this.index, kind, event, key);
   }
 
-  /** Whether a purge is about the entry, which is still there. */
-  isPurged(slot: Slot): boolean {
+  /** Whether a purge is about the entry, which is still there; `latest`: one that began when the versions stood no higher. */
+  isPurged(slot: Slot, latest: Version | null = null): boolean {
     const { purges, tags } = this.marks;
     if (purges.pending === 0) return false;
     const { store } = this;
     const key = store.keyOf(slot);
     const names = store.hasTags(slot) ? tags.tagsOf(key) : NO_TAGS;
-    return purges.covers(key, names, store.versionHigh(slot), store.versionLow(slot));
+    const version = { high: store.versionHigh(slot), low: store.versionLow(slot) };
+    return purges.covers(key, names, version, latest);
   }
 
   /** A purge has been asked for: it is about what exists now, up to the version returned. */

@@ -37,6 +37,7 @@ import {
   savePoints,
 } from './settings/kinds-of-lists.ts';
 import { Settings } from './settings.ts';
+import { Shutdown } from './shutdown.ts';
 import { NodeStats } from './stats.ts';
 import { MemoryStore } from './store/index.ts';
 
@@ -107,15 +108,34 @@ export function buildNode(config: Config, { clock, random, log }: NodeDeps): Nod
     },
   });
   const saves = new Saves({ databases, settings, shard, clock, log });
+  const watch = new CommandWatch({
+    clock,
+    settings,
+    slowLog: new SlowLog(),
+    latency: new LatencyMonitor(),
+    hotKeys: new HotKeys(random),
+  });
   const aof = new Aof({
     ...{ databases, settings, clock, log },
     leads: () => shard.leads,
     isComplete: () => shard.complete && saves.loading === null,
     isSaving: () => saves.current !== null,
-    onProgress: () => followers.onProgress(),
+    onProgress: () => {
+      followers.onProgress();
+      followers.proceed();
+    },
+    onTook: (event, ms) => watch.spike(event, ms),
   });
   followers.onStream = () => aof.wake();
   data.log.readOffset = () => Math.min(followers.acknowledgedOffset, data.log.end - aof.heldBytes);
+  const pause = new Pause({
+    clock,
+    clients,
+    blocked,
+    onChange: (isPaused) => {
+      data.removesExpired = !isPaused && shard.leads;
+    },
+  });
   const services: NodeServices = {
     clock,
     random,
@@ -125,14 +145,7 @@ export function buildNode(config: Config, { clock, random, log }: NodeDeps): Nod
     clients,
     blocked,
     observers: new Observers(databases, clients, () => settings.trackingTableMaxKeys),
-    pause: new Pause({
-      clock,
-      clients,
-      blocked,
-      onChange: (isPaused) => {
-        data.removesExpired = !isPaused && shard.leads;
-      },
-    }),
+    pause,
     shard,
     followers,
     ackRules: new AckRules(config.namespaces, node),
@@ -147,14 +160,12 @@ export function buildNode(config: Config, { clock, random, log }: NodeDeps): Nod
     }),
     saves,
     aof,
-    shutdown: () => process.kill(process.pid, 'SIGTERM'),
-    watch: new CommandWatch({
-      clock,
-      settings,
-      slowLog: new SlowLog(),
-      latency: new LatencyMonitor(),
-      hotKeys: new HotKeys(random),
+    shutdown: new Shutdown({
+      ...{ replication: replicationLog, saves, aof, followers, pause, settings, clock, log },
+      isClustered: !node.standalone,
+      endProcess: () => process.kill(process.pid, 'SIGTERM'),
     }),
+    watch,
     migrations: new Migrations((host, port, timeoutMs, onOpen) =>
       connectSocket({ host, port, tls, timeoutMs }, onOpen),
     ),

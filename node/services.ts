@@ -12,6 +12,7 @@ import type { BlockedClients } from './server/blocked-clients.ts';
 import type { ClientRegistry } from './server/client-registry.ts';
 import type { Pause } from './server/pause.ts';
 import type { Settings } from './settings.ts';
+import type { Shutdown } from './shutdown.ts';
 import type { NodeStats } from './stats.ts';
 
 /** What commands may use besides the keyspace. */
@@ -36,8 +37,8 @@ export interface NodeServices {
   readonly saves: Saves;
   /** The append-only file. */
   readonly aof: Aof;
-  /** Ends the process in good order, as SIGTERM would. */
-  readonly shutdown: () => void;
+  /** Ends the process in good order. */
+  readonly shutdown: Shutdown;
   /** Keys on their way to other servers. */
   readonly migrations: Migrations;
   /** Changes of data that no turn of a client makes. */

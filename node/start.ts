@@ -1,5 +1,4 @@
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { RingsideError } from '../lib/base/index.ts';
 import type { Config } from '../lib/config/index.ts';
 import type { HttpServer } from '../lib/net/index.ts';
@@ -11,6 +10,7 @@ import { keptEpoch, NodeFiles } from './cluster/node-files.ts';
 import { loadFiles } from './load-files.ts';
 import { isOverBudget } from './memory-limit.ts';
 import { addNodeMetrics } from './metrics.ts';
+import { addFileMetrics } from './metrics-files.ts';
 import { buildNode, type NodeDeps, type NodeParts } from './node.ts';
 import { SYNC_MS } from './persistence/index.ts';
 import { ProcessOverhead } from './process-overhead.ts';
@@ -18,11 +18,10 @@ import { LeaderLink } from './replication/leader-link.ts';
 import { Replayer } from './replication/replayer.ts';
 import { clientBudget, evictClients } from './server/client-eviction.ts';
 import type { Settings } from './settings.ts';
+import { type ShutdownHow, shutdownHow } from './shutdown.ts';
 import type { RateSample } from './stats.ts';
 
 const SECOND_MS = 1000;
-/** How often a node that ends looks whether its followers have everything. */
-const SETTLE_POLL_MS = 10;
 /** How long the timer may evict at a time. */
 const EVICTION_BUDGET_MS = 2;
 /** How often the process is asked for its resident size, which takes some 20 us. */
@@ -40,6 +39,11 @@ export interface RunningNode {
   readonly admin: string;
   /** RESP port. */
   readonly port: number;
+  /**
+   * What comes before `close` when this signal says so (`shutdown-on-sigterm`, `shutdown-on-sigint`): followers catch up, files are written. False
+   * when that was aborted or has failed: the node goes on.
+   */
+  mayClose(signal: string): Promise<boolean>;
   /** Stops accepting, lets clients have their last replies, and ends. */
   close(): Promise<void>;
 }
@@ -51,6 +55,7 @@ export interface RunningNode {
 export async function startNode(config: Config, deps: NodeDeps): Promise<RunningNode> {
   const parts = buildNode(config, deps);
   addNodeMetrics(parts.metrics, parts);
+  addFileMetrics(parts.metrics, parts);
   const controller = buildController(parts);
   const closers: (() => void | Promise<void>)[] = [
     () => parts.tls?.close(),
@@ -61,18 +66,19 @@ export async function startNode(config: Config, deps: NodeDeps): Promise<Running
     closers.push(() => parts.services.saves.finish());
     closers.push(() => parts.services.aof.finish());
     closers.push(() => parts.resp.close(CLOSE_GRACE_MS));
-    closers.push(() => settleFollowers(parts));
     parts.services.settings.fixed.set('port', String(listening.port));
     const admin = await openAdmin(parts, controller);
     if (admin) closers.push(() => admin.close(CLOSE_GRACE_MS));
     const timers = startTimers(parts);
     closers.push(() => timers.forEach(clearInterval));
     closers.push(await takeRole(parts, controller, listening.address, admin?.address ?? ''));
+    closers.push(() => settle(parts));
     return {
       listeners: { resp: listening.address, ...(admin && { admin: admin.address }) },
       address: listening.address,
       admin: admin?.address ?? '',
       port: listening.port,
+      mayClose: (signal) => parts.services.shutdown.begin(howOf(signal, parts.services.settings), true),
       close: () => closeAll(closers),
     };
   } catch (error) {
@@ -81,27 +87,19 @@ export async function startNode(config: Config, deps: NodeDeps): Promise<Running
   }
 }
 
+function howOf(signal: string, { kept }: Settings): ShutdownHow {
+  const name = signal === 'SIGINT' ? 'shutdown-on-sigint' : 'shutdown-on-sigterm';
+  return shutdownHow(new Set(kept.get(name)?.split(' ')));
+}
+
+/** Nobody writes any more, and all that is to be left behind is there, if it can be. */
+async function settle({ services: { shutdown } }: NodeParts): Promise<void> {
+  await shutdown.begin(shutdownHow(new Set(['force'])), true);
+}
+
 /** What was opened last is closed first. */
 async function closeAll(closers: (() => void | Promise<void>)[]): Promise<void> {
   for (const close of closers.toReversed()) await close();
-}
-
-/**
- * Before a node leaves a file behind, nobody writes any more, and its followers get what they have not (for `shutdown-timeout`, as in Redis): so
- * that whoever comes back from the file finds them where it stands.
- */
-async function settleFollowers({ services, databases }: NodeParts): Promise<void> {
-  const { saves, followers, pause, settings, clock } = services;
-  if (!saves.savesAtEnd && !followers.isQuiet) return;
-  const waitMs = SECOND_MS * Number(settings.kept.get('shutdown-timeout') ?? 0);
-  pause.begin(waitMs + 2 * CLOSE_GRACE_MS, 'write');
-  followers.isQuiet = true;
-  followers.wake();
-  const links = [...followers.links];
-  const deadlineMs = clock.monotonicMs() + waitMs;
-  const isBehind = () =>
-    links.some((link) => followers.links.has(link) && link.ackOffset < databases.data.log.end);
-  while (isBehind() && clock.monotonicMs() < deadlineMs) await sleep(SETTLE_POLL_MS);
 }
 
 function buildController({

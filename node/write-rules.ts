@@ -82,20 +82,25 @@ export class WriteRules {
     return this.#node.pause.mode === 'none' ? this.#refusalByRole(client, ackTimeoutMs) : PAUSED;
   }
 
+  /** Why nothing may change since it could not be kept on disk; null while it can. */
+  get diskRefusal(): string | null {
+    const { saves, aof } = this.#node;
+    return saves.refusesWrites ? SAVE_FAILED : aof.refusal;
+  }
+
   /** Why this node may not write for the client, or not wait `ackTimeoutMs` for a follower. */
   #refusalByRole(client: Client, ackTimeoutMs: number): string | null {
-    const { shard, followers, settings, saves, aof } = this.#node;
+    const { shard, followers, settings } = this.#node;
     if (client.shardEpoch >= 0) {
       const stale = staleness(client, shard);
       if (stale !== null) return stale;
     }
+    const { diskRefusal } = this;
+    if (diskRefusal !== null) return diskRefusal;
     if (!this.#mayWrite) {
       if (shard.isLoading) return LOADING;
       return shard.mayWriteAside && !settings.replicaReadOnly ? null : READONLY;
     }
-    if (saves.refusesWrites) return SAVE_FAILED;
-    const { refusal } = aof;
-    if (refusal !== null) return refusal;
     this.ackTimeoutMs = ackTimeoutMs;
     if (settings.minReplicasToWrite > 0 && lacksReplicas(followers, settings)) return NOREPLICAS;
     return ackTimeoutMs > 0 && followers.replicatedOffset < 0 ? NOREPLICAS : null;

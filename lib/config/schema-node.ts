@@ -142,7 +142,7 @@ const replication = group(
       unit: 'seconds',
       default: 10,
       description:
-        "Redis's `min-replicas-max-lag`: a follower that was silent for longer does not count for `minReplicasToWrite`. Followers speak every `pingMs`; 0 turns the check off.",
+        "Redis's `min-replicas-max-lag`: a follower that was silent for longer does not count for `minReplicasToWrite`. Silence is counted in whole seconds, as in Redis: with 1, a follower counts until it has been silent for 2 s. Followers speak every `pingMs`, a redis-server every second; 0 turns the check off.",
     }),
   },
   { description: 'The stream from a leader to its followers.' },

@@ -58,13 +58,14 @@ export class Purges {
     this.#byPrefix.push(purge);
   }
 
-  /** Whether an entry with this key, these tags and this version has been purged. */
-  covers(key: string, tags: readonly string[], high: number, low: number): boolean {
-    for (const { prefix, version } of this.#byPrefix)
-      if (key.startsWith(prefix) && isUpTo(version, high, low)) return true;
+  /** Whether an entry with this key, these tags and this version has been purged; `latest`: by a purge that began up to that version. */
+  covers(key: string, tags: readonly string[], own: Version, latest: Version | null): boolean {
+    const counts = ({ version }: Purge) =>
+      isUpTo(version, own) && (latest === null || isUpTo(latest, version));
+    for (const purge of this.#byPrefix) if (key.startsWith(purge.prefix) && counts(purge)) return true;
     for (const tag of tags)
-      for (const { keysByTag, version } of this.#byTag.get(tag) ?? [])
-        if (isUpTo(version, high, low) && keysByTag!.get(tag)?.has(key)) return true;
+      for (const purge of this.#byTag.get(tag) ?? [])
+        if (counts(purge) && purge.keysByTag!.get(tag)?.has(key)) return true;
     return false;
   }
 
@@ -93,9 +94,9 @@ export class Purges {
   }
 }
 
-/** Whether a version is not above the one of a purge. */
-function isUpTo(purge: Version, high: number, low: number): boolean {
-  return high < purge.high || (high === purge.high && low <= purge.low);
+/** Whether a version is not above another. */
+function isUpTo(other: Version, { high, low }: Version): boolean {
+  return high < other.high || (high === other.high && low <= other.low);
 }
 
 function take(purges: Purge[], purge: Purge): void {

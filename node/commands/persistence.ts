@@ -1,5 +1,6 @@
 import { errorCatalogue } from '../../lib/base/index.ts';
 import type { Args, RespWriter } from '../../lib/codec/resp/index.ts';
+import { shutdownHow } from '../shutdown.ts';
 import { type CommandContext, type CommandHandlers, SYNTAX_ERROR } from './command.ts';
 
 const NO_FOLDER = 'ERR this node has no folder for files: start it with --dir';
@@ -9,9 +10,8 @@ const BESIDE_REWRITE =
 const REWRITE_UNDER_WAY = 'ERR Background append only file rewriting already in progress';
 const CANNOT_REWRITE =
   "ERR Can't execute an AOF background rewriting. Please check the server logs for more information.";
-const SHUTDOWN_FAILED = 'ERR Errors trying to SHUTDOWN. Check logs.';
-/** Longer than any node takes to end. */
-const SHUTDOWN_PAUSE_MS = 600_000;
+const SHUTDOWN_FAILED = Buffer.from('-ERR Errors trying to SHUTDOWN. Check logs.\r\n');
+const SHUTDOWN_WORDS: ReadonlySet<string> = new Set(['nosave', 'save', 'now', 'force', 'abort']);
 const LOADING = errorCatalogue.loading.resp;
 
 /** Why no save can begin; null when one can. */
@@ -65,34 +65,24 @@ function lastSave({ node }: CommandContext, _args: Args, reply: RespWriter) {
   reply.integer(Math.floor(node.saves.lastSaveMs / 1000));
 }
 
-/** Ends the node. It saves first when told to, or when there are save points and it is not told otherwise. */
-function shutdown({ node }: CommandContext, args: Args, reply: RespWriter) {
-  const given = new Set<string>();
-  for (let i = 1; i < args.count; i++) given.add(args.upper(i));
-  const [wantsSave, wantsNone, aborts] = ['SAVE', 'NOSAVE', 'ABORT'].map((word) => given.has(word));
-  const unknown = [...given].some((word) => !['SAVE', 'NOSAVE', 'NOW', 'FORCE', 'ABORT'].includes(word));
-  if (unknown || (wantsSave && wantsNone) || (aborts && given.size > 1)) return reply.error(SYNTAX_ERROR);
-  if (aborts) return reply.error('ERR No shutdown in progress.');
-  const { saves, settings, pause, followers, aof } = node;
-  const { path } = saves;
-  const isWanted = (wantsSave || (settings.savePoints.length > 0 && !wantsNone)) && saves.hasData;
-  if (wantsSave && path === null && !given.has('FORCE')) return reply.error(NO_FOLDER);
-  if (aof.state === 'waiting' && aof.isRewriting && !given.has('FORCE')) {
-    node.log.warn({}, "SHUTDOWN: the AOF's first base is being written, and would be lost");
-    return reply.error(SHUTDOWN_FAILED);
+/** Ends the node, as `Shutdown` does; who asks is answered only when it does not end. */
+function shutdown({ node, client }: CommandContext, args: Args, reply: RespWriter) {
+  const words = new Set<string>();
+  for (let i = 1; i < args.count; i++) words.add(args.latin1(i).toLowerCase());
+  const isUnknown = [...words].some((word) => !SHUTDOWN_WORDS.has(word));
+  const isContrary = (words.has('save') && words.has('nosave')) || (words.has('abort') && words.size > 1);
+  if (isUnknown || isContrary) return reply.error(SYNTAX_ERROR);
+  if (words.has('abort')) {
+    if (node.shutdown.abort()) reply.ok();
+    else reply.error('ERR No shutdown in progress.');
+    return;
   }
-  if (isWanted && path !== null) {
-    // Nothing may come behind what is in the file.
-    pause.begin(SHUTDOWN_PAUSE_MS, 'write');
-    followers.isQuiet = true;
-    if (!saves.saveNow(path) && !given.has('FORCE')) {
-      pause.end();
-      followers.isQuiet = false;
-      return reply.error(SHUTDOWN_FAILED);
-    }
-  }
-  saves.isSettled = true;
-  node.shutdown();
+  node.blocked.add(client, { kind: 'shutdown', deadlineMs: Number.POSITIVE_INFINITY, muted: false });
+  void node.shutdown.begin(shutdownHow(words)).then((ends) => {
+    if (ends) return;
+    node.blocked.remove(client);
+    node.clients.get(client.id)?.answer(SHUTDOWN_FAILED, null);
+  });
 }
 
 /** Commands about files. */

@@ -9,7 +9,7 @@ const SECONDS_PER_DAY = 86_400;
 const LRU_CLOCK_RANGE = 2 ** 24;
 
 /** What runs, where, since when. */
-export function server({ node: { clock, startedAtMs, runId, settings } }: InfoSource): Fields {
+export function server({ node: { clock, startedAtMs, runId, settings, shutdown } }: InfoSource): Fields {
   const uptime = Math.floor((clock.monotonicMs() - startedAtMs) / 1000);
   const hz = settings.kept.get('hz') ?? '10';
   const wallMs = clock.wallMs();
@@ -38,6 +38,7 @@ export function server({ node: { clock, startedAtMs, runId, settings } }: InfoSo
     ['executable', process.execPath],
     ['config_file', ''],
     ['io_threads_active', 0],
+    ...(shutdown.leftMs === null ? [] : ([['shutdown_in_milliseconds', shutdown.leftMs]] as const)),
   ];
 }
 

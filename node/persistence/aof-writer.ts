@@ -63,6 +63,8 @@ export interface AofWriterParts {
   readonly isBusy: () => boolean;
   /** More of the stream is on disk, or something went wrong, or is well again: who waits may look. */
   readonly onProgress: () => void;
+  /** A write or a sync took so many milliseconds; the event as Redis's latency monitor calls it. */
+  readonly onTook: (event: string, ms: number) => void;
 }
 
 /**
@@ -401,7 +403,9 @@ export class AofWriter {
     const writes = this.#isAlways ? GATHERED_WRITES : 1;
     for (let i = 0; i < writes && (i === 0 || this.#target > this.#written.offset); i++) {
       const { parts, end } = this.#batch(this.#target);
+      const startedMs = this.#parts.clock.monotonicMs();
       await file.write(parts);
+      this.#tookWriting(startedMs);
       if (file !== this.#file) return;
       this.#written = end;
     }
@@ -432,12 +436,15 @@ export class AofWriter {
   /** Writes and syncs within this turn. */
   #settle(file: GrowingFile): void {
     const { parts, end } = this.#batch(this.#target);
+    const { clock } = this.#parts;
+    const startedMs = clock.monotonicMs();
     try {
       file.writeNow(parts);
       this.#written = end;
-      const startedMs = this.#parts.clock.monotonicMs();
+      this.#tookWriting(startedMs);
+      const writtenMs = clock.monotonicMs();
       file.syncNow();
-      this.#synced(file.size, end, startedMs);
+      this.#synced(file.size, end, writtenMs);
     } catch (error) {
       if (this.#written === end) this.#mustRewind = this.#owesSync = true;
       this.#failed(error);
@@ -445,6 +452,15 @@ export class AofWriter {
     }
     this.#recovered();
     this.wake();
+  }
+
+  /** By Redis's names: one for all writes, and another that says what else the disk had to do. */
+  #tookWriting(startedMs: number): void {
+    const { clock, isBusy, onTook } = this.#parts;
+    const ms = clock.monotonicMs() - startedMs;
+    onTook('aof-write', ms);
+    if (this.#syncing !== null) onTook('aof-write-pending-fsync', ms);
+    else onTook(isBusy() ? 'aof-write-active-child' : 'aof-write-alone', ms);
   }
 
   #forgetLongTail(): void {
@@ -502,7 +518,9 @@ export class AofWriter {
 
   /** What was written when the file had this size is on disk. */
   #synced(size: number, written: Cursor, startedMs: number): void {
-    this.#syncMs += (this.#parts.clock.monotonicMs() - startedMs - this.#syncMs) * SYNC_WEIGHT;
+    const ms = this.#parts.clock.monotonicMs() - startedMs;
+    this.#syncMs += (ms - this.#syncMs) * SYNC_WEIGHT;
+    if (this.#isAlways) this.#parts.onTook('aof-fsync-always', ms);
     this.#owesSync = false;
     this.#unsynced = written;
     this.#syncedOffset = written.offset;

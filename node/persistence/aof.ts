@@ -31,6 +31,8 @@ export interface AofParts {
   readonly isSaving: () => boolean;
   /** More is on disk, or will not be: replies that wait for it may look. */
   readonly onProgress: () => void;
+  /** A write or a sync took so many milliseconds; the event by Redis's name. */
+  readonly onTook: (event: string, ms: number) => void;
 }
 
 /** What an append-only file consists of while it is written. */
@@ -80,7 +82,7 @@ export class Aof {
   count = 0;
 
   constructor(parts: AofParts) {
-    const { databases, settings, clock, log, isSaving, onProgress } = parts;
+    const { databases, settings, clock, log, isSaving, onProgress, onTook } = parts;
     this.#parts = parts;
     databases.data.log.onRename = () => this.#writer.note();
     this.#writer = new AofWriter({
@@ -90,6 +92,7 @@ export class Aof {
       logger: log,
       isBusy: () => this.isRewriting || isSaving(),
       onProgress,
+      onTook,
     });
   }
 

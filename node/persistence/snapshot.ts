@@ -1,4 +1,5 @@
 import { RdbFileWriter, type RdbWriterOptions } from '../../lib/codec/rdb/index.ts';
+import type { Version } from '../cache/index.ts';
 import type { Databases } from '../databases.ts';
 import type { Keyspace } from '../keyspace.ts';
 import type { Slot, Store } from '../store/index.ts';
@@ -42,13 +43,16 @@ interface Part {
  * and nothing of what came later. An entry that changes before the scan has come to it is written then, as it was; one that is newer than the
  * snapshot (which its version says) is left out.
  *
+ * What a purge is about that began before the snapshot is as good as gone, and left out. What one is about that began later is written: between the
+ * two, a command in the stream may have read it (COPY, SUNIONSTORE), which whoever loads the snapshot replays.
+ *
  * Whoever makes one calls `next` until it gives null, or `close`. A data set that is cleared in between aborts it.
  */
 export class SnapshotWriter implements ChangeGuard {
   readonly #databases: Databases;
   readonly #file: RdbFileWriter;
-  readonly #high: number;
-  readonly #low: number;
+  /** The highest version when it was made. */
+  readonly #began: Version;
   readonly #parts = new Map<Store, Part>();
   readonly #fences: Iterator<[string, bigint]>;
   #hasFences = true;
@@ -74,8 +78,7 @@ export class SnapshotWriter implements ChangeGuard {
     this.#databases = databases;
     this.#options = { compresses: facts.compresses };
     this.#file = new RdbFileWriter(this.#options);
-    this.#high = data.versions.high;
-    this.#low = data.versions.low;
+    this.#began = { high: data.versions.high, low: data.versions.low };
     this.total = databases.size;
     this.#fences = data.cache.fences.entries();
     this.#writeFacts(facts);
@@ -96,7 +99,7 @@ export class SnapshotWriter implements ChangeGuard {
     file.aux('ctime', String(Math.floor(facts.wallMs / 1000)));
     file.aux('used-mem', String(this.#databases.usedBytes));
     writeStreamFacts(file, this.#databases.data.log);
-    file.aux(VERSION_FIELD, hexWord(this.#high) + hexWord(this.#low));
+    file.aux(VERSION_FIELD, hexWord(this.#began.high) + hexWord(this.#began.low));
   }
 
   /** Ends it before its end. */
@@ -208,7 +211,7 @@ export class SnapshotWriter implements ChangeGuard {
   #scanned(keyspace: Keyspace, part: Part, slot: Slot): void {
     if (this.#isNew(keyspace.store, slot)) return;
     if (part.early.size > 0 && part.early.delete(keyspace.store.keyOf(slot))) return;
-    if (keyspace.isPurged(slot)) return;
+    if (keyspace.isPurged(slot, this.#began)) return;
     this.#write(keyspace, part, slot);
   }
 
@@ -216,8 +219,9 @@ export class SnapshotWriter implements ChangeGuard {
   #isNew(store: Store, slot: Slot): boolean {
     const high = store.versionHigh(slot);
     const low = store.versionLow(slot);
-    if (high !== this.#high) return high > this.#high || (high === 0 && low === 0);
-    return low > this.#low || (high === 0 && low === 0);
+    const began = this.#began;
+    if (high !== began.high) return high > began.high || (high === 0 && low === 0);
+    return low > began.low || (high === 0 && low === 0);
   }
 
   /** Writes an entry, or takes it down to be written in parts. */
@@ -252,7 +256,7 @@ export class SnapshotWriter implements ChangeGuard {
     const key = store.keyOf(slot);
     if (part.early.has(key)) return;
     part.early.add(key);
-    if (keyspace.isPurged(slot)) return;
+    if (keyspace.isPurged(slot, this.#began)) return;
     this.#write(keyspace, part, slot);
     if (part.strings.size > 0) this.#keepString(part, key);
   }

@@ -5,6 +5,7 @@ import type { Client } from '../server/client.ts';
 import type { NodeServices } from '../services.ts';
 import { REDIS_VERSION } from '../version.ts';
 import { type FollowerIdentity, FollowerLink, type FullSync } from './follower-link.ts';
+import type { ReplicationLog } from './replication-log.ts';
 
 const NOT_CONNECTED = "NOMASTERLINK Can't SYNC while not connected with my master";
 /** Characters of what ends a snapshot: as many as Redis has. */
@@ -80,7 +81,11 @@ export function acceptFollower(
   const follower = identify(greeting, client);
   const link = new FollowerLink({
     follower,
-    source: { log, outputLimit: () => node.settings.outputLimits.replica },
+    source: {
+      log,
+      sendableEnd: () => sendableEnd(log, node),
+      outputLimit: () => node.settings.outputLimits.replica,
+    },
     transport: connection.becomeLink(() => node.followers.remove(link)),
     offset,
     full,
@@ -93,6 +98,14 @@ export function acceptFollower(
   if (!canContinue) return `FULLRESYNC ${log.replId} ${offset}`;
   if (isNode) return `CONTINUE ${log.replId} ${log.end}`;
   return greeting.knowsNames ? `CONTINUE ${log.replId}` : 'CONTINUE';
+}
+
+/**
+ * Under `appendfsync always`, nobody gets what is not on this node's disk: else a follower would be ahead of a leader that was killed and has
+ * come back, and would need a full sync.
+ */
+function sendableEnd(log: ReplicationLog, { settings, aof }: NodeServices): number {
+  return settings.appendFsync === 'always' ? Math.min(log.end, aof.settledOffset) : log.end;
 }
 
 /** Why this node is not one to follow for the follower of a fleet; null when it is. */

@@ -19,6 +19,8 @@ export interface LinkTransport {
 /** What a link works on. */
 export interface LinkSource {
   readonly log: ReplicationLog;
+  /** Offset up to which the stream may leave this node. */
+  readonly sendableEnd: () => number;
   /** How much of the stream may wait for the follower. */
   readonly outputLimit: () => OutputLimit;
 }
@@ -110,6 +112,8 @@ export class FollowerLink {
   pump(nowMs: number): boolean {
     if (this.#full === null && !this.#awaitsLoaded) this.#sendStream();
     if (this.closesBehind(nowMs) || this.#full === null || this.#isFull) return false;
+    // What the snapshot holds is of before this offset.
+    if (!this.#hasBegun && this.#source.sendableEnd() < this.sentOffset) return false;
     this.#sendSnapshot(this.#full);
     return !this.#isFull && (this.#full !== null || !this.#awaitsLoaded);
   }
@@ -164,15 +168,16 @@ export class FollowerLink {
   }
 
   #sendStream(): void {
+    const end = this.#source.sendableEnd();
     for (;;) {
       while (this.#sent === this.#segment.length && this.#segment.next) {
         this.#segment = this.#segment.next;
         this.#sent = 0;
       }
-      if (this.#sent === this.#segment.length || this.#isFull) return;
-      // Up to the end of the segment, which is the end of a frame: other frames may be written behind it.
-      this.#transport.write(this.#segment.buffer.subarray(this.#sent, this.#segment.length));
-      this.#sent = this.#segment.length;
+      const upTo = Math.min(this.#segment.length, end - this.#segment.offset);
+      if (upTo <= this.#sent || this.#isFull) return;
+      this.#transport.write(this.#segment.buffer.subarray(this.#sent, upTo));
+      this.#sent = upTo;
     }
   }
 

@@ -82,6 +82,11 @@ export class Followers {
   /** There is something to send: does so at the end of this turn. */
   wake(): void {
     this.onStream();
+    this.proceed();
+  }
+
+  /** More of the stream may leave: does so at the end of this turn. */
+  proceed(): void {
     if (this.#pumpScheduled || this.#links.size === 0) return;
     this.#pumpScheduled = true;
     setImmediate(() => {

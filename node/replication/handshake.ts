@@ -35,6 +35,9 @@ export const RELAY = 'RELAY';
 /** What a redis-server says to options of REPLCONF that it does not know. */
 const UNKNOWN_OPTION = /^-ERR (?:Unrecognized REPLCONF option|syntax error)/;
 
+/** What a leader says that cannot write to its disk: all the more a follower should have what it has. */
+const CANNOT_SAVE = /^-MISCONF /;
+
 /**
  * What a follower says to its leader, be it a node or a redis-server, before the stream comes: one question after the other, as
  * a redis-server asks. No I/O: gives commands to send, and takes lines.
@@ -78,7 +81,10 @@ export class Handshake {
       this.isNode = !isError;
       this.isRelay = line === `+${RELAY}`;
     }
-    const isPardoned = name === 'about' || (name === 'node' && UNKNOWN_OPTION.test(line));
+    const isPardoned =
+      name === 'about' ||
+      (name === 'node' && UNKNOWN_OPTION.test(line)) ||
+      (name === 'ping' && CANNOT_SAVE.test(line));
     return isError && !isPardoned ? { kind: 'refused', text: line.slice(1) } : null;
   }
 }

@@ -44,4 +44,9 @@ export interface MigrationWait extends Wait {
   readonly kind: 'migration';
 }
 
-export type Blocked = KeyWait | ReplicaWait | PauseWait | MigrationWait;
+/** A client that has asked for the end of the node (SHUTDOWN): it is answered when that goes on. */
+export interface ShutdownWait extends Wait {
+  readonly kind: 'shutdown';
+}
+
+export type Blocked = KeyWait | ReplicaWait | PauseWait | MigrationWait | ShutdownWait;

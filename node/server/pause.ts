@@ -19,12 +19,23 @@ export interface PauseParts {
   readonly onChange: (isPaused: boolean) => void;
 }
 
-/** CLIENT PAUSE: commands wait, and are executed when it is over. */
+/** Who asked for a pause; each ends its own alone. */
+export type PausePurpose = 'command' | 'shutdown';
+
+interface Phase {
+  readonly untilMs: number;
+  readonly mode: 'write' | 'all';
+}
+
+/** CLIENT PAUSE, and the end of the node: commands wait, and are executed when it is over. */
 export class Pause {
   readonly #parts: PauseParts;
   readonly #waiting = new Set<Client>();
-  #untilMs = 0;
+  readonly #phases = new Map<PausePurpose, Phase>();
   #timer: NodeJS.Timeout | undefined;
+  /** What commands are answered that had to wait, since the pause will have no end; null while they wait. */
+  refusal: string | null = null;
+  /** The strictest that is asked for. */
   mode: PauseMode = 'none';
 
   constructor(parts: PauseParts) {
@@ -32,22 +43,39 @@ export class Pause {
   }
 
   /** Pauses for `ms` milliseconds. A pause under way is only ever made longer and stricter. */
-  begin(ms: number, mode: 'write' | 'all'): void {
-    const { clock, onChange } = this.#parts;
-    if (this.mode === 'none') onChange(true);
-    this.#untilMs = Math.max(this.mode === 'none' ? 0 : this.#untilMs, clock.monotonicMs() + ms);
-    this.mode = this.mode === 'all' ? 'all' : mode;
-    this.#setTimer();
+  begin(ms: number, mode: 'write' | 'all', purpose: PausePurpose = 'command'): void {
+    const former = this.#phases.get(purpose);
+    this.#phases.set(purpose, {
+      untilMs: Math.max(former?.untilMs ?? 0, this.#parts.clock.monotonicMs() + ms),
+      mode: former?.mode === 'all' ? 'all' : mode,
+    });
+    this.#settle();
   }
 
-  #setTimer(): void {
+  /** Ends the pause at once, unless it is asked for by others too. */
+  end(purpose: PausePurpose = 'command'): void {
+    this.#phases.delete(purpose);
+    this.#settle();
+  }
+
+  /** What is over goes; who need not wait any more goes on. */
+  #settle(): void {
     clearTimeout(this.#timer);
-    const inMs = this.#untilMs - this.#parts.clock.monotonicMs();
-    if (inMs <= 0) this.end();
-    else {
-      this.#timer = setTimeout(() => this.#setTimer(), Math.min(Math.ceil(inMs), MAX_TIMER_MS));
-      this.#timer.unref();
+    const nowMs = this.#parts.clock.monotonicMs();
+    const before = this.mode;
+    let firstMs = Number.POSITIVE_INFINITY;
+    this.mode = 'none';
+    for (const [purpose, { untilMs, mode }] of this.#phases) {
+      if (untilMs <= nowMs) this.#phases.delete(purpose);
+      else if (this.mode !== 'all') this.mode = mode;
+      if (untilMs > nowMs) firstMs = Math.min(firstMs, untilMs);
     }
+    if (firstMs < Number.POSITIVE_INFINITY) {
+      const inMs = Math.min(Math.ceil(firstMs - nowMs), MAX_TIMER_MS);
+      this.#timer = setTimeout(() => this.#settle(), inMs).unref();
+    }
+    if ((before === 'none') !== (this.mode === 'none')) this.#parts.onChange(this.mode !== 'none');
+    if (before !== 'none' && before !== this.mode) this.#release();
   }
 
   /** Whether a command has to wait; `mayChange` says that it may change data, or what others hear of it. */
@@ -68,13 +96,15 @@ export class Pause {
     this.#waiting.delete(client);
   }
 
-  /** Ends the pause at once. */
-  end(): void {
-    const { blocked, clients, onChange } = this.#parts;
-    clearTimeout(this.#timer);
-    if (this.mode === 'none') return;
-    this.mode = 'none';
-    onChange(false);
+  /** Whoever waits need not any more, nor who comes: they are answered with this error. */
+  refuse(text: string): void {
+    this.refusal = text;
+    this.#release();
+  }
+
+  /** Whoever waits tries again. */
+  #release(): void {
+    const { blocked, clients } = this.#parts;
     const waiting = [...this.#waiting];
     this.#waiting.clear();
     for (const client of waiting) {

@@ -14,6 +14,8 @@ const NO_BYTES = Buffer.alloc(0);
 const ERROR_TYPE = 0x2d;
 /** Written at once at most; the rest waits, and stays certainly unsent, until the socket has taken it. */
 const BATCH_BYTES = 512 * 1024;
+/** What a node answers to PING that is there, though it has no data yet or cannot write to its disk: requests hear for themselves. */
+const IS_THERE = /^(?:LOADING|MISCONF) /;
 const BACKOFF = { initialMs: 20, maxMs: 500, factor: 2 };
 
 /** What a link tells the router. */
@@ -265,7 +267,7 @@ export class Link implements Flushable {
     if (framer.type === ERROR_TYPE) {
       const text = this.#logRefusal(name ?? '', framer);
       // The node may be behind the ring: it asks the control plane then, and tells each write itself.
-      if (name !== 'RS.EPOCH') {
+      if (name !== 'RS.EPOCH' && !(name === 'PING' && IS_THERE.test(text))) {
         this.#fail(`${name} was refused: ${text}`);
         return;
       }

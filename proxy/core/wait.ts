@@ -10,6 +10,8 @@ import type { ShardRoute, UpstreamNode } from './topology.ts';
 const IDLE_MS = 30_000;
 /** How much longer than asked a WAIT may take before its connection is given up. */
 const GRACE_MS = 500;
+/** What a node answers to PING that cannot write to its disk; WAIT it answers all the same. */
+const CANNOT_SAVE = /^-MISCONF /;
 
 /**
  * WAIT through a proxy. On a shared connection it would hold up everybody behind it, and on a fresh one Redis would answer at
@@ -205,7 +207,7 @@ class WaitConnection {
       this.#fail(error as Error);
       return;
     }
-    const refusal = this.#replies.find((reply) => reply.startsWith('-'));
+    const refusal = this.#replies.find((reply) => reply.startsWith('-') && !CANNOT_SAVE.test(reply));
     if (refusal) this.#fail(new Error(refusal.slice(1)));
     else if (this.#replies.length >= this.#expected) this.#settle?.(null);
   }

@@ -2,23 +2,14 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
 import { infoField, lastingDifferences } from '../support/data-set.ts';
-import { hasRedisServer, NO_REDIS, startRedis } from '../support/redis-server.ts';
-import { RespClient } from '../support/resp-client.ts';
-import { type Member, Shard } from '../support/shard.ts';
-import { until } from '../support/until.ts';
+import { versionOf } from '../support/lasting.ts';
+import { type Member, Shard, takesWrites } from '../support/shard.ts';
 
 /* Nodes of a shard that have their data set on disk: they come back with it, and go on in the stream where the shard's leader lets them. */
 
 const SAVES = ['--save', '3600 1', '--enable-debug-command', 'yes'];
 
 const stateOf = (shard: Shard, id: string) => shard.fleet.nodes.get(id)!.heartbeat!.replication!;
-
-async function version(client: RespClient, key: string): Promise<bigint> {
-  return BigInt((await client.text('RS.SET', key, 'value'))!);
-}
-
-const takesWrites = ({ client }: Member) =>
-  until('it takes writes', async () => (await client.send('SET', 'probe', '1')) === 'OK');
 
 /** The lone process that is left when this one ends; a new one has its id and its folder. */
 async function again(shard: Shard, { id, process, client }: Member, signal: NodeJS.Signals): Promise<Member> {
@@ -74,14 +65,14 @@ t.test(
     await takesWrites(n2);
     t.equal(await infoField(n2.client, 'sync_full'), '0', 'all went on with the former stream');
     t.equal(await infoField(n2.client, 'sync_partial_ok'), '2');
-    const before = await version(n2.client, 'versioned');
+    const before = await versionOf(n2.client, 'versioned');
     t.same(await lastingDifferences(n2.client, first.client), []);
     t.same(await lastingDifferences(n2.client, n3.client), []);
 
     // n2 writes what nobody else gets, has it on its disk, and is gone.
     shard.fleet.grantedEpoch = 2;
     for (const id of ['n1', 'n3']) await shard.fleet.seal(id, 3);
-    const lost = await version(n2.client, 'lost');
+    const lost = await versionOf(n2.client, 'lost');
     t.equal(await n2.client.text('SAVE'), 'OK');
     n2.client.close();
     n2.process.kill('SIGKILL');
@@ -89,7 +80,7 @@ t.test(
     await shard.fleet.shape({ epoch: 3, leader: 'n3', followers: ['n1'] }, ['n1', 'n3']);
     await shard.fleet.synced('n1');
     await takesWrites(n3);
-    const after = await version(n3.client, 'versioned');
+    const after = await versionOf(n3.client, 'versioned');
     t.ok(after > before && after > lost, 'versions never go back');
     const back = await shard.node('n2', ...SAVES);
     const found = await shard.fleet.attached('n2');
@@ -107,49 +98,3 @@ t.test(
     });
   },
 );
-
-t.test(
-  'entries of a file that says no versions get higher ones than there were',
-  { skip: !hasRedisServer && NO_REDIS },
-  async (t) => {
-    const [shard, n1] = await Shard.formed(t, 0);
-    const before = await version(n1.client, 'brought');
-    n1.client.close();
-    await n1.process.stop();
-    const redis = await startRedis(['--dir', join(shard.dir, 'n1'), '--dbfilename', 'dump.rdb']);
-    const theirs = new RespClient(redis.address);
-    await theirs.send('SET', 'brought', 'by redis-server');
-    await theirs.send('SAVE');
-    theirs.close();
-    await redis.stop();
-    const back = await shard.node('n1');
-    await shard.fleet.attached('n1');
-    await shard.fleet.shape({ epoch: 2, leader: 'n1' });
-    await takesWrites(back);
-    const [value, found] = (await back.client.send('RS.GET', 'brought')) as Buffer[];
-    t.equal(String(value), 'by redis-server');
-    t.ok(BigInt(String(found)) > before, `${found} after ${before}`);
-    t.ok((await version(back.client, 'brought')) > BigInt(String(found)));
-  },
-);
-
-t.test('a shard that was down as a whole leads on with its data', async (t) => {
-  const [shard, n1, n2] = await Shard.formed(t, 1, ...SAVES, '--ack', 'replica');
-  await n1.client.send('SET', 'kept', 'yes', 'EX', '1000');
-  const before = await version(n1.client, 'versioned');
-  for (const { client, process } of [n1, n2]) {
-    client.close();
-    t.equal(await process.stop(), 'code 0');
-  }
-  const [a, b] = await Promise.all(['n1', 'n2'].map((id) => shard.node(id, ...SAVES, '--ack', 'replica')));
-  const hellos = await Promise.all(['n1', 'n2'].map((id) => shard.fleet.attached(id)));
-  const [ours, theirs] = hellos.map(({ hello }) => hello.replication!);
-  t.equal(ours.offset, theirs.offset, 'the leader waited for its follower, which ended later');
-  await shard.fleet.shape({ epoch: 2, leader: 'n2', followers: ['n1'] });
-  await shard.fleet.synced('n1');
-  await until('it takes writes', async () => (await b.client.send('SET', 'probe', '1')) === 'OK');
-  t.equal(await b.client.text('GET', 'kept'), 'yes');
-  t.ok((await version(b.client, 'versioned')) > before);
-  t.equal(await infoField(b.client, 'sync_full'), '0', 'and no full sync');
-  t.same(await lastingDifferences(b.client, a.client), []);
-});

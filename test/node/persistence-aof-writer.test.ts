@@ -128,6 +128,8 @@ class Trial {
   readonly #syncMs: number;
   expected = '';
   problems = 0;
+  /** Events, and milliseconds. */
+  readonly took: string[] = [];
 
   constructor(policy: AppendFsync, syncMs = 0) {
     this.#syncMs = syncMs;
@@ -140,6 +142,7 @@ class Trial {
       logger: silentLogger,
       isBusy: () => false,
       onProgress: () => this.check(),
+      onTook: (event, ms) => this.took.push(`${event} ${Math.round(ms)}`),
     });
     this.log.onRename = () => this.writer.note();
     this.log.readOffset = () => this.log.end - this.writer.heldBytes;
@@ -294,6 +297,7 @@ t.test(
     t.ok(quick.writer.settlesSoon);
     for (let i = 0; i < 2; i++) await turn();
     t.equal(quick.writer.settledOffset, quick.log.end);
+    t.strictSame(quick.took, ['aof-write 0', 'aof-write-alone 0', 'aof-fsync-always 0']);
     t.notOk(quick.writer.settlesSoon);
 
     const slow = new Trial('always', 20);
@@ -306,6 +310,7 @@ t.test(
     slow.files[0].syncNow = () => void syncsWithin++;
     await slow.writer.close();
     t.equal(syncsWithin, 0);
+    t.equal(slow.took.at(-1), 'aof-fsync-always 20');
     t.equal(streamOf(slow.files, 'onDisk', slow.start), slow.expected);
   },
 );

@@ -68,6 +68,7 @@ class Copy {
       follower: { id: 'copy', address: '', host: '', port: 0, isNode: true },
       source: {
         log,
+        sendableEnd: () => log.end,
         outputLimit: () => ({ hardBytes: LINK_BYTES, softBytes: 0, softSeconds: 0 }),
       },
       transport: { pendingBytes: 0, write: (bytes) => this.#receive(bytes), close: () => {} },

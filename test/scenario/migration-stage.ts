@@ -87,12 +87,14 @@ export async function startProxy(t: Test, redis: RedisServer, ...args: string[])
 
 /** With a password, both servers and the proxy have it. */
 export async function stage(t: Test, { proxyArgs = [] as string[], password = '' } = {}): Promise<Stage> {
-  const redis = await startRedis(['--repl-diskless-sync-delay', '0']);
+  const redis = await startRedis();
   t.teardown(() => redis.stop());
   if (password !== '') await secure(redis.address, password);
   const login = password === '' ? '' : `:${password}@`;
-  const node = await startStandaloneNode(t, ...(password === '' ? [] : ['--requirepass', password]));
-  const proxy = await startProxy(t, redis, ...proxyArgs, ...nodePassword(password));
+  const [node, proxy] = await Promise.all([
+    startStandaloneNode(t, ...(password === '' ? [] : ['--requirepass', password])),
+    startProxy(t, redis, ...proxyArgs, ...nodePassword(password)),
+  ]);
   const app = new CountingClients(proxy.ready.resp, CLIENTS);
   t.teardown(() => app.stop());
   const parties = ['--node', `redis://${login}${node.ready.resp}`, '--proxy', `http://${proxy.ready.admin}`];

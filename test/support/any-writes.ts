@@ -69,3 +69,8 @@ export function anyCommands(random: Random, count: number): Command[] {
   }
   return commands;
 }
+
+/** The same without those whose effect on a redis-server that loads them comes later than here. */
+export function lastingWrites(random: Random, count: number): Command[] {
+  return anyCommands(random, count).filter(([name]) => !/^RS\.PURGE$/i.test(String(name)));
+}

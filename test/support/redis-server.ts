@@ -10,7 +10,7 @@ export const hasRedisServer = spawnSync('redis-server', ['--version']).status ==
 /** Why a test is skipped without it. */
 export const NO_REDIS = 'redis-server not installed';
 
-/** A redis-server of the test's own, without persistence. */
+/** A redis-server of the test's own, without persistence, that begins full syncs at once. */
 export interface RedisServer {
   readonly address: string;
   readonly pid: number;
@@ -23,7 +23,9 @@ export async function startRedis(args: readonly string[] = []): Promise<RedisSer
   // A dump in the folder it starts in would be loaded.
   const empty = ['--dir', tmpdir(), '--dbfilename', `ringside-test-${process.pid}-${port}.rdb`];
   const plain = ['--port', String(port), '--bind', '127.0.0.1', '--save', '', '--appendonly', 'no'];
-  const child = spawn('redis-server', [...plain, ...empty, ...args], { stdio: 'ignore' });
+  // It need not wait for more followers than those that are there.
+  const prompt = ['--repl-diskless-sync-delay', '0'];
+  const child = spawn('redis-server', [...plain, ...prompt, ...empty, ...args], { stdio: 'ignore' });
   const ended = once(child, 'exit');
   const kill = () => child.kill('SIGKILL');
   process.once('exit', kill);

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import type { Test } from 'tap';
 
 const MAIN = join(import.meta.dirname, '../../cli/main.ts');
-const START_TIMEOUT_MS = 60_000;
+const READY_TIMEOUT_MS = 60_000;
 
 /** A `ringside` process that said it is ready. */
 export interface Ringside {
@@ -32,6 +32,8 @@ export interface Finished {
 export interface SpawnOptions {
   readonly cwd?: string;
   readonly env?: NodeJS.ProcessEnv;
+  /** How long it may take until it is ready; a minute unless said. */
+  readonly readyTimeoutMs?: number;
 }
 
 // tap puts its own loader into NODE_OPTIONS, which would cost every process under test half a second.
@@ -50,7 +52,7 @@ export async function startRingside(args: readonly string[], options: SpawnOptio
   const onExit = () => child.kill('SIGKILL');
   process.once('exit', onExit);
   void ended.then(() => process.off('exit', onExit));
-  const ready = await readyOf(child, output, ended, args);
+  const ready = await readyOf(child, output, ended, args, options.readyTimeoutMs);
   return {
     pid: child.pid!,
     ready,
@@ -112,13 +114,14 @@ function readyOf(
   output: { stdout: string; stderr: string },
   ended: Promise<string>,
   args: readonly string[],
+  timeoutMs = READY_TIMEOUT_MS,
 ): Promise<Record<string, string>> {
   return new Promise((resolve, reject) => {
     const fail = (why: string) => {
       child.kill('SIGKILL');
       reject(new Error(`ringside ${args.join(' ')}: ${why}\n${output.stderr}`));
     };
-    const timer = setTimeout(() => fail(`not ready after ${START_TIMEOUT_MS} ms`), START_TIMEOUT_MS);
+    const timer = setTimeout(() => fail(`not ready after ${timeoutMs} ms`), timeoutMs);
     void ended.then((ending) => {
       clearTimeout(timer);
       fail(`ended before it was ready: ${ending}`);

@@ -68,3 +68,7 @@ export class Shard {
     return [shard, ...members];
   }
 }
+
+/** Resolves once a node leads and has its lease. */
+export const takesWrites = ({ client }: Pick<Member, 'client'>) =>
+  until('it takes writes', async () => (await client.send('SET', 'probe', '1')) === 'OK');

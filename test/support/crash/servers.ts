@@ -110,7 +110,7 @@ async function answers(child: ChildProcess, address: string): Promise<boolean> {
   const deadline = performance.now() + START_TIMEOUT_MS;
   while (child.exitCode === null && child.signalCode === null && performance.now() < deadline) {
     const client = new RespClient(address);
-    // LOADING is an error too; a node answers PING meanwhile.
+    // LOADING is an error too.
     const reply = await client.text('EXISTS', 'x').catch(() => null);
     client.close();
     if (reply === '0') return true;

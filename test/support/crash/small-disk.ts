@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync, statfsSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
@@ -63,6 +63,12 @@ export class SmallDisk {
   /** Takes so many bytes, until `free`. */
   occupy(bytes: number): void {
     writeFileSync(this.pathOf('ballast'), Buffer.alloc(bytes, 1));
+  }
+
+  /** Bytes that have room. */
+  freeBytes(): number {
+    const { bavail, bsize } = statfsSync(this.pathOf(''));
+    return bavail * bsize;
   }
 
   free(): void {
