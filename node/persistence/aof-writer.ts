@@ -16,6 +16,9 @@ const QUICK_BYTES = 1 << 20;
 const SYNC_WEIGHT = 1 / 8;
 /** Polls of the event loop that a sync within the turn waits for at most, while each brings more that it is for. */
 const GATHERED_POLLS = 4;
+/** What nobody waits for is collected for so long, or until there is so much of it: handing every turn's bytes to a thread costs more. */
+const COLLECTING_MS = 10;
+const COLLECTED_BYTES = 256 * 1024;
 /** After an error, this long until it is tried again. */
 const RETRY_MS = 1000;
 /** Under `everysec`, how long after one sync the next begins: what may be lost is this and the time that a sync takes, together a second. */
@@ -90,6 +93,7 @@ export class AofWriter {
   #syncStartedMs = 0;
   #slowTimer: NodeJS.Timeout | undefined;
   #retry: NodeJS.Timeout | undefined;
+  #collecting: NodeJS.Timeout | undefined;
   #cut: Cut | null = null;
   /** What is not on disk of them; by offset. */
   #notes: Note[] = [];
@@ -305,9 +309,16 @@ export class AofWriter {
     this.#retry = undefined;
   }
 
-  /** There may be something to write: does so behind this turn. */
+  /** There may be something to write: does so behind this turn, or with what else comes soon when no reply waits for it. */
   wake(): void {
     if (this.#isTold || this.#running !== null || !this.#hasWork) return;
+    if (!this.holdsReplies && this.pendingBytes < COLLECTED_BYTES) {
+      this.#collecting ??= setTimeout(() => {
+        this.#collecting = undefined;
+        this.#begin();
+      }, COLLECTING_MS);
+      return;
+    }
     this.#isTold = true;
     setImmediate(() => {
       this.#isTold = false;
