@@ -56,6 +56,8 @@ export class Aof {
   readonly #parts: AofParts;
   readonly #writer: AofWriter;
   #files: AofFiles | null = null;
+  /** `start` is under way: it alone says what is done to the files. */
+  #isStarting = false;
   #state: AofState = 'off';
   #rewrite: AofRewrite | null = null;
   #running: Promise<void> = Promise.resolve();
@@ -211,6 +213,15 @@ export class Aof {
    * Rejects with the platform's error.
    */
   async start(): Promise<void> {
+    this.#isStarting = true;
+    try {
+      await this.#begin();
+    } finally {
+      this.#isStarting = false;
+    }
+  }
+
+  async #begin(): Promise<void> {
     this.#state = 'waiting';
     const { log } = this.#parts.databases.data;
     log.active = true;
@@ -282,7 +293,7 @@ export class Aof {
 
   /** Whether a rewrite can begin: what there is can be written, or is to be replaced. */
   get canRewrite(): boolean {
-    return !this.isRewriting && (this.#isIncomplete || this.refusal === null);
+    return !this.isRewriting && !this.#isStarting && (this.#isIncomplete || this.refusal === null);
   }
 
   /** Begins a rewrite; `canRewrite` must be. */
@@ -337,6 +348,7 @@ export class Aof {
 
   /** Looks after what went wrong, and begins a rewrite that is due. To be called about once a second. */
   tick(): void {
+    if (this.#isStarting) return;
     if (this.#state !== 'off') this.#lookAfter();
     this.#beginDue();
     this.#parts.onProgress();

@@ -1,5 +1,6 @@
 import { mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { setImmediate as turn } from 'node:timers/promises';
 import t, { type Test } from 'tap';
 import { ManualClock, RingsideError, seededRandom } from '../../lib/base/index.ts';
 import { argsOf, encodeCommand } from '../../lib/codec/resp/index.ts';
@@ -410,4 +411,31 @@ t.test('a snapshot is loaded when there is no append-only file yet', async (t) =
   writeFileSync(join(dir, 'dump.rdb'), leader.base());
   const { node } = await load(dir, leader.clock);
   t.same(entriesOf(node), entriesOf(leader.node));
+});
+
+t.test('while a node begins to go on with its files, nothing else is done to them', async (t) => {
+  for (let round = 0; round < 20; round++) {
+    const leader = new Leader();
+    const base = leader.base();
+    const incr = leader.incr(() => leader.run(['SET', 'k', String(round)]));
+    const dir = folderWith(t, { [BASE]: base, [INCR(1)]: incr });
+    const { node } = await load(dir, leader.clock);
+    const { aof, shard } = node.services;
+    shard.leads = shard.complete = true;
+    let isStarting = true;
+    const started = aof.start().finally(() => {
+      isStarting = false;
+    });
+    // What a timer does once a second falls into any moment of it.
+    while (isStarting) {
+      aof.tick();
+      for (let turns = random.int(3); turns >= 0; turns--) await turn();
+    }
+    await started;
+    t.notOk(aof.isRewriting, 'and there is no reason to');
+    aof.tick();
+    await aof.finish();
+    const again = await load(dir, leader.clock);
+    t.same(entriesOf(again.node), entriesOf(leader.node), `round ${round}`);
+  }
 });
