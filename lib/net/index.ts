@@ -9,5 +9,5 @@ export { errorCode } from './node-error.ts';
 export type { Peer, RefusalReason } from './peer.ts';
 export { Pool, type PoolOptions } from './pool.ts';
 export { createServer, type ListeningServer, type ListenOptions, probePort } from './server.ts';
-export { readBytes } from './shared-reads.ts';
+export { readBytes, readChunks } from './shared-reads.ts';
 export { type LoadTlsOptions, loadTls, type TlsFiles, type TlsMaterial } from './tls-material.ts';

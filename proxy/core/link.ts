@@ -1,7 +1,7 @@
 import type { Socket } from 'node:net';
 import type { Clock, Logger, Random } from '../../lib/base/index.ts';
 import { encodeCommand, ReplyFramer, RespProtocolError } from '../../lib/codec/resp/index.ts';
-import { BackoffPolicy, connectSocket, type TlsMaterial } from '../../lib/net/index.ts';
+import { BackoffPolicy, connectSocket, readChunks, type TlsMaterial } from '../../lib/net/index.ts';
 import { LARGE_BYTES, LargeFrame } from './large-frame.ts';
 import type { Output } from './output.ts';
 import { type Request, RequestState } from './request.ts';
@@ -163,8 +163,9 @@ export class Link implements Flushable {
   #connect(): void {
     const { settings, tls } = this.#env;
     const { host, port } = this.node.address;
-    const socket = connectSocket({ host, port, tls, timeoutMs: settings.connectTimeoutMs }, () =>
-      this.#greet(socket),
+    const socket = connectSocket(
+      { host, port, tls, timeoutMs: settings.connectTimeoutMs, sharedReads: true },
+      () => this.#greet(socket),
     );
     let reason = 'the connection was closed';
     this.#socket = socket;
@@ -178,7 +179,7 @@ export class Link implements Flushable {
       this.#isBlocked = false;
       this.flush();
     });
-    socket.on('data', (chunk) => {
+    readChunks(socket, (chunk) => {
       if (this.#socket === socket) this.#received(chunk);
     });
   }

@@ -5,6 +5,7 @@ import {
   RespProtocolError,
   type RespWriter,
 } from '../../lib/codec/resp/index.ts';
+import { readChunks } from '../../lib/net/index.ts';
 import { plainError } from '../core/frames.ts';
 import { LARGE_BYTES, LargeFrame } from '../core/large-frame.ts';
 import {
@@ -107,7 +108,7 @@ export class RespConnection implements Sink, Flushable {
     this.isAuthenticated = context.authenticator === null;
     this.parser.authenticated = this.isAuthenticated;
     this.connectedMs = this.lastActiveMs = context.router.env.clock.monotonicMs();
-    socket.on('data', (chunk) => this.#received(chunk));
+    readChunks(socket, (chunk) => this.#received(chunk));
     socket.on('drain', () => this.#drained());
     socket.on('end', () => this.#ended());
     socket.on('close', () => this.#closed());

@@ -78,6 +78,7 @@ export class RespListener implements ListenerContext {
         handshakeTimeoutMs,
         // A client may close its side and still wait for replies.
         allowHalfOpen: true,
+        sharedReads: true,
         log: env.log,
         onRefused: (socket) => {
           env.stats.add(Stat.connectionsRefused);
