@@ -36,9 +36,25 @@ function cache(
   summary: string,
   syntax: string,
 ): CommandRow {
-  const keys = keyFlags === '' ? 'none' : 'first';
+  const complexity = 'O(1)';
+  return {
+    name,
+    arity,
+    flags,
+    keys: 'first',
+    keyFlags,
+    since: SINCE,
+    complexity,
+    summary,
+    syntax,
+    routing: 'key',
+  };
+}
+
+/** One that concerns every shard. */
+function everywhere(name: string, arity: number, flags: string, summary: string, syntax: string): CommandRow {
   const complexity = name === 'rs.purge' ? 'O(N), N keys purged; most of it behind the reply' : 'O(1)';
-  return { name, arity, flags, keys, keyFlags, since: SINCE, complexity, summary, syntax, routing: 'node' };
+  return { name, arity, flags, since: SINCE, complexity, summary, syntax, routing: 'all' };
 }
 
 const EXPIRY = '[EX seconds|PX milliseconds|EXAT unix-time-seconds|PXAT unix-time-milliseconds|KEEPTTL]';
@@ -79,12 +95,11 @@ export const ringsideRows: readonly CommandRow[] = [
     'Changes flags, soft expiry or tags of a key, and nothing else.',
     `key ${MARKS}`,
   ),
-  cache('rs.fence', 3, 'write fast', '', 'Raises the floor of a fence.', 'name token'),
-  cache(
+  everywhere('rs.fence', 3, 'write fast', 'Raises the floor of a fence.', 'name token'),
+  everywhere(
     'rs.purge',
     -3,
     'write',
-    '',
     'Deletes all keys with a tag or a prefix.',
     '<TAG tag [tag ...] | PREFIX prefix>',
   ),
@@ -102,4 +117,16 @@ export const ringsideRows: readonly CommandRow[] = [
     'shard shard-epoch',
   ),
   control('rs.grant', 2, 'Grants the leader the lease that it asked for in its stream.', 'sequence'),
+  {
+    name: 'rs.route',
+    arity: 2,
+    flags: 'readonly loading stale fast',
+    keys: 'first',
+    keyFlags: 'RO',
+    since: SINCE,
+    complexity: 'O(1)',
+    summary: 'Tells where a proxy sends the commands on a key, and why.',
+    syntax: 'key',
+    routing: 'local',
+  },
 ];
