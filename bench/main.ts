@@ -3,18 +3,22 @@ import { type MemoryEffort, type MemoryRow, memoryAgainstRedis, type PhaseRow } 
 import type { BudgetRow } from './suites/memory-budget.ts';
 import { type PersistenceRow, persistenceAgainstRedis, type SnapshotRow } from './suites/persistence.ts';
 import { type LogEffort, type LogRow, logAgainstRedis, syncsPerSecond } from './suites/persistence-log.ts';
-import { type Comparison, type Figures, nodeAgainstRedis, proxyAgainstPeers } from './suites/throughput.ts';
+import { proxyAgainstPeers } from './suites/proxy.ts';
+import { type LatencyRow, proxyLatency } from './suites/proxy-latency.ts';
+import { type Comparison, type Figures, nodeAgainstRedis } from './suites/throughput.ts';
 import { type HitRatios, traceHitRatios } from './suites/traces.ts';
 import { typesAgainstRedis } from './suites/types.ts';
 import { type Delays, isInstalled } from './support/peers.ts';
 
-const usage = `usage: npm run bench -- [node] [types] [proxy] [memory] [persistence] [traces]
+const usage = `usage: npm run bench -- [node] [types] [proxy] [latency] [memory] [persistence] [traces]
                         [--alternations N] [--seconds S] [--value-bytes N]
                         [--entries N] [--budgets LIST] [--small-entries N] [--json]
 
   node    ringside node beside redis-server
   types   the same on lists, hashes, sets and sorted sets, one big and many tiny
-  proxy   ringside proxy beside nutcracker and Envoy, all in front of one redis-server
+  proxy   ringside proxy beside nutcracker and Envoy, all in front of the same redis-servers: GET and SET,
+          MGET of 100 keys over three shards, and two workers (Envoy has two threads then)
+  latency what each proxy adds to one unpipelined GET; only when it is named
   memory  bytes an entry of 16 + 100 bytes takes, ringside node beside redis-server, and how long a
           PING waits while a node fills, evicts and expires; only when it is named
   persistence  SETs with append-only files, snapshots and rewrites under write load, and loading files, ringside node
@@ -29,6 +33,9 @@ const usage = `usage: npm run bench -- [node] [types] [proxy] [memory] [persiste
   --small-entries N  also fills a node with so many entries of 16 + 8 bytes (default 0)
   --json             one line of JSON for each comparison instead of the table
 `;
+
+/** GETs of one turn. */
+const LATENCY_REQUESTS = 5000;
 
 const suites = { node: nodeAgainstRedis, types: typesAgainstRedis, proxy: proxyAgainstPeers };
 
@@ -132,6 +139,24 @@ async function runPersistence(
     write(isJson ? JSON.stringify(row) : persistenceRow(row));
 }
 
+function latencyRow({ server, p50, p99, p999, added }: LatencyRow): string {
+  const micros = [p50, p99, p999].map((value) => `${value}`.padStart(6)).join(' ');
+  const more =
+    added &&
+    `   added ${[added.p50, added.p99, added.p999].map((value) => `${value}`.padStart(6)).join(' ')}`;
+  return `${server.padEnd(15)} ${micros}${more ?? ''}`;
+}
+
+async function runLatency(
+  effort: { alternations: number; valueBytes: number },
+  isJson: boolean,
+): Promise<void> {
+  const progress = (line: string) => void process.stderr.write(`${line}\n`);
+  const rows = await proxyLatency({ ...effort, requests: LATENCY_REQUESTS, progress });
+  if (!isJson) process.stdout.write('microseconds of one GET    p50    p99  p99.9\n');
+  for (const row of rows) process.stdout.write(`${isJson ? JSON.stringify(row) : latencyRow(row)}\n`);
+}
+
 const percent = (ratio: number) => (100 * ratio).toFixed(2).padStart(6);
 
 function hitRatioRow({ trace, part, maxBytes, policy, node, reference }: HitRatios): string {
@@ -162,7 +187,7 @@ async function main(): Promise<number> {
   });
   const chosen = positionals.length > 0 ? positionals : Object.keys(suites);
   const unknown = chosen.find(
-    (name) => !(name in suites) && !['memory', 'persistence', 'traces'].includes(name),
+    (name) => !(name in suites) && !['latency', 'memory', 'persistence', 'traces'].includes(name),
   );
   const entries = Number(values.entries);
   const budgetsMiB = values.budgets.split(',').filter(Boolean).map(Number);
@@ -191,6 +216,7 @@ async function main(): Promise<number> {
     );
     return 1;
   }
+  if (chosen.includes('latency')) await runLatency({ alternations, valueBytes }, values.json);
   if (chosen.includes('memory')) await runMemory({ entries, budgetsMiB, smallEntries }, values.json);
   if (chosen.includes('persistence'))
     await runPersistence(entries, { alternations, seconds, valueBytes }, values.json);

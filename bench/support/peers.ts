@@ -153,8 +153,12 @@ export async function startNodeProgram(args: string[]): Promise<Server> {
   return { ...server, loopDelay };
 }
 
-/** `ringside proxy` with one worker in front of plain redis-servers, only its RESP listener on. */
-export async function startProxyRole(upstreams: Server[], nodeArgs: string[] = []): Promise<Server> {
+/** `ringside proxy` in front of plain redis-servers, only its RESP listener on, with arguments for node itself and for the proxy. */
+export async function startProxyRole(
+  upstreams: Server[],
+  nodeArgs: string[] = [],
+  proxyArgs: string[] = [],
+): Promise<Server> {
   const port = await freePort();
   const fixed = upstreams.flatMap((server, i) => ['--upstream', `shard-${i}=127.0.0.1:${server.port}`]);
   const off = ['memcached', 'http', 'grpc', 'admin'].flatMap((listener) => [`--${listener}-port`, 'off']);
@@ -164,7 +168,7 @@ export async function startProxyRole(upstreams: Server[], nodeArgs: string[] = [
     process.execPath,
     [
       ...[...nodeArgs, join(root, 'cli/main.ts'), 'proxy', '--engine', 'redis', ...fixed],
-      ...['--resp-port', `${port}`, ...off, '--log-level', 'warn'],
+      ...['--resp-port', `${port}`, ...off, '--log-level', 'warn', ...proxyArgs],
     ],
     scratch(),
   );
@@ -189,8 +193,8 @@ export async function startNutcracker(upstreams: Server[]): Promise<Server> {
   );
 }
 
-/** Envoy's redis_proxy with one worker thread. */
-export async function startEnvoy(binary: string, upstreams: Server[]): Promise<Server> {
+/** Envoy's redis_proxy with so many worker threads. */
+export async function startEnvoy(binary: string, upstreams: Server[], threads = 1): Promise<Server> {
   const port = await freePort();
   const folder = scratch();
   const endpoints = upstreams.map((server) => ({
@@ -224,6 +228,14 @@ export async function startEnvoy(binary: string, upstreams: Server[]): Promise<S
     },
   };
   writeFileSync(join(folder, 'envoy.json'), JSON.stringify(bootstrap));
-  const args = ['-c', 'envoy.json', '--disable-hot-restart', '--concurrency', '1', '--log-level', 'error'];
+  const args = [
+    '-c',
+    'envoy.json',
+    '--disable-hot-restart',
+    '--concurrency',
+    `${threads}`,
+    '--log-level',
+    'error',
+  ];
   return start('envoy', port, binary, args, folder);
 }
