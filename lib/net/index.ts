@@ -8,6 +8,7 @@ export { createLogger, type LoggerOptions } from './logger.ts';
 export { errorCode } from './node-error.ts';
 export type { Peer, RefusalReason } from './peer.ts';
 export { Pool, type PoolOptions } from './pool.ts';
+export { claimPort, type PortClaim } from './port-claim.ts';
 export { createServer, type ListeningServer, type ListenOptions, probePort } from './server.ts';
 export { readBytes, readChunks } from './shared-reads.ts';
 export { type LoadTlsOptions, loadTls, type TlsFiles, type TlsMaterial } from './tls-material.ts';

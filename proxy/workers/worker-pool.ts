@@ -1,7 +1,7 @@
 import { Worker } from 'node:worker_threads';
 import { type ErrorCode, type Logger, RingsideError } from '../../lib/base/index.ts';
 import type { Config } from '../../lib/config/index.ts';
-import { probePort } from '../../lib/net/index.ts';
+import { claimPort, type PortClaim } from '../../lib/net/index.ts';
 import { Stats } from '../core/stats.ts';
 import type { Topology } from '../core/topology.ts';
 import type { StepResult, UpstreamStep } from '../core/upstream-step.ts';
@@ -30,7 +30,7 @@ export class WorkerPool {
   #topology: Topology | null = null;
   #isClosing = false;
   #stepId = 0;
-  #port = 0;
+  #claim: PortClaim | null = null;
   /** `host:port` that all of them listen on. */
   address = '';
 
@@ -44,8 +44,7 @@ export class WorkerPool {
   /** Resolves once all listen. Rejects with what the first that could not said. */
   async start(): Promise<void> {
     const { config, port } = this.#options;
-    // A port that another process has would be shared with it in silence.
-    this.#port = await probePort({ host: config.proxy.bind, port, setting: 'proxy.respPort' });
+    this.#claim = await claimPort({ host: config.proxy.bind, port, setting: 'proxy.respPort' });
     await Promise.all(this.#workers.map((_, index) => this.#spawn(index)));
   }
 
@@ -91,6 +90,7 @@ export class WorkerPool {
     );
     this.#tellAll({ type: 'close', graceMs });
     await Promise.all(ended);
+    this.#claim?.release();
   }
 
   #tellAll(message: ToWorker): void {
@@ -102,7 +102,7 @@ export class WorkerPool {
     const start: WorkerStart = {
       config,
       index,
-      port: this.#port,
+      port: this.#claim!.port,
       runId,
       stats: this.stats[index].memory,
       canRefresh: refresh !== undefined,
