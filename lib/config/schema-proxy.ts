@@ -55,6 +55,22 @@ const limits = group(
       description:
         'WAIT commands of one worker that one node answers at once, each on a connection of its own. Further ones queue for up to `operationTimeoutMs`, then are answered OVERLOADED.',
     }),
+    maxPrivateConnectionsPerNode: whole({
+      minimum: 1,
+      maximum: 100_000,
+      unit: 'connections',
+      default: 1024,
+      description:
+        'Connections of one worker to one node that one client each has for itself: blocking commands, and transactions that WATCH. A command that needs one more is answered OVERLOADED.',
+    }),
+    maxDatabaseLinksPerNode: whole({
+      minimum: 1,
+      maximum: 30,
+      unit: 'connections',
+      default: 30,
+      description:
+        'Connections of one worker to one node for databases other than 0, one for each database and RESP version in use; closed after a minute without use. A command that needs one more while all are busy is answered OVERLOADED.',
+    }),
     maxBufferedBytesPerConnection: size({
       minimum: '64kb',
       maximum: '4gb',
@@ -110,7 +126,11 @@ const upstream = group(
       expects: 'a name without spaces',
       description: 'Name of the shard. It decides which keys it gets: renaming moves keys.',
     }),
-    leader: address({ description: 'Address of the node that takes the writes.' }),
+    leader: address({
+      default: null,
+      description:
+        'Address of the node that takes the writes. With engine `redis` and `followers` it is only the first guess: whoever says so (`ROLE`) is the leader. Left out where `sentinels` know it.',
+    }),
     followers: list(address({ description: 'Address of a node that may answer reads.' }), {
       unit: 'addresses',
       maxItems: 16,
@@ -123,6 +143,48 @@ const upstream = group(
       default: 1,
       formula: 'share of the keys = weight / sum of the weights',
       description: 'Size of this shard relative to the others.',
+    }),
+    engine: oneOf(['ringside', 'redis'], {
+      default: null,
+      description: 'What this shard is; by default `proxy.engine`.',
+    }),
+    username: text({
+      default: null,
+      maxLength: 255,
+      description: 'ACL user that the proxy is on these nodes. Needs `password`; without it the default user.',
+    }),
+    password: text({
+      default: null,
+      unit: 'secret',
+      description: 'Password that these nodes want; by default `proxy.nodePassword`.',
+    }),
+    tls: oneOf(['inherit', 'off'], {
+      default: 'inherit',
+      description:
+        "TLS to these nodes and their Sentinels: the fleet's (`tls`), or none, for a Redis that has no certificate.",
+    }),
+    sentinels: list(address({ description: 'Address of a Sentinel.' }), {
+      unit: 'addresses',
+      maxItems: 16,
+      description:
+        'Sentinels that say who leads and who follows (engine `redis`). The proxy follows the one with the highest configuration epoch, and only to a node that itself says that it leads.',
+    }),
+    masterName: text({
+      default: null,
+      maxLength: 255,
+      pattern: '^\\S+$',
+      expects: 'a name without spaces',
+      description: 'Name of this shard in the configuration of its Sentinels.',
+    }),
+    sentinelUsername: text({
+      default: null,
+      maxLength: 255,
+      description: 'ACL user that the proxy is on the Sentinels. Needs `sentinelPassword`.',
+    }),
+    sentinelPassword: text({
+      default: null,
+      unit: 'secret',
+      description: 'Password that the Sentinels want; without it none is sent.',
     }),
   },
   { description: 'One shard of a fixed ring.' },
@@ -191,7 +253,7 @@ export const proxySchema = group(
     engine: oneOf(['ringside', 'redis'], {
       default: 'ringside',
       description:
-        'What the upstreams are. `redis`: plain redis-servers of a fixed ring; no fencing of epochs, no versions, and what needs them answers `not supported by engine redis`.',
+        'What the upstreams are that do not say it themselves. `redis`: redis-servers or Valkeys of a fixed ring, followed by their `ROLE` or their Sentinels, never promoted by Ringside; no fencing of epochs, no versions, and what needs them answers `not supported by engine redis`.',
     }),
     upstreams: list(upstream, {
       unit: 'shards',

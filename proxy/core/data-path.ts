@@ -64,6 +64,8 @@ function settingsOf({ proxy, namespaces }: Config): DataPathSettings {
     readTimeoutMs: proxy.readTimeoutMs,
     connectTimeoutMs: proxy.connectTimeoutMs,
     maxInFlightPerShard: proxy.limits.maxInFlightPerShard,
+    maxDatabaseLinksPerNode: proxy.limits.maxDatabaseLinksPerNode,
+    maxPrivateConnectionsPerNode: proxy.limits.maxPrivateConnectionsPerNode,
     nodePassword: proxy.nodePassword,
     readFallback: restricts ? rules : [],
   };

@@ -124,6 +124,7 @@ export class RandomKey implements Sink {
     request.bytes = encodeCommand('RANDOMKEY');
     request.end = request.bytes.length;
     request.protocol = this.#parent.protocol;
+    request.database = this.#parent.database;
     request.startedMs = this.#parent.startedMs;
     request.sink = this;
     this.#router.submit(request, route);

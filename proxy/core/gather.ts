@@ -43,6 +43,7 @@ export class Gather implements Sink {
     request.end = frame.length;
     request.isWrite = isWrite;
     request.protocol = this.command.protocol;
+    request.database = this.command.database;
     request.startedMs = this.command.startedMs;
     request.sink = this;
     this.#parts.push({ route, reply: request });

@@ -2,6 +2,7 @@ import type { Socket } from 'node:net';
 import type { Clock, Logger, Random } from '../../lib/base/index.ts';
 import { encodeCommand, ReplyFramer, RespProtocolError } from '../../lib/codec/resp/index.ts';
 import { BackoffPolicy, connectSocket, readChunks, type TlsMaterial } from '../../lib/net/index.ts';
+import { type ConnectionPurpose, greetingOf, tlsTo } from './greeting.ts';
 import { LARGE_BYTES, LargeFrame } from './large-frame.ts';
 import type { Output } from './output.ts';
 import { type Request, RequestState } from './request.ts';
@@ -22,6 +23,8 @@ export interface LinkOwner {
   refused(request: Request, reply: Buffer, start: number, end: number, node: UpstreamNode): boolean;
   /** The connection is gone, or was never made. `sent`: the node may have executed them. `unsent`: certainly not. */
   lost(node: UpstreamNode, sent: Request[], unsent: Request[], reason: string): void;
+  /** The node does not have the database of this link, which is closed; `waiting` were not sent. */
+  withoutDatabase(link: Link, waiting: Request[], refusal: Buffer): void;
 }
 
 /** What links need from the worker they are part of. */
@@ -36,14 +39,15 @@ export interface LinkEnvironment {
 }
 
 /**
- * One pipelined connection to a node for one RESP version: requests of many clients in one order, one write per turn.
+ * One pipelined connection to a node for one RESP version and one database: requests of many clients in one order, one write per turn.
  *
- * Nothing is sent before the node has answered the greeting (AUTH, HELLO, RS.EPOCH, PING), so that a request in the queue of a dead or
+ * Nothing is sent before the node has answered the greeting (AUTH, HELLO, RS.EPOCH, SELECT, PING), so that a request in the queue of a dead or
  * stopped node is known not to have reached it. Reconnects for ever, with backoff, until closed.
  */
 export class Link implements Flushable {
   readonly node: UpstreamNode;
   readonly protocol: 2 | 3;
+  readonly database: number;
   readonly #env: LinkEnvironment;
   readonly #owner: LinkOwner;
   readonly #queue = new RequestQueue();
@@ -68,9 +72,15 @@ export class Link implements Flushable {
   lastReceivedMs = 0;
   isReady = false;
 
-  constructor(node: UpstreamNode, protocol: 2 | 3, env: LinkEnvironment, owner: LinkOwner) {
+  constructor(
+    node: UpstreamNode,
+    { protocol, database }: ConnectionPurpose,
+    env: LinkEnvironment,
+    owner: LinkOwner,
+  ) {
     this.node = node;
     this.protocol = protocol;
+    this.database = database;
     this.#env = env;
     this.#owner = owner;
     this.#backoff = new BackoffPolicy(BACKOFF, env.random);
@@ -164,7 +174,7 @@ export class Link implements Flushable {
     const { settings, tls } = this.#env;
     const { host, port } = this.node.address;
     const socket = connectSocket(
-      { host, port, tls, timeoutMs: settings.connectTimeoutMs, sharedReads: true },
+      { host, port, tls: tlsTo(this.node, tls), timeoutMs: settings.connectTimeoutMs, sharedReads: true },
       () => this.#greet(socket),
     );
     let reason = 'the connection was closed';
@@ -186,14 +196,9 @@ export class Link implements Flushable {
 
   /** Sends the greeting; the link is ready when its last reply is in. */
   #greet(socket: Socket): void {
-    const { nodePassword, connectTimeoutMs } = this.#env.settings;
-    const commands: string[][] = [];
-    if (nodePassword !== null) commands.push(['AUTH', nodePassword]);
-    if (this.protocol === 3) commands.push(['HELLO', '3']);
-    const { epoch } = this.node;
-    if (epoch !== null) commands.push(['RS.EPOCH', this.node.shard, epoch]);
-    this.#announcedEpoch = epoch;
-    commands.push(['PING']);
+    const { connectTimeoutMs } = this.#env.settings;
+    const commands = greetingOf(this.node, this, this.#env.settings);
+    this.#announcedEpoch = this.node.epoch;
     this.#greeting = commands.map(([name]) => name);
     socket.write(Buffer.concat(commands.map((parts) => encodeCommand(...parts))));
     this.#greetingTimer = setTimeout(
@@ -265,6 +270,11 @@ export class Link implements Flushable {
     const name = this.#greeting.shift();
     if (framer.type === ERROR_TYPE) {
       const text = this.#logRefusal(name ?? '', framer);
+      if (name === 'SELECT') {
+        const { buffer, frameStart, frameEnd } = framer;
+        this.#giveUp(Buffer.from(buffer.subarray(frameStart, frameEnd)));
+        return;
+      }
       // The node may be behind the ring: it asks the control plane then, and tells each write itself.
       if (name !== 'RS.EPOCH') {
         this.#fail(`${name} was refused: ${text}`);
@@ -276,6 +286,13 @@ export class Link implements Flushable {
     this.#backoff.reset();
     this.isReady = true;
     this.flush();
+  }
+
+  /** Another try would be refused as well. */
+  #giveUp(refusal: Buffer): void {
+    this.#isClosing = true;
+    this.#disconnect();
+    this.#owner.withoutDatabase(this, this.#queue.takeAll(), refusal);
   }
 
   #logRefusal(command: string, { buffer, frameStart, frameEnd }: ReplyFramer): string {

@@ -51,6 +51,8 @@ export class Request {
   keyIndex = 0;
   /** 2 or 3: the protocol version its reply has to be in. */
   protocol: 2 | 3 = 2;
+  /** The database it is about, 0 to 15. */
+  database = 0;
   /** How often it was tried again. */
   retries = 0;
   /** A follower was asked because the leader did not answer. */
@@ -128,6 +130,7 @@ export function releaseRequest(request: Request): void {
   request.state = RequestState.IDLE;
   request.isWrite = false;
   request.keyIndex = 0;
+  request.database = 0;
   request.retries = 0;
   request.isPossiblyStale = false;
   request.sink = discard;

@@ -2,6 +2,7 @@ import type { ErrorCode } from '../../lib/base/index.ts';
 import { parseAddress } from '../../lib/net/index.ts';
 import { Ring } from '../../lib/ring/index.ts';
 import { isOvertaken } from './command-order.ts';
+import { DatabaseLinks } from './database-links.ts';
 import { argumentRange, errorReply, hasErrorCode } from './frames.ts';
 import { HeldRequests } from './held-requests.ts';
 import { Link, type LinkEnvironment, type LinkOwner } from './link.ts';
@@ -9,7 +10,7 @@ import { Parking } from './parking.ts';
 import { mayFallBack } from './read-fallback.ts';
 import { discard, type Request, RequestState, releaseRequest, type Sink } from './request.ts';
 import { Stat, type Stats } from './stats.ts';
-import { ShardRoute, type Topology, type TopologyShard, UpstreamNode } from './topology.ts';
+import { linkSlot, ShardRoute, type Topology, type TopologyShard, UpstreamNode } from './topology.ts';
 
 /** How often deadlines are looked at: what a deadline may be late by. */
 const TICK_MS = 10;
@@ -41,6 +42,7 @@ export class Router implements LinkOwner {
   /** Links to nodes that left the ring, until their last reply is in. */
   readonly #retired = new Set<Link>();
   readonly #parking: Parking;
+  readonly #databaseLinks: DatabaseLinks;
   /** Set while new writes are held. */
   #held: HeldRequests | null = null;
   #ticker: NodeJS.Timeout | undefined;
@@ -53,6 +55,7 @@ export class Router implements LinkOwner {
   constructor(env: RouterEnvironment) {
     this.#env = env;
     this.#parking = new Parking(env.settings.operationTimeoutMs);
+    this.#databaseLinks = new DatabaseLinks(env.clock, env.settings.maxDatabaseLinksPerNode);
   }
 
   /** The shards in the order of the ring; empty before the first `apply`. */
@@ -94,7 +97,9 @@ export class Router implements LinkOwner {
     for (const [key, node] of this.#nodes) {
       if (kept.has(node)) continue;
       this.#nodes.delete(key);
-      for (const link of node.links) {
+      for (const connection of node.privates) connection.abandon('the node left the ring');
+      for (const link of [...node.links]) {
+        if (link.database !== 0) this.#databaseLinks.remove(link);
         displaced.push(...link.retire());
         this.#retired.add(link);
       }
@@ -180,7 +185,9 @@ export class Router implements LinkOwner {
   close(): void {
     this.#isClosed = true;
     clearInterval(this.#ticker);
+    this.#databaseLinks.close();
     for (const node of this.#nodes.values()) {
+      for (const connection of node.privates) connection.abandon('the proxy is shutting down');
       for (const link of node.links) link.destroy('the proxy is shutting down');
     }
     for (const link of this.#retired) link.destroy('the proxy is shutting down');
@@ -189,15 +196,26 @@ export class Router implements LinkOwner {
       this.#fail(request, 'shard_down', 'the proxy is shutting down; nothing was sent');
   }
 
-  /** The link to `node` for replies in this protocol version. */
-  linkTo(node: UpstreamNode, protocol: 2 | 3): Link {
-    const link = node.links[protocol - 2];
-    if (link) return link;
-    // Filled in order, so that the array has no holes.
-    if (protocol === 3) this.linkTo(node, 2);
-    const created = new Link(node, protocol, this.#env, this);
-    node.links[protocol - 2] = created;
-    return created;
+  /** The link to `node` for replies in this protocol version about this database; null: no more may be opened. */
+  linkTo(node: UpstreamNode, protocol: 2 | 3, database: number): Link | null {
+    return node.linkSlots[linkSlot(protocol, database)] ?? this.#openLink(node, protocol, database);
+  }
+
+  #openLink(node: UpstreamNode, protocol: 2 | 3, database: number): Link | null {
+    if (database !== 0 && !this.#databaseLinks.makeRoom(node)) return null;
+    const link = new Link(node, { protocol, database }, this.#env, this);
+    node.links.push(link);
+    node.linkSlots[linkSlot(protocol, database)] = link;
+    if (database !== 0) this.#databaseLinks.add(link);
+    return link;
+  }
+
+  withoutDatabase(link: Link, waiting: Request[], refusal: Buffer): void {
+    this.#databaseLinks.remove(link);
+    for (const request of waiting) {
+      if (request.sink === discard) releaseRequest(request);
+      else request.answerWith(refusal);
+    }
   }
 
   refused(request: Request, reply: Buffer, start: number, end: number, node: UpstreamNode): boolean {
@@ -236,7 +254,11 @@ export class Router implements LinkOwner {
       this.#park(request, Number.POSITIVE_INFINITY, `shard ${route.name} has no leader`);
       return;
     }
-    const link = this.linkTo(node, request.protocol);
+    const link = this.linkTo(node, request.protocol, request.database);
+    if (link === null) {
+      this.#withoutLink(request, route);
+      return;
+    }
     if (link.length >= this.#env.settings.maxInFlightPerShard) {
       this.#overloaded(request, route);
       return;
@@ -275,10 +297,12 @@ export class Router implements LinkOwner {
     if (failed !== route.leader) target = route.leader;
     else target = this.#followerFor(request, route);
     if (target === null || target === failed) return false;
+    const link = this.linkTo(target, request.protocol, request.database);
+    if (link === null) return false;
     request.retries = 1;
     this.#env.stats.add(Stat.readRetries);
     if (target !== route.leader) this.#countStale(request);
-    this.linkTo(target, request.protocol).enqueue(request, this.#env.clock.monotonicMs());
+    link.enqueue(request, this.#env.clock.monotonicMs());
     return true;
   }
 
@@ -346,8 +370,9 @@ export class Router implements LinkOwner {
     }
     node.epoch = shard.epoch;
     // Connected ahead of need: the first read that falls back must not wait for a handshake.
-    this.linkTo(node, 2);
+    this.linkTo(node, 2, 0);
     for (const link of node.links) link.announceEpoch();
+    for (const connection of node.privates) connection.announceEpoch();
     return node;
   }
 
@@ -481,6 +506,13 @@ export class Router implements LinkOwner {
     this.#env.stats.add(Stat.overloadedErrors);
     const { maxInFlightPerShard } = this.#env.settings;
     const text = `shard ${route.name} has ${maxInFlightPerShard} commands in flight (proxy.limits.maxInFlightPerShard)`;
+    request.answerWith(errorReply('overloaded', text));
+  }
+
+  #withoutLink(request: Request, route: ShardRoute): void {
+    this.#env.stats.add(Stat.overloadedErrors);
+    const { maxDatabaseLinksPerNode } = this.#env.settings;
+    const text = `shard ${route.name}: ${maxDatabaseLinksPerNode} connections for databases other than 0 are in use (proxy.limits.maxDatabaseLinksPerNode)`;
     request.answerWith(errorReply('overloaded', text));
   }
 

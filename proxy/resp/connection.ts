@@ -21,6 +21,7 @@ import type { ShardRoute } from '../core/topology.ts';
 import type { Flushable } from '../core/turn.ts';
 import type { ListenerContext } from './context.ts';
 import { dispatch, type PreparedLarge, prepareLarge, submitLarge } from './dispatch.ts';
+import { type ConnectionMode, NO_MODES } from './mode.ts';
 import { ReplyWindow } from './reply-window.ts';
 
 /** Written to the socket at once at most. */
@@ -51,7 +52,11 @@ export class RespConnection implements Sink, Flushable {
   libVersion = '';
   lastCommand = 'NULL';
   protocol: 2 | 3 = 2;
+  /** What SELECT chose: 0 to 15. */
+  database = 0;
   isAuthenticated: boolean;
+  /** What changes the meaning of commands just now; see `enter` and `leave`. */
+  modes: readonly ConnectionMode[] = NO_MODES;
   /** Called when the connection is gone: a command that waits for long gives up. */
   onGone: (() => void) | null = null;
   /** The command under way has no deadline. */
@@ -89,6 +94,8 @@ export class RespConnection implements Sink, Flushable {
   #isClosed = false;
   #isBarred = false;
   #barrier: ((done: () => void) => void) | null = null;
+  /** What leaves between replies at the end of this turn. */
+  #pushes: Buffer[] | null = null;
 
   constructor(
     id: number,
@@ -132,6 +139,7 @@ export class RespConnection implements Sink, Flushable {
   append(request: Request): void {
     request.sink = this;
     request.protocol = this.protocol;
+    request.database = this.database;
     request.next = null;
     if (this.#tail === null) this.#head = request;
     else this.#tail.next = request;
@@ -154,6 +162,45 @@ export class RespConnection implements Sink, Flushable {
   /** Answers the current command with an error of this text. */
   replyError(text: string): void {
     this.reply(plainError(text.replace(/[\r\n]+/g, ' ')));
+  }
+
+  /**
+   * Sends bytes that answer no command. They leave at the end of this turn between two replies: behind the replies that can leave now, ahead of
+   * those still awaited. What must come behind the replies of all earlier commands goes through `reply` instead.
+   */
+  push(bytes: Buffer): void {
+    if (this.#isClosed) return;
+    this.#pushes ??= [];
+    this.#pushes.push(bytes);
+    this.#heldBytes += bytes.length;
+    this.#replyBytes += bytes.length;
+    this.#schedule();
+    if (this.#replyBytes > this.#limits.maxHeldBytes) this.#cut();
+  }
+
+  /** Commands are offered to `mode` from now on, after the modes entered before. */
+  enter(mode: ConnectionMode): void {
+    this.modes = [...this.modes, mode];
+  }
+
+  /** `mode` is over; it is not told. */
+  leave(mode: ConnectionMode): void {
+    const rest = this.modes.filter((one) => one !== mode);
+    this.modes = rest.length === 0 ? NO_MODES : rest;
+  }
+
+  /** Ends all modes and goes back to database 0 in RESP2, as RESET does. */
+  reset(): void {
+    this.#endModes();
+    this.database = 0;
+    this.protocol = 2;
+    this.name = '';
+  }
+
+  #endModes(): void {
+    const { modes } = this;
+    this.modes = NO_MODES;
+    for (const mode of modes) mode.closed();
   }
 
   /** A writer in this client's protocol; `replyWritten` sends what was written. Valid within one command. */
@@ -228,6 +275,7 @@ export class RespConnection implements Sink, Flushable {
     if (this.#isClosed) return;
     while (!this.#isBlocked && this.#head !== null && this.#head.state === RequestState.READY)
       this.#writeBatch();
+    if (this.#pushes !== null && !this.#isBlocked) this.#writePushes(this.#pushes);
     if (this.#pending === 0 && this.#barrier !== null) this.#runBarrier();
     if (this.#isHeld && this.#pending * 2 <= this.#window.allowed && this.#hasRoom()) this.#resume();
     this.#endIfDone();
@@ -252,6 +300,15 @@ export class RespConnection implements Sink, Flushable {
     this.#heldBytes -= bytes;
     this.#replyBytes -= bytes;
     this.#window.learn(count, bytes);
+    if (!output.writeTo(this.#socket)) this.#isBlocked = true;
+  }
+
+  #writePushes(pushes: readonly Buffer[]): void {
+    const { output } = this.context.router.env;
+    this.#pushes = null;
+    for (const bytes of pushes) output.add(bytes, 0, bytes.length);
+    this.#heldBytes -= output.bytes;
+    this.#replyBytes -= output.bytes;
     if (!output.writeTo(this.#socket)) this.#isBlocked = true;
   }
 
@@ -414,7 +471,9 @@ export class RespConnection implements Sink, Flushable {
     }
     this.#head = this.#tail = null;
     this.#pending = 0;
+    this.#pushes = null;
     this.onGone?.();
+    this.#endModes();
     this.context.closed(this);
   }
 }

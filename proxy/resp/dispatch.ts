@@ -17,6 +17,7 @@ import { fanOutHandlers } from './fan-out-commands.ts';
 import { forward } from './forward.ts';
 import { keysHandlers } from './keys-commands.ts';
 import { localHandlers, tellSupported } from './local-commands.ts';
+import { NO_MODES } from './mode.ts';
 
 /** What the proxy does with one command. */
 interface Plan {
@@ -28,6 +29,8 @@ interface Plan {
   readonly handler: Handler | null;
 }
 
+const NOAUTH = 'NOAUTH Authentication required.';
+
 const plans: readonly (Plan | undefined)[] = makePlans();
 
 /** Does what the command in `args` asks for. Every command gets exactly one reply, in order. */
@@ -35,26 +38,35 @@ export function dispatch(connection: RespConnection, args: RequestParser, nowMs:
   const spec = lookupCommand(args.buffer, args.start(0), args.end(0));
   const plan = spec === undefined ? undefined : plans[spec.id];
   if (plan === undefined) {
-    connection.replyError(
-      connection.isAuthenticated ? unknownCommandText(args) : 'NOAUTH Authentication required.',
-    );
+    refuse(connection, connection.isAuthenticated ? unknownCommandText(args) : NOAUTH);
     return;
   }
   if (!arityFits(plan.spec, args.count)) {
-    connection.replyError(wrongArityText(plan.spec));
+    refuse(connection, wrongArityText(plan.spec));
     return;
   }
   if (!connection.isAuthenticated && !plan.spec.noAuth) {
-    connection.replyError('NOAUTH Authentication required.');
+    refuse(connection, NOAUTH);
     return;
   }
   connection.lastCommand = plan.spec.name;
+  if (connection.modes !== NO_MODES && isTaken(connection, args, plan.spec, nowMs)) return;
   if (plan.needsRing && connection.context.router.routes.length === 0) {
     connection.reply(noRing());
     return;
   }
   if (plan.keyIndex > 0) forward(connection, args, plan.keyIndex, plan.keyIndex, plan.isWrite, nowMs);
   else plan.handler!(connection, args, nowMs);
+}
+
+/** The command is not executed, whatever mode is on. */
+function refuse(connection: RespConnection, text: string): void {
+  connection.replyError(text);
+  for (const mode of connection.modes) mode.refused?.();
+}
+
+function isTaken(connection: RespConnection, args: RequestParser, spec: CommandSpec, nowMs: number): boolean {
+  return connection.modes.some((mode) => mode.take(connection, args, spec, nowMs));
 }
 
 /** A command of which the last argument has not fully come, but which is known to go to one shard as it is. */
@@ -73,6 +85,7 @@ export function prepareLarge(connection: RespConnection, args: RequestParser): P
   const spec = lookupCommand(args.buffer, args.start(0), args.end(0));
   const plan = spec === undefined ? undefined : plans[spec.id];
   if (plan === undefined || plan.keyIndex === 0 || !connection.isAuthenticated) return null;
+  if (connection.modes !== NO_MODES) return null;
   // The key must not be the argument that has not come.
   if (!arityFits(plan.spec, args.count) || plan.keyIndex >= args.count - 1) return null;
   if (connection.context.router.routes.length === 0) return null;

@@ -52,8 +52,7 @@ const runRole: Handler = (connection) => {
 
 const runReset: Handler = (connection) => {
   connection.barrier((done) => {
-    connection.protocol = 2;
-    connection.name = '';
+    connection.reset();
     connection.isAuthenticated = connection.context.authenticator === null;
     connection.parser.authenticated = connection.isAuthenticated;
     connection.reply(RESET);
