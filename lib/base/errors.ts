@@ -77,6 +77,8 @@ const entries = {
     'The condition of the request (`If-Match`, `If-None-Match`; `IFVERSION`, `NX`, `XX`) does not hold; nothing was changed.'),
   lease_void: entry('LEASEVOID The lease is over, or the key was written meanwhile.', 'NOT_STORED', 409, 'ABORTED',
     'The value came too late: the token is no longer the one that may fill the key. Nothing was changed; serve the value without caching it.'),
+  idempotency_key_reused: entry('KEYREUSED The idempotency key came before with another request.', 'SERVER_ERROR the idempotency key came before with another request', 422, 'INVALID_ARGUMENT',
+    'The same `Idempotency-Key` came before for this key, with a different request. Nothing was changed; use a new one for a new request.'),
   conflict: entry('ERR …', serverError, 409, 'ABORTED',
     'The thing asked for cannot be done in the present state; the message says what is in the way.'),
   unauthorized: entry('NOAUTH Authentication required.', 'CLIENT_ERROR unauthenticated', 401, 'UNAUTHENTICATED',

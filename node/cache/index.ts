@@ -1,3 +1,4 @@
+export { ANSWER_MS, type Answer, Answers } from './answers.ts';
 export { type CacheState, createCacheState, emptyCacheState } from './cache-state.ts';
 export { FenceFile } from './fence-file.ts';
 export { Fences, MAX_FENCE_NAME_BYTES } from './fences.ts';
