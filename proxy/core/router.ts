@@ -222,7 +222,7 @@ export class Router implements LinkOwner {
     if (request.retries > 0 || request.sink === discard) return false;
     const loading = hasErrorCode(reply, start, 'LOADING');
     if (!request.isWrite) return loading && this.#readElsewhere(request, node);
-    if (this.#env.refresh === undefined) return false;
+    if (this.#env.refresh === undefined || !mayChangeLeader(node)) return false;
     const stale = hasErrorCode(reply, start, 'STALERING');
     if (!stale && !loading && !hasErrorCode(reply, start, 'READONLY')) return false;
     this.#env.refresh();
@@ -354,8 +354,12 @@ export class Router implements LinkOwner {
   }
 
   #routeFor(shard: TopologyShard, before: ShardRoute | undefined): ShardRoute {
-    const route =
-      before !== undefined && before.epoch === shard.epoch ? before : new ShardRoute(shard.name, shard.epoch);
+    // Without epochs, another leader is what tells one time from the next.
+    const isSame =
+      before !== undefined &&
+      before.epoch === shard.epoch &&
+      (shard.epoch !== null || (before.leader?.name ?? null) === shard.leader);
+    const route = isSame ? before : new ShardRoute(shard.name, shard.epoch, shard.engine);
     route.leader = shard.leader === null ? null : this.#nodeFor(shard, shard.leader);
     route.followers = shard.followers.map((address) => this.#nodeFor(shard, address));
     return route;
@@ -366,6 +370,8 @@ export class Router implements LinkOwner {
     let node = this.#nodes.get(key);
     if (node === undefined) {
       node = new UpstreamNode(address, parseAddress(address), shard.name);
+      node.engine = shard.engine ?? 'ringside';
+      node.access = shard.access;
       this.#nodes.set(key, node);
     }
     node.epoch = shard.epoch;
@@ -520,6 +526,11 @@ export class Router implements LinkOwner {
     if (code === 'shard_down') this.#env.stats.add(Stat.shardDownErrors);
     request.answerWith(errorReply(code, message));
   }
+}
+
+/** Whether another node may lead its shard one day: not in a fixed ring of Ringside nodes. */
+function mayChangeLeader({ epoch, engine }: UpstreamNode): boolean {
+  return epoch !== null || engine === 'redis';
 }
 
 /** The ring of a topology: `held` itself when the members are the same, as after a failover. */
