@@ -1,7 +1,6 @@
 import { commands } from '../lib/commands/index.ts';
-import { Histogram, type Metrics, type ObservedHistogram } from '../lib/metrics/index.ts';
+import { type Durations, Histogram, type Metrics, type ObservedHistogram } from '../lib/metrics/index.ts';
 import type { NodeParts } from './node.ts';
-import type { Durations } from './operations/durations.ts';
 import { memoryFigures } from './operations/memory-figures.ts';
 
 type Figure = readonly [name: string, help: string, read: () => number];

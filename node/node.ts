@@ -1,7 +1,7 @@
 import { type Clock, type Logger, type Random, RingsideError } from '../lib/base/index.ts';
 import type { RespLimits } from '../lib/codec/resp/index.ts';
 import type { Config } from '../lib/config/index.ts';
-import { createMetrics, type Metrics } from '../lib/metrics/index.ts';
+import { createMetrics, LatencyMonitor, type Metrics, SlowLog } from '../lib/metrics/index.ts';
 import { connectSocket, loadTls, type TlsMaterial } from '../lib/net/index.ts';
 import { Access } from './access.ts';
 import { AckRules } from './ack-rules.ts';
@@ -19,8 +19,6 @@ import { Namespaces } from './namespaces.ts';
 import { Observers } from './observers.ts';
 import { CommandWatch } from './operations/command-watch.ts';
 import { HotKeys } from './operations/hot-keys.ts';
-import { LatencyMonitor } from './operations/latency-monitor.ts';
-import { SlowLog } from './operations/slow-log.ts';
 import { Aof, Saves } from './persistence/index.ts';
 import { Followers } from './replication/followers.ts';
 import { ReplicationLog } from './replication/replication-log.ts';
@@ -175,12 +173,13 @@ export function buildNode(config: Config, { clock, random, log }: NodeDeps): Nod
 }
 
 function cacheStateOf({ namespaces, node }: Config, random: Random): CacheState {
-  const { maxFences, maxLeases, maxTagBytes } = node.limits;
+  const { maxFences, maxLeases, maxIdempotencyKeys, maxTagBytes } = node.limits;
   const journal = node.dir === null ? null : new FenceFile(node.dir);
   return createCacheState({
     namespaces: new Namespaces(namespaces),
     fences: new Fences({ max: maxFences, journal, floors: journal?.floors }),
     maxLeases,
+    maxAnswers: maxIdempotencyKeys,
     maxTagBytes,
     random,
   });

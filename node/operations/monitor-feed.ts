@@ -1,6 +1,6 @@
 import type { Args } from '../../lib/codec/resp/index.ts';
+import { REDACTED } from '../../lib/metrics/index.ts';
 import type { Client } from '../server/client.ts';
-import { REDACTED } from './slow-log.ts';
 
 const HEX = /[^ -~]/g;
 const named: Readonly<Record<string, string>> = {

@@ -1,4 +1,10 @@
-import type { Args } from '../../lib/codec/resp/index.ts';
+/** The arguments of a command, of which an entry keeps copies; the RESP parser's `Args` is one. */
+export interface LoggedArgs {
+  readonly count: number;
+  length(i: number): number;
+  bytes(i: number): Buffer;
+  copy(i: number): Buffer;
+}
 
 /** Arguments and bytes of one argument that an entry keeps, as Redis does. */
 const MAX_ARGUMENTS = 32;
@@ -42,7 +48,7 @@ export class SlowLog {
 }
 
 /** A copy of the arguments that an entry may keep. `isSecret` says of which nothing may be kept. */
-export function abridged(args: Args, isSecret: (i: number) => boolean): Buffer[] {
+export function abridged(args: LoggedArgs, isSecret: (i: number) => boolean): Buffer[] {
   const kept = Math.min(args.count, MAX_ARGUMENTS);
   const parts: Buffer[] = [];
   for (let i = 0; i < kept; i++) {
@@ -56,7 +62,7 @@ export function abridged(args: Args, isSecret: (i: number) => boolean): Buffer[]
 /** What stands in the place of a secret. */
 export const REDACTED = Buffer.from('(redacted)');
 
-function abridgedArgument(args: Args, i: number): Buffer {
+function abridgedArgument(args: LoggedArgs, i: number): Buffer {
   const more = args.length(i) - MAX_ARGUMENT_BYTES;
   if (more <= 0) return args.copy(i);
   const head = args.bytes(i).subarray(0, MAX_ARGUMENT_BYTES);

@@ -45,8 +45,9 @@ export class LatencyMonitor {
     return [...this.#events.values()];
   }
 
-  /** Forgets one kind of event; whether there was one. */
-  forget(name: string): boolean {
-    return this.#events.delete(name);
+  /** Forgets the kinds of event named, in any case, or all of them when none is; returns how many there were. */
+  reset(names: readonly string[]): number {
+    const asked = names.length === 0 ? [...this.#events.keys()] : names.map((name) => name.toLowerCase());
+    return asked.filter((name) => this.#events.delete(name)).length;
   }
 }

@@ -1,5 +1,12 @@
-import type { Settings } from '../settings.ts';
 import type { LatencyEvent } from './latency-monitor.ts';
+
+/** What decides on what is noticed. */
+export interface LatencySettings {
+  /** Microseconds from which on a command goes into the slow log; negative for never. */
+  readonly slowlogSlowerThanUs: number;
+  /** Milliseconds from which on the latency monitor takes note; 0 for never. */
+  readonly latencyThresholdMs: number;
+}
 
 const GRAPH_COLUMNS = 80;
 const GRAPH_ROWS = 4;
@@ -69,7 +76,7 @@ function summaryOf({ samples }: LatencyEvent, nowS: number): Summary {
 }
 
 /** What may help against spikes of an event. */
-function adviceFor(name: string, { slowlogSlowerThanUs, latencyThresholdMs }: Settings): string[] {
+function adviceFor(name: string, { slowlogSlowerThanUs, latencyThresholdMs }: LatencySettings): string[] {
   if (name === 'command') {
     const logs = slowlogSlowerThanUs >= 0 && slowlogSlowerThanUs / 1000 <= latencyThresholdMs;
     return [
@@ -93,7 +100,11 @@ function adviceFor(name: string, { slowlogSlowerThanUs, latencyThresholdMs }: Se
 }
 
 /** What LATENCY DOCTOR says. */
-export function latencyReport(events: readonly LatencyEvent[], settings: Settings, nowS: number): string {
+export function latencyReport(
+  events: readonly LatencyEvent[],
+  settings: LatencySettings,
+  nowS: number,
+): string {
   if (events.length === 0 && settings.latencyThresholdMs === 0) {
     return 'Nothing is known: the latency monitor is off. CONFIG SET latency-monitor-threshold <milliseconds> turns it on.\n';
   }
