@@ -8,6 +8,7 @@ import { DataPath } from './core/data-path.ts';
 import { Stats } from './core/stats.ts';
 import type { Topology } from './core/topology.ts';
 import { type StepResult, takeStep, type UpstreamStep } from './core/upstream-step.ts';
+import { isFollowed, UpstreamFollower } from './engine/index.ts';
 import { ApiListeners } from './listeners.ts';
 import { registerMetrics } from './metrics.ts';
 import { RespSide } from './resp-side.ts';
@@ -61,6 +62,7 @@ class ProxyProcess implements RunningProxy {
   readonly #api: ApiListeners;
   readonly #keeper: RingKeeper;
   readonly #mover: UpstreamMover;
+  readonly #followed: UpstreamFollower;
   #control: ControlClient | null = null;
   #fixedRing: RingDocument | null = null;
   #ringCame: () => void = () => {};
@@ -76,12 +78,16 @@ class ProxyProcess implements RunningProxy {
       connectTimeoutMs: this.#config.proxy.connectTimeoutMs,
       log: this.#deps.log,
       step: (step, timeoutMs) => this.#step(step, timeoutMs),
-      apply: (moved) => this.#applyFixed(moved),
+      apply: (moved) => this.#followed.replace(moved),
     });
     this.admin = this.#adminApi(config.proxy.id ?? `${hostname()}-${process.pid}`, random.hex(16));
     const { runId } = this.admin;
-    const refresh = config.proxy.controlPlane === null ? undefined : () => this.#control?.refresh();
+    const refresh = this.#refresher();
     this.#tls = loadProxyTls(config, log, this.#metrics);
+    this.#followed = new UpstreamFollower({
+      ...{ proxy: config.proxy, tls: this.#tls.fleet, log },
+      apply: (upstreams) => this.#applyFixed(upstreams),
+    });
     this.#path = new DataPath(config, {
       clock,
       random,
@@ -118,7 +124,7 @@ class ProxyProcess implements RunningProxy {
     const ringCame = new Promise<void>((resolve) => {
       this.#ringCame = resolve;
     });
-    if (upstreams.length > 0) this.#applyFixed(upstreams);
+    if (upstreams.length > 0) await this.#followed.start(upstreams);
     else await this.#keeper.restore();
     await this.#resp.start();
     await this.#api.start();
@@ -131,6 +137,14 @@ class ProxyProcess implements RunningProxy {
   async close(): Promise<void> {
     await this.#drain();
     await this.#api.closeAdmin();
+  }
+
+  /** Asks whoever knows which nodes lead now; undefined where that cannot change. */
+  #refresher(): (() => void) | undefined {
+    const { proxy } = this.#config;
+    if (proxy.controlPlane !== null) return () => this.#control?.refresh();
+    const isFixed = !proxy.upstreams.some((upstream) => isFollowed(upstream, proxy));
+    return isFixed ? undefined : () => this.#followed.hurry();
   }
 
   #adminApi(id: string, runId: string): ProxyAdminApi {
@@ -173,6 +187,7 @@ class ProxyProcess implements RunningProxy {
     await this.#mover.close();
     await Promise.all([this.#resp.close(graceMs), this.#api.close(graceMs)]);
     this.#control?.close();
+    this.#followed.close();
     this.#path.close();
     this.#tls.close();
   }
@@ -185,7 +200,7 @@ class ProxyProcess implements RunningProxy {
 
   #applyFixed(upstreams: readonly UpstreamConfig[]): void {
     this.#fixedRing = documentOfUpstreams(upstreams);
-    this.#apply(topologyOfUpstreams(upstreams));
+    this.#apply(topologyOfUpstreams(upstreams, this.#config.proxy));
   }
 
   #apply(topology: Topology): void {
