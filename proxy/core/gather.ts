@@ -1,5 +1,5 @@
-import { type Args, replyLineEnd, skipReply } from '../../lib/codec/resp/index.ts';
-import { errorText, isErrorReply, plainError } from './frames.ts';
+import type { Args } from '../../lib/codec/resp/index.ts';
+import { isErrorReply } from './frames.ts';
 import { joinPieces } from './large-frame.ts';
 import { acquireRequest, type Request, releaseRequest, type Sink } from './request.ts';
 import type { Router } from './router.ts';
@@ -18,29 +18,49 @@ export interface AnsweredPart {
   readonly reply: Request;
 }
 
-/**
- * Waits for the parts of one command and then answers the command itself.
- *
- * The parts are released after `merge` has made one reply of them; `merge` must copy what it keeps.
- */
+/** Makes the reply of a command of the replies to its parts, in the order in which those were sent. */
+export type Merge = (parts: readonly AnsweredPart[]) => Buffer;
+
+/** As `Merge`, but answers the command itself. Must do so before it returns, and not keep the parts' requests. */
+export type Finish = (parts: readonly AnsweredPart[], command: Request) => void;
+
+/** Waits for the parts of one command and then answers the command itself. */
 export class Gather implements Sink {
   /** The command to answer. */
   readonly command: Request;
-  readonly #merge: (parts: readonly AnsweredPart[]) => Buffer;
+  readonly #finish: Finish;
   readonly #parts: AnsweredPart[] = [];
   #waiting = 0;
   #isComplete = false;
 
-  constructor(command: Request, merge: (parts: readonly AnsweredPart[]) => Buffer) {
+  constructor(command: Request, finish: Finish) {
     this.command = command;
-    this.#merge = merge;
+    this.#finish = finish;
+  }
+
+  /** One whose reply is a buffer of its own. */
+  static merging(command: Request, merge: Merge): Gather {
+    return new Gather(command, (parts) => command.answerWith(merge(parts)));
   }
 
   /** Sends a part; then, after the last one, `seal` must be called. */
   send(router: Router, route: ShardRoute, frame: Buffer, isWrite: boolean): void {
+    this.sendRange(router, route, frame, 0, frame.length, isWrite);
+  }
+
+  /** As `send`, of a part that is `bytes[start, end)`. */
+  sendRange(
+    router: Router,
+    route: ShardRoute,
+    bytes: Buffer,
+    start: number,
+    end: number,
+    isWrite: boolean,
+  ): void {
     const request = acquireRequest();
-    request.bytes = frame;
-    request.end = frame.length;
+    request.bytes = bytes;
+    request.start = start;
+    request.end = end;
     request.isWrite = isWrite;
     request.protocol = this.command.protocol;
     request.database = this.command.database;
@@ -66,10 +86,9 @@ export class Gather implements Sink {
 
   #finishIfDone(): void {
     if (!this.#isComplete || this.#waiting > 0) return;
-    const reply = this.#merge(this.#parts);
-    this.command.isPossiblyStale = this.#parts.some(({ reply: part }) => part.isPossiblyStale);
-    for (const part of this.#parts) releaseRequest(part.reply);
-    this.command.answerWith(reply);
+    this.command.isPossiblyStale = this.#parts.some(({ reply }) => reply.isPossiblyStale);
+    this.#finish(this.#parts, this.command);
+    for (const { reply } of this.#parts) releaseRequest(reply);
   }
 }
 
@@ -120,70 +139,6 @@ function encodedStart(args: Args, i: number): number {
   return at;
 }
 
-/** MGET: the values in the order of the keys, or one error that names the shards and keys that failed. */
-export function mergeValues(groups: readonly KeyGroup[], keyCount: number, command: string) {
-  return (parts: readonly AnsweredPart[]): Buffer => {
-    const failed = failedParts(groups, parts);
-    if (failed.length > 0)
-      return partialFailure(
-        command,
-        failed,
-        keyCount,
-        'the other keys were read, but their values are not returned',
-      );
-    const starts = new Array<number>(keyCount);
-    const ends = new Array<number>(keyCount);
-    const sources = new Array<Buffer>(keyCount);
-    let bytes = 0;
-    groups.forEach(({ positions }, index) => {
-      const { reply } = parts[index];
-      let at = replyLineEnd(reply.bytes, reply.start);
-      for (const position of positions) {
-        sources[position] = reply.bytes;
-        starts[position] = at;
-        at = skipReply(reply.bytes, at);
-        ends[position] = at;
-        bytes += at - starts[position];
-      }
-    });
-    const header = Buffer.from(`*${keyCount}\r\n`);
-    const merged = Buffer.allocUnsafe(header.length + bytes);
-    let at = header.copy(merged);
-    for (let i = 0; i < keyCount; i++) at += sources[i].copy(merged, at, starts[i], ends[i]);
-    return merged;
-  };
-}
-
-/** DEL, EXISTS and their like: the sum, or an error that says how much was done and which keys failed. */
-export function mergeSums(groups: readonly KeyGroup[], keyCount: number, command: string) {
-  return (parts: readonly AnsweredPart[]): Buffer => {
-    const failed = failedParts(groups, parts);
-    const sum = sumOfIntegers(parts);
-    if (failed.length === 0) return Buffer.from(`:${sum}\r\n`);
-    const done = keyCount - countKeys(failed);
-    return partialFailure(
-      command,
-      failed,
-      keyCount,
-      `done for the other ${done} keys, with the result ${sum}`,
-    );
-  };
-}
-
-/** MSET: OK, or an error that says which keys were written and which were not. */
-export function mergeOks(groups: readonly KeyGroup[], keyCount: number, command: string) {
-  return (parts: readonly AnsweredPart[]): Buffer => {
-    const failed = failedParts(groups, parts);
-    if (failed.length === 0) return Buffer.from('+OK\r\n');
-    return partialFailure(
-      command,
-      failed,
-      keyCount,
-      `the other ${keyCount - countKeys(failed)} keys were written`,
-    );
-  };
-}
-
 /** The sum of the integer replies among the parts. */
 export function sumOfIntegers(parts: readonly AnsweredPart[]): number {
   let sum = 0;
@@ -192,47 +147,4 @@ export function sumOfIntegers(parts: readonly AnsweredPart[]): number {
     sum += Number(reply.bytes.latin1Slice(reply.start + 1, reply.end - 2));
   }
   return sum;
-}
-
-interface FailedPart {
-  readonly shard: string;
-  readonly positions: readonly number[];
-  readonly error: string;
-}
-
-function failedParts(groups: readonly KeyGroup[], parts: readonly AnsweredPart[]): FailedPart[] {
-  return groups.flatMap(({ positions }, index) => {
-    const { route, reply } = parts[index];
-    if (!isErrorReply(reply.bytes, reply.start)) return [];
-    return [{ shard: route.name, positions, error: errorText(reply.bytes, reply.start, reply.end) }];
-  });
-}
-
-function countKeys(failed: readonly FailedPart[]): number {
-  return failed.reduce((sum, { positions }) => sum + positions.length, 0);
-}
-
-/** At most this many keys are named, by their place in the command (1 is the first). */
-const NAMED_KEYS = 20;
-
-/**
- * The code is that of the first failure, but UNKNOWN if the outcome of any part is: then the client must not believe that nothing
- * happened to those keys.
- */
-function partialFailure(
-  command: string,
-  failed: readonly FailedPart[],
-  keyCount: number,
-  rest: string,
-): Buffer {
-  const unknown = failed.find(({ error }) => error.startsWith('UNKNOWN '));
-  const code = unknown ? 'UNKNOWN write outcome unknown:' : failed[0].error.split(' ', 1)[0];
-  const details = failed.map(({ shard, positions, error }) => {
-    const named = positions.slice(0, NAMED_KEYS).map((position) => position + 1);
-    const more = positions.length > NAMED_KEYS ? ', …' : '';
-    return `shard ${shard} (keys ${named.join(', ')}${more}): ${error}`;
-  });
-  return plainError(
-    `${code} ${command} failed for ${countKeys(failed)} of ${keyCount} keys: ${details.join('; ')}; ${rest}`,
-  );
 }

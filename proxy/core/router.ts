@@ -39,6 +39,7 @@ export class Router implements LinkOwner {
   readonly #nodes = new Map<string, UpstreamNode>();
   #ring: Ring | null = null;
   #routes: readonly ShardRoute[] = [];
+  #ringEpoch = '0';
   /** Links to nodes that left the ring, until their last reply is in. */
   readonly #retired = new Set<Link>();
   readonly #parking: Parking;
@@ -61,6 +62,11 @@ export class Router implements LinkOwner {
   /** The shards in the order of the ring; empty before the first `apply`. */
   get routes(): readonly ShardRoute[] {
     return this.#routes;
+  }
+
+  /** Epoch of the ring document in use; `0` of a fixed ring. */
+  get ringEpoch(): string {
+    return this.#ringEpoch;
   }
 
   get stats(): Stats {
@@ -87,6 +93,7 @@ export class Router implements LinkOwner {
     const before = new Map(this.#routes.map((route) => [route.name, route]));
     const kept = new Set<UpstreamNode>();
     this.#ring = ringFor(topology, this.#ring);
+    this.#ringEpoch = topology.ringEpoch ?? '0';
     this.#routes = topology.shards.map((shard, index) => {
       const route = this.#routeFor(shard, before.get(shard.name));
       route.index = index;

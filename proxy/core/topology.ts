@@ -24,6 +24,8 @@ export interface NodeAccess {
 /** Which nodes serve which shard, as the router needs it: made from a ring document or from the fixed `--upstream` list. */
 export interface Topology {
   readonly virtualNodes: number;
+  /** Epoch of the ring document it was made from (u64, decimal); undefined: a fixed ring. */
+  readonly ringEpoch?: string;
   readonly shards: readonly TopologyShard[];
 }
 

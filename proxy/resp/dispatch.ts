@@ -2,44 +2,37 @@ import type { RequestParser } from '../../lib/codec/resp/index.ts';
 import {
   arityFits,
   type CommandSpec,
-  commandIdCount,
-  commands,
   lookupCommand,
+  lookupSubcommand,
   unknownCommandText,
+  unknownSubcommandText,
   wrongArityText,
 } from '../../lib/commands/index.ts';
 import { noRing } from '../core/fan-out.ts';
 import type { LargeFrame } from '../core/large-frame.ts';
 import { acquireRequest } from '../core/request.ts';
 import type { RespConnection } from './connection.ts';
-import type { Handler } from './context.ts';
-import { fanOutHandlers } from './fan-out-commands.ts';
 import { forward } from './forward.ts';
-import { keysHandlers } from './keys-commands.ts';
-import { localHandlers, tellSupported } from './local-commands.ts';
 import { NO_MODES } from './mode.ts';
-
-/** What the proxy does with one command. */
-interface Plan {
-  readonly spec: CommandSpec;
-  /** Position of the key of a command that is forwarded as it came; 0: it has a handler. */
-  readonly keyIndex: number;
-  readonly isWrite: boolean;
-  readonly needsRing: boolean;
-  readonly handler: Handler | null;
-}
+import { type Plan, plans } from './plans.ts';
 
 const NOAUTH = 'NOAUTH Authentication required.';
-
-const plans: readonly (Plan | undefined)[] = makePlans();
 
 /** Does what the command in `args` asks for. Every command gets exactly one reply, in order. */
 export function dispatch(connection: RespConnection, args: RequestParser, nowMs: number): void {
   const spec = lookupCommand(args.buffer, args.start(0), args.end(0));
-  const plan = spec === undefined ? undefined : plans[spec.id];
+  let plan = spec === undefined ? undefined : plans[spec.id];
   if (plan === undefined) {
     refuse(connection, connection.isAuthenticated ? unknownCommandText(args) : NOAUTH);
     return;
+  }
+  if (plan.isContainer && args.count > 1) {
+    const container = plan.spec;
+    plan = subcommandOf(container, args);
+    if (plan === undefined) {
+      refuse(connection, connection.isAuthenticated ? unknownSubcommandText(container, args) : NOAUTH);
+      return;
+    }
   }
   if (!arityFits(plan.spec, args.count)) {
     refuse(connection, wrongArityText(plan.spec));
@@ -57,6 +50,11 @@ export function dispatch(connection: RespConnection, args: RequestParser, nowMs:
   }
   if (plan.keyIndex > 0) forward(connection, args, plan.keyIndex, plan.keyIndex, plan.isWrite, nowMs);
   else plan.handler!(connection, args, nowMs);
+}
+
+function subcommandOf(container: CommandSpec, args: RequestParser): Plan | undefined {
+  const sub = lookupSubcommand(container, args.buffer, args.start(1), args.end(1));
+  return sub === undefined ? undefined : plans[sub.id];
 }
 
 /** The command is not executed, whatever mode is on. */
@@ -107,18 +105,4 @@ export function submitLarge(
   Object.assign(request, { bytes, start, end, keyIndex, isWrite, rest: pieces, restBytes, startedMs: nowMs });
   connection.append(request);
   router.submit(request, router.routeOf(bytes, keyStart, keyEnd));
-}
-
-function makePlans(): (Plan | undefined)[] {
-  const made: (Plan | undefined)[] = new Array(commandIdCount);
-  for (const spec of commands) {
-    const handler = localHandlers[spec.word] ?? fanOutHandlers[spec.word] ?? keysHandlers[spec.word] ?? null;
-    const keyIndex = spec.routing === 'key' ? spec.firstKey : 0;
-    // What has neither is unknown to the proxy, as it would be to a Redis that does not have it.
-    if (keyIndex === 0 && handler === null) continue;
-    const needsRing = localHandlers[spec.word] === undefined;
-    made[spec.id] = { spec, keyIndex, isWrite: spec.isWrite, needsRing, handler };
-  }
-  tellSupported(new Set(made.filter((plan) => plan !== undefined).map(({ spec }) => spec.name)));
-  return made;
 }

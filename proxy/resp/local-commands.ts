@@ -68,6 +68,11 @@ const runQuit: Handler = (connection) => {
 /** `COMMAND` lists exactly what `isSupported` says; set once the plans are made. */
 let isSupported: (spec: CommandSpec) => boolean = () => true;
 
+/** Whether this proxy has the command or subcommand. */
+export function isAnsweredHere(spec: CommandSpec): boolean {
+  return isSupported(spec);
+}
+
 /** Tells COMMAND which commands this proxy has. */
 export function tellSupported(names: ReadonlySet<string>): void {
   isSupported = ({ name }) => names.has(name) || answeredSubcommands.has(name) || name.startsWith('command|');

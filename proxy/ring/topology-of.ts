@@ -13,7 +13,7 @@ export function topologyOfDocument(document: RingDocument): Topology {
     leader: leader === null ? null : (addresses.get(leader) ?? null),
     followers: followers.flatMap((id) => addresses.get(id) ?? []),
   }));
-  return { virtualNodes: document.virtualNodes, shards };
+  return { virtualNodes: document.virtualNodes, ringEpoch: document.epoch, shards };
 }
 
 /** The nodes of a fixed ring: no epochs, so none is announced on connections. `proxy` says what holds for all of them. */
