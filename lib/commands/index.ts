@@ -1,4 +1,4 @@
-export { MAX_PURGED_TAGS, MAX_TAG_BYTES, MAX_TAGS } from './cache-limits.ts';
+export { MAX_PURGED_TAGS, MAX_TAG_BYTES, MAX_TAGS, MetaState } from './cache-limits.ts';
 export {
   type ClientFilter,
   type ClientType,

@@ -14,25 +14,15 @@ import {
   WRONG_TYPE,
 } from './command.ts';
 import { storeNumber, sumOf } from './numbers.ts';
+import { versionOf, versionText } from './version-text.ts';
 
 const LEASE_VOID = errorCatalogue.lease_void.resp;
 const NO_TAGS: readonly string[] = [];
-/** Versions up to 2^53 are numbers. */
-const EXACT_HIGH = 2 ** 21;
 const NO_EXPIRY = -1;
 const NO_KEY = -2;
 
 /** What RS.GET says of the entry. */
 type Freshness = 'hit' | 'stale' | 'miss';
-
-function versionText(high: number, low: number): string {
-  if (high < EXACT_HIGH) return String(high * 2 ** 32 + low);
-  return ((BigInt(high) << 32n) | BigInt(low)).toString();
-}
-
-function versionOf({ store }: Keyspace, slot: Slot): string {
-  return slot === 0 ? '0' : versionText(store.versionHigh(slot), store.versionLow(slot));
-}
 
 /** RS.GET key [LEASE [milliseconds]] [NOVALUE] [TAIL] */
 function get(context: CommandContext, args: Args, reply: RespWriter) {
