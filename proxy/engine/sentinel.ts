@@ -10,8 +10,8 @@ export interface SentinelView {
   readonly followers: readonly string[];
 }
 
-/** Flags of a follower that cannot be reached, by what the Sentinel sees. */
-const DOWN = ['s_down', 'o_down', 'disconnected'];
+/** Flags of a follower that has not answered for long. One that the Sentinel has no connection to yet is `disconnected` alone. */
+const DOWN = ['s_down', 'o_down'];
 
 /** What to ask a Sentinel for its view of `name`. */
 export function sentinelQuestions(name: string): string[][] {
