@@ -1,13 +1,15 @@
 import type { Socket } from 'node:net';
 import { RingsideError } from '../../lib/base/index.ts';
 import { encodeCommand, ReplyFramer } from '../../lib/codec/resp/index.ts';
-import { connectSocket } from '../../lib/net/index.ts';
+import { connectSocket, readChunks } from '../../lib/net/index.ts';
 import { isErrorReply } from './frames.ts';
 import { type ConnectionPurpose, greetingOf, tlsTo } from './greeting.ts';
 import type { Router } from './router.ts';
 import type { UpstreamNode } from './topology.ts';
 
 const PUSH_TYPE = 0x3e;
+/** The longest that a timer of the platform can be set to. */
+const MAX_TIMER_MS = 0x7fffffff;
 
 /** Hears a reply, or a push: `buffer[start, end)`, which stays true for as long as somebody keeps it. */
 export type FrameListener = (buffer: Buffer, start: number, end: number) => void;
@@ -39,6 +41,8 @@ export class PrivateConnection {
   onPush: FrameListener = ignore;
   /** Called once when the connection ends in any way but by `close`; listeners of replies that were due hear nothing any more. */
   onClosed: (reason: string) => void = ignore;
+  /** Called when the node has left the ring; null: the connection is closed then, as any other reason closes it. */
+  onNodeLeft: (() => void) | null = null;
   /** The id by which the node knows this connection (CLIENT ID); null: it does not say. */
   remoteId: string | null = null;
   readonly #router: Router;
@@ -46,6 +50,8 @@ export class PrivateConnection {
   #socket: Socket | null = null;
   #awaited: Awaited[] = [];
   #unsent: Buffer[] = [];
+  /** Those who wait in `ask`. */
+  readonly #askers = new Set<(error: Error) => void>();
   #isScheduled = false;
   #announcedEpoch: string | null;
 
@@ -100,6 +106,35 @@ export class PrivateConnection {
     this.#schedule();
   }
 
+  /**
+   * As `send`, for a few replies in memory of their own. Rejects with RingsideError `shard_down` when the connection ends before they are there,
+   * or because they are not there in `timeoutMs` (by default `operationTimeoutMs`; 0: without end).
+   */
+  ask(frame: Buffer, { replies = 1, timeoutMs = this.#patienceMs } = {}): Promise<Buffer[]> {
+    if (this.#socket === null) return Promise.reject(this.#lost('closed before'));
+    return new Promise((resolve, reject) => {
+      const expire = () => setImmediate(() => this.abandon(`no answer within ${timeoutMs} ms`));
+      const timer = timeoutMs === 0 ? undefined : setTimeout(expire, Math.min(timeoutMs, MAX_TIMER_MS));
+      const heard: Buffer[] = [];
+      const fail = (error: Error) => {
+        clearTimeout(timer);
+        reject(error);
+      };
+      this.#askers.add(fail);
+      const hear: FrameListener = (buffer, start, end) => {
+        if (heard.push(Buffer.from(buffer.subarray(start, end))) < replies) return;
+        clearTimeout(timer);
+        this.#askers.delete(fail);
+        resolve(heard);
+      };
+      this.send(frame, hear, replies);
+    });
+  }
+
+  get #patienceMs(): number {
+    return this.#router.env.settings.operationTimeoutMs;
+  }
+
   /** Tells the node's present shard epoch, if it has changed, ahead of what is sent from now on. */
   announceEpoch(): void {
     const { epoch, shard } = this.node;
@@ -109,6 +144,12 @@ export class PrivateConnection {
     this.send(encodeCommand('RS.EPOCH', shard, epoch), (buffer, start, end) => {
       if (isErrorReply(buffer, start)) this.#logRefusal('RS.EPOCH', buffer, start, end);
     });
+  }
+
+  /** The node has left the ring. */
+  nodeLeft(): void {
+    if (this.onNodeLeft === null) this.abandon('the node left the ring');
+    else this.onNodeLeft();
   }
 
   /** Closes at once; nobody hears of it. What was sent may still be executed. */
@@ -126,6 +167,8 @@ export class PrivateConnection {
     this.#awaited = [];
     this.#unsent = [];
     socket.destroy();
+    for (const reject of this.#askers) reject(this.#lost(reason));
+    this.#askers.clear();
     this.onClosed(reason);
   }
 
@@ -147,7 +190,7 @@ export class PrivateConnection {
     const { settings, tls } = this.#router.env;
     const { connectTimeoutMs } = settings;
     const socket = connectSocket(
-      { ...this.node.address, tls: tlsTo(this.node, tls), timeoutMs: connectTimeoutMs },
+      { ...this.node.address, tls: tlsTo(this.node, tls), timeoutMs: connectTimeoutMs, sharedReads: true },
       () => this.#greet(onReady),
     );
     let reason = 'the connection was closed';
@@ -157,7 +200,7 @@ export class PrivateConnection {
       reason = error.message;
     });
     socket.on('close', () => this.abandon(reason));
-    socket.on('data', (chunk) => this.#received(chunk));
+    readChunks(socket, (chunk) => this.#received(chunk));
   }
 
   #greet(onReady: () => void): void {
@@ -214,6 +257,11 @@ export class PrivateConnection {
     }
     if (--awaited.left === 0) this.#awaited.shift();
     awaited.onReply(buffer, frameStart, frameEnd);
+  }
+
+  #lost(reason: string): RingsideError {
+    const { name, shard } = this.node;
+    return new RingsideError('shard_down', `shard ${shard}: the connection to ${name} was lost (${reason})`);
   }
 
   #logRefusal(command: string, buffer: Buffer, start: number, end: number): string {

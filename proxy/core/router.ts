@@ -4,11 +4,12 @@ import { Ring } from '../../lib/ring/index.ts';
 import { isOvertaken } from './command-order.ts';
 import { DatabaseLinks } from './database-links.ts';
 import { argumentRange, errorReply, hasErrorCode } from './frames.ts';
+import type { ConnectionPurpose } from './greeting.ts';
 import { HeldRequests } from './held-requests.ts';
-import { Link, type LinkEnvironment, type LinkOwner } from './link.ts';
+import { Link, type LinkEnvironment, type LinkOwner, type LinkRole } from './link.ts';
 import { Parking } from './parking.ts';
 import { mayFallBack } from './read-fallback.ts';
-import { discard, type Request, RequestState, releaseRequest, type Sink } from './request.ts';
+import { discard, noteAnswered, type Request, RequestState, releaseRequest, type Sink } from './request.ts';
 import { Stat, type Stats } from './stats.ts';
 import { linkSlot, ShardRoute, type Topology, type TopologyShard, UpstreamNode } from './topology.ts';
 
@@ -19,6 +20,12 @@ const LATE_MS = 50;
 /** How long a refused write waits when no newer ring comes. */
 const STALE_RETRY_MS = 50;
 const READ_ONLY_RETRY_MS = 200;
+
+/** The links of one client. */
+export interface OwnLinks {
+  /** Null: no more may be opened. */
+  linkTo(node: UpstreamNode, protocol: 2 | 3, database: number): Link | null;
+}
 
 /** What the router needs beyond what its links need. */
 export interface RouterEnvironment extends LinkEnvironment {
@@ -50,6 +57,12 @@ export class Router implements LinkOwner {
   #nextFollower = 0;
   #isClosed = false;
   #isLate = false;
+  /** Clients whose commands go over links of their own. */
+  readonly ownLinks = new Map<Sink, OwnLinks>();
+  /** Called when the ring has changed, and when new writes are held, or no longer. */
+  readonly changed = new Set<() => void>();
+  /** Writes under way on private connections. */
+  pinnedWrites = 0;
   /** Monotonic milliseconds at the last tick: coarse, and only right while something is under way. */
   nowMs = 0;
 
@@ -104,7 +117,7 @@ export class Router implements LinkOwner {
     for (const [key, node] of this.#nodes) {
       if (kept.has(node)) continue;
       this.#nodes.delete(key);
-      for (const connection of node.privates) connection.abandon('the node left the ring');
+      for (const connection of node.privates) connection.nodeLeft();
       for (const link of [...node.links]) {
         if (link.database !== 0) this.#databaseLinks.remove(link);
         displaced.push(...link.retire());
@@ -114,6 +127,7 @@ export class Router implements LinkOwner {
     for (const request of displaced) this.#resubmit(request);
     this.#moveQueuedWrites();
     this.#releaseParked(true);
+    this.#tellChanged();
   }
 
   /** Sends a request to `route`. The sink hears of it exactly once, possibly before this returns. */
@@ -148,6 +162,27 @@ export class Router implements LinkOwner {
   /** New writes wait from now on, with what their clients send behind them, until `release`. */
   hold(): void {
     this.#held ??= new HeldRequests(this.#env.settings.maxInFlightPerShard);
+    this.#tellChanged();
+  }
+
+  /** Whether new writes wait. */
+  get isHolding(): boolean {
+    return this.#held !== null;
+  }
+
+  /** Whether another node may lead this one's shard one day: not in a fixed ring of Ringside nodes. */
+  mayChangeLeader({ epoch, engine }: UpstreamNode): boolean {
+    return this.#env.refresh !== undefined && (epoch !== null || engine === 'redis');
+  }
+
+  /** Asks for a newer ring, where there may be one. */
+  refresh(): void {
+    this.#env.refresh?.();
+  }
+
+  /** By which the shards of keys are told; another object when that changes. */
+  get ring(): Ring | null {
+    return this.#ring;
   }
 
   /** Requests that are held. */
@@ -164,6 +199,7 @@ export class Router implements LinkOwner {
       request.startedMs = nowMs;
       this.#resubmit(request);
     }
+    this.#tellChanged();
     return held.length;
   }
 
@@ -177,7 +213,12 @@ export class Router implements LinkOwner {
     return true;
   }
 
+  #tellChanged(): void {
+    for (const tell of [...this.changed]) tell();
+  }
+
   #hasWrites(): boolean {
+    if (this.pinnedWrites > 0) return true;
     const links = [...this.#retired, ...Array.from(this.#nodes.values(), (node) => node.links).flat()];
     return links.some((link) => link.hasWrites);
   }
@@ -208,6 +249,35 @@ export class Router implements LinkOwner {
     return node.linkSlots[linkSlot(protocol, database)] ?? this.#openLink(node, protocol, database);
   }
 
+  #linkFor(request: Request, node: UpstreamNode): Link | null {
+    if (this.ownLinks.size > 0) {
+      const { sink } = request;
+      const own = this.ownLinks.get(sink.command?.sink ?? sink);
+      if (own !== undefined) return own.linkTo(node, request.protocol, request.database);
+    }
+    return this.linkTo(node, request.protocol, request.database);
+  }
+
+  /** Opens a link that only some client uses; null: no more may be opened. */
+  openOwnLink(node: UpstreamNode, purpose: ConnectionPurpose, role: LinkRole): Link | null {
+    const present = node.links.filter(({ isPrivate }) => isPrivate).length;
+    if (present >= this.#env.settings.maxPrivateConnectionsPerNode) return null;
+    const link = new Link(node, purpose, this.#env, this, role);
+    node.links.push(link);
+    return link;
+  }
+
+  /** Closes such a link once what was sent over it is answered; what was not sent yet goes where it belongs now. */
+  closeOwnLink(link: Link): void {
+    const at = link.node.links.indexOf(link);
+    if (at < 0) return;
+    link.node.links.splice(at, 1);
+    const unsent = link.retire();
+    this.#retired.add(link);
+    if (this.#ticker === undefined) this.#startTicking();
+    for (const request of unsent) this.#resubmit(request);
+  }
+
   #openLink(node: UpstreamNode, protocol: 2 | 3, database: number): Link | null {
     if (database !== 0 && !this.#databaseLinks.makeRoom(node)) return null;
     const link = new Link(node, { protocol, database }, this.#env, this);
@@ -228,13 +298,16 @@ export class Router implements LinkOwner {
   refused(request: Request, reply: Buffer, start: number, end: number, node: UpstreamNode): boolean {
     if (request.retries > 0 || request.sink === discard) return false;
     const loading = hasErrorCode(reply, start, 'LOADING');
-    if (!request.isWrite) return loading && this.#readElsewhere(request, node);
-    if (this.#env.refresh === undefined || !mayChangeLeader(node)) return false;
+    // A follower that has lost its leader may be set up to answer nothing (`replica-serve-stale-data no`).
+    const cannot = loading || hasErrorCode(reply, start, 'MASTERDOWN');
+    if (!request.isWrite) return cannot && this.#readElsewhere(request, node);
+    if (!this.mayChangeLeader(node)) return false;
     const stale = hasErrorCode(reply, start, 'STALERING');
     if (!stale && !loading && !hasErrorCode(reply, start, 'READONLY')) return false;
-    this.#env.refresh();
+    this.refresh();
     if (isOvertaken(request)) return false;
     request.retries = 1;
+    node.figures.retries++;
     this.#env.stats.add(Stat.writeRetries);
     const retryAtMs = this.#env.clock.monotonicMs() + (stale ? STALE_RETRY_MS : READ_ONLY_RETRY_MS);
     this.#parkUntil(request, retryAtMs, Buffer.from(reply.subarray(start, end)), stale);
@@ -261,7 +334,7 @@ export class Router implements LinkOwner {
       this.#park(request, Number.POSITIVE_INFINITY, `shard ${route.name} has no leader`);
       return;
     }
-    const link = this.linkTo(node, request.protocol, request.database);
+    const link = this.#linkFor(request, node);
     if (link === null) {
       this.#withoutLink(request, route);
       return;
@@ -286,7 +359,7 @@ export class Router implements LinkOwner {
   /** A follower that may answer this read; null: none, or the namespace does not allow it. */
   #followerFor(request: Request, route: ShardRoute): UpstreamNode | null {
     const { followers } = route;
-    if (followers.length === 0 || !mayFallBack(this.#env.settings.readFallback, request)) return null;
+    if (followers.length === 0 || request.fromLeader || !mayFallBack(this.#env.settings.readFallback, request)) return null;
     for (let i = 0; i < followers.length; i++) {
       const follower = followers[(this.#nextFollower + i) % followers.length];
       if (follower.isSuspect || !follower.isConnected) continue;
@@ -304,9 +377,10 @@ export class Router implements LinkOwner {
     if (failed !== route.leader) target = route.leader;
     else target = this.#followerFor(request, route);
     if (target === null || target === failed) return false;
-    const link = this.linkTo(target, request.protocol, request.database);
+    const link = this.#linkFor(request, target);
     if (link === null) return false;
     request.retries = 1;
+    failed.figures.retries++;
     this.#env.stats.add(Stat.readRetries);
     if (target !== route.leader) this.#countStale(request);
     link.enqueue(request, this.#env.clock.monotonicMs());
@@ -321,6 +395,7 @@ export class Router implements LinkOwner {
       return;
     }
     request.retries = 1;
+    node.figures.retries++;
     this.#env.stats.add(Stat.readRetries);
     this.#dispatch(request, route, this.#env.clock.monotonicMs());
   }
@@ -418,8 +493,21 @@ export class Router implements LinkOwner {
   #releaseParked(all: boolean): void {
     if (this.#parking.size === 0) return;
     const { due, expired } = this.#parking.leave(this.#env.clock.monotonicMs(), all);
-    for (const { request, failure } of expired) request.answerWith(failure);
+    for (const { request, failure } of expired)
+      if (request.isWrite || !this.#readLate(request)) request.answerWith(failure);
     for (const request of due) this.#resubmit(request);
+  }
+
+  /** A read that waited behind a write in vain: a follower may have the answer. */
+  #readLate(request: Request): boolean {
+    const route = this.#currentRoute(request);
+    const follower = route === null ? null : this.#followerFor(request, route);
+    const link = follower && this.#linkFor(request, follower);
+    if (link === null) return false;
+    this.#countStale(request);
+    request.startedMs = this.#env.clock.monotonicMs();
+    link.enqueue(request, request.startedMs);
+    return true;
   }
 
   #startTicking(): void {
@@ -512,6 +600,7 @@ export class Router implements LinkOwner {
 
   #failUnknown(request: Request, node: UpstreamNode, why: string): void {
     this.#env.stats.add(Stat.writesUnknown);
+    this.#noteSlow(request);
     request.answerWith(errorReply('write_unknown', `shard ${node.shard}: ${node.name}: ${why}`));
   }
 
@@ -524,20 +613,24 @@ export class Router implements LinkOwner {
 
   #withoutLink(request: Request, route: ShardRoute): void {
     this.#env.stats.add(Stat.overloadedErrors);
-    const { maxDatabaseLinksPerNode } = this.#env.settings;
-    const text = `shard ${route.name}: ${maxDatabaseLinksPerNode} connections for databases other than 0 are in use (proxy.limits.maxDatabaseLinksPerNode)`;
+    const { maxDatabaseLinksPerNode, maxPrivateConnectionsPerNode } = this.#env.settings;
+    const { sink } = request;
+    const text = this.ownLinks.has(sink.command?.sink ?? sink)
+      ? `shard ${route.name}: ${maxPrivateConnectionsPerNode} connections of single clients are in use (proxy.limits.maxPrivateConnectionsPerNode)`
+      : `shard ${route.name}: ${maxDatabaseLinksPerNode} connections for databases other than 0 are in use (proxy.limits.maxDatabaseLinksPerNode)`;
     request.answerWith(errorReply('overloaded', text));
   }
 
   #fail(request: Request, code: ErrorCode, message: string): void {
     if (code === 'shard_down') this.#env.stats.add(Stat.shardDownErrors);
+    this.#noteSlow(request);
     request.answerWith(errorReply(code, message));
   }
-}
 
-/** Whether another node may lead its shard one day: not in a fixed ring of Ringside nodes. */
-function mayChangeLeader({ epoch, engine }: UpstreamNode): boolean {
-  return epoch !== null || engine === 'redis';
+  #noteSlow(request: Request): void {
+    const { clock, slowness } = this.#env;
+    if (clock.monotonicMs() - request.startedMs >= slowness.thresholdMs) noteAnswered(request);
+  }
 }
 
 /** The ring of a topology: `held` itself when the members are the same, as after a failover. */

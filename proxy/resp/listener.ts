@@ -2,12 +2,20 @@ import type { Socket } from 'node:net';
 import { RespWriter } from '../../lib/codec/resp/index.ts';
 import type { Metrics } from '../../lib/metrics/index.ts';
 import { createServer, type ListeningServer, type TlsMaterial } from '../../lib/net/index.ts';
+import type { Access } from '../access/index.ts';
+import type { DataPath } from '../core/data-path.ts';
+import type { Privates } from '../core/privates.ts';
 import type { Router } from '../core/router.ts';
 import { Stat } from '../core/stats.ts';
 import type { WaitService } from '../core/wait.ts';
-import { Authenticator } from './auth.ts';
+import type { ProxyThread } from '../thread.ts';
+import type { ProxyWatch } from '../watch/proxy-watch.ts';
+import type { ProxySettings } from '../watch/settings.ts';
+import type { Group } from '../workers/questions.ts';
+import { answerAboutClients } from './client-answers.ts';
 import { type ConnectionLimits, RespConnection } from './connection.ts';
 import type { ListenerContext, ProxyInfo } from './context.ts';
+import type { Pause } from './pause.ts';
 
 const SWEEP_MS = 1000;
 /** How long a connection that was ended may take to close its side. */
@@ -22,14 +30,13 @@ export interface RespListenerOptions {
   readonly reusePort: boolean;
   /** Where connections and refusals are counted. */
   readonly metrics?: Metrics;
-  readonly requirePass: string | null;
+  readonly thread: ProxyThread;
+  readonly group: Group;
   readonly limits: ConnectionLimits;
   readonly maxConnections: number;
   readonly handshakeTimeoutMs: number;
   /** Milliseconds for one whole request once it has begun. */
   readonly requestTimeoutMs: number;
-  /** Milliseconds of silence between requests; 0: any. */
-  readonly idleTimeoutMs: number;
   readonly info: ProxyInfo;
 }
 
@@ -37,20 +44,34 @@ export interface RespListenerOptions {
 export class RespListener implements ListenerContext {
   readonly router: Router;
   readonly wait: WaitService;
-  readonly authenticator: Authenticator | null;
+  readonly privates: Privates;
+  readonly access: Access;
+  readonly settings: ProxySettings;
+  readonly watch: ProxyWatch;
+  readonly pause: Pause;
+  readonly group: Group;
   readonly writer = new RespWriter();
   readonly connections = new Map<number, RespConnection>();
   readonly info: ProxyInfo;
+  readonly maxHeldBytes: number;
   readonly #options: RespListenerOptions;
   readonly #sweeper: NodeJS.Timeout;
   #server: ListeningServer | null = null;
-  #lastId = 0;
 
-  constructor(router: Router, wait: WaitService, options: RespListenerOptions) {
+  constructor({ router, wait, privates }: DataPath, options: RespListenerOptions) {
     this.router = router;
     this.wait = wait;
+    this.privates = privates;
     this.info = options.info;
-    this.authenticator = options.requirePass === null ? null : new Authenticator(options.requirePass);
+    this.maxHeldBytes = options.limits.maxHeldBytes;
+    const { access, settings, watch, pause, desk } = options.thread;
+    this.access = access;
+    this.settings = settings;
+    this.watch = watch;
+    this.pause = pause;
+    this.group = options.group;
+    access.clients = () => this.connections.values();
+    answerAboutClients(desk, this.connections);
     this.#options = options;
     this.#sweeper = setInterval(() => this.#sweep(), SWEEP_MS);
     this.#sweeper.unref();
@@ -107,7 +128,13 @@ export class RespListener implements ListenerContext {
 
   #accept(socket: Socket, address: string): void {
     const { stats } = this.router;
-    const connection = new RespConnection(++this.#lastId, socket, address, this.#options.limits, this);
+    const connection = new RespConnection(
+      this.#options.thread.ids.nextClient(),
+      socket,
+      address,
+      this.#options.limits,
+      this,
+    );
     this.connections.set(connection.id, connection);
     stats.add(Stat.connectionsAccepted);
     stats.counts[Stat.connectionsOpen] = this.connections.size;
@@ -115,7 +142,8 @@ export class RespListener implements ListenerContext {
 
   /** Closes clients that dawdle over a request, or are silent for too long. */
   #sweep(): void {
-    const { requestTimeoutMs, idleTimeoutMs } = this.#options;
+    const { requestTimeoutMs } = this.#options;
+    const { idleTimeoutMs } = this.settings;
     const { clock, log, stats } = this.router.env;
     const nowMs = clock.monotonicMs();
     for (const connection of this.connections.values()) {

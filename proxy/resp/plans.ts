@@ -6,12 +6,20 @@ import {
   type KeyRange,
   keyRangesOf,
 } from '../../lib/commands/index.ts';
+import { aclHandlers } from './acl-commands.ts';
+import { blockingHandlers } from './blocking-commands.ts';
+import { clientHandlers } from './client-commands.ts';
+import { configHandlers } from './config-commands.ts';
 import type { Handler } from './context.ts';
 import { fanOutHandlers, onAllShards } from './fan-out-commands.ts';
 import { gatherHandlers } from './gather-commands.ts';
 import { keysHandlers, onOneShard, splitByKeys } from './keys-commands.ts';
+import { latencyHandlers } from './latency-commands.ts';
 import { isAnsweredHere, localHandlers, tellSupported } from './local-commands.ts';
+import { onRingsideKeys, onRingsideShards } from './ringside-commands.ts';
 import { routeHandlers } from './route-command.ts';
+import { slowlogHandlers } from './slowlog-commands.ts';
+import { transactionHandlers } from './transaction-commands.ts';
 import { wordHandler } from './word-commands.ts';
 
 /** What the proxy does with one command, or subcommand. */
@@ -30,17 +38,26 @@ export interface Plan {
 /** Handlers of commands for which the table is not enough, by upper-case name; a subcommand's is `CONTAINER|NAME`. */
 const handlers: Readonly<Record<string, Handler>> = {
   ...localHandlers,
+  ...aclHandlers,
+  ...clientHandlers,
+  ...configHandlers,
+  ...latencyHandlers,
+  ...slowlogHandlers,
   ...fanOutHandlers,
   ...keysHandlers,
   ...gatherHandlers,
   ...routeHandlers,
+  ...transactionHandlers,
+  ...blockingHandlers,
 };
 
 /** Sent to shards by plans that are made from the table alone. */
 const SENT: ReadonlySet<string> = new Set(['key', 'multi', 'pairs', 'gather', 'all']);
 
-function needsRing({ routing, keySpecs }: CommandSpec): boolean {
-  return SENT.has(routing) || keySpecs.some(({ flags }) => !flags.includes('not_key'));
+function needsRing({ routing, routingByWord, keySpecs }: CommandSpec): boolean {
+  return (
+    SENT.has(routing) || routingByWord !== null || keySpecs.some(({ flags }) => !flags.includes('not_key'))
+  );
 }
 
 function handlerFor(spec: CommandSpec): Handler | null {
@@ -49,12 +66,12 @@ function handlerFor(spec: CommandSpec): Handler | null {
   if (spec.routingByWord !== null) return wordHandler(spec);
   switch (spec.routing) {
     case 'key':
-      return onOneShard(spec);
+      return spec.group === 'ringside' ? onRingsideKeys(spec) : onOneShard(spec);
     case 'multi':
     case 'pairs':
       return splitByKeys(spec);
     case 'all':
-      return onAllShards(spec);
+      return spec.group === 'ringside' ? onRingsideShards(spec) : onAllShards(spec);
     default:
       return null;
   }
@@ -62,7 +79,8 @@ function handlerFor(spec: CommandSpec): Handler | null {
 
 /** The position of the key of a command that always has exactly one; else 0. */
 function onlyKey(spec: CommandSpec): number {
-  const ranges: readonly KeyRange[] = (spec.routing === 'key' && keyRangesOf(spec)) || [];
+  const isForwarded = spec.routing === 'key' && spec.group !== 'ringside';
+  const ranges: readonly KeyRange[] = (isForwarded && keyRangesOf(spec)) || [];
   const [range] = ranges;
   return ranges.length === 1 && range.first === range.last ? range.first : 0;
 }
