@@ -5,6 +5,7 @@ import { createMetrics, type Metrics } from '../lib/metrics/index.ts';
 import type { RingDocument } from '../lib/ring/index.ts';
 import type { ProxyAdminApi, UpstreamStatus } from './core/api.ts';
 import { DataPath } from './core/data-path.ts';
+import type { ProxyFigures } from './core/figures-api.ts';
 import { Stats } from './core/stats.ts';
 import type { Topology } from './core/topology.ts';
 import { type StepResult, takeStep, type UpstreamStep } from './core/upstream-step.ts';
@@ -16,8 +17,12 @@ import type { ControlClient } from './ring/control-client.ts';
 import { RingKeeper } from './ring/ring-keeper.ts';
 import { RingStore } from './ring/ring-store.ts';
 import { documentOfUpstreams, topologyOfDocument, topologyOfUpstreams } from './ring/topology-of.ts';
+import { ProxyThread } from './thread.ts';
 import { loadProxyTls, type ProxyTls } from './tls.ts';
 import { UpstreamMover } from './upstream-mover.ts';
+import { registerThreadMetrics } from './watch/thread-metrics.ts';
+import { askAll } from './workers/questions.ts';
+import { SharedIds } from './workers/shared-ids.ts';
 
 /** What a proxy needs of its process. */
 export interface ProxyDeps {
@@ -58,6 +63,7 @@ class ProxyProcess implements RunningProxy {
   readonly #tls: ProxyTls;
   readonly #stats = new Stats();
   readonly #path: DataPath;
+  readonly #thread: ProxyThread;
   readonly #resp: RespSide;
   readonly #api: ApiListeners;
   readonly #keeper: RingKeeper;
@@ -96,6 +102,14 @@ class ProxyProcess implements RunningProxy {
       fleetTls: this.#tls.fleet,
       refresh,
     });
+    this.#thread = new ProxyThread({
+      config,
+      clock,
+      random,
+      router: this.#path.router,
+      ids: new SharedIds(),
+      inherited: null,
+    });
     const start = {
       config,
       path: this.#path,
@@ -104,8 +118,13 @@ class ProxyProcess implements RunningProxy {
       log,
       runId,
     };
-    this.#resp = new RespSide({ ...start, refresh });
-    this.#api = new ApiListeners({ ...start, clock, admin: this.admin });
+    this.#resp = new RespSide({ ...start, refresh, thread: this.#thread });
+    this.#api = new ApiListeners({ ...start, clock, admin: this.admin, thread: this.#thread });
+    registerThreadMetrics(
+      this.#metrics,
+      () => this.#thread.commands(),
+      () => this.#thread.nodes(),
+    );
     registerMetrics(this.#metrics, [this.#stats, ...this.#resp.stats], () => this.#path.router.nodes);
     this.#keeper = new RingKeeper(
       new RingStore(config.proxy.dir, log),
@@ -159,7 +178,19 @@ class ProxyProcess implements RunningProxy {
       upstreams: () => this.#upstreams(),
       listeners: () => this.listeners,
       move: this.#mover,
+      figures: this.#figures(),
       drain: () => this.#drain(),
+    };
+  }
+
+  #figures(): ProxyFigures {
+    const ask = <Q extends 'nodes' | 'commands' | 'metrics'>(name: Q) => askAll(this.#resp.group, name, null);
+    return {
+      shards: () =>
+        this.#path.router.routes.map(({ name, epoch, engine }) => ({ shard: name, epoch, engine })),
+      nodes: async () => (await ask('nodes')).flat(),
+      commands: async () => (await ask('commands')).flat(),
+      workerMetrics: async () => (await ask('metrics')).flat(),
     };
   }
 
@@ -188,6 +219,7 @@ class ProxyProcess implements RunningProxy {
     await Promise.all([this.#resp.close(graceMs), this.#api.close(graceMs)]);
     this.#control?.close();
     this.#followed.close();
+    await this.#thread.close();
     this.#path.close();
     this.#tls.close();
   }

@@ -14,6 +14,7 @@ export {
 } from './acl-reply.ts';
 export type { AclArgs, AclCommand, AclKey, Catalogue } from './catalogue.ts';
 export { CommandSet, commandsOf } from './command-set.ts';
+export { execRefusalText, refusalText } from './refusal-text.ts';
 export type { Denial, DeniedKind, Selector } from './selector.ts';
 export { passwordHash, User } from './user.ts';
 export { Users } from './users.ts';

@@ -85,10 +85,26 @@ function checkProxy({ proxy }: Config, isRole: boolean, report: Report): void {
       '`proxy.limits.maxApiBytes` must be at least `proxy.limits.maxHttpBodyBytes`, or the largest body never fits',
     );
   }
+  checkUsers(proxy, report);
   unique(proxy.upstreams, 'name', ['proxy', 'upstreams'], report);
   for (const i of proxy.upstreams.keys()) checkUpstream(proxy, i, report);
   const { respPort, memcachedPort, httpPort, grpcPort, adminPort } = proxy;
   distinctPorts('proxy', { respPort, memcachedPort, httpPort, grpcPort, adminPort }, report);
+}
+
+function checkUsers({ aclFile, users, requirePass }: Config['proxy'], report: Report): void {
+  unique(users, 'name', ['proxy', 'users'], report);
+  if (aclFile === null) return;
+  if (users.length > 0)
+    report(
+      ['proxy', 'users'],
+      '`proxy.users` and `proxy.aclFile` exclude each other: users come from one place',
+    );
+  if (requirePass !== null)
+    report(
+      ['proxy', 'requirePass'],
+      '`proxy.requirePass` and `proxy.aclFile` exclude each other: the file says what `default` needs',
+    );
 }
 
 function checkUpstream({ upstreams, engine: general }: Config['proxy'], i: number, report: Report): void {

@@ -1,5 +1,17 @@
 import type { Static } from '@sinclair/typebox';
-import { address, group, list, milliseconds, oneOf, port, size, text, typed, whole } from './option.ts';
+import {
+  address,
+  group,
+  list,
+  milliseconds,
+  oneOf,
+  port,
+  ratio,
+  size,
+  text,
+  typed,
+  whole,
+} from './option.ts';
 import { ownTlsSchema } from './schema-shared.ts';
 
 const limits = group(
@@ -47,6 +59,13 @@ const limits = group(
       description:
         'Commands of one worker that wait for one shard. Further ones are answered OVERLOADED and not sent.',
     }),
+    maxItemBytes: size({
+      minimum: '1kb',
+      maximum: '512mb',
+      default: '1mb',
+      description:
+        'The largest value a client may store over memcached. A longer one is answered `SERVER_ERROR object too large for cache`, and a `set` of it deletes the item, as memcached does.',
+    }),
     maxWaitsPerNode: whole({
       minimum: 1,
       maximum: 10_000,
@@ -78,6 +97,21 @@ const limits = group(
       formula: 'maxBufferedBytesPerConnection >= maxBulkBytes',
       description:
         'Requests not yet sent and replies not yet read of one client. At the limit the proxy stops reading from it; a client that lets replies pile up beyond it is closed.',
+    }),
+    maxUnreadMessageBytes: size({
+      minimum: '64kb',
+      maximum: '4gb',
+      default: '32mb',
+      description:
+        'Messages (of subscriptions, MONITOR and CLIENT TRACKING) that one client has not read. A client beyond it is closed; nobody else waits for it.',
+    }),
+    maxSubscriptions: whole({
+      minimum: 1,
+      maximum: 100_000_000,
+      unit: 'subscriptions',
+      default: 1_000_000,
+      description:
+        'Channels and patterns that the clients of one worker listen to, counted for each client. SUBSCRIBE to more is answered OVERLOADED.',
     }),
     maxHttpBodyBytes: size({
       minimum: '1kb',
@@ -113,6 +147,13 @@ const limits = group(
       default: 0,
       description:
         'A client connection silent between requests for this long is closed; 0 keeps it for ever.',
+    }),
+    stalledReaderTimeoutMs: milliseconds({
+      minimum: 0,
+      maximum: 86_400_000,
+      default: 60_000,
+      description:
+        'A RESP client that takes none of the replies that wait for it for this long is closed; until then it is not read from. 0 keeps it for ever.',
     }),
   },
   { description: 'What one client, or all of them, may use of this proxy.' },
@@ -151,7 +192,8 @@ const upstream = group(
     username: text({
       default: null,
       maxLength: 255,
-      description: 'ACL user that the proxy is on these nodes. Needs `password`; without it the default user.',
+      description:
+        'ACL user that the proxy is on these nodes. Needs `password`; without it the default user.',
     }),
     password: text({
       default: null,
@@ -188,6 +230,53 @@ const upstream = group(
     }),
   },
   { description: 'One shard of a fixed ring.' },
+);
+
+const user = group(
+  {
+    name: text({
+      maxLength: 255,
+      pattern: '^\\S+$',
+      expects: 'a name without spaces',
+      description: 'Name that clients give with AUTH.',
+    }),
+    rules: text({
+      unit: 'secret',
+      description:
+        'Rules as ACL SETUSER takes them, with spaces between: `on >password ~app:* +@read`. `#` and a SHA-256 instead of `>` and a password keeps it out of the file.',
+    }),
+  },
+  { description: 'One user.' },
+);
+
+const accessLog = group(
+  {
+    path: text({
+      default: null,
+      unit: 'path',
+      description: 'File that lines are appended to, made with its folders; stderr without one.',
+    }),
+    sample: ratio({
+      default: 0,
+      description:
+        'Part of the commands that is logged, picked at random: 0 for none, 0.01 for one of a hundred, 1 for all. Each costs about 10 µs.',
+    }),
+    slowerThanMs: milliseconds({
+      minimum: 1,
+      maximum: 600_000,
+      default: null,
+      description: 'Commands that take so long or longer are logged too, whether picked or not.',
+    }),
+    keys: oneOf(['hash', 'plain'], {
+      default: 'hash',
+      description:
+        'How keys are shown: by the hash that places them on the ring (`keyHash`), or as they are (`key`), which may tell secrets.',
+    }),
+  },
+  {
+    description:
+      'One line of JSON for each command that is picked or slow: when, by which listener, whose, what, where, how long, and how it ended.',
+  },
 );
 
 type ClientTls = 'inherit' | 'off' | Static<typeof ownTlsSchema>;
@@ -264,8 +353,21 @@ export const proxySchema = group(
       default: null,
       unit: 'secret',
       description:
-        "Password that this proxy's clients give with AUTH. Without it everybody who reaches the port is let in.",
+        "Password of the user `default`, which this proxy's clients give with AUTH, and as `Authorization: Bearer` over HTTP and gRPC. Without it everybody who reaches the port is let in.",
     }),
+    users: list(user, {
+      unit: 'users',
+      maxItems: 1000,
+      description:
+        'Users of RESP clients beside `default`, or what `default` may do. Rules are checked by the proxy; its nodes know nothing of them.',
+    }),
+    aclFile: text({
+      default: null,
+      unit: 'path',
+      description:
+        "File of users in Redis's form (`user NAME RULES`), read at the start and by ACL LOAD, written by ACL SAVE. Excludes `users` and `requirePass`.",
+    }),
+    accessLog,
     nodePassword: text({
       default: null,
       unit: 'secret',

@@ -25,7 +25,12 @@ export interface SlowLogEntry {
 /** The last commands that took long, newest first. */
 export class SlowLog {
   readonly #entries: SlowLogEntry[] = [];
-  #nextId = 0;
+  readonly #nextId: () => number;
+
+  /** `nextId` numbers the entries; from 0 on unless given. */
+  constructor(nextId: () => number = counter()) {
+    this.#nextId = nextId;
+  }
 
   get length(): number {
     return this.#entries.length;
@@ -33,7 +38,7 @@ export class SlowLog {
 
   /** Adds an entry, and forgets the oldest beyond `maxLength`. */
   add(entry: Omit<SlowLogEntry, 'id'>, maxLength: number): void {
-    this.#entries.unshift({ id: this.#nextId++, ...entry });
+    this.#entries.unshift({ id: this.#nextId(), ...entry });
     if (this.#entries.length > maxLength) this.#entries.length = maxLength;
   }
 
@@ -45,6 +50,11 @@ export class SlowLog {
   reset(): void {
     this.#entries.length = 0;
   }
+}
+
+function counter(): () => number {
+  let next = 0;
+  return () => next++;
 }
 
 /** A copy of the arguments that an entry may keep. `isSecret` says of which nothing may be kept. */

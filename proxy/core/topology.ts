@@ -1,5 +1,6 @@
 import type { Address } from '../../lib/net/index.ts';
 import type { Link } from './link.ts';
+import { NodeFigures } from './node-figures.ts';
 import type { PrivateConnection } from './private-connection.ts';
 
 /** Databases a client may SELECT: 0 to 15, as in Redis's default configuration. */
@@ -64,6 +65,7 @@ export class UpstreamNode {
   readonly linkSlots: (Link | null)[] = new Array(2 * DATABASES).fill(null);
   /** Connections that one client, or one purpose, has for itself. */
   readonly privates = new Set<PrivateConnection>();
+  readonly figures = new NodeFigures();
 
   constructor(name: string, address: Address, shard: string) {
     this.name = name;

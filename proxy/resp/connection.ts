@@ -8,8 +8,10 @@ import {
 } from '../../lib/codec/resp/index.ts';
 import { readChunks, unsentBytes } from '../../lib/net/index.ts';
 import type { GuardedClient } from '../access/index.ts';
+import type { BlockedCommand } from '../core/blocked-command.ts';
 import { plainError } from '../core/frames.ts';
 import { LARGE_BYTES, LargeFrame } from '../core/large-frame.ts';
+import type { PinnedSession } from '../core/pinned-session.ts';
 import {
   acquireRequest,
   discard,
@@ -19,19 +21,17 @@ import {
   type Sink,
 } from '../core/request.ts';
 import { Stat } from '../core/stats.ts';
-import type { BlockedCommand } from '../core/blocked-command.ts';
-import type { PinnedSession } from '../core/pinned-session.ts';
 import type { ShardRoute } from '../core/topology.ts';
 import type { Flushable } from '../core/turn.ts';
-import type { ListenerContext } from './context.ts';
-import { dispatch, type PreparedLarge, prepareLarge, submitLarge } from './dispatch.ts';
-import { type ConnectionMode, NO_MODES } from './mode.ts';
-import { PushQueue } from './push-queue.ts';
-import { ReplyWindow } from './reply-window.ts';
 import { commandName, NO_COMMAND } from '../watch/proxy-watch.ts';
 import type { Trace, TracedClient } from '../watch/trace.ts';
 import { lineOf, listed } from './client-list.ts';
+import type { ListenerContext } from './context.ts';
+import { dispatch, type PreparedLarge, prepareLarge, submitLarge } from './dispatch.ts';
+import { type ConnectionMode, NO_MODES } from './mode.ts';
 import type { ClientSubscriptions } from './pubsub-subscriptions.ts';
+import { PushQueue } from './push-queue.ts';
+import { ReplyWindow } from './reply-window.ts';
 import type { ClientTracking } from './tracking.ts';
 import type { Transaction } from './transaction.ts';
 
@@ -284,7 +284,11 @@ export class RespConnection implements Sink, Flushable, GuardedClient, TracedCli
     this.#schedule();
     const unreadBytes = this.#pushes.bytes + this.#socket.writableLength;
     if (unreadBytes > this.#limits.maxPushBytes)
-      this.#cut('proxy.limits.maxUnreadMessageBytes', unreadBytes, 'client closed: it does not read its messages');
+      this.#cut(
+        'proxy.limits.maxUnreadMessageBytes',
+        unreadBytes,
+        'client closed: it does not read its messages',
+      );
   }
 
   /** Commands are offered to `mode` from now on, after the modes entered before, or ahead of them. */
@@ -410,7 +414,8 @@ export class RespConnection implements Sink, Flushable, GuardedClient, TracedCli
     if (this.#isClosed) return;
     while (!this.#isBlocked && this.#head !== null && this.#head.state === RequestState.READY)
       this.#writeBatch();
-    if (this.#pushes !== null && !this.#isBlocked && this.#composedLeft === 0) this.#writePushes(this.#pushes);
+    if (this.#pushes !== null && !this.#isBlocked && this.#composedLeft === 0)
+      this.#writePushes(this.#pushes);
     if (this.#pending === 0 && this.#barrier !== null) this.#runBarrier();
     if (this.#isHeld && this.#pending * 2 <= this.#window.allowed && this.#hasRoom()) this.#resume();
     this.#endIfDone();

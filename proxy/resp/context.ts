@@ -8,6 +8,7 @@ import type { ProxyWatch } from '../watch/proxy-watch.ts';
 import type { ProxySettings } from '../watch/settings.ts';
 import type { Group } from '../workers/questions.ts';
 import type { RespConnection } from './connection.ts';
+import type { MonitorFeed } from './monitor-feed.ts';
 import type { Pause } from './pause.ts';
 
 /** What the connections of one listener share. */
@@ -17,6 +18,7 @@ export interface ListenerContext {
   /** Connections to nodes that one client has for itself, or that only transactions share. */
   readonly privates: Privates;
   readonly pubsub: PubSub;
+  readonly monitors: MonitorFeed;
   /** Who may do what. */
   readonly access: Access;
   readonly settings: ProxySettings;

@@ -1,4 +1,4 @@
-import type { RequestParser } from '../../lib/codec/resp/index.ts';
+import { copyArgs, type RequestParser } from '../../lib/codec/resp/index.ts';
 import {
   arityFits,
   type CommandSpec,
@@ -11,10 +11,14 @@ import {
 import { noRing } from '../core/fan-out.ts';
 import type { LargeFrame } from '../core/large-frame.ts';
 import { acquireRequest } from '../core/request.ts';
+import { NO_COMMAND } from '../watch/proxy-watch.ts';
 import type { RespConnection } from './connection.ts';
 import { forward } from './forward.ts';
 import { NO_MODES } from './mode.ts';
 import { type Plan, plans } from './plans.ts';
+
+/** No writes, but they may change data, or what others hear of it. */
+const MAY_CHANGE: ReadonlySet<string> = new Set(['exec', 'pfcount', 'publish', 'spublish']);
 
 const NOAUTH = 'NOAUTH Authentication required.';
 
@@ -42,7 +46,15 @@ export function dispatch(connection: RespConnection, args: RequestParser, nowMs:
     refuse(connection, NOAUTH);
     return;
   }
-  connection.lastCommand = plan.spec.name;
+  connection.commandId = plan.spec.id;
+  if (!connection.user.isUnlimited) {
+    const refusal = connection.context.access.refusal(connection, plan.spec, args);
+    if (refusal !== null) {
+      refuse(connection, refusal, plan.spec.id);
+      return;
+    }
+  }
+  if (--connection.context.watch.quiet < 0 && isHeld(connection, args, plan.spec)) return;
   if (connection.modes !== NO_MODES && isTaken(connection, args, plan.spec, nowMs)) return;
   if (plan.needsRing && connection.context.router.routes.length === 0) {
     connection.reply(noRing());
@@ -58,9 +70,28 @@ function subcommandOf(container: CommandSpec, args: RequestParser): Plan | undef
 }
 
 /** The command is not executed, whatever mode is on. */
-function refuse(connection: RespConnection, text: string): void {
+function refuse(connection: RespConnection, text: string, commandId = NO_COMMAND): void {
+  connection.commandId = commandId;
   connection.replyError(text);
   for (const mode of connection.modes) mode.refused?.();
+}
+
+/** Shows the command to whoever wants to see it. True: it waits for the end of a pause, and comes again then. */
+function isHeld(connection: RespConnection, args: RequestParser, spec: CommandSpec): boolean {
+  const { watch, pause, monitors } = connection.context;
+  if (pause.holds(spec.isWrite || MAY_CHANGE.has(spec.name)) && !connection.isComposing) {
+    const kept = copyArgs(args) as RequestParser;
+    connection.barrier((done) => {
+      pause.wait(() => {
+        dispatch(connection, kept, connection.lastActiveMs);
+        done();
+      });
+    });
+    return true;
+  }
+  if (monitors.isOn && !connection.isComposing) monitors.note(connection, args, spec);
+  connection.trace = watch.looksAt(spec, args, connection, args.frameEnd - args.frameStart);
+  return false;
 }
 
 function isTaken(connection: RespConnection, args: RequestParser, spec: CommandSpec, nowMs: number): boolean {
@@ -69,6 +100,7 @@ function isTaken(connection: RespConnection, args: RequestParser, spec: CommandS
 
 /** A command of which the last argument has not fully come, but which is known to go to one shard as it is. */
 export interface PreparedLarge {
+  readonly commandId: number;
   readonly bytes: Buffer;
   readonly start: number;
   readonly end: number;
@@ -83,13 +115,17 @@ export function prepareLarge(connection: RespConnection, args: RequestParser): P
   const spec = lookupCommand(args.buffer, args.start(0), args.end(0));
   const plan = spec === undefined ? undefined : plans[spec.id];
   if (plan === undefined || plan.keyIndex === 0 || !connection.isAuthenticated) return null;
-  if (connection.modes !== NO_MODES) return null;
+  if (connection.modes !== NO_MODES || !connection.user.isUnlimited) return null;
+  // Every command is looked at.
+  if (connection.context.watch.quiet <= 0) return null;
   // The key must not be the argument that has not come.
   if (!arityFits(plan.spec, args.count) || plan.keyIndex >= args.count - 1) return null;
   if (connection.context.router.routes.length === 0) return null;
   const { keyIndex, isWrite } = plan;
+  const commandId = plan.spec.id;
   const { buffer: bytes, frameStart: start, frameEnd: end } = args;
-  return { bytes, start, end, keyIndex, isWrite, keyStart: args.start(keyIndex), keyEnd: args.end(keyIndex) };
+  const keyStart = args.start(keyIndex);
+  return { commandId, bytes, start, end, keyIndex, isWrite, keyStart, keyEnd: args.end(keyIndex) };
 }
 
 /** Sends a prepared command whose rest has come. */
@@ -101,6 +137,7 @@ export function submitLarge(
 ): void {
   const { router } = connection.context;
   const { bytes, start, end, keyIndex, isWrite, keyStart, keyEnd } = prepared;
+  connection.commandId = prepared.commandId;
   const request = acquireRequest();
   Object.assign(request, { bytes, start, end, keyIndex, isWrite, rest: pieces, restBytes, startedMs: nowMs });
   connection.append(request);

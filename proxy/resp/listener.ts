@@ -5,6 +5,7 @@ import { createServer, type ListeningServer, type TlsMaterial } from '../../lib/
 import type { Access } from '../access/index.ts';
 import type { DataPath } from '../core/data-path.ts';
 import type { Privates } from '../core/privates.ts';
+import type { PubSub } from '../core/pubsub.ts';
 import type { Router } from '../core/router.ts';
 import { Stat } from '../core/stats.ts';
 import type { WaitService } from '../core/wait.ts';
@@ -15,6 +16,7 @@ import type { Group } from '../workers/questions.ts';
 import { answerAboutClients } from './client-answers.ts';
 import { type ConnectionLimits, RespConnection } from './connection.ts';
 import type { ListenerContext, ProxyInfo } from './context.ts';
+import { MonitorFeed } from './monitor-feed.ts';
 import type { Pause } from './pause.ts';
 
 const SWEEP_MS = 1000;
@@ -45,6 +47,8 @@ export class RespListener implements ListenerContext {
   readonly router: Router;
   readonly wait: WaitService;
   readonly privates: Privates;
+  readonly pubsub: PubSub;
+  readonly monitors: MonitorFeed;
   readonly access: Access;
   readonly settings: ProxySettings;
   readonly watch: ProxyWatch;
@@ -58,10 +62,11 @@ export class RespListener implements ListenerContext {
   readonly #sweeper: NodeJS.Timeout;
   #server: ListeningServer | null = null;
 
-  constructor({ router, wait, privates }: DataPath, options: RespListenerOptions) {
+  constructor({ router, wait, privates, pubsub }: DataPath, options: RespListenerOptions) {
     this.router = router;
     this.wait = wait;
     this.privates = privates;
+    this.pubsub = pubsub;
     this.info = options.info;
     this.maxHeldBytes = options.limits.maxHeldBytes;
     const { access, settings, watch, pause, desk } = options.thread;
@@ -70,6 +75,11 @@ export class RespListener implements ListenerContext {
     this.watch = watch;
     this.pause = pause;
     this.group = options.group;
+    const { clock, random } = router.env;
+    const onChange = (isOn: boolean) => {
+      watch.isMonitored = isOn;
+    };
+    this.monitors = new MonitorFeed({ clock, random, group: options.group, desk, onChange });
     access.clients = () => this.connections.values();
     answerAboutClients(desk, this.connections);
     this.#options = options;

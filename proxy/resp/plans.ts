@@ -17,8 +17,11 @@ import { keysHandlers, onOneShard, splitByKeys } from './keys-commands.ts';
 import { latencyHandlers } from './latency-commands.ts';
 import { isAnsweredHere, localHandlers, tellSupported } from './local-commands.ts';
 import { onRingsideKeys, onRingsideShards } from './ringside-commands.ts';
+import { monitorHandlers } from './monitor-command.ts';
+import { pubsubHandlers } from './pubsub-commands.ts';
 import { routeHandlers } from './route-command.ts';
 import { slowlogHandlers } from './slowlog-commands.ts';
+import { trackingHandlers } from './tracking-commands.ts';
 import { transactionHandlers } from './transaction-commands.ts';
 import { wordHandler } from './word-commands.ts';
 
@@ -48,6 +51,9 @@ const handlers: Readonly<Record<string, Handler>> = {
   ...gatherHandlers,
   ...routeHandlers,
   ...transactionHandlers,
+  ...pubsubHandlers,
+  ...trackingHandlers,
+  ...monitorHandlers,
   ...blockingHandlers,
 };
 

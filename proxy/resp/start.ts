@@ -2,9 +2,9 @@ import type { Config } from '../../lib/config/index.ts';
 import type { Metrics } from '../../lib/metrics/index.ts';
 import type { TlsMaterial } from '../../lib/net/index.ts';
 import type { DataPath } from '../core/data-path.ts';
+import { DATABASES } from '../core/topology.ts';
 import type { ProxyThread } from '../thread.ts';
 import type { Group } from '../workers/questions.ts';
-import { DATABASES } from '../core/topology.ts';
 import { RespListener } from './listener.ts';
 
 /** What a RESP listener is started with, beyond the configuration. */
@@ -44,6 +44,7 @@ export async function startRespListener(
       maxBufferedBytes: limits.maxBufferedBytesPerConnection,
       maxInFlight: limits.maxInFlightPerConnection,
       maxHeldBytes: limits.maxBufferedBytesPerConnection,
+      maxPushBytes: limits.maxUnreadMessageBytes,
     },
     maxConnections: limits.maxConnections,
     handshakeTimeoutMs: limits.handshakeTimeoutMs,

@@ -50,6 +50,12 @@ function fakeProxy() {
       },
     ],
     listeners: () => ({ resp: '127.0.0.1:2' }),
+    figures: {
+      shards: () => [],
+      nodes: async () => [],
+      commands: async () => [],
+      workerMetrics: async () => [],
+    },
     move: new UpstreamMover({
       upstreams: [],
       connectTimeoutMs: 1000,
