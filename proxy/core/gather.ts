@@ -1,16 +1,8 @@
-import type { Args } from '../../lib/codec/resp/index.ts';
-import { isErrorReply } from './frames.ts';
+import { errorReply, isErrorReply } from './frames.ts';
 import { joinPieces } from './large-frame.ts';
 import { acquireRequest, type Request, releaseRequest, type Sink } from './request.ts';
 import type { Router } from './router.ts';
 import type { ShardRoute } from './topology.ts';
-
-/** The keys of one command that one shard owns. */
-export interface KeyGroup {
-  readonly route: ShardRoute;
-  /** Positions of the keys among the keys of the command, ascending. */
-  readonly positions: number[];
-}
 
 /** One part of a command that went to several shards, once answered. */
 export interface AnsweredPart {
@@ -24,6 +16,14 @@ export type Merge = (parts: readonly AnsweredPart[]) => Buffer;
 /** As `Merge`, but answers the command itself. Must do so before it returns, and not keep the parts' requests. */
 export type Finish = (parts: readonly AnsweredPart[], command: Request) => void;
 
+/** How parts are fetched whose replies are not passed on but computed with. */
+export interface GatherOptions {
+  /** The protocol version of the parts' replies; that of the command by default. */
+  readonly protocol?: 2 | 3;
+  /** What the replies may weigh together; what would go beyond is an error reply instead (`overloaded`). No limit by default. */
+  readonly maxBytes?: number;
+}
+
 /** Waits for the parts of one command and then answers the command itself. */
 export class Gather implements Sink {
   /** The command to answer. */
@@ -32,15 +32,20 @@ export class Gather implements Sink {
   readonly #parts: AnsweredPart[] = [];
   #waiting = 0;
   #isComplete = false;
+  readonly #protocol: 2 | 3;
+  readonly #maxBytes: number;
+  #bytes = 0;
 
-  constructor(command: Request, finish: Finish) {
+  constructor(command: Request, finish: Finish, options: GatherOptions = {}) {
     this.command = command;
     this.#finish = finish;
+    this.#protocol = options.protocol ?? command.protocol;
+    this.#maxBytes = options.maxBytes ?? Number.POSITIVE_INFINITY;
   }
 
   /** One whose reply is a buffer of its own. */
-  static merging(command: Request, merge: Merge): Gather {
-    return new Gather(command, (parts) => command.answerWith(merge(parts)));
+  static merging(command: Request, merge: Merge, options?: GatherOptions): Gather {
+    return new Gather(command, (parts) => command.answerWith(merge(parts)), options);
   }
 
   /** Sends a part; then, after the last one, `seal` must be called. */
@@ -62,8 +67,9 @@ export class Gather implements Sink {
     request.start = start;
     request.end = end;
     request.isWrite = isWrite;
-    request.protocol = this.command.protocol;
+    request.protocol = this.#protocol;
     request.database = this.command.database;
+    request.fromLeader = this.command.fromLeader;
     request.startedMs = this.command.startedMs;
     request.sink = this;
     this.#parts.push({ route, reply: request });
@@ -79,6 +85,8 @@ export class Gather implements Sink {
 
   ready(request: Request): void {
     joinPieces(request);
+    this.#bytes += request.length;
+    if (this.#bytes > this.#maxBytes) refuse(request);
     if (request.isWrite) this.command.sink.noteWritten?.(request.route);
     this.#waiting--;
     this.#finishIfDone();
@@ -92,51 +100,16 @@ export class Gather implements Sink {
   }
 }
 
-/** Groups the keys `first`, `first + step`, … of a command by the shard that owns them. */
-export function groupByShard(router: Router, args: Args, first: number, step: number): KeyGroup[] {
-  const byIndex: (KeyGroup | undefined)[] = [];
-  const groups: KeyGroup[] = [];
-  for (let i = first, position = 0; i < args.count; i += step, position++) {
-    const route = router.routeOf(args.buffer, args.start(i), args.end(i));
-    let group = byIndex[route.index];
-    if (group === undefined) {
-      group = { route, positions: [] };
-      byIndex[route.index] = group;
-      groups.push(group);
-    }
-    group.positions.push(position);
-  }
-  return groups;
-}
+const TOO_MUCH = errorReply(
+  'overloaded',
+  'the values that this command needs are larger than proxy.limits.maxBufferedBytesPerConnection',
+);
 
-/** The command with only the keys (and what follows each, up to `step`) of one group. */
-export function partOf(args: Args, positions: readonly number[], first: number, step: number): Buffer {
-  const header = Buffer.from(`*${first + positions.length * step}\r\n`);
-  let bytes = header.length;
-  const copied = (from: number, to: number) => args.end(to) - encodedStart(args, from) + 2;
-  const name = copied(0, first - 1);
-  bytes += name;
-  for (const position of positions) {
-    const i = first + position * step;
-    bytes += copied(i, i + step - 1);
-  }
-  const part = Buffer.allocUnsafe(bytes);
-  let at = header.copy(part);
-  at += args.buffer.copy(part, at, encodedStart(args, 0), args.end(first - 1) + 2);
-  for (const position of positions) {
-    const i = first + position * step;
-    at += args.buffer.copy(part, at, encodedStart(args, i), args.end(i + step - 1) + 2);
-  }
-  return part;
-}
-
-/** Where the encoded argument (its length line included) begins in the frame. */
-function encodedStart(args: Args, i: number): number {
-  if (i > 0) return args.end(i - 1) + 2;
-  // Back from the name over its length line: `\r\n`, digits, `$`.
-  let at = args.start(0) - 3;
-  while (args.buffer[at] !== 0x24) at--;
-  return at;
+/** Lets the reply go. */
+function refuse(request: Request): void {
+  request.bytes = TOO_MUCH;
+  request.start = 0;
+  request.end = TOO_MUCH.length;
 }
 
 /** The sum of the integer replies among the parts. */

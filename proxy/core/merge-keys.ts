@@ -1,5 +1,5 @@
-import { replyLineEnd, skipReply } from '../../lib/codec/resp/index.ts';
-import { errorText, isErrorReply, plainError } from './frames.ts';
+import { replyLineEnd, replyNumber, skipReply } from '../../lib/codec/resp/index.ts';
+import { errorReply, errorText, isErrorReply, plainError } from './frames.ts';
 import { type AnsweredPart, sumOfIntegers } from './gather.ts';
 import type { KeySplit } from './key-split.ts';
 import type { Request } from './request.ts';
@@ -33,7 +33,11 @@ export const mergeValues: MergeKeys = (split, parts, command, name) => {
   }
   let bytes = 0;
   for (let part = 0; part < parts.length; part++) {
-    const { reply } = parts[part];
+    const { reply, route } = parts[part];
+    if (replyNumber(reply.bytes, reply.start) !== split.counts[part]) {
+      command.answerWith(errorReply('internal', `shard ${route.name} answered ${name} with other values`));
+      return;
+    }
     cursors[part] = replyLineEnd(reply.bytes, reply.start);
     bytes += reply.end - cursors[part];
   }

@@ -177,14 +177,14 @@ t.test('commands answered by the proxy, in Redis words', async (t) => {
   t.equal(await c.text('ping', 'hello'), 'hello');
   t.equal(await c.text('ECHO', 'x'), 'x');
   t.equal(await c.text('SELECT', '0'), 'OK');
-  t.match(await c.send('SELECT', '1'), { message: 'ERR DB index is out of range' });
+  t.match(await c.send('SELECT', '16'), { message: 'ERR DB index is out of range' });
   t.match(await c.send('SELECT', 'x'), { message: 'ERR value is not an integer or out of range' });
   t.match(await c.send('GET'), { message: "ERR wrong number of arguments for 'get' command" });
   t.match(await c.send('FOO', 'bar', 'b'), {
     message: "ERR unknown command 'FOO', with args beginning with: 'bar' 'b' ",
   });
-  for (const later of ['MULTI', 'SUBSCRIBE', 'BLPOP', 'RS.EPOCH', 'REPLCONF']) {
-    t.match(await c.send(later, 'x'), { message: /^ERR unknown command/ }, later);
+  for (const ofNode of ['RS.EPOCH', 'REPLCONF', 'SHUTDOWN']) {
+    t.match(await c.send(ofNode, 'x'), { message: /^ERR unknown command/ }, ofNode);
   }
   t.equal(await c.text('CLIENT', 'SETNAME', 'me'), 'OK');
   t.equal(await c.text('CLIENT', 'GETNAME'), 'me');
