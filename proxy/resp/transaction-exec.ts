@@ -26,6 +26,7 @@ export function execute(
     const { unit } = execution;
     const finish = (result: TransactionResult | null) => {
       answer(connection, execution, result);
+      connection.tracking?.executed();
       done();
     };
     if (unit === null) finish(null);

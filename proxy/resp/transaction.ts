@@ -114,6 +114,7 @@ export class Transaction implements ConnectionMode {
       if (this.#shard !== place.shard) return false;
     }
     this.#frame.add(args);
+    this.#connection.tracking?.queued(spec, args);
     this.#isWrite ||= spec.isWrite;
     if (spec.name === 'select') this.#select(args.integer(1));
     return true;

@@ -3,7 +3,7 @@ import { RespError } from '../../lib/codec/resp/index.ts';
 import { FakeControlPlane } from '../support/fake-control-plane.ts';
 import { proxyWith } from '../support/proxy-under-test.ts';
 import { RawClient } from '../support/raw-client.ts';
-import { behindProxy, blockedAt, type RealShards, realShards } from '../support/real-shards.ts';
+import { behindProxy, blockedAt, type RealShards, startNodes } from '../support/real-shards.ts';
 import { hasRedisServer, NO_REDIS, startRedis } from '../support/redis-server.ts';
 import type { RespClient } from '../support/resp-client.ts';
 import { Shard } from '../support/shard.ts';
@@ -12,6 +12,7 @@ import { until } from '../support/until.ts';
 
 /* Commands that wait for data, each on a connection of the client's own: who gets what, when they give up, and what a failing shard means. */
 
+const addresses = await startNodes(t, 2);
 const CROSS_SLOT = "CROSSSLOT Keys in request don't hash to the same slot";
 
 /** A command that blocks, and what lets it go; K stands for a tag. */
@@ -43,13 +44,13 @@ const AT_ONCE: readonly string[] = [
 
 const wordsOf = (line: string, tag: string) => line.split(' ').map((word) => word.replace(/^K/, tag));
 
-/** The replies of all these commands at one server, `{t}` in place of the tag. */
+/** The replies of all these commands at one server, `{000}` in place of the tag. */
 async function play(address: string, node: RespClient, tag: string, hello: number): Promise<string[]> {
   const client = new RawClient(address);
   const replies: string[] = [];
   const say = async (line: string) => {
     const [reply] = await client.run([wordsOf(line, tag)]);
-    replies.push(reply.latin1Slice().replaceAll(tag, '{t}'));
+    replies.push(reply.latin1Slice().replaceAll(tag, '{000}'));
   };
   await client.run([['HELLO', String(hello)]]);
   await say('SET Kstring 1');
@@ -76,9 +77,9 @@ t.test('as redis-server answers', { skip: hasRedisServer ? false : NO_REDIS }, a
   t.teardown(() => backend.stop());
   const direct = await behindProxy(t, [redis.address], { engine: 'redis' });
   const viaRedis = await behindProxy(t, [backend.address], { engine: 'redis' });
-  const viaNodes = await realShards(t, 2);
+  const viaNodes = await behindProxy(t, addresses);
   for (const hello of [2, 3]) {
-    const expected = await play(redis.address, direct.nodes[0], '{t}', hello);
+    const expected = await play(redis.address, direct.nodes[0], '{000}', hello);
     for (const { resp, nodes, tags } of [viaNodes, viaRedis]) {
       const last = nodes.length - 1;
       t.strictSame(await play(resp, nodes[last], tags[last], hello), expected, `RESP${hello}`);
@@ -87,7 +88,7 @@ t.test('as redis-server answers', { skip: hasRedisServer ? false : NO_REDIS }, a
 });
 
 t.test('in front of several shards', async (t) => {
-  const shards = await realShards(t, 2);
+  const shards = await behindProxy(t, addresses);
   await t.test('keys of several shards: CROSSSLOT', (t) => crossSlot(t, shards));
   await t.test('replies stay in order, first come first served', (t) => order(t, shards));
   await t.test('a client that goes takes nothing with it', (t) => leaving(t, shards));
@@ -185,7 +186,9 @@ async function database(t: Test, { client, nodes: [node], tags: [tag] }: RealSha
 }
 
 t.test('limits and timeouts', async (t) => {
-  const { client, nodes } = await realShards(t, 1, { limits: { maxPrivateConnectionsPerNode: 2 } });
+  const { client, nodes } = await behindProxy(t, addresses.slice(0, 1), {
+    limits: { maxPrivateConnectionsPerNode: 2 },
+  });
   const clients = [client(), client(), client()];
   const waiting = clients.slice(0, 2).map((c) => c.send('BLPOP', 'k', '0'));
   await until('two wait', async () => (await blockedAt(nodes[0])) === 2);
@@ -199,23 +202,22 @@ t.test('limits and timeouts', async (t) => {
 });
 
 t.test('a node that is lost', async (t) => {
-  const shards = await realShards(t, 1);
-  const { remoteAddress, remotePort } = shards.nodes[0].socket;
-  const wire = await TcpProxy.start(`${remoteAddress}:${remotePort}`);
+  const { nodes } = await behindProxy(t, addresses.slice(0, 1));
+  const wire = await TcpProxy.start(addresses[0]);
   t.teardown(() => wire.stop());
   const fast = { operationTimeoutMs: 500, readTimeoutMs: 100, connectTimeoutMs: 200 };
   const { client } = await proxyWith(t, { upstreams: [{ name: 's0', leader: wire.address }], ...fast });
   const c = client();
   const reply = c.send('BLPOP', 'k', '0');
-  await until('it waits', async () => (await blockedAt(shards.nodes[0])) === 1);
+  await until('it waits', async () => (await blockedAt(nodes[0])) === 1);
   wire.cut();
   t.match(await reply, { message: /^UNKNOWN write outcome unknown: .*the connection was lost/ });
   t.match(await c.send('BLPOP', 'k', '0'), { message: /^CLUSTERDOWN .*nothing was sent/ });
   const patient = c.send('BLPOP', 'k', '5');
   wire.restore();
-  await until('it waits', async () => (await blockedAt(shards.nodes[0])) === 1);
+  await until('it waits', async () => (await blockedAt(nodes[0])) === 1);
   wire.stall();
-  await shards.nodes[0].send('RPUSH', 'k', 'a');
+  await nodes[0].send('RPUSH', 'k', 'a');
   wire.restore();
   t.same(String(await patient), 'k,a');
 });
@@ -237,18 +239,18 @@ t.test('another leader', async (t) => {
 });
 
 t.test('a move to another upstream', async (t) => {
-  const old = await realShards(t, 1);
-  const next = await realShards(t, 1);
-  const addressOf = ({ nodes: [{ socket }] }: RealShards) => `${socket.remoteAddress}:${socket.remotePort}`;
+  const [from, to] = addresses;
+  const old = await behindProxy(t, [from]);
+  const next = await behindProxy(t, [to]);
   const { move } = old.proxy.admin;
   const c = old.client();
-  const reply = c.send('BLPOP', 'k', '0');
+  const reply = c.send('BLPOP', 'moved', '0');
   await until('it waits', async () => (await blockedAt(old.nodes[0])) === 1);
   await move.hold('mine', 20_000);
   t.equal(await blockedAt(old.nodes[0]), 0, 'nothing can be popped at the old one any more');
-  await move.turn('mine', addressOf(old), addressOf(next));
+  await move.turn('mine', from, to);
   await move.commit('mine');
   await until('it waits at the new one', async () => (await blockedAt(next.nodes[0])) === 1);
-  await next.nodes[0].send('RPUSH', 'k', 'a');
-  t.same(String(await reply), 'k,a');
+  await next.nodes[0].send('RPUSH', 'moved', 'a');
+  t.same(String(await reply), 'moved,a');
 });

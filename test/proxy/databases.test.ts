@@ -3,16 +3,17 @@ import { silentLogger, systemClock, systemRandom } from '../../lib/base/index.ts
 import { configFrom } from '../../lib/config/index.ts';
 import { startProxy } from '../../proxy/index.ts';
 import { fakeNodes, proxyWith, upstreamsOf } from '../support/proxy-under-test.ts';
-import { behindProxy, connectionsAt, type RealShards, realShards } from '../support/real-shards.ts';
+import { behindProxy, connectionsAt, type RealShards, startNodes } from '../support/real-shards.ts';
 import { hasRedisServer, NO_REDIS, startRedis } from '../support/redis-server.ts';
 import { RespClient } from '../support/resp-client.ts';
-import { startStandaloneNode } from '../support/ringside.ts';
 import { until } from '../support/until.ts';
 
 /* SELECT: sixteen databases, each over a link of its own, which comes when it is asked for and goes when nobody uses it. */
 
+const addresses = await startNodes(t, 2);
+
 t.test('in front of nodes', async (t) => {
-  const shards = await realShards(t, 2);
+  const shards = await behindProxy(t, addresses);
   await t.test('what SELECT takes', (t) => select(t, shards));
   await t.test('each database has its own keys', (t) => separate(t, shards));
   await t.test('commands about two databases keep their place', (t) => two(t, shards));
@@ -148,7 +149,9 @@ async function protocols(t: Test, { client }: RealShards) {
 }
 
 t.test('no more links than allowed: an idle one makes way', async (t) => {
-  const { client, nodes } = await realShards(t, 1, { limits: { maxDatabaseLinksPerNode: 2 } });
+  const { client, nodes } = await behindProxy(t, addresses.slice(0, 1), {
+    limits: { maxDatabaseLinksPerNode: 2 },
+  });
   const c = client();
   const before = await connectionsAt(nodes[0]);
   for (let db = 1; db < 16; db++) {
@@ -197,16 +200,16 @@ t.test(
 );
 
 t.test('what nobody uses for a minute is closed', async (t) => {
-  const node = await startStandaloneNode(t);
+  const [leader] = addresses;
   let laterMs = 0;
   const clock = { ...systemClock, monotonicMs: () => systemClock.monotonicMs() + laterMs };
   const off = { httpPort: 'off', grpcPort: 'off', memcachedPort: 'off', adminPort: 'off' } as const;
   const config = configFrom({
-    proxy: { respPort: 'auto', ...off, upstreams: [{ name: 's0', leader: node.ready.resp }] },
+    proxy: { respPort: 'auto', ...off, upstreams: [{ name: 's0', leader }] },
   });
   const proxy = await startProxy(config, { clock, random: systemRandom, log: silentLogger });
   t.teardown(() => proxy.close());
-  const [direct, c] = [new RespClient(node.ready.resp), new RespClient(proxy.listeners.resp)];
+  const [direct, c] = [new RespClient(leader), new RespClient(proxy.listeners.resp)];
   t.teardown(() => direct.close());
   t.teardown(() => c.close());
   await c.text('SET', 'a', '0');

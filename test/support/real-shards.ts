@@ -11,16 +11,10 @@ export interface RealShards extends ProxyUnderTest {
   readonly tags: readonly string[];
 }
 
-/** Starts so many nodes with these arguments, and a proxy with these options in front of them; all end with the test. */
-export async function realShards(
-  t: Test,
-  count: number,
-  options: object = {},
-  ...args: string[]
-): Promise<RealShards> {
-  const processes = await Promise.all(Array.from({ length: count }, () => startStandaloneNode(t, ...args)));
-  const addresses = processes.map(({ ready }) => ready.resp);
-  return behindProxy(t, addresses, options);
+/** Starts so many standalone nodes; their addresses. They end with the test. */
+export async function startNodes(t: Test, count: number): Promise<string[]> {
+  const nodes = await Promise.all(Array.from({ length: count }, () => startStandaloneNode(t)));
+  return nodes.map(({ ready }) => ready.resp);
 }
 
 /** A proxy with these options in front of servers that run, one per shard. */
@@ -38,11 +32,11 @@ export async function behindProxy(
   return { ...proxy, nodes, tags: await findTags(proxy.client(), nodes) };
 }
 
-/** Tries names until each node has got one. */
+/** Tries names, all of one length, until each node has got one. */
 async function findTags(client: RespClient, nodes: readonly RespClient[]): Promise<string[]> {
   const tags: string[] = [];
   for (let n = 0; tags.filter(Boolean).length < nodes.length; n++) {
-    const tag = `{t${n}}`;
+    const tag = `{${String(n).padStart(3, '0')}}`;
     await client.text('SET', tag, '');
     const found = await Promise.all(nodes.map((node) => node.send('EXISTS', tag)));
     tags[found.indexOf(1)] ??= tag;
