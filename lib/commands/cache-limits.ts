@@ -3,6 +3,8 @@ export const MAX_TAGS = 64;
 export const MAX_PURGED_TAGS = 1000;
 /** The longest tag, in bytes; the shortest has one. */
 export const MAX_TAG_BYTES = 512;
+/** Longest name of a fence, in bytes; the shortest has one. */
+export const MAX_FENCE_NAME_BYTES = 512;
 
 /** Bits of what `RS.MCMETA` says of an item. */
 export const MetaState = {

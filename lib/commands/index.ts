@@ -1,4 +1,4 @@
-export { MAX_PURGED_TAGS, MAX_TAG_BYTES, MAX_TAGS, MetaState } from './cache-limits.ts';
+export { MAX_FENCE_NAME_BYTES, MAX_PURGED_TAGS, MAX_TAG_BYTES, MAX_TAGS, MetaState } from './cache-limits.ts';
 export {
   type ClientFilter,
   type ClientType,
@@ -25,3 +25,4 @@ export {
 } from './spec.ts';
 export { aclCategoryNames, commandIdCount, commands, commandTable } from './table.ts';
 export { type CommandArgs, unknownCommandText, unknownSubcommandText, wrongArityText } from './texts.ts';
+export { giveCaching, parseTracking, type TrackingState, writeTrackingInfo } from './tracking-options.ts';

@@ -1,7 +1,6 @@
 import { RingsideError } from '../../lib/base/index.ts';
 import type { Args } from '../../lib/codec/resp/index.ts';
-import { type CommandSpec, MAX_TAG_BYTES, MAX_TAGS } from '../../lib/commands/index.ts';
-import { MAX_FENCE_NAME_BYTES } from '../cache/index.ts';
+import { type CommandSpec, MAX_FENCE_NAME_BYTES, MAX_TAG_BYTES, MAX_TAGS } from '../../lib/commands/index.ts';
 import { NOT_AN_INTEGER, SYNTAX_ERROR } from './command.ts';
 import { absoluteTime, EX, EXAT, invalidExpiry, PX, PXAT, type TimeUnit } from './expiry-time.ts';
 

@@ -134,7 +134,7 @@ function set(context: CommandContext, args: Args, reply: RespWriter) {
 function increment(context: CommandContext, args: Args, reply: RespWriter) {
   const { keyspace } = context;
   const { store, versions } = keyspace;
-  const options = parseCacheOptions(args, 3, keyspace.nowMs, ['IFVERSION', 'FENCE', 'ONCE']);
+  const options = parseCacheOptions(args, 3, keyspace.nowMs, ['XX', 'IFVERSION', 'FENCE', 'ONCE']);
   if (typeof options === 'string') return reply.error(options);
   const by = args.bigint(2);
   if (by === null) return reply.error(NOT_AN_INTEGER);
@@ -192,11 +192,11 @@ function writeEntry(keyspace: Keyspace, args: Args, slot: Slot, options: CacheOp
   keyspace.logMarks(target, options);
 }
 
-/** RS.DEL key [IFVERSION version] [FENCE name token] [ONCE name digest] */
+/** RS.DEL key [XX | IFVERSION version] [FENCE name token] [ONCE name digest] */
 function remove(context: CommandContext, args: Args, reply: RespWriter) {
   const { keyspace } = context;
   const { buffer } = args;
-  const options = parseCacheOptions(args, 2, keyspace.nowMs, ['IFVERSION', 'FENCE', 'ONCE']);
+  const options = parseCacheOptions(args, 2, keyspace.nowMs, ['XX', 'IFVERSION', 'FENCE', 'ONCE']);
   if (typeof options === 'string') return reply.error(options);
   once(keyspace, options, reply, () => {
     const slot = keyspace.write(buffer, args.start(1), args.end(1));

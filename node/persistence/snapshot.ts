@@ -123,7 +123,7 @@ export class SnapshotWriter implements ChangeGuard {
     const file = this.#file;
     for (let looks = 0; looks < MOST_LOOKS && file.ready < maxBytes; looks++) {
       if (this.#hasFences) this.#writeFence();
-      else if (this.#hasAnswers) this.#writeAnswer();
+      else if (this.#hasAnswers) this.#writeAnswers();
       else if (this.#open !== null) this.#writeOpen(this.#open);
       else if (this.#openNext()) continue;
       else if (!this.#writeEntries(maxBytes)) {
@@ -154,14 +154,16 @@ export class SnapshotWriter implements ChangeGuard {
     else this.#file.aux(FENCE_FIELD, `${value[1]} ${value[0]}`);
   }
 
-  #writeAnswer(): void {
-    const { done, value } = this.#answers.next();
-    if (done) {
-      this.#hasAnswers = false;
-      return;
+  #writeAnswers(): void {
+    for (let i = 0; i < STEPS; i++) {
+      const { done, value } = this.#answers.next();
+      if (done) {
+        this.#hasAnswers = false;
+        return;
+      }
+      const [name, { digest, reply, untilMs }] = value;
+      this.#file.aux(ANSWER_FIELD, `${untilMs} ${name.length} ${digest.length} ${name}${digest}${reply}`);
     }
-    const [name, { digest, reply, untilMs }] = value;
-    this.#file.aux(ANSWER_FIELD, `${untilMs} ${name.length} ${digest.length} ${name}${digest}${reply}`);
   }
 
   /** Writes what the next steps of the scan find; false when all databases have been scanned. */

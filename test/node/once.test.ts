@@ -91,7 +91,7 @@ t.test('RS.GET TAIL and RS.MGET', async (t) => {
 });
 
 t.test('answers go where their writes go', async (t) => {
-  const dir = folder(t);
+  const dir = folder(t, 'once');
   const args = ['node', '--standalone', '--port', 'auto', '--admin-port', 'auto', '--dir', dir];
   const first = await startRingside([...args, '--save', '3600 1']);
   const leader = connect(t, first);

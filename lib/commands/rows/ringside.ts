@@ -97,7 +97,7 @@ export const ringsideRows: readonly CommandRow[] = [
     'write denyoom fast',
     'RW update',
     'Adds to a number, under conditions; returns the sum and its version.',
-    'key increment [IFVERSION version] [FENCE name token] [ONCE name digest]',
+    'key increment [XX|IFVERSION version] [FENCE name token] [ONCE name digest]',
   ),
   cache(
     'rs.del',
@@ -105,7 +105,7 @@ export const ringsideRows: readonly CommandRow[] = [
     'write fast',
     'RM delete',
     'Deletes a key, under conditions.',
-    'key [IFVERSION version] [FENCE name token] [ONCE name digest]',
+    'key [XX|IFVERSION version] [FENCE name token] [ONCE name digest]',
   ),
   cache(
     'rs.mark',
