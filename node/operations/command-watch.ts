@@ -7,13 +7,12 @@ import {
   commandTable,
   secretsOf,
 } from '../../lib/commands/index.ts';
-import { abridged, type LatencyMonitor, type SlowLog } from '../../lib/metrics/index.ts';
+import { abridged, type LatencyMonitor, monitorLine, type SlowLog } from '../../lib/metrics/index.ts';
 import type { Client } from '../server/client.ts';
 import { isSensitive } from '../settings/table.ts';
 import type { Settings } from '../settings.ts';
 import { CommandStats } from './command-stats.ts';
 import type { HotKeys } from './hot-keys.ts';
-import { monitorLine } from './monitor-feed.ts';
 
 /** Commands that share one reading of the clock, at most. */
 const SHARED_COMMANDS = 64;

@@ -4,7 +4,7 @@ import { linkSlot, type UpstreamNode } from './topology.ts';
 
 /** A link to a database other than 0 is closed after so long without an answer. */
 const IDLE_MS = 60_000;
-const SWEEP_MS = 15_000;
+const SWEEP_MS = 1000;
 
 /**
  * The links to databases other than 0: opened on demand by the router, counted per node, and retired when nobody has used them for a
@@ -23,7 +23,7 @@ export class DatabaseLinks {
 
   /** Makes room for one more at this node, at the cost of one that nobody waits for; false when there is none. */
   makeRoom(node: UpstreamNode): boolean {
-    const present = node.links.filter(({ database }) => database !== 0);
+    const present = node.links.filter(({ database, isPrivate }) => database !== 0 && !isPrivate);
     if (present.length < this.#maxPerNode) return true;
     const idle = present.filter(({ length }) => length === 0);
     if (idle.length === 0) return false;
