@@ -144,7 +144,7 @@ interface EditOptions {
   expiresAt: number | null;
 }
 
-/** RS.MCINCR key delta [DECR] [IFVERSION v] [TTL ms] [INIT value ms]: value, version and time to live, or why not. */
+/** RS.MCINCR key delta [DECR] [IFVERSION v] [TTL ms] [INIT value ms]: value, version, time to live and whether it was made, or why not. */
 function increment(context: CommandContext, args: Args, reply: RespWriter) {
   const { keyspace } = context;
   const delta = unsignedOf(args, 2);
@@ -164,7 +164,7 @@ function increment(context: CommandContext, args: Args, reply: RespWriter) {
   if (refusal !== null) return reply.error(refusal);
   // memcached overwrites the item where it lies.
   keyspace.setLatin1(slot, digits.padEnd(before.length), options.expiresAt ?? entries.expiresAt(slot));
-  answerNumber(keyspace, args, digits, reply);
+  answerNumber(keyspace, args, digits, false, reply);
 }
 
 function create(keyspace: Keyspace, args: Args, { initial }: EditOptions, reply: RespWriter) {
@@ -172,10 +172,10 @@ function create(keyspace: Keyspace, args: Args, { initial }: EditOptions, reply:
   const digits = initial.value.toString();
   const slot = keyspace.insert(args.buffer, args.start(1), args.end(1));
   keyspace.setLatin1(slot, digits, initial.expiresAt);
-  answerNumber(keyspace, args, digits, reply);
+  answerNumber(keyspace, args, digits, true, reply);
 }
 
-function answerNumber(keyspace: Keyspace, args: Args, digits: string, reply: RespWriter) {
+function answerNumber(keyspace: Keyspace, args: Args, digits: string, isMade: boolean, reply: RespWriter) {
   const { buffer } = args;
   const { store: entries, versions } = keyspace;
   const slot = entries.find(buffer, args.start(1), args.end(1));
@@ -184,10 +184,11 @@ function answerNumber(keyspace: Keyspace, args: Args, digits: string, reply: Res
   entries.noteAccess(slot, false);
   keyspace.logValue(slot);
   keyspace.notify(NOTIFY_STRING, 'incrby', buffer, args.start(1), args.end(1));
-  reply.arrayHeader(3);
+  reply.arrayHeader(4);
   reply.bulkLatin1(digits);
   reply.bulkLatin1(version);
   reply.integer(expiresAt === 0 ? -1 : Math.max(0, expiresAt - keyspace.nowMs));
+  reply.integer(isMade ? 1 : 0);
 }
 
 /** RS.MCSTALE key [IFVERSION v] [TTL ms]: the value is stale from now on, and has a new version; somebody may win it again. */
