@@ -16,6 +16,7 @@ import type { Group } from '../workers/questions.ts';
 import { answerAboutClients } from './client-answers.ts';
 import { type ConnectionLimits, RespConnection } from './connection.ts';
 import type { ListenerContext, ProxyInfo } from './context.ts';
+import { latenessOf } from './late-clients.ts';
 import { MonitorFeed } from './monitor-feed.ts';
 import type { Pause } from './pause.ts';
 
@@ -39,6 +40,8 @@ export interface RespListenerOptions {
   readonly handshakeTimeoutMs: number;
   /** Milliseconds for one whole request once it has begun. */
   readonly requestTimeoutMs: number;
+  /** Milliseconds for which a client may take none of its replies; 0: for ever. */
+  readonly stalledReaderTimeoutMs: number;
   readonly info: ProxyInfo;
 }
 
@@ -150,24 +153,18 @@ export class RespListener implements ListenerContext {
     stats.counts[Stat.connectionsOpen] = this.connections.size;
   }
 
-  /** Closes clients that dawdle over a request, or are silent for too long. */
+  /** Closes clients that dawdle over a request, take no replies, or are silent for too long. */
   #sweep(): void {
-    const { requestTimeoutMs } = this.#options;
-    const { idleTimeoutMs } = this.settings;
+    const { requestTimeoutMs, stalledReaderTimeoutMs } = this.#options;
+    const patience = { requestTimeoutMs, stalledReaderTimeoutMs, idleTimeoutMs: this.settings.idleTimeoutMs };
     const { clock, log, stats } = this.router.env;
     const nowMs = clock.monotonicMs();
     for (const connection of this.connections.values()) {
-      const { partialSinceMs, endedMs } = connection;
+      const { endedMs } = connection;
       if (endedMs > 0 && nowMs - endedMs > LINGER_MS) connection.destroy();
-      const isSlow = partialSinceMs > 0 && nowMs - partialSinceMs > requestTimeoutMs;
-      const isIdle =
-        idleTimeoutMs > 0 && connection.isIdle && nowMs - connection.lastActiveMs > idleTimeoutMs;
-      if (!isSlow && !isIdle) continue;
-      const setting = isSlow ? 'proxy.limits.headerTimeoutMs' : 'proxy.limits.idleTimeoutMs';
-      log.info(
-        { client: connection.address, setting },
-        isSlow ? 'client closed: its request did not arrive in time' : 'client closed: idle',
-      );
+      const lateness = latenessOf(connection, patience, nowMs);
+      if (lateness === null) continue;
+      log.info({ client: connection.address, setting: lateness.setting }, lateness.text);
       stats.add(Stat.connectionsCut);
       connection.destroy();
     }

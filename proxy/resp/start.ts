@@ -49,6 +49,7 @@ export async function startRespListener(
     maxConnections: limits.maxConnections,
     handshakeTimeoutMs: limits.handshakeTimeoutMs,
     requestTimeoutMs: limits.headerTimeoutMs,
+    stalledReaderTimeoutMs: limits.stalledReaderTimeoutMs,
     info: {
       version: start.version,
       runId: start.runId,
