@@ -3,6 +3,7 @@ import type { RespLimits } from '../lib/codec/resp/index.ts';
 import type { Config } from '../lib/config/index.ts';
 import { createMetrics, LatencyMonitor, type Metrics, SlowLog } from '../lib/metrics/index.ts';
 import { connectSocket, loadTls, type TlsMaterial } from '../lib/net/index.ts';
+import { murmur3x86_32 } from '../lib/ring/index.ts';
 import { Access } from './access.ts';
 import { AckRules } from './ack-rules.ts';
 import { Aside } from './aside.ts';
@@ -80,11 +81,12 @@ export function buildNode(config: Config, { clock, random, log }: NodeDeps): Nod
     replId: random.hex(20),
   });
   const data = new DataSet(replicationLog, cacheStateOf(config, random));
-  data.hashSeed = random.u32();
+  const hashSeed = hashSeedOf(node.shard, random);
+  data.hashSeed = hashSeed;
   const databases = new Databases({
     count: DATABASES,
     data,
-    newStore: () => new MemoryStore({ hashSeed: random.u32(), maxBytes: node.maxMemoryBytes }),
+    newStore: () => new MemoryStore({ hashSeed, maxBytes: node.maxMemoryBytes }),
   });
   const keyspace = databases.at(0);
   const clients = new ClientRegistry();
@@ -170,6 +172,17 @@ export function buildNode(config: Config, { clock, random, log }: NodeDeps): Nod
   const executor = new Executor(databases, services);
   const resp = new RespServer(node, { node: services, executor, log: replicationLog, metrics, tls });
   return { config, services, databases, keyspace, executor, resp, metrics, tls, linkLimits };
+}
+
+/**
+ * Nodes of one shard have their keys, and the members of what is large, in one order: a SCAN that began with one of them goes on with another.
+ * A seed that can be guessed gives nothing away: MurmurHash3 has keys that collide under all of them (Aumasson, Bernstein and Bosslet,
+ * "Hash-flooding DoS reloaded", 2012).
+ */
+function hashSeedOf(shard: string | null, random: Random): number {
+  if (shard === null) return random.u32();
+  const name = Buffer.from(shard);
+  return murmur3x86_32(name, 0, name.length, 0);
 }
 
 function cacheStateOf({ namespaces, node }: Config, random: Random): CacheState {
