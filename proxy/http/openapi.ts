@@ -2,6 +2,7 @@ import type { FastifyInstance } from 'fastify';
 import { RINGSIDE_VERSION } from '../version.ts';
 import type { HttpHandler } from './context.ts';
 import { sendJson } from './reply.ts';
+import { errorSchema } from './schemas.ts';
 
 const DESCRIPTION =
   'Keys and values, the same data as over RESP and gRPC. Keys are any bytes, percent-encoded into one path segment. Errors are `{error: {code, message}}`; the codes are stable.';
@@ -16,7 +17,10 @@ interface Document {
 /** Has an OpenAPI 3.1 document made of the schemas of the routes that are registered from here on. */
 export async function registerOpenApi(app: FastifyInstance): Promise<void> {
   const { default: swagger } = await import('@fastify/swagger');
+  app.addSchema(errorSchema);
   await app.register(swagger, {
+    exposeHeadRoutes: true,
+    refResolver: { buildLocalReference: ({ $id }) => String($id) },
     openapi: {
       openapi: '3.1.0',
       info: { title: 'Ringside', version: RINGSIDE_VERSION, description: DESCRIPTION },

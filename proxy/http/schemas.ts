@@ -136,13 +136,16 @@ export const keyParams = Type.Object({
   }),
 });
 
-const errorObject = Type.Object(
+/** What went wrong, by a code of the catalogue; shared by all answers. */
+export const errorSchema = Type.Object(
   {
     code: Type.String({ enum: Object.values(errorCatalogue).map(({ httpCode }) => httpCode) }),
     message: Type.String(),
   },
-  { additionalProperties: false },
+  { $id: 'Error', additionalProperties: false },
 );
+
+const errorObject = Type.Unsafe({ $ref: 'Error#' });
 
 const errorBody = Type.Object({ error: errorObject }, { additionalProperties: false });
 

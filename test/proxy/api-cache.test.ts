@@ -53,7 +53,8 @@ const RULES =
 t.test('over two nodes, through two proxies', async (t) => {
   const nodes = await Promise.all([0, 1].map(() => startStandaloneNode(t, '--set', `namespaces=${RULES}`)));
   const addresses = nodes.map(({ ready }) => ready.resp);
-  const proxies = await Promise.all([startProxy(t, addresses), startProxy(t, addresses)]);
+  const timeout = ['--set', 'proxy.operationTimeoutMs=3000'];
+  const proxies = await Promise.all([0, 1].map(() => startProxy(t, addresses, ...timeout)));
   const ports = (name: string) => (): [string, string] => [proxies[0].ready[name], proxies[1].ready[name]];
   const check = await documented(t, proxies[0]);
   const witness = check.witness.bind(check);

@@ -30,6 +30,7 @@ const GENERAL = new Set([
 
 /** Holds answers to an OpenAPI 3.1 document: operation, status, headers, content type and body must be in it. */
 export class OpenApiCheck {
+  readonly #components: unknown;
   readonly #paths: Record<string, Record<string, OperationObject>>;
   readonly #ajv = new Ajv2020({ strict: false });
   readonly #compiled = new Map<object, ValidateFunction>();
@@ -39,6 +40,7 @@ export class OpenApiCheck {
   readonly seen = new Set<string>();
 
   constructor(document: object) {
+    this.#components = (document as { components: unknown }).components;
     this.#paths = (document as { paths: Record<string, Record<string, OperationObject>> }).paths;
   }
 
@@ -80,7 +82,7 @@ export class OpenApiCheck {
   #validate(what: string, schema: object, value: unknown): void {
     let validate = this.#compiled.get(schema);
     if (validate === undefined) {
-      validate = this.#ajv.compile(schema);
+      validate = this.#ajv.compile({ ...schema, components: this.#components });
       this.#compiled.set(schema, validate);
     }
     if (!validate(value)) this.problems.push(`${what}: ${this.#ajv.errorsText(validate.errors)}`);
