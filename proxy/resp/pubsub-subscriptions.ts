@@ -116,11 +116,11 @@ export class ClientSubscriptions implements ConnectionMode {
 
   take(connection: RespConnection, args: RequestParser, spec: CommandSpec): boolean {
     if (connection.protocol === 3 || this.count === 0 || ALLOWED_IN_RESP2.has(spec.name)) return false;
-    if (spec.name === 'ping' && args.count <= 2) this.#pong(args);
-    else
-      connection.replyError(
-        `ERR Can't execute '${spec.name}': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are allowed in this context`,
-      );
+    if (spec.name === 'ping') return this.#pong(args);
+    const code = spec.name === 'exec' ? 'EXECABORT Transaction discarded because of:' : 'ERR';
+    connection.replyError(
+      `${code} Can't execute '${spec.name}': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are allowed in this context`,
+    );
     return true;
   }
 
@@ -133,8 +133,9 @@ export class ClientSubscriptions implements ConnectionMode {
       for (const topic of [...topics.values()]) this.#drop(topic);
   }
 
-  /** In the form of a message, as clients expect it there. */
-  #pong(args: RequestParser): void {
+  /** In the form of a message, as clients expect it there. False: PING with too much behind it. */
+  #pong(args: RequestParser): boolean {
+    if (args.count > 2) return false;
     const connection = this.#connection;
     const { writer } = connection;
     writer.arrayHeader(2);
@@ -142,6 +143,7 @@ export class ClientSubscriptions implements ConnectionMode {
     if (args.count === 2) writer.bulk(args.buffer, args.start(1), args.end(1));
     else writer.bulkLatin1('');
     connection.replyWritten();
+    return true;
   }
 
   #drop(topic: Topic): void {
