@@ -89,6 +89,8 @@ export class RespConnection implements Sink, Flushable, GuardedClient, TracedCli
   tracking: ClientTracking | null = null;
   /** The blocking command under way. */
   blocked: BlockedCommand | null = null;
+  /** The reply of the command under way is part of a longer one. */
+  isComposing = false;
   /** Called when the connection is gone: a command that waits for long gives up. */
   onGone: (() => void) | null = null;
   /** The command under way has no deadline. */
@@ -312,13 +314,10 @@ export class RespConnection implements Sink, Flushable, GuardedClient, TracedCli
   /** The replies to what `act` does are parts of one: nothing comes between them. Only when none is awaited. */
   compose(act: () => void): void {
     this.#composedLeft = 1;
+    this.isComposing = true;
     act();
+    this.isComposing = false;
     this.#composedLeft = this.#pending;
-  }
-
-  /** Whether the reply of the command under way is part of a longer one. */
-  get isComposing(): boolean {
-    return this.#composedLeft > 0;
   }
 
   /** Does what the command in `args` asks for, as if the client had sent it now. */
@@ -381,6 +380,11 @@ export class RespConnection implements Sink, Flushable, GuardedClient, TracedCli
    * To be called as the last thing that a command does.
    */
   barrier(action: (done: () => void) => void): void {
+    // Within EXEC there is nothing to wait for, and EXEC itself goes on afterwards.
+    if (this.isComposing) {
+      action(() => {});
+      return;
+    }
     this.#isBarred = true;
     this.#barrierId++;
     this.#barrier = action;

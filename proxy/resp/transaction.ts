@@ -8,8 +8,9 @@ import { DATABASES } from '../core/topology.ts';
 import { type Unit, UnitFrame } from '../core/unit.ts';
 import { abortReply } from '../core/unit-replies.ts';
 import type { RespConnection } from './connection.ts';
-import type { ConnectionMode } from './mode.ts';
+import type { ConnectionMode, ModeFacts } from './mode.ts';
 import { execute } from './transaction-exec.ts';
+import { refusalInExec } from './transaction-permissions.ts';
 import { type Place, placeOf } from './transaction-place.ts';
 
 const OK = Buffer.from('+OK\r\n');
@@ -57,6 +58,7 @@ export class Transaction implements ConnectionMode {
       case 'discard':
         this.#end()?.unwatch();
         connection.reply(OK);
+        connection.tracking?.executed();
         return true;
       case 'multi':
         connection.replyError('ERR MULTI calls can not be nested');
@@ -71,6 +73,10 @@ export class Transaction implements ConnectionMode {
         this.#queue(args, spec);
         return true;
     }
+  }
+
+  facts(): ModeFacts {
+    return { queuedCommands: this.length, queuedBytes: this.bytes, flags: 'x' };
   }
 
   refused(): void {
@@ -136,9 +142,17 @@ export class Transaction implements ConnectionMode {
           ? ABORTED
           : abortReply('STALERING the ring has changed since MULTI; nothing was sent'),
       );
+      connection.tracking?.executed();
       return;
     }
-    const execution = { unit: this.#unit(session), here: this.#here, selected: this.#selected };
+    const unit = this.#unit(session);
+    const refusal = unit && refusalInExec(connection, unit.frame);
+    if (refusal !== null) {
+      session?.unwatch();
+      connection.replyError(refusal);
+      return;
+    }
+    const execution = { unit, here: this.#here, selected: this.#selected };
     execute(connection, execution, session);
   }
 
