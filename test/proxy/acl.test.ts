@@ -92,6 +92,24 @@ t.test('channels', async (t) => {
   t.match(await say(reader, 'PSUBSCRIBE', 'news:a*'), NOT_THE_CHANNELS, 'a pattern must be allowed as it is');
 });
 
+t.test('transactions', async (t) => {
+  const { as, client } = await proxyOf(t, { users });
+  const writer = await as('writer', 'w');
+  t.equal(await writer.text('MULTI'), 'OK');
+  t.equal(await writer.text('SET', 'own:1', 'a'), 'QUEUED');
+  t.match(await say(writer, 'SET', 'shared:1', 'b'), NOT_THE_KEYS);
+  t.match(await say(writer, 'EXEC'), { message: /^EXECABORT/ });
+  t.equal(await writer.text('MULTI'), 'OK');
+  t.equal(await writer.text('SET', 'own:1', 'a'), 'QUEUED');
+  t.equal(await client().text('ACL', 'SETUSER', 'writer', '-set'), 'OK');
+  t.match(await say(writer, 'EXEC'), {
+    message:
+      /^NOPERM ACLs rules changed between the moment the transaction was accumulated and the EXEC call/,
+  });
+  const log = (await say(client(), 'ACL', 'LOG')) as Said[][];
+  t.match(log[1], ['count', 1, 'reason', 'key', 'context', 'multi', 'object', 'shared:1']);
+});
+
 t.test('logging in', async (t) => {
   const { client } = await proxyOf(t, { users, requirePass: 'secret' });
   const c = client();
