@@ -1,6 +1,7 @@
 import { parseArgs } from 'node:util';
 import { type MemoryEffort, type MemoryRow, memoryAgainstRedis, type PhaseRow } from './suites/memory.ts';
 import type { BudgetRow } from './suites/memory-budget.ts';
+import { mutualTlsCost } from './suites/mutual-tls.ts';
 import { type PersistenceRow, persistenceAgainstRedis, type SnapshotRow } from './suites/persistence.ts';
 import { type LogEffort, type LogRow, logAgainstRedis, syncsPerSecond } from './suites/persistence-log.ts';
 import { proxyAgainstPeers } from './suites/proxy.ts';
@@ -10,7 +11,7 @@ import { type HitRatios, traceHitRatios } from './suites/traces.ts';
 import { typesAgainstRedis } from './suites/types.ts';
 import { type Delays, isInstalled } from './support/peers.ts';
 
-const usage = `usage: npm run bench -- [node] [types] [proxy] [latency] [memory] [persistence] [traces]
+const usage = `usage: npm run bench -- [node] [types] [proxy] [tls] [latency] [memory] [persistence] [traces]
                         [--alternations N] [--seconds S] [--value-bytes N]
                         [--entries N] [--budgets LIST] [--small-entries N] [--json]
 
@@ -18,6 +19,7 @@ const usage = `usage: npm run bench -- [node] [types] [proxy] [latency] [memory]
   types   the same on lists, hashes, sets and sorted sets, one big and many tiny
   proxy   ringside proxy beside nutcracker and Envoy, all in front of the same redis-servers: GET and SET,
           MGET of 100 keys over three shards, and two workers (Envoy has two threads then)
+  tls     a proxy and a node with mutual TLS between them beside the same without
   latency what each proxy adds to one unpipelined GET; only when it is named
   memory  bytes an entry of 16 + 100 bytes takes, ringside node beside redis-server, and how long a
           PING waits while a node fills, evicts and expires; only when it is named
@@ -37,7 +39,12 @@ const usage = `usage: npm run bench -- [node] [types] [proxy] [latency] [memory]
 /** GETs of one turn. */
 const LATENCY_REQUESTS = 5000;
 
-const suites = { node: nodeAgainstRedis, types: typesAgainstRedis, proxy: proxyAgainstPeers };
+const suites = {
+  node: nodeAgainstRedis,
+  types: typesAgainstRedis,
+  proxy: proxyAgainstPeers,
+  tls: mutualTlsCost,
+};
 
 function thousands(rate: number): string {
   return `${(rate / 1000).toFixed(1)}k`;
