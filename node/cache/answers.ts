@@ -1,19 +1,22 @@
+import { LargeMap } from './large-map.ts';
+
 /** How long the answer to a named write is kept. */
 export const ANSWER_MS = 600_000;
 
 /** Expired answers that each further one looks at, oldest first: more than it adds. */
 const SWEPT_PER_ANSWER = 2;
+/** So many that are gone may lie before the oldest before they are let go of, if they are the most. */
+const MAX_GONE = 4096;
 
 /** What a named write was answered. */
 export interface Answer {
+  readonly name: string;
   /** Of the request. */
   readonly digest: string;
   /** As it goes over the wire. */
   readonly reply: string;
   /** Unix milliseconds. */
   readonly untilMs: number;
-  /** Grows from answer to answer. */
-  readonly place: number;
 }
 
 /**
@@ -24,8 +27,10 @@ export interface Answer {
  */
 export class Answers {
   readonly #max: number;
-  readonly #held = new Map<string, Answer>();
-  #place = 0;
+  #held = new LargeMap<Answer>();
+  /** Oldest first, from `#first` on; among them some that are held no more. */
+  #queue: Answer[] = [];
+  #first = 0;
 
   constructor(max: number) {
     this.#max = max;
@@ -45,29 +50,37 @@ export class Answers {
   keep(name: string, digest: string, reply: string, untilMs: number): void {
     const before = this.#held.get(name);
     if (before !== undefined && before.untilMs === untilMs && before.digest === digest) return;
-    this.#held.delete(name);
-    this.#held.set(name, { digest, reply, untilMs, place: ++this.#place });
-    let left = SWEPT_PER_ANSWER;
-    for (const [oldest, answer] of this.#held) {
-      if (this.#held.size <= this.#max && (left-- === 0 || answer.untilMs > untilMs - ANSWER_MS)) break;
-      this.#held.delete(oldest);
-    }
+    if (before !== undefined) this.#held.delete(name);
+    const answer = { name, digest, reply, untilMs };
+    this.#held.add(name, answer);
+    this.#queue.push(answer);
+    this.#sweep(untilMs - ANSWER_MS);
   }
 
   /** Those that are held now, oldest first, whatever comes while they are read. */
-  entries(): Generator<[name: string, answer: Answer]> {
-    return this.#upTo(this.#place);
-  }
-
-  *#upTo(last: number): Generator<[name: string, answer: Answer]> {
-    for (const entry of this.#held) {
-      if (entry[1].place > last) return;
-      yield entry;
-    }
+  entries(): Iterator<Answer> {
+    return this.#queue
+      .slice(this.#first)
+      .values()
+      .filter((answer) => this.#held.get(answer.name) === answer);
   }
 
   /** The writes are gone. */
   clear(): void {
     this.#held.clear();
+    this.#queue = [];
+    this.#first = 0;
+  }
+
+  #sweep(nowMs: number): void {
+    for (let left = SWEPT_PER_ANSWER; this.#first < this.#queue.length; this.#first++) {
+      const { name, untilMs } = this.#queue[this.#first];
+      if (this.#held.get(name) !== this.#queue[this.#first]) continue;
+      if (this.#held.size <= this.#max && (left-- === 0 || untilMs > nowMs)) break;
+      this.#held.delete(name);
+    }
+    if (this.#first < MAX_GONE || this.#first * 2 < this.#queue.length) return;
+    this.#queue = this.#queue.slice(this.#first);
+    this.#first = 0;
   }
 }

@@ -53,7 +53,7 @@ export class SnapshotWriter implements ChangeGuard {
   readonly #parts = new Map<Store, Part>();
   readonly #fences: Iterator<[string, bigint]>;
   #hasFences = true;
-  readonly #answers: Iterator<[string, Answer]>;
+  readonly #answers: Iterator<Answer>;
   #hasAnswers = true;
   #current: Store | null = null;
   readonly #options: RdbWriterOptions;
@@ -161,7 +161,7 @@ export class SnapshotWriter implements ChangeGuard {
         this.#hasAnswers = false;
         return;
       }
-      const [name, { digest, reply, untilMs }] = value;
+      const { name, digest, reply, untilMs } = value;
       this.#file.aux(ANSWER_FIELD, `${untilMs} ${name.length} ${digest.length} ${name}${digest}${reply}`);
     }
   }

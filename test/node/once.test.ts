@@ -132,14 +132,14 @@ t.test('how long and how many', (t) => {
   const seen: string[] = [];
   const entries = answers.entries();
   answers.keep('e', 'd', ':1', 600_002);
-  for (const [name] of entries) seen.push(name);
+  for (let next = entries.next(); !next.done; next = entries.next()) seen.push(next.value.name);
   t.same(seen, ['c', 'd'], 'of a snapshot, only what was there at its beginning');
   answers.keep('f', 'd', ':1', 2_000_000);
-  t.same(
-    [...answers.entries()].map(([name]) => name),
-    ['f'],
-    'those that are over go, a few at a time',
-  );
+  t.equal(answers.size, 1, 'those that are over go, a few at a time');
+  answers.keep('f', 'other', ':2', 2_000_001);
+  t.same([answers.size, answers.find('f', 0)?.reply], [1, ':2']);
+  for (let i = 0; i < 10_000; i++) answers.keep(`${i}`, 'd', ':1', 2_000_002 + i);
+  t.same([answers.size, answers.find('9997', 0)?.untilMs], [3, 2_009_999]);
   answers.clear();
   t.equal(answers.size, 0);
   t.end();
