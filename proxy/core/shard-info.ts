@@ -3,6 +3,7 @@ export type InfoFields = readonly (readonly [name: string, value: string])[];
 
 /** Sections whose figures are those of the shards, in the words of INFO. */
 export const shardSections: readonly string[] = [
+  'clients',
   'memory',
   'persistence',
   'stats',
@@ -42,6 +43,8 @@ const fields: ReadonlyMap<string, Combine> = new Map([
   ...named(sum, 'aof_rewrites aof_current_size aof_base_size'),
   ...named(least, 'rdb_last_save_time'),
   ...named(worst, 'rdb_last_bgsave_status aof_last_bgrewrite_status aof_last_write_status'),
+  // Of all proxies: whether a client waits is known where it waits.
+  ...named(sum, 'blocked_clients'),
   ...named(sum, 'expired_keys evicted_keys keyspace_hits keyspace_misses total_forks'),
 ]);
 

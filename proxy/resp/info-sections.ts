@@ -36,7 +36,6 @@ const sections: Readonly<Record<string, Section>> = {
   clients: ({ context }) => ({
     connected_clients: context.connections.size,
     maxclients: context.info.config.maxclients ?? 0,
-    blocked_clients: 0,
   }),
   stats: ({ context: { router } }) => {
     const { counts } = router.stats;
