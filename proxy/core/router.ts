@@ -522,12 +522,13 @@ export class Router implements LinkOwner {
     // After a pause of this process the answers may be here already, unread: they are read before anybody is judged.
     this.#isLate = lagMs > LATE_MS && !this.#isLate;
     if (this.#isLate) return;
+    // First, so that the links that what leaves here goes to are found busy.
+    this.#releaseParked(false);
     let isBusy = this.#retired.size > 0;
     for (const node of this.#nodes.values()) {
       for (const link of node.links) if (this.#tickLink(link, nowMs)) isBusy = true;
     }
     for (const link of this.#retired) if (!this.#tickLink(link, nowMs)) this.#retired.delete(link);
-    this.#releaseParked(false);
     if (isBusy || this.#parking.size > 0) return;
     clearInterval(this.#ticker);
     this.#ticker = undefined;
