@@ -351,6 +351,14 @@ export class RespConnection implements Sink, Flushable, GuardedClient, TracedCli
     this.reply(this.context.writer.take());
   }
 
+  /** As `replyWritten`, for what is a message although it answers a command: it comes whatever CLIENT REPLY says. */
+  announceWritten(): void {
+    const { replyMode } = this;
+    this.replyMode = 'on';
+    this.replyWritten();
+    if (replyMode === 'off') this.replyMode = 'off';
+  }
+
   ready(request: Request, grewBytes: number): void {
     this.#heldBytes += grewBytes;
     this.#replyBytes += request.length;

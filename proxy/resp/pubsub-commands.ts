@@ -45,7 +45,7 @@ function subscribe(kind: TopicKind, word: string): Handler {
             subscriptions.begin(kind, name);
             writeChange(connection, kind, word, name);
           }
-          connection.replyWritten();
+          connection.announceWritten();
         }
         done();
       });
@@ -62,7 +62,7 @@ function unsubscribe(kind: TopicKind, word: string): Handler {
       subscriptions?.end(kind, name);
       writeChange(connection, kind, word, name);
     }
-    connection.replyWritten();
+    connection.announceWritten();
   };
 }
 
