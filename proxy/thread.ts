@@ -74,7 +74,6 @@ export class ProxyThread {
 
   /** What is known of commands by now. */
   commands(): CommandFigure[] {
-    this.watch.settle();
     return this.figures.flatMap((one) => one.snapshot());
   }
 
@@ -107,6 +106,7 @@ export class ProxyThread {
       return entries;
     });
     desk.on('latency', ({ reset }) => {
+      watch.resp.settle();
       const events = watch.latency.all();
       if (reset === null) return events;
       watch.latency.reset(reset);
@@ -128,7 +128,6 @@ export class ProxyThread {
   }
 
   #reset(): null {
-    this.watch.settle();
     for (const figures of this.figures) figures.reset();
     resetNodeFigures(this.#router);
     this.#router.stats.reset();

@@ -45,7 +45,7 @@ export interface WatchParts {
  * very short ones. One that turns out to be slow is looked at in the moment in which its answer takes the place of its bytes.
  */
 export class ProxyWatch {
-  readonly resp = new CommandFigures('resp', names);
+  readonly resp: CommandFigures;
   readonly latency = new LatencyMonitor();
   readonly slowLog: SlowLog;
   readonly accessLog: AccessLog | null;
@@ -56,14 +56,11 @@ export class ProxyWatch {
   #isMonitored = false;
   /** Commands until the next one for the access log. */
   #gap: number;
-  /** Of commands that ended alike. */
-  #id = NO_COMMAND;
-  #startedMs = 0;
-  #endedMs = 0;
-  #times = 0;
 
   constructor(parts: WatchParts) {
     this.#parts = parts;
+    const rules = { isTimed: (id: number) => !waits.has(id), took: (ms: number) => this.#took(ms) };
+    this.resp = new CommandFigures('resp', names, rules);
     this.slowLog = new SlowLog(() => parts.ids.nextSlowEntry());
     this.accessLog = parts.accessLog;
     this.#gap = this.accessLog?.nextGap() ?? NEVER;
@@ -127,42 +124,22 @@ export class ProxyWatch {
 
   /** The reply of a command is on its way out. */
   ended(request: Request, nowMs: number): void {
-    const { commandId, startedMs } = request;
-    if (commandId === this.#id && startedMs === this.#startedMs && nowMs === this.#endedMs) this.#times++;
-    else {
-      this.settle();
-      this.#id = commandId;
-      this.#startedMs = startedMs;
-      this.#endedMs = nowMs;
-      this.#times = 1;
-    }
-    if (request.bytes[request.start] === MINUS) this.resp.failed[commandId]++;
+    const hasFailed = request.bytes[request.start] === MINUS;
+    this.resp.ended(request.commandId, request.startedMs, nowMs, hasFailed);
     if (request.trace !== null) this.#tell(request, request.trace, nowMs);
   }
 
-  /** Counts what has ended by now. */
-  settle(): void {
-    const times = this.#times;
-    if (times === 0) return;
-    const id = this.#id;
-    this.#times = 0;
-    this.resp.calls[id] += times;
-    if (waits.has(id)) return;
-    const ms = Math.max(0, this.#endedMs - this.#startedMs);
+  /** Commands took so long each; whether that is to be counted. */
+  #took(ms: number): boolean {
     const { latencyTracking, latencyThresholdMs } = this.#parts.settings;
-    if (latencyTracking) this.resp.took(id, times, ms);
     if (latencyThresholdMs > 0 && ms >= latencyThresholdMs)
       this.latency.add('command', Math.floor(ms), this.#nowS());
+    return latencyTracking;
   }
 
   /** The newest entries of the slow log, newest first. */
   slowEntries(): readonly SlowLogEntry[] {
     return this.slowLog.newest(this.slowLog.length);
-  }
-
-  resetStatistics(): void {
-    this.settle();
-    this.resp.reset();
   }
 
   #tell(request: Request, trace: Trace, nowMs: number): void {

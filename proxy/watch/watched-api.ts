@@ -117,13 +117,12 @@ export class WatchedApi implements KeyValueApi {
     try {
       return await run();
     } catch (error) {
-      this.figures.failed[id]++;
       result = error instanceof RingsideError ? error.code : 'internal';
       throw error;
     } finally {
-      const durationMs = clock.monotonicMs() - startedMs;
-      this.figures.calls[id]++;
-      this.figures.took(id, 1, durationMs);
+      const endedMs = clock.monotonicMs();
+      const durationMs = endedMs - startedMs;
+      this.figures.ended(id, startedMs, endedMs, result !== 'ok');
       this.#log(operation, args, inputBytes, durationMs, result);
     }
   }
