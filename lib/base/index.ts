@@ -6,3 +6,4 @@ export { type Logger, type LogMethod, silentLogger } from './logger.ts';
 export { type Random, seededRandom, systemRandom } from './random.ts';
 export type { ReplySink, WideReplySink } from './reply-sink.ts';
 export { SIZE_PATTERN, sizeInBytes } from './size.ts';
+export { slabMemory } from './slab-memory.ts';

@@ -1,4 +1,5 @@
 import net from 'node:net';
+import { slabMemory } from '../base/index.ts';
 
 /** As much as libuv reads at once by itself. */
 const READ_BYTES = 64 * 1024;
@@ -66,7 +67,7 @@ export function readChunks(socket: net.Socket, listener: (chunk: Buffer) => void
   readBytes(socket, socket instanceof SharedReadSocket ? (bytes) => listener(kept(bytes)) : listener);
 }
 
-let slab = Buffer.alloc(0);
+let slab: Buffer = Buffer.alloc(0);
 let used = 0;
 
 /** A copy that shares its memory with its neighbours in time: for many small chunks that are forgotten soon. */
@@ -74,7 +75,7 @@ function kept(bytes: Buffer): Buffer {
   const { length } = bytes;
   if (length >= LARGE_BYTES) return copyOf(bytes);
   if (used + length > slab.length) {
-    slab = Buffer.allocUnsafeSlow(SLAB_BYTES);
+    slab = slabMemory(SLAB_BYTES);
     used = 0;
   }
   const start = used;
@@ -84,7 +85,7 @@ function kept(bytes: Buffer): Buffer {
 }
 
 function copyOf(bytes: Buffer): Buffer {
-  const copy = Buffer.allocUnsafeSlow(bytes.length);
+  const copy = slabMemory(bytes.length);
   bytes.copy(copy);
   return copy;
 }

@@ -1,3 +1,5 @@
+import { slabMemory } from '../../lib/base/index.ts';
+
 const SLAB_BYTES = 256 * 1024;
 /** From here on a piece gets memory of its own: a slab lives as long as the last of its pieces. */
 const LARGE_BYTES = SLAB_BYTES / 8;
@@ -17,7 +19,7 @@ export class Slab {
       this.#large = null;
     }
     if (this.#used + length > this.bytes.length) {
-      this.bytes = Buffer.allocUnsafeSlow(SLAB_BYTES);
+      this.bytes = slabMemory(SLAB_BYTES);
       this.#used = 0;
     }
     const start = this.#used;
@@ -27,7 +29,7 @@ export class Slab {
 
   #reserveLarge(length: number): number {
     this.#large ??= this.bytes;
-    this.bytes = Buffer.allocUnsafeSlow(length);
+    this.bytes = slabMemory(length);
     return 0;
   }
 }
