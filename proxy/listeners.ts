@@ -60,7 +60,8 @@ export class ApiListeners {
     });
     await this.#listen('memcached', memcachedPort, bind, async (options) => {
       const { startMemcachedListener } = await import('./memcached/index.ts');
-      return startMemcachedListener(options, path.router, deps);
+      const { access, figures } = this.#options.thread;
+      return startMemcachedListener(options, { router: path.router, access, figures }, deps);
     });
     await this.#listen('admin', adminPort, adminBind ?? bind, async (options) => {
       const { startAdminListener } = await import('./admin/index.ts');

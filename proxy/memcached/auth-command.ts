@@ -13,17 +13,19 @@ const STORED = new LineAnswer('STORED');
  * Authentication).
  */
 export function authenticate(connection: MemcachedConnection, parser: MemcachedParser) {
-  const { accepts, counters } = connection.context;
+  const { access, counters } = connection.context;
   const { blockBytes, blockStart, buffer, isTooLong } = parser;
   if (!wordIs(parser, 0, 'set') || blockBytes < 0 || isTooLong) return connection.say(UNAUTHENTICATED);
   if (!parser.endsWell) return connection.say(BAD_TERMINATION);
   const [user, password] = buffer
-    .utf8Slice(blockStart, blockStart + blockBytes)
+    .latin1Slice(blockStart, blockStart + blockBytes)
     .split(' ')
     .filter((word) => word !== '');
   if (password === undefined) return connection.say(BAD_TOKEN);
   counters.auth_cmds++;
-  connection.isAuthenticated = accepts!(user, password);
-  if (!connection.isAuthenticated) counters.auth_errors++;
+  const found = access.users.get(user);
+  connection.isAuthenticated = found?.accepts(password) === true;
+  if (connection.isAuthenticated) connection.user = found!;
+  else counters.auth_errors++;
   connection.say(connection.isAuthenticated ? STORED : FAILED);
 }

@@ -1,4 +1,5 @@
 import type { Socket } from 'node:net';
+import type { User } from '../../lib/acl/index.ts';
 import { MemcachedParser } from '../../lib/codec/memcached/index.ts';
 import { readChunks } from '../../lib/net/index.ts';
 import { LARGE_BYTES, LargeFrame } from '../core/large-frame.ts';
@@ -17,7 +18,7 @@ import { ReplyWindow } from '../resp/reply-window.ts';
 import { type Answer, LineAnswer } from './answer.ts';
 import { AnswerQueue } from './answer-queue.ts';
 import type { MemcachedContext } from './context.ts';
-import { dispatch } from './dispatch.ts';
+import { dispatch, mayRun } from './dispatch.ts';
 import { Parts } from './parts.ts';
 import { type PreparedStore, prepareStore, submitLarge } from './store-command.ts';
 
@@ -25,6 +26,7 @@ import { type PreparedStore, prepareStore, submitLarge } from './store-command.t
 const BATCH_BYTES = 1024 * 1024;
 /** A reply that waits keeps its own bytes alive alone when they are less than this part of the chunk they came in. */
 const COMPACT_RATIO = 4;
+const MINUS = 0x2d;
 
 /**
  * One memcached client. Commands leave for their shards as they are parsed; answers go back in the order of the commands, whichever shard
@@ -33,7 +35,10 @@ const COMPACT_RATIO = 4;
 export class MemcachedConnection implements Sink, Flushable {
   readonly context: MemcachedContext;
   readonly address: string;
+  user: User;
   isAuthenticated: boolean;
+  /** The command at hand, by its number in `commandNames`. */
+  commandId = 0;
   /** Monotonic milliseconds when bytes last arrived. */
   lastActiveMs: number;
   /** Monotonic milliseconds when the present incomplete request began; 0: none. */
@@ -71,7 +76,9 @@ export class MemcachedConnection implements Sink, Flushable {
     this.context = context;
     this.#window = new ReplyWindow(limits.maxInFlight);
     this.#parser = new MemcachedParser({ ...limits, maxBufferedBytes: limits.maxHeldBytes });
-    this.isAuthenticated = context.accepts === null;
+    const { users } = context.access;
+    this.user = users.default;
+    this.isAuthenticated = !users.requireLogin;
     this.lastActiveMs = context.router.env.clock.monotonicMs();
     readChunks(socket, (chunk) => this.#received(chunk));
     socket.on('drain', () => this.#drained());
@@ -117,6 +124,7 @@ export class MemcachedConnection implements Sink, Flushable {
   say(answer: Answer): void {
     const request = acquireRequest();
     request.state = RequestState.READY;
+    request.startedMs = this.lastActiveMs;
     this.#append(request, answer);
     if (request === this.#head) this.#schedule();
   }
@@ -168,6 +176,7 @@ export class MemcachedConnection implements Sink, Flushable {
   #append(request: Request, answer: Answer): void {
     request.sink = this;
     request.protocol = 2;
+    request.commandId = this.commandId;
     request.next = null;
     if (this.#tail === null) this.#head = request;
     else this.#tail.next = request;
@@ -178,7 +187,8 @@ export class MemcachedConnection implements Sink, Flushable {
   }
 
   #writeBatch(): void {
-    const { out, counters } = this.context;
+    const { out, counters, figures, router } = this.context;
+    const { nowMs } = router.env.turn;
     let request = this.#head;
     let count = 0;
     let freed = 0;
@@ -186,6 +196,8 @@ export class MemcachedConnection implements Sink, Flushable {
       const answer = this.#answers.shift();
       answer.write(out, request, counters);
       freed += request.length;
+      const hasFailed = answer.parts === null && request.bytes[request.start] === MINUS;
+      figures.ended(request.commandId, request.startedMs, nowMs, hasFailed);
       if (answer.parts !== null) {
         freed += answer.parts.bytes;
         answer.parts.release();
@@ -242,7 +254,7 @@ export class MemcachedConnection implements Sink, Flushable {
     const missing = parser.missingBytes;
     if (missing < LARGE_BYTES || !this.isAuthenticated) return;
     parser.detach();
-    const store = prepareStore(this, parser);
+    const store = mayRun(this, parser) ? prepareStore(this, parser) : null;
     if (store === null) {
       parser.skip(missing);
       return;
@@ -324,6 +336,7 @@ export class MemcachedConnection implements Sink, Flushable {
 
   #drained(): void {
     this.#isBlocked = false;
+    this.context.router.env.turn.readClock();
     this.flush();
   }
 

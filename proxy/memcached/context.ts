@@ -1,4 +1,6 @@
+import type { Access } from '../access/index.ts';
 import type { Router } from '../core/router.ts';
+import type { CommandFigures } from '../watch/command-figures.ts';
 import type { AnswerWriter } from './answer-writer.ts';
 import type { MemcachedConnection } from './connection.ts';
 import type { Counters } from './counters.ts';
@@ -20,8 +22,10 @@ export interface MemcachedConnectionLimits {
 export interface MemcachedContext {
   readonly router: Router;
   readonly limits: MemcachedConnectionLimits;
-  /** Whether this user has this password; null: clients need none. */
-  readonly accepts: ((user: string, password: string) => boolean) | null;
+  /** Who may do what. */
+  readonly access: Access;
+  /** What is known of the commands, by their number in `commandNames`. */
+  readonly figures: CommandFigures;
   readonly counters: Counters;
   readonly flushes: DelayedFlush;
   /** One of each for all: a command writes and takes within one call. */

@@ -7,6 +7,7 @@ import { runFlush } from './flush-command.ts';
 import { runGet, runGetAndTouch } from './get-command.ts';
 import { runMetaArithmetic, runMetaDelete } from './meta-edit.ts';
 import { runMetaDebug, runMetaGet } from './meta-read.ts';
+import { refusalFor } from './permission.ts';
 import { runStats } from './stats-command.ts';
 import { runStore } from './store-command.ts';
 import { runTouch } from './touch-command.ts';
@@ -69,13 +70,31 @@ const entries: ReadonlyMap<string, Entry> = new Map([
   ['shutdown', entry(line(new LineAnswer('ERROR: shutdown not enabled')))],
 ]);
 
+/** Names of the commands; the last is of what is none. */
+export const commandNames: readonly string[] = [...entries.keys(), 'none'];
+const ids: ReadonlyMap<string, number> = new Map(commandNames.map((name, i) => [name, i]));
+const NO_COMMAND = commandNames.length - 1;
+
+/** Makes the command in `parser` the one at hand; false when the client may not run it, and was told so. */
+export function mayRun(connection: MemcachedConnection, parser: MemcachedParser): boolean {
+  connection.commandId = parser.count === 0 ? NO_COMMAND : (ids.get(wordText(parser, 0)) ?? NO_COMMAND);
+  const refusal = refusalFor(connection.user, parser);
+  if (refusal === null) return true;
+  connection.say(
+    parser.count > 1 && wordIs(parser, parser.count - 1, 'noreply') ? SILENCE : new LineAnswer(refusal),
+  );
+  return false;
+}
+
 /** Does what the line in `parser` asks for. */
 export function dispatch(connection: MemcachedConnection, parser: MemcachedParser, nowMs: number): void {
   if (!connection.isAuthenticated) {
+    connection.commandId = NO_COMMAND;
     authenticate(connection, parser);
-  } else if (parser.count > 1 && wordIs(parser, 0, 'get')) {
+  } else if (connection.user.isUnlimited && parser.count > 1 && wordIs(parser, 0, 'get')) {
+    connection.commandId = 0;
     get(connection, parser, nowMs);
-  } else {
+  } else if (mayRun(connection, parser)) {
     const found = parser.count === 0 ? undefined : entries.get(wordText(parser, 0));
     if (found === undefined) unknown(connection, parser);
     else if (parser.count < found.fewest || parser.count > found.most) connection.say(ERROR);

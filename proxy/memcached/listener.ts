@@ -1,14 +1,16 @@
 import type { Socket } from 'node:net';
 import { createServer, type ListeningServer } from '../../lib/net/index.ts';
+import type { Access } from '../access/index.ts';
 import type { Router } from '../core/router.ts';
 import { Stat } from '../core/stats.ts';
 import type { ApiListenerDeps, ApiListenerOptions, ListenerHandle } from '../listener/index.ts';
-import { Authenticator } from '../resp/auth.ts';
+import { CommandFigures } from '../watch/command-figures.ts';
 import { AnswerWriter } from './answer-writer.ts';
 import { MemcachedConnection } from './connection.ts';
 import type { MemcachedConnectionLimits, MemcachedContext, MemcachedInfo } from './context.ts';
 import { Counters } from './counters.ts';
 import { DelayedFlush } from './delayed-flush.ts';
+import { commandNames } from './dispatch.ts';
 import { FrameSlab } from './frame-slab.ts';
 
 const SWEEP_MS = 1000;
@@ -16,13 +18,21 @@ const SWEEP_MS = 1000;
 const LINGER_MS = 2000;
 const OVER_LIMIT = 'SERVER_ERROR too many connections (proxy.limits.maxConnections)\r\n';
 
+/** What the listener needs of its thread. */
+export interface MemcachedParts {
+  readonly router: Router;
+  readonly access: Access;
+  /** Takes up what is known of the commands. */
+  readonly figures: CommandFigures[];
+}
+
 /** Starts the memcached listener on a data path. Rejects as `createServer` of lib/net does. */
 export async function startMemcachedListener(
   options: ApiListenerOptions,
-  router: Router,
+  parts: MemcachedParts,
   deps: ApiListenerDeps,
 ): Promise<ListenerHandle> {
-  const listener = new MemcachedListener(options, router, deps);
+  const listener = new MemcachedListener(options, parts, deps);
   await listener.listen();
   return listener;
 }
@@ -30,7 +40,8 @@ export async function startMemcachedListener(
 class MemcachedListener implements MemcachedContext, ListenerHandle {
   readonly router: Router;
   readonly limits: MemcachedConnectionLimits;
-  readonly accepts: ((user: string, password: string) => boolean) | null;
+  readonly access: Access;
+  readonly figures = new CommandFigures('memcached', commandNames);
   readonly counters = new Counters();
   readonly flushes: DelayedFlush;
   readonly frames = new FrameSlab();
@@ -42,8 +53,11 @@ class MemcachedListener implements MemcachedContext, ListenerHandle {
   #info: MemcachedInfo;
   #server: ListeningServer | null = null;
 
-  constructor(options: ApiListenerOptions, router: Router, deps: ApiListenerDeps) {
-    const { limits, password } = options;
+  constructor(options: ApiListenerOptions, parts: MemcachedParts, deps: ApiListenerDeps) {
+    const { limits } = options;
+    const { router, access } = parts;
+    this.access = access;
+    parts.figures.push(this.figures);
     this.#options = options;
     this.#deps = deps;
     this.router = router;
@@ -54,7 +68,6 @@ class MemcachedListener implements MemcachedContext, ListenerHandle {
       maxInFlight: limits.maxInFlightPerConnection,
       maxHeldBytes: limits.maxBufferedBytesPerConnection,
     };
-    this.accepts = acceptorOf(password);
     this.flushes = new DelayedFlush(router);
     this.out = new AnswerWriter(router.env.output);
     this.#info = {
@@ -147,13 +160,4 @@ class MemcachedListener implements MemcachedContext, ListenerHandle {
       connection.destroy();
     }
   }
-}
-
-/** Null: nobody need log in. */
-function acceptorOf(password: ApiListenerOptions['password']): MemcachedContext['accepts'] {
-  if (!password) return null;
-  if (typeof password !== 'string')
-    return password.isNeeded() ? (user, given) => password.accepts(given, user) : null;
-  const authenticator = new Authenticator(password);
-  return (user, given) => authenticator.accepts(user, Buffer.from(given));
 }

@@ -179,7 +179,7 @@ function slabRows({ limits, counters }: MemcachedContext, nodes: NodeFigures): R
   ];
 }
 
-function settingRows({ info, limits, accepts }: MemcachedContext): Rows {
+function settingRows({ info, limits, access }: MemcachedContext): Rows {
   return [
     ['maxbytes', 0],
     ['maxconns', info.maxConnections],
@@ -195,7 +195,7 @@ function settingRows({ info, limits, accepts }: MemcachedContext): Rows {
     ['tcp_backlog', 511],
     ['binding_protocol', 'ascii'],
     ['auth_enabled_sasl', 'no'],
-    ['auth_enabled_ascii', accepts === null ? 'no' : 'yes'],
+    ['auth_enabled_ascii', access.users.requireLogin ? 'yes' : 'no'],
     ['item_size_max', limits.maxItemBytes],
     ['maxconns_fast', 'yes'],
     ['flush_enabled', 'yes'],
