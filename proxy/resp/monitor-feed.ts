@@ -2,6 +2,7 @@ import type { Clock, Random } from '../../lib/base/index.ts';
 import type { Args, RequestParser } from '../../lib/codec/resp/index.ts';
 import { type CommandSpec, secretsOf } from '../../lib/commands/index.ts';
 import { monitorLine } from '../../lib/metrics/index.ts';
+import { DATABASES } from '../core/topology.ts';
 import type { Desk, Group } from '../workers/questions.ts';
 import type { RespConnection } from './connection.ts';
 import type { ConnectionMode } from './mode.ts';
@@ -80,7 +81,14 @@ export class MonitorFeed {
   /** Tells of a command that is about to be executed. */
   note(client: RespConnection, args: Args, spec: CommandSpec): void {
     if (spec.flags.includes('admin')) return;
-    const line = monitorLine(client, args, secretsOf(spec, args, everySetting), this.#parts.clock.wallMs());
+    if (this.#monitors.has(client) && (spec.name === 'reset' || isRefused(spec))) return;
+    const database = spec.name === 'select' ? selected(args, client.database) : client.database;
+    const line = monitorLine(
+      { database, address: client.address },
+      args,
+      secretsOf(spec, args, everySetting),
+      this.#parts.clock.wallMs(),
+    );
     this.#show(line);
     if (this.#wanted.size > 0 && this.#lines.push(line) === 1) setImmediate(() => this.#send());
   }
@@ -121,7 +129,7 @@ export class Monitoring implements ConnectionMode {
   }
 
   take(connection: RespConnection, _args: RequestParser, spec: CommandSpec): boolean {
-    if (!spec.isWrite && !spec.isReadonly && !HEARD_OF.has(spec.name)) return false;
+    if (!isRefused(spec)) return false;
     connection.replyError("ERR Replica can't interact with the keyspace");
     return true;
   }
@@ -133,6 +141,17 @@ export class Monitoring implements ConnectionMode {
   facts(): { readonly flags: string } {
     return { flags: 'O' };
   }
+}
+
+/** Whether a client that monitors may not have the command. */
+function isRefused({ isWrite, isReadonly, name }: CommandSpec): boolean {
+  return isWrite || isReadonly || HEARD_OF.has(name);
+}
+
+/** Redis shows a command as of when it has run. */
+function selected(args: Args, before: number): number {
+  const index = args.integer(1);
+  return index !== null && index >= 0 && index < DATABASES ? index : before;
 }
 
 /** The values of all settings are secrets: CONFIG is not shown anyway. */
