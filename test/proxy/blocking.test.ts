@@ -1,4 +1,5 @@
 import t, { type Test } from 'tap';
+import { seededRandom } from '../../lib/base/index.ts';
 import { RespError } from '../../lib/codec/resp/index.ts';
 import { FakeControlPlane } from '../support/fake-control-plane.ts';
 import { proxyWith } from '../support/proxy-under-test.ts';
@@ -253,4 +254,39 @@ t.test('a move to another upstream', async (t) => {
   await until('it waits at the new one', async () => (await blockedAt(next.nodes[0])) === 1);
   await next.nodes[0].send('RPUSH', 'moved', 'a');
   t.same(String(await reply), 'moved,a');
+});
+
+t.test('nothing is lent for ever, whatever happens', async (t) => {
+  const wire = await TcpProxy.start(addresses[0]);
+  t.teardown(() => wire.stop());
+  const options = {
+    limits: { maxPrivateConnectionsPerNode: 4 },
+    operationTimeoutMs: 300,
+    connectTimeoutMs: 200,
+  };
+  const { client } = await proxyWith(t, { upstreams: [{ name: 's0', leader: wire.address }], ...options });
+  const random = seededRandom(7);
+  const deeds: ((c: RespClient) => Promise<unknown>)[] = [
+    (c) => c.send('BLPOP', 'chaos', '0.01'),
+    (c) => Promise.all([c.send('WATCH', 'chaos'), c.send('MULTI'), c.send('INCR', 'n'), c.send('EXEC')]),
+    (c) => Promise.all([c.send('WATCH', 'chaos'), c.send('UNWATCH')]),
+    (c) => Promise.all([c.send('MULTI'), c.send('SELECT', '1'), c.send('INCR', 'n'), c.send('EXEC')]),
+    (c) => Promise.all([c.send('WATCH', 'chaos'), c.send('RESET')]),
+    (c) => c.send('BLMOVE', 'chaos', 'other', 'LEFT', 'LEFT', '0'),
+  ];
+  const one = async (i: number) => {
+    const c = client();
+    const doing = deeds[i % deeds.length](c).catch(() => 'the client is gone');
+    const pause = new Promise((resolve) => setTimeout(resolve, random.int(40)));
+    await Promise.race([doing, pause]);
+    if (i % 25 === 0) wire.cut();
+    if (i % 25 === 2) wire.restore();
+    c.close();
+    await doing;
+  };
+  for (let i = 0; i < 200; i += 8) await Promise.all(Array.from({ length: 8 }, (_, k) => one(i + k)));
+  wire.restore();
+  const four = Array.from({ length: 4 }, () => client());
+  for (const c of four) await until('there is one', async () => (await c.send('WATCH', 'chaos')) === 'OK');
+  t.match(await client().send('WATCH', 'chaos'), { message: /^OVERLOADED / }, 'and no more than four');
 });
