@@ -3,6 +3,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { request } from 'undici';
+import { silentLogger, systemClock, systemRandom } from '../../lib/base/index.ts';
+import { configFrom } from '../../lib/config/index.ts';
+import { DataPath } from '../../proxy/core/data-path.ts';
+import { Stats } from '../../proxy/core/stats.ts';
+import { type InheritedState, ProxyThread } from '../../proxy/thread.ts';
+import { SharedIds } from '../../proxy/workers/shared-ids.ts';
 import { fakeNodes, proxyWith, upstreamsOf } from '../support/proxy-under-test.ts';
 import { type Said, say } from '../support/reply-text.ts';
 import type { RespClient } from '../support/resp-client.ts';
@@ -289,4 +295,50 @@ t.test('CONFIG SET requirepass is the password of the default user, over HTTP to
   t.not(await get('Bearer secret'), 401);
   await admin.text('ACL', 'SETUSER', 'default', 'resetkeys', '~other:*');
   t.equal(await get('Bearer secret'), 403, 'its rules hold there too');
+});
+
+t.test('what a thread begins with is what the others have', async (t) => {
+  const config = configFrom({ proxy: { upstreams: [{ name: 's0', leader: '127.0.0.1:1' }], users } });
+  const parts = { config, clock: systemClock, random: systemRandom, ids: new SharedIds() };
+  const thread = (inherited: InheritedState | null) => {
+    const { clock, random } = parts;
+    const path = new DataPath(config, {
+      clock,
+      random,
+      log: silentLogger,
+      stats: new Stats(),
+      fleetTls: undefined,
+      refresh: undefined,
+    });
+    t.teardown(() => path.close());
+    return new ProxyThread({ ...parts, router: path.router, inherited });
+  };
+  const first = thread(null);
+  first.desk.answer('users', {
+    kind: 'set',
+    name: 'late',
+    rules: ['on', '>l', '%R~a:*', '&c', '+@all', '-set', '(+get ~b)'],
+  });
+  first.desk.answer('users', { kind: 'delete', names: ['small'] });
+  first.desk.answer('settings', [
+    ['requirepass', 'p ä'],
+    ['slowlog-log-slower-than', '5'],
+    ['acl-pubsub-default', 'allchannels'],
+  ]);
+  const second = thread(structuredClone(first.state));
+  t.same(second.state, first.state);
+  t.match(
+    second.state.users,
+    /^user late on #[0-9a-f]{64} %R~a:\* resetchannels &c \+@all -set \(~b .*\+get\)$/m,
+  );
+  t.ok(second.access.users.default.accepts(Buffer.from('p ä').latin1Slice()));
+  t.ok(second.watch.quiet === 0, 'and goes by it');
+});
+
+t.test('users come from one place', async (t) => {
+  const refused = (proxy: object, message: RegExp) => t.throws(() => configFrom({ proxy }), { message });
+  refused({ aclFile: '/a', users }, /`proxy.users` and `proxy.aclFile` exclude each other/);
+  refused({ aclFile: '/a', requirePass: 'p' }, /`proxy.requirePass` and `proxy.aclFile` exclude each other/);
+  refused({ users: [users[0], users[0]] }, /`proxy.users.1.name` is "reader"/);
+  refused({ accessLog: { sample: 2 } }, /`proxy.accessLog.sample` must be a number from 0 to 1/);
 });
