@@ -12,8 +12,8 @@ import type { ShardRoute, UpstreamNode } from './topology.ts';
 const RETRY_MS = 50;
 /** The longest that a timer of the platform can be set to. */
 const MAX_TIMER_MS = 0x7fffffff;
-/** The node does not lead any more; it has popped nothing. */
-const FORCED = 'UNBLOCKED force unblock from blocking operation';
+/** What a node says that does not lead any more; it has popped nothing. */
+const FORCED = 'UNBLOCKED force unblock from blocking operation, instance state changed (master -> replica?)';
 /** What CLIENT UNBLOCK … ERROR lets the blocked client hear. */
 const UNBLOCKED = 'UNBLOCKED client unblocked via CLIENT UNBLOCK';
 
@@ -48,6 +48,7 @@ export class BlockedCommand {
   /** Set while the node is asked to let go. */
   #unblocking: Promise<unknown> | null = null;
   #isMoving = false;
+  #isDismissed = false;
   #sentMs = 0;
   #refusedSinceMs: number;
   #isOver = false;
@@ -90,6 +91,13 @@ export class BlockedCommand {
     return true;
   }
 
+  /** The proxy shuts down: the client is sent away as by a node that leads no more, unless it has just got something. */
+  dismiss(): void {
+    this.#isDismissed = true;
+    if (this.#borrowed === null) this.#finish(plainError(FORCED), null);
+    else this.#move();
+  }
+
   async #run(): Promise<void> {
     for (;;) {
       const borrowed = await this.#borrow();
@@ -117,6 +125,10 @@ export class BlockedCommand {
   /** False: the node is not the one to ask, and has done nothing. */
   #replied({ connection, route }: Borrowed, reply: Buffer): boolean {
     this.#pool.release(connection);
+    if (this.#isDismissed && reply.latin1Slice() === `-${UNBLOCKED}\r\n`) {
+      this.#finish(plainError(FORCED), null);
+      return true;
+    }
     const nowMs = this.#nowMs();
     // What was refused only after a while was accepted first: the time begins anew.
     if (nowMs - this.#sentMs > RETRY_MS) this.#refusedSinceMs = nowMs;
@@ -196,7 +208,7 @@ export class BlockedCommand {
     if (!isErrorReply(reply, 0)) return false;
     const text = errorText(reply, 0, reply.length);
     if (this.#isMoving && text === UNBLOCKED) return true;
-    if (!text.startsWith(FORCED) && !meansNoLeader(text)) return false;
+    if (text !== FORCED && !meansNoLeader(text)) return false;
     this.#router.refresh();
     return this.#router.mayChangeLeader(node);
   }

@@ -408,6 +408,7 @@ export class RespConnection implements Sink, Flushable, GuardedClient, TracedCli
   /** Answers every command that has arrived whole, then closes: for a proxy that shuts down. */
   finish(): void {
     this.#isFinishing = true;
+    this.blocked?.dismiss();
     this.#finishIfRead();
   }
 

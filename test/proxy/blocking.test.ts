@@ -256,6 +256,15 @@ t.test('a move to another upstream', async (t) => {
   t.same(String(await reply), 'moved,a');
 });
 
+t.test('a proxy that shuts down does not wait for those who wait', async (t) => {
+  const { proxy, client, nodes } = await behindProxy(t, addresses.slice(0, 1), { drainTimeoutMs: 60_000 });
+  const c = client();
+  const reply = c.send('BLPOP', 'k', '0');
+  await until('it waits', async () => (await blockedAt(nodes[0])) === 1);
+  await proxy.close();
+  t.match(await reply, { message: /^UNBLOCKED force unblock from blocking operation/ });
+});
+
 t.test('nothing is lent for ever, whatever happens', async (t) => {
   const wire = await TcpProxy.start(addresses[0]);
   t.teardown(() => wire.stop());
