@@ -32,7 +32,7 @@ export const nodeSettings: ReadonlySet<string> = new Set([
     'rdb-key-save-delay',
   ],
   ...['proto-max-bulk-len', 'client-query-buffer-limit', 'lua-time-limit'],
-  ...['busy-reply-threshold', 'stream-node-max-bytes', 'stream-node-max-entries'],
+  ...['busy-reply-threshold', 'tracking-table-max-keys', 'stream-node-max-bytes', 'stream-node-max-entries'],
 ]);
 
 const configSet = commands
