@@ -1,4 +1,5 @@
 import type { Socket } from 'node:net';
+import { slabMemory } from '../../lib/base/index.ts';
 import type { Output } from '../core/output.ts';
 
 const SLAB_BYTES = 128 * 1024;
@@ -16,7 +17,7 @@ const ZERO = 0x30;
  */
 export class AnswerWriter {
   readonly #output: Output;
-  #slab: Buffer = Buffer.allocUnsafeSlow(SLAB_BYTES);
+  #slab: Buffer = slabMemory(SLAB_BYTES);
   #from = 0;
   #at = 0;
   #cutBytes = 0;
@@ -97,7 +98,7 @@ export class AnswerWriter {
   #reserve(bytes: number): void {
     if (this.#at + bytes <= this.#slab.length) return;
     this.#cut();
-    this.#slab = Buffer.allocUnsafeSlow(Math.max(SLAB_BYTES, bytes));
+    this.#slab = slabMemory(Math.max(SLAB_BYTES, bytes));
     this.#from = this.#at = 0;
   }
 

@@ -1,3 +1,5 @@
+import { slabMemory } from '../../lib/base/index.ts';
+
 const SLAB_BYTES = 64 * 1024;
 const LOOP_BYTES = 24;
 const CR = 0x0d;
@@ -14,7 +16,7 @@ export const ARGUMENT_BYTES = 16;
  * `buffer[start, end)` is the frame, which nobody changes any more.
  */
 export class FrameSlab {
-  buffer: Buffer = Buffer.allocUnsafeSlow(SLAB_BYTES);
+  buffer: Buffer = slabMemory(SLAB_BYTES);
   start = 0;
   end = 0;
 
@@ -22,7 +24,7 @@ export class FrameSlab {
   begin(count: number, bytes: number): void {
     const room = ARGUMENT_BYTES * (count + 1) + bytes;
     if (this.end + room > this.buffer.length) {
-      this.buffer = Buffer.allocUnsafeSlow(Math.max(SLAB_BYTES, room));
+      this.buffer = slabMemory(Math.max(SLAB_BYTES, room));
       this.end = 0;
     }
     this.start = this.end;
@@ -58,7 +60,7 @@ export class FrameSlab {
   beginTail(count: number, bytes: number): void {
     const room = ARGUMENT_BYTES * count + bytes;
     if (this.end + room > this.buffer.length) {
-      this.buffer = Buffer.allocUnsafeSlow(Math.max(SLAB_BYTES, room));
+      this.buffer = slabMemory(Math.max(SLAB_BYTES, room));
       this.end = 0;
     }
     this.start = this.end;
