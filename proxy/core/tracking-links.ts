@@ -66,9 +66,11 @@ export class TrackingLinks implements OwnLinks {
 
   /** Other options, on links to come and on those that are there. */
   update(state: TrackingState): void {
+    const before = this.#state.prefixes;
+    const added = [...state.prefixes].filter((prefix) => !before.has(prefix));
     this.#state = state;
     for (const [node, links] of this.#links) {
-      for (const link of links) if (link?.isReady) void this.#renew(node, link);
+      for (const link of links) if (link?.isReady) void this.#renew(node, link, added);
     }
   }
 
@@ -82,8 +84,8 @@ export class TrackingLinks implements OwnLinks {
     for (const node of [...this.#receivers.keys()]) this.#closeReceiver(node);
   }
 
-  async #renew(node: UpstreamNode, link: Link): Promise<void> {
-    const parts = await this.#command(node, link.protocol);
+  async #renew(node: UpstreamNode, link: Link, added: readonly string[]): Promise<void> {
+    const parts = await this.#command(node, link.protocol, added);
     if (link.isClosing) return;
     const request = acquireRequest();
     request.bytes = encodeCommand(...parts);
@@ -96,19 +98,21 @@ export class TrackingLinks implements OwnLinks {
 
   #roleOf(node: UpstreamNode, protocol: 2 | 3): LinkRole {
     return {
-      greeting: async () => [await this.#command(node, protocol)],
+      greeting: async () => [await this.#command(node, protocol, [...this.#state.prefixes])],
       onPush: (buffer, start, end) => this.#heard(buffer, start, end, true),
       onLost: () => this.#lost(),
     };
   }
 
-  async #command(node: UpstreamNode, protocol: 2 | 3): Promise<CommandPart[]> {
-    const { isBroadcast, noLoop, prefixes } = this.#state;
+  /** Of all keys (an empty prefix) a node tells when it is given no prefix. */
+  async #command(node: UpstreamNode, protocol: 2 | 3, prefixes: readonly string[]): Promise<CommandPart[]> {
+    const { isBroadcast, noLoop } = this.#state;
     const parts: CommandPart[] = ['CLIENT', 'TRACKING', 'ON'];
     if (protocol === 2) parts.push('REDIRECT', (await this.#receiverOf(node)).remoteId ?? '');
     if (noLoop) parts.push('NOLOOP');
     if (isBroadcast) parts.push('BCAST');
-    for (const prefix of prefixes) if (prefix !== '') parts.push('PREFIX', Buffer.from(prefix, 'latin1'));
+    if (prefixes.includes('')) return parts;
+    for (const prefix of prefixes) parts.push('PREFIX', Buffer.from(prefix, 'latin1'));
     return parts;
   }
 

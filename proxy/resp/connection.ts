@@ -39,6 +39,8 @@ import type { Transaction } from './transaction.ts';
 const BATCH_BYTES = 1024 * 1024;
 /** A head that has waited this long makes the replies behind it move to memory of their own. */
 const STUCK_MS = 50;
+/** Messages of so many bytes do not wait for the end of a turn. */
+const PUSH_BATCH_BYTES = 64 * 1024;
 
 /** What one client may use. */
 export interface ConnectionLimits extends RespLimits {
@@ -284,6 +286,11 @@ export class RespConnection implements Sink, Flushable, GuardedClient, TracedCli
     this.#pushes.add(bytes, this.#isBlocked);
     this.#heldBytes += bytes.length;
     this.#schedule();
+    if (!this.#isBlocked && this.#pushes.bytes > PUSH_BATCH_BYTES && this.#composedLeft === 0) {
+      // Many in one turn are not many unread.
+      this.#writeOut();
+      return;
+    }
     const unreadBytes = this.#pushes.bytes + this.#socket.writableLength;
     if (unreadBytes > this.#limits.maxPushBytes)
       this.#cut(

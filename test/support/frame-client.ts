@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import { decodeReply, encodeCommand, RespPush, type RespValue } from '../../lib/codec/resp/index.ts';
 import { RespClient } from './resp-client.ts';
 import { until } from './until.ts';
@@ -10,13 +11,17 @@ export class FrameClient {
   /** The same, decoded. */
   readonly frames: RespValue[] = [];
   isClosed = false;
+  #waiting: (() => void)[] = [];
 
   constructor(address: string) {
     this.#client = new RespClient(address);
-    this.#client.readFrames((buffer, start, end) => {
-      this.raw += buffer.latin1Slice(start, end);
-      this.frames.push(decodeReply(buffer, start, end));
-    });
+    this.#client.readFrames(
+      (buffer, start, end) => {
+        this.raw += buffer.latin1Slice(start, end);
+        this.frames.push(decodeReply(buffer, start, end));
+      },
+      () => this.#arrived(),
+    );
     this.#client.socket.on('close', () => {
       this.isClosed = true;
     });
@@ -39,16 +44,26 @@ export class FrameClient {
 
   /** The `count` frames behind the first `from`; by default those that have not been asked for yet. */
   async next(count: number, from = this.frames.length): Promise<unknown[]> {
-    await until(`${count} frames behind ${from} come`, () => this.frames.length >= from + count);
+    await this.#until(`${count} frames behind ${from} come`, () => this.frames.length >= from + count);
     return this.frames.slice(from, from + count).map(shown);
   }
 
   /** Resolves once these bytes have come `times` times. */
   async sees(bytes: string, times = 1): Promise<void> {
-    await until(
-      `${JSON.stringify(bytes)} has come ${times} times`,
-      () => this.raw.split(bytes).length > times,
-    );
+    const what = `${JSON.stringify(bytes)} has come ${times} times`;
+    await this.#until(what, () => this.raw.split(bytes).length > times);
+  }
+
+  /** Without a poll where it comes soon. */
+  async #until(what: string, condition: () => boolean): Promise<void> {
+    for (let tries = 0; tries < 20 && !condition(); tries++) {
+      await Promise.race([new Promise<void>((resolve) => this.#waiting.push(resolve)), delay(50)]);
+    }
+    await until(what, condition);
+  }
+
+  #arrived(): void {
+    for (const resolve of this.#waiting.splice(0)) resolve();
   }
 
   close(): void {
