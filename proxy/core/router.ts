@@ -125,7 +125,7 @@ export class Router implements LinkOwner {
       }
     }
     for (const request of displaced) this.#resubmit(request);
-    this.#moveQueuedWrites();
+    this.#moveQueued();
     this.#releaseParked(true);
     this.#tellChanged();
   }
@@ -359,7 +359,12 @@ export class Router implements LinkOwner {
   /** A follower that may answer this read; null: none, or the namespace does not allow it. */
   #followerFor(request: Request, route: ShardRoute): UpstreamNode | null {
     const { followers } = route;
-    if (followers.length === 0 || request.fromLeader || !mayFallBack(this.#env.settings.readFallback, request)) return null;
+    if (
+      followers.length === 0 ||
+      request.fromLeader ||
+      !mayFallBack(this.#env.settings.readFallback, request)
+    )
+      return null;
     for (let i = 0; i < followers.length; i++) {
       const follower = followers[(this.#nextFollower + i) % followers.length];
       if (follower.isSuspect || !follower.isConnected) continue;
@@ -372,7 +377,7 @@ export class Router implements LinkOwner {
   /** Asks another node of the shard, once. False when there is none to ask. */
   #readElsewhere(request: Request, failed: UpstreamNode): boolean {
     const route = this.#currentRoute(request);
-    if (this.#isClosed || request.retries > 0 || route === null || request.sink === discard) return false;
+    if (this.#isClosed || wasTriedAgain(request) || route === null || request.sink === discard) return false;
     let target: UpstreamNode | null = null;
     if (failed !== route.leader) target = route.leader;
     else target = this.#followerFor(request, route);
@@ -464,16 +469,13 @@ export class Router implements LinkOwner {
     return node;
   }
 
-  /** Writes that wait for a node that is no longer the leader. */
-  #moveQueuedWrites(): void {
+  /** What waits for a node that is no longer the leader: writes, and reads that had nowhere else to go while it does not answer. */
+  #moveQueued(): void {
     for (const node of this.#nodes.values()) {
-      for (const link of node.links) {
-        for (const request of link.takeUnsent(
-          (waiting) => waiting.isWrite && this.#currentRoute(waiting)?.leader !== node,
-        )) {
-          this.#resubmit(request);
-        }
-      }
+      const isMisplaced = (waiting: Request) =>
+        (waiting.isWrite || node.isSuspect) && this.#currentRoute(waiting)?.leader !== node;
+      for (const link of node.links)
+        for (const request of link.takeUnsent(isMisplaced)) this.#resubmit(request);
     }
   }
 
@@ -554,7 +556,7 @@ export class Router implements LinkOwner {
       const isOverdue = nowMs - request.startedMs >= operationTimeoutMs;
       if (isOverdue) overdue.push(request);
       else if (waitedMs < readTimeoutMs) return request.retries > 0;
-      else if (waitedMs >= patienceMs && !request.isWrite && request.retries === 0) slow.push(request);
+      else if (waitedMs >= patienceMs && !request.isWrite && !wasTriedAgain(request)) slow.push(request);
       return true;
     });
     for (const request of overdue) this.#expire(link, request);
@@ -632,6 +634,11 @@ export class Router implements LinkOwner {
     const { clock, slowness } = this.#env;
     if (clock.monotonicMs() - request.startedMs >= slowness.thresholdMs) noteAnswered(request);
   }
+}
+
+/** Whether it has been sent twice: one that only waits to be sent may go elsewhere at any time. */
+function wasTriedAgain({ retries, state }: Request): boolean {
+  return retries > 0 && state !== RequestState.QUEUED;
 }
 
 /** The ring of a topology: `held` itself when the members are the same, as after a failover. */

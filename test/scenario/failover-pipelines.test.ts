@@ -62,7 +62,7 @@ const ctl = (...args: string[]) =>
   ringside('ctl', ...args, '--json', '--control-plane', `http://${cluster.at(7400)}`);
 /** The shard of `members`, to which everything happens. */
 const { shard: name } = JSON.parse(await ctl('route', 'members')) as { shard: string };
-const load = new PipelinedLoad(cluster.at(7379));
+const load = new PipelinedLoad(cluster.at(7379), { followers: FOLLOWERS });
 await load.start();
 t.teardown(() => load.stop());
 

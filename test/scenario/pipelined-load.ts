@@ -28,21 +28,23 @@ export class PipelinedLoad {
   pipelines = 0;
   readonly #address: string;
   readonly #depth: number;
+  readonly #followers: number;
   readonly #keys: readonly (readonly Key[])[];
   #isRunning = false;
   #loops: Promise<void>[] = [];
   #number = 0;
 
-  /** `depth`: commands of one pipeline. */
-  constructor(address: string, { connections = 8, depth = 48, keys = 40 } = {}) {
+  /** `depth`: commands of one pipeline; `followers`: of each shard. */
+  constructor(address: string, { connections = 8, depth = 48, keys = 40, followers = 1 } = {}) {
     this.#address = address;
     this.#depth = depth;
+    this.#followers = followers;
     this.#keys = Array.from({ length: connections }, (_, c) =>
       Array.from({ length: keys }, (_, k) => ({ name: `load:${c}:${k}`, tried: 0, confirmed: 0 })),
     );
   }
 
-  /** Starts; every connection writes each of its keys once before anything else, so that no read may miss. */
+  /** Starts; every node has each key before anything else, so that no read may miss, whoever answers it. */
   async start(): Promise<void> {
     this.#isRunning = true;
     const opened = this.#keys.map(async (keys) => {
@@ -51,6 +53,9 @@ export class PipelinedLoad {
         await until('it is written', () => client.text('SET', key.name, `${key.name}:${++key.tried}`));
         key.confirmed = key.tried;
       }
+      await until('every follower has them', async () => {
+        return Number(await client.send('WAIT', this.#followers, 1000)) >= this.#followers;
+      });
       this.#loops.push(this.#loop(client, keys));
     });
     await Promise.all(opened);
