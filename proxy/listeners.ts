@@ -32,8 +32,7 @@ export class ApiListeners {
   /** As the user `default`, whose password may change. */
   readonly #login: Login = {
     isNeeded: () => this.#options.thread.access.users.requireLogin,
-    accepts: (password, user = 'default') =>
-      this.#options.thread.access.users.get(latin1(user))?.accepts(latin1(password)) === true,
+    accepts: (password) => this.#options.thread.access.users.default.accepts(latin1(password)),
   };
 
   constructor(options: ApiListenersOptions) {

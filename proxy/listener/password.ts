@@ -4,8 +4,7 @@ import { createHash, timingSafeEqual } from 'node:crypto';
 export interface Login {
   /** Whether clients must give it. */
   isNeeded(): boolean;
-  /** Of the user `default` unless another is named. */
-  accepts(password: string, user?: string): boolean;
+  accepts(password: string): boolean;
 }
 
 const BEARER = /^bearer +(\S.*)$/i;

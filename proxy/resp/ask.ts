@@ -26,7 +26,7 @@ export function askThreads<Q extends QuestionName>(
     connection.isAsking = true;
     group.ask(name, asked, (answers) => {
       connection.isAsking = false;
-      reply(answers);
+      if (!connection.isClosed) reply(answers);
       done();
     });
   });

@@ -194,6 +194,11 @@ export class RespConnection implements Sink, Flushable, GuardedClient, TracedCli
     else this.destroy();
   }
 
+  /** Nobody hears replies any more. */
+  get isClosed(): boolean {
+    return this.#isClosed;
+  }
+
   /** Commands that have not been answered yet. */
   get pending(): number {
     return this.#pending;

@@ -83,7 +83,7 @@ function isHeld(connection: RespConnection, args: RequestParser, spec: CommandSp
     const kept = copyArgs(args) as RequestParser;
     connection.barrier((done) => {
       pause.wait(() => {
-        dispatch(connection, kept, connection.lastActiveMs);
+        if (!connection.isClosed) dispatch(connection, kept, connection.lastActiveMs);
         done();
       });
     });
