@@ -47,7 +47,10 @@ const treatments: readonly Treatment[] = [
     of: (spec) => isPlanned(spec) && spec.routingByWord !== null,
   },
   { text: "an upstream connection of the client's own", of: isRouted('pinned') },
-  { text: 'all shards, so that messages reach the subscribers of every proxy', of: isRouted('pubsub') },
+  {
+    text: 'the home shard of the channel, patterns all shards: messages reach the subscribers of every proxy ([pubsub.md](pubsub.md))',
+    of: isRouted('pubsub'),
+  },
   { text: 'answered by the proxy', of: isRouted('local') },
 ];
 
