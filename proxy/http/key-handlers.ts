@@ -62,8 +62,7 @@ function isUnchanged({ headers }: IncomingMessage, { version }: ReadResult): boo
   const ifMatch = headers['if-match'];
   const ifNoneMatch = headers['if-none-match'];
   if (version === null) {
-    const given = ifMatch ?? ifNoneMatch ?? '*';
-    if (given !== '*')
+    if ((ifMatch ?? '*') !== '*' || (ifNoneMatch ?? '*') !== '*')
       throw new RingsideError('not_implemented', 'versions (If-Match, ETag): not supported by engine redis');
     return ifNoneMatch !== undefined;
   }

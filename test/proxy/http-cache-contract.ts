@@ -202,6 +202,7 @@ export function plainEngineContract(t: Test, addressOf: () => string, witness?: 
     const refusals: [string, string, object][] = [
       ['GET', '/v1/key/plain?lease=1', {}],
       ['GET', '/v1/key/plain', { 'if-none-match': '"1"' }],
+      ['GET', '/v1/key/plain', { 'if-match': '*', 'if-none-match': '"1"' }],
       ['DELETE', '/v1/key/plain', { 'if-match': '"1"' }],
       ['DELETE', '/v1/key/plain', { 'if-match': '*' }],
       ['POST', '/v1/key/plain/incr', { 'idempotency-key': 'a' }],
