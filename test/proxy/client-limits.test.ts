@@ -16,6 +16,8 @@ const MIB = 1024 * 1024;
 const IDLE_CLIENTS = 10_000;
 const IDLE_BYTES = 10 * 1024;
 const SETTLE_MS = 1500;
+/** A busy machine is slow. */
+const patience = ['proxy.operationTimeoutMs=10000', 'proxy.readTimeoutMs=9000'];
 /** File descriptors that a process needs beside its clients'. */
 const OTHER_FILES = 300;
 
@@ -68,7 +70,7 @@ t.test('10,000 idle clients', { skip: fewFiles }, async (t) => {
 });
 
 t.test('1 MB values in and out, by many at once', async (t) => {
-  const proxy = await startProxy(t);
+  const proxy = await startProxy(t, ...patience);
   const value = randomBytes(MIB);
   const clients = Array.from({ length: 50 }, () => clientOf(t, proxy.ready.resp));
   await clients[0].text('PING');
@@ -77,16 +79,17 @@ t.test('1 MB values in and out, by many at once', async (t) => {
   const wrong: unknown[] = [];
   await Promise.all(
     clients.map(async (client, i) => {
-      for (let round = 0; round < 6; round++) {
+      for (let round = 0; round < 3; round++) {
         const written = await client.send('SET', `large:${i}`, value);
         const read = await client.send('GET', `large:${i}`);
-        if (written !== 'OK' || !Buffer.isBuffer(read) || !read.equals(value)) wrong.push([i, round]);
+        if (written !== 'OK' || !Buffer.isBuffer(read) || !read.equals(value))
+          wrong.push([i, round, String(written), String(read).slice(0, 100)]);
       }
     }),
   );
   t.same(wrong, []);
   const grown = (peakResidentBytes(proxy.pid) - before) / MIB;
-  t.ok(grown < 400, `300 values of 1 MB each way, 50 at a time: ${grown.toFixed(0)} MiB more at the peak`);
+  t.ok(grown < 400, `150 values of 1 MB each way, 50 at a time: ${grown.toFixed(0)} MiB more at the peak`);
   await Promise.all(clients.map((client, i) => client.text('DEL', `large:${i}`)));
 });
 
@@ -101,7 +104,7 @@ function greedy(t: Test, address: string, key: string, times: number): net.Socke
 }
 
 t.test('a client that stops reading is throttled, then cut, and nobody else notices', async (t) => {
-  const proxy = await startProxy(t, 'proxy.limits.stalledReaderTimeoutMs=1500');
+  const proxy = await startProxy(t, 'proxy.limits.stalledReaderTimeoutMs=1500', ...patience);
   const bystander = clientOf(t, proxy.ready.resp);
   const direct = clientOf(t, node.ready.resp);
   await bystander.send('SET', 'megabyte', Buffer.alloc(MIB, 'x'));
@@ -109,13 +112,15 @@ t.test('a client that stops reading is throttled, then cut, and nobody else noti
   const before = residentBytes(proxy.pid);
   const socket = greedy(t, proxy.ready.resp, 'megabyte', 2000);
   let [served, isClosed, heldBytes] = [0, false, 0];
+  const noticed: unknown[] = [];
   socket.once('close', () => {
     isClosed = true;
   });
   const wasCut = () => /client closed: it takes none of its replies/.test(proxy.stdout() + proxy.stderr());
   await until('it is cut', async () => {
-    t.equal(await bystander.text('SET', 'k', `${++served}`), 'OK');
-    t.equal(await bystander.text('GET', 'k'), `${served}`);
+    const written = await bystander.text('SET', 'k', `${++served}`);
+    const read = await bystander.text('GET', 'k');
+    if (written !== 'OK' || read !== `${served}`) noticed.push([written, read]);
     heldBytes = Math.max(heldBytes, residentBytes(proxy.pid) - before);
     return wasCut();
   });
@@ -129,11 +134,12 @@ t.test('a client that stops reading is throttled, then cut, and nobody else noti
   const gets = Number(/cmdstat_get:calls=(\d+)/.exec(String(await direct.text('INFO', 'commandstats')))![1]);
   t.ok(gets - served < 100, `${gets - served} of its 2,000 GETs went to the node`);
   t.ok(heldBytes < 200 * MIB, `${(heldBytes / MIB).toFixed(0)} MiB more at the most`);
+  t.same(noticed, []);
   t.ok(served > 5, `a bystander was served ${served} times`);
 });
 
 t.test('a client that reads slowly, but reads, gets everything', async (t) => {
-  const proxy = await startProxy(t, 'proxy.limits.stalledReaderTimeoutMs=1000');
+  const proxy = await startProxy(t, 'proxy.limits.stalledReaderTimeoutMs=1000', ...patience);
   const writer = clientOf(t, proxy.ready.resp);
   const valueBytes = 24 * MIB;
   t.equal(String(await writer.send('SET', 'long', Buffer.alloc(valueBytes, 'x'))), 'OK');

@@ -40,6 +40,7 @@ const isLong = process.env.RINGSIDE_LONG === '1';
 const QUICK_INPUTS = 100_000;
 const LONG_INPUTS = 10_000_000;
 const seed = Number(process.env.SEED ?? 20261121);
+const PROGRESS_INPUTS = 1_000_000;
 /** Refusals are errors; most of what one costs is its stack. */
 const STACK_FRAMES = 4;
 /** In this part of all inputs memory may still settle. */
@@ -149,6 +150,7 @@ export function fuzz(t: Test, codec: FuzzedCodec): void {
       t.fail(`input ${i} of seed ${seed}: ${problem}`, { input: input.latin1Slice() });
       return;
     }
+    if (isLong && i % PROGRESS_INPUTS === 0) t.comment(`${i} inputs`);
     if (i === settled) residentBytes = process.memoryUsage.rss();
   }
   const seconds = (performance.now() - startedMs) / 1000;
