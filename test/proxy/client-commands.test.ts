@@ -117,12 +117,18 @@ t.test('PAUSE lets commands wait, in order, in all threads', async (t) => {
   const behind = others.map((one, i) => one.text('GET', `key:${i}`));
   t.equal(await admin.text('GET', 'key:0'), null, 'reads go on');
   t.equal(nodes.flatMap(({ names }) => names).filter((name) => name === 'SET').length, 0);
+  const gone = client();
+  gone.send('SET', 'gone', 'v').catch(() => {});
+  await until('it waits', async () => (await listed(admin)).filter(({ cmd }) => cmd === 'set').length > 5);
+  gone.socket.resetAndDestroy();
+  await until('it is gone', async () => (await listed(admin)).length === 6);
   t.equal(await admin.text('CLIENT', 'UNPAUSE'), 'OK');
   t.ok((await Promise.all(written)).every((reply) => reply === 'OK'));
   t.ok(
     (await Promise.all(behind)).every((reply) => reply === 'v'),
     'and what came behind comes behind',
   );
+  t.equal(await admin.text('GET', 'gone'), null, 'nobody has asked for it any more');
 
   t.equal(await admin.text('CLIENT', 'PAUSE', '30'), 'OK');
   t.equal(await others[0].text('PING'), 'PONG', 'it ends by itself');
