@@ -359,7 +359,7 @@ export const proxySchema = group(
       unit: 'users',
       maxItems: 1000,
       description:
-        'Users of RESP clients beside `default`, or what `default` may do. Rules are checked by the proxy; its nodes know nothing of them.',
+        'Users of RESP and memcached clients beside `default`, or what `default` may do. Rules are checked by the proxy; its nodes know nothing of them.',
     }),
     aclFile: text({
       default: null,
