@@ -59,10 +59,11 @@ export class Answers {
 
   /** Those that are held now, oldest first, whatever comes while they are read. */
   entries(): Iterator<Answer> {
-    return this.#queue
-      .slice(this.#first)
-      .values()
-      .filter((answer) => this.#held.get(answer.name) === answer);
+    return this.#heldOf(this.#queue.slice(this.#first));
+  }
+
+  *#heldOf(answers: readonly Answer[]): Generator<Answer> {
+    for (const answer of answers) if (this.#held.get(answer.name) === answer) yield answer;
   }
 
   /** The writes are gone. */
