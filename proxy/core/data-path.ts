@@ -68,7 +68,6 @@ function settingsOf({ proxy, namespaces }: Config): DataPathSettings {
     allowed: readFallback === 'follower',
   }));
   return {
-    engine: proxy.engine,
     operationTimeoutMs: proxy.operationTimeoutMs,
     readTimeoutMs: proxy.readTimeoutMs,
     connectTimeoutMs: proxy.connectTimeoutMs,

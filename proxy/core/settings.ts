@@ -1,6 +1,5 @@
 /** What the data path is told by the configuration, in the form it needs. All of it is per worker. */
 export interface DataPathSettings {
-  readonly engine: 'ringside' | 'redis';
   /** Deadline of one command, retries included. */
   readonly operationTimeoutMs: number;
   /** How long a read waits for the leader before a follower is asked. */
