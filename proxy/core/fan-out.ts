@@ -1,8 +1,8 @@
 import type { ErrorCode } from '../../lib/base/index.ts';
-import { encodeCommand, replyLineEnd, replyNumber } from '../../lib/codec/resp/index.ts';
+import { encodeCommand, replyLineEnd } from '../../lib/codec/resp/index.ts';
 import type { CommandSpec } from '../../lib/commands/index.ts';
 import { errorReply, errorText, isErrorReply, plainError } from './frames.ts';
-import { type AnsweredPart, Gather, type Merge, sumOfIntegers } from './gather.ts';
+import { type AnsweredPart, countOf, Gather, integerOf, type Merge, sumOfIntegers } from './gather.ts';
 import { joinPieces } from './large-frame.ts';
 import { acquireRequest, type Request, releaseRequest, type Sink } from './request.ts';
 import type { Router } from './router.ts';
@@ -40,15 +40,15 @@ const mergeAlike: Merge = (parts) => {
 };
 
 function mergeLeast(parts: readonly AnsweredPart[]): Buffer {
-  const numbers = parts.map(({ reply }) => replyNumber(reply.bytes, reply.start));
-  return Buffer.from(`:${Math.min(...numbers)}\r\n`);
+  return Buffer.from(`:${Math.min(...parts.map(integerOf))}\r\n`);
 }
 
 function mergeArrays(parts: readonly AnsweredPart[]): Buffer {
   let count = 0;
   const pieces: Buffer[] = [];
-  for (const { reply } of parts) {
-    count += replyNumber(reply.bytes, reply.start);
+  for (const part of parts) {
+    const { reply } = part;
+    count += countOf(part);
     pieces.push(reply.bytes.subarray(replyLineEnd(reply.bytes, reply.start), reply.end));
   }
   return Buffer.concat([Buffer.from(`*${count}\r\n`), ...pieces]);

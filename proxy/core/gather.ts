@@ -1,3 +1,4 @@
+import { replyNumber } from '../../lib/codec/resp/index.ts';
 import { errorReply, isErrorReply } from './frames.ts';
 import { joinPieces } from './large-frame.ts';
 import { acquireRequest, type Request, releaseRequest, type Sink } from './request.ts';
@@ -13,7 +14,7 @@ export interface AnsweredPart {
 /** Makes the reply of a command of the replies to its parts, in the order in which those were sent. */
 export type Merge = (parts: readonly AnsweredPart[]) => Buffer;
 
-/** As `Merge`, but answers the command itself. Must do so before it returns, and not keep the parts' requests. */
+/** As `Merge`, but answers the command itself, as the last thing it does; must not keep the parts' requests. */
 export type Finish = (parts: readonly AnsweredPart[], command: Request) => void;
 
 /** How parts are fetched whose replies are not passed on but computed with. */
@@ -95,7 +96,13 @@ export class Gather implements Sink {
   #finishIfDone(): void {
     if (!this.#isComplete || this.#waiting > 0) return;
     this.command.isPossiblyStale = this.#parts.some(({ reply }) => reply.isPossiblyStale);
-    this.#finish(this.#parts, this.command);
+    try {
+      this.#finish(this.#parts, this.command);
+    } catch (error) {
+      // A node that answers something else than what was asked costs this command alone.
+      const why = `the replies of the shards make no sense: ${(error as Error).message}`;
+      this.command.answerWith(errorReply('internal', why));
+    }
     for (const { reply } of this.#parts) releaseRequest(reply);
   }
 }
@@ -112,12 +119,30 @@ function refuse(request: Request): void {
   request.end = TOO_MUCH.length;
 }
 
-/** The sum of the integer replies among the parts. */
+const INTEGER = 0x3a;
+const ARRAY = 0x2a;
+
+function checkType({ route, reply }: AnsweredPart, type: number): void {
+  if (reply.bytes[reply.start] === type) return;
+  const line = reply.bytes.latin1Slice(reply.start, Math.min(reply.end - 2, reply.start + 40));
+  throw new Error(`shard ${route.name} answered ${line}`);
+}
+
+/** The number that a part's reply is. Throws when it is none. */
+export function integerOf(part: AnsweredPart): number {
+  checkType(part, INTEGER);
+  return replyNumber(part.reply.bytes, part.reply.start);
+}
+
+/** The number of elements of a part's reply, an array. Throws when it is none. */
+export function countOf(part: AnsweredPart): number {
+  checkType(part, ARRAY);
+  return Math.max(0, replyNumber(part.reply.bytes, part.reply.start));
+}
+
+/** The sum of the integer replies among the parts, errors aside. */
 export function sumOfIntegers(parts: readonly AnsweredPart[]): number {
   let sum = 0;
-  for (const { reply } of parts) {
-    if (isErrorReply(reply.bytes, reply.start)) continue;
-    sum += Number(reply.bytes.latin1Slice(reply.start + 1, reply.end - 2));
-  }
+  for (const part of parts) if (!isErrorReply(part.reply.bytes, part.reply.start)) sum += integerOf(part);
   return sum;
 }

@@ -1,6 +1,6 @@
-import { replyLineEnd, replyNumber, skipReply } from '../../lib/codec/resp/index.ts';
-import { errorReply, errorText, isErrorReply, plainError } from './frames.ts';
-import { type AnsweredPart, sumOfIntegers } from './gather.ts';
+import { replyLineEnd, skipReply } from '../../lib/codec/resp/index.ts';
+import { errorText, isErrorReply, plainError } from './frames.ts';
+import { type AnsweredPart, countOf, sumOfIntegers } from './gather.ts';
 import type { KeySplit } from './key-split.ts';
 import type { Request } from './request.ts';
 import { copyRange, Slab } from './slab.ts';
@@ -34,10 +34,8 @@ export const mergeValues: MergeKeys = (split, parts, command, name) => {
   let bytes = 0;
   for (let part = 0; part < parts.length; part++) {
     const { reply, route } = parts[part];
-    if (replyNumber(reply.bytes, reply.start) !== split.counts[part]) {
-      command.answerWith(errorReply('internal', `shard ${route.name} answered ${name} with other values`));
-      return;
-    }
+    if (countOf(parts[part]) !== split.counts[part])
+      throw new Error(`shard ${route.name} answered ${name} with other values`);
     cursors[part] = replyLineEnd(reply.bytes, reply.start);
     bytes += reply.end - cursors[part];
   }

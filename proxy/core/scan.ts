@@ -1,7 +1,7 @@
 import { encodeCommand, replyLineEnd, replyNumber } from '../../lib/codec/resp/index.ts';
 import { murmur3x86_32 } from '../../lib/ring/index.ts';
 import { isErrorReply } from './frames.ts';
-import { Gather } from './gather.ts';
+import { countOf, Gather } from './gather.ts';
 import type { Request } from './request.ts';
 import type { Router } from './router.ts';
 import type { ShardRoute } from './topology.ts';
@@ -55,9 +55,11 @@ export function scanShards(
   const stop = stops[at];
   const inner = stop.id === id ? cursor >> ID_BITS : 0n;
   const frame = encodeCommand('SCAN', inner, ...options);
-  const gather = Gather.merging(parent, ([{ reply }]) => {
+  const gather = Gather.merging(parent, ([part]) => {
+    const { reply } = part;
     if (isErrorReply(reply.bytes, reply.start))
       return Buffer.from(reply.bytes.subarray(reply.start, reply.end));
+    if (countOf(part) !== 2) throw new Error(`shard ${stop.route.name} answered SCAN with something else`);
     return withCursor(reply, stop.id, stops[at + 1]?.id ?? 0);
   });
   gather.send(router, stop.route, frame, false);

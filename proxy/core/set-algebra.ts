@@ -1,13 +1,13 @@
 import { replyLineEnd, replyNumber } from '../../lib/codec/resp/index.ts';
-import type { AnsweredPart } from './gather.ts';
+import { type AnsweredPart, countOf } from './gather.ts';
 
 /** Members by their bytes as latin1 text, each as it travels: length line, bytes, line end. */
 type Members = Map<string, Buffer>;
 
 /** Puts the members of a part's reply, an array of bulk strings, where `visit` says. */
-function forEachMember({ reply }: AnsweredPart, visit: (member: string, encoded: Buffer) => void): void {
-  const { bytes, start } = reply;
-  const count = replyNumber(bytes, start);
+function forEachMember(part: AnsweredPart, visit: (member: string, encoded: Buffer) => void): void {
+  const { bytes, start } = part.reply;
+  const count = countOf(part);
   let at = replyLineEnd(bytes, start);
   for (let i = 0; i < count; i++) {
     const from = replyLineEnd(bytes, at);
@@ -26,7 +26,7 @@ export function unite(parts: readonly AnsweredPart[]): Members {
 
 /** What all of the parts have. */
 export function intersect(parts: readonly AnsweredPart[]): Members {
-  const [smallest, ...others] = parts.toSorted((a, b) => sizeOf(a) - sizeOf(b));
+  const [smallest, ...others] = parts.toSorted((a, b) => countOf(a) - countOf(b));
   let common = unite([smallest]);
   for (const other of others) {
     if (common.size === 0) break;
@@ -44,10 +44,6 @@ export function subtract([first, ...others]: readonly AnsweredPart[]): Members {
   const left = unite([first]);
   for (const other of others) forEachMember(other, (member) => left.delete(member));
   return left;
-}
-
-function sizeOf({ reply }: AnsweredPart): number {
-  return replyNumber(reply.bytes, reply.start);
 }
 
 /** The members as a reply: a set, in RESP2 an array. */

@@ -1,5 +1,5 @@
 import { replyLineEnd, replyNumber } from '../../lib/codec/resp/index.ts';
-import type { AnsweredPart } from './gather.ts';
+import { type AnsweredPart, countOf } from './gather.ts';
 
 /** One input: members, by their bytes as latin1 text, and their scores. */
 export interface ScoredInput {
@@ -28,10 +28,10 @@ function noNaN(score: number): number {
 }
 
 /** The members and scores of a reply that has them in turn. */
-export function scoresOf({ reply }: AnsweredPart): Map<string, number> {
-  const { bytes, start } = reply;
+export function scoresOf(part: AnsweredPart): Map<string, number> {
+  const { bytes, start } = part.reply;
   const scores = new Map<string, number>();
-  const count = replyNumber(bytes, start);
+  const count = countOf(part);
   let at = replyLineEnd(bytes, start);
   const next = () => {
     const from = replyLineEnd(bytes, at);

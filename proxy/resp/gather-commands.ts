@@ -196,6 +196,7 @@ const scoredIntersectionSize: Prepare = (router, args, keys) => {
   };
 };
 
+const BULK = 0x24;
 const NOT_A_HYPERLOGLOG = 'WRONGTYPE Key is not a valid HyperLogLog string value.';
 const CORRUPTED = 'INVALIDOBJ Corrupted HLL object detected';
 
@@ -207,7 +208,8 @@ const countDistinct: Prepare = (router, args, keys) => ({
 
 function mergeHyperLogLogs(parts: readonly AnsweredPart[]): Buffer {
   const values = new Uint8Array(REGISTERS);
-  for (const { reply } of parts) {
+  for (const { reply, route } of parts) {
+    if (reply.bytes[reply.start] !== BULK) throw new Error(`shard ${route.name} answered GET with no string`);
     const length = replyNumber(reply.bytes, reply.start);
     if (length < 0) continue;
     const start = replyLineEnd(reply.bytes, reply.start);

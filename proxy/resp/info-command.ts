@@ -1,5 +1,4 @@
 import { encodeCommand, replyLineEnd, replyNumber } from '../../lib/codec/resp/index.ts';
-import { isErrorReply } from '../core/frames.ts';
 import { type AnsweredPart, Gather } from '../core/gather.ts';
 import { combineSections, parseInfo, type ShardInfo, shardSections } from '../core/shard-info.ts';
 import type { RespConnection } from './connection.ts';
@@ -52,9 +51,11 @@ export const runInfo: Handler = (connection, args, nowMs) => {
   });
 };
 
+const BULK = 0x24;
+
 /** A shard that cannot be asked is left out of the sums. */
 function infoOf({ reply: { bytes, start } }: AnsweredPart): ShardInfo[] {
-  if (isErrorReply(bytes, start)) return [];
+  if (bytes[start] !== BULK) return [];
   const from = replyLineEnd(bytes, start);
   return [parseInfo(bytes.utf8Slice(from, from + replyNumber(bytes, start)))];
 }

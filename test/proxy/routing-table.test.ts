@@ -127,3 +127,22 @@ t.test('without any ring only what needs none is answered', async (t) => {
   const route = texts(await c.send('RS.ROUTE', 'a'));
   t.equal(route[route.indexOf('ring-epoch') + 1], '5');
 });
+
+t.test('a node that answers something else costs the command alone', async (t) => {
+  const nodes = await fakeNodes(t, 2);
+  const { client } = await proxyWith(t, { upstreams: upstreamsOf(nodes.map((leader) => ({ leader }))) });
+  const c = client();
+  const keys = Array.from({ length: 20 }, (_, i) => `key:${i}`);
+  for (const answer of ['+OK\r\n', ':1\r\n', '*1\r\n$1\r\nx\r\n', '$3\r\nabc\r\n', '*0\r\n', '$-1\r\n']) {
+    for (const node of nodes) node.refuse = ({ name }) => (name === 'PING' ? undefined : answer);
+    for (const command of ['MGET', 'SUNION', 'SINTER', 'PFCOUNT', 'DEL', 'EXISTS']) {
+      await c.send(command, ...keys);
+    }
+    for (const command of ['KEYS *', 'DBSIZE', 'SCAN 0', 'RANDOMKEY', 'INFO', 'LASTSAVE', 'FLUSHALL']) {
+      await c.send(...command.split(' '));
+    }
+    await c.send('ZUNION', '20', ...keys);
+    t.equal(await c.text('PING'), 'PONG', JSON.stringify(answer));
+  }
+  t.match(await c.send('MGET', ...keys), { message: /^ERR internal error: / });
+});
