@@ -42,7 +42,7 @@ t.test('ioredis', async (t) => {
     await redis.hset('io:h', { f: '1', g: '2' });
     t.strictSame({ ...(await redis.hgetall('io:h')) }, { f: '1', g: '2' });
     await redis.zadd('io:z', 1, 'one', '2.5', 'two');
-    t.strictSame(await redis.zrange('io:z', 0, -1, 'WITHSCORES'), ['one', '1', 'two', '2.5']);
+    t.strictSame(await redis.zrange('io:z', 0, '-1', 'WITHSCORES'), ['one', '1', 'two', '2.5']);
     await redis.sadd('io:{s}1', 'x', 'y');
     await redis.sadd('io:{s}2', 'y', 'z');
     t.strictSame(await redis.sinter('io:{s}1', 'io:{s}2'), ['y']);
