@@ -71,7 +71,7 @@ const entries = {
     'There is no such key or thing.'),
   not_an_integer: entry('ERR value is not an integer or out of range', 'CLIENT_ERROR cannot increment or decrement non-numeric value', 409, 'FAILED_PRECONDITION',
     'Arithmetic on a value that is not a whole number of 64 bits, or the result would not be one.'),
-  wrong_type: entry('WRONGTYPE Operation against a key holding the wrong kind of value', 'CLIENT_ERROR the key holds the wrong kind of value', 409, 'FAILED_PRECONDITION',
+  wrong_type: entry('WRONGTYPE Operation against a key holding the wrong kind of value', 'SERVER_ERROR the key holds a Redis collection', 409, 'FAILED_PRECONDITION',
     'The key holds a value of another type than the command works on.'),
   precondition_failed: entry('PRECONDITION …', 'EXISTS', 412, 'FAILED_PRECONDITION',
     'The condition of the request (`If-Match`, `If-None-Match`; `IFVERSION`, `NX`, `XX`) does not hold; nothing was changed.'),

@@ -14,6 +14,7 @@ import type { StoreMode, StoreOrder } from './store-command.ts';
 import { ANY_VERSION, NO_VERSION } from './versions.ts';
 
 const TEXTS: MetaTexts = { tooMany: 'CLIENT_ERROR options flags too long', badFlag: null };
+const DOLLAR = 0x24;
 const CODES: Readonly<Record<Stored, string>> = {
   STORED: 'HD',
   NOT_STORED: 'NS',
@@ -40,6 +41,7 @@ export function parseMetaStore(
     ttlMs: ttlOf(exptimes.T ?? 0, context.router.env.clock.wallMs()),
     version: isCas && version === ANY_VERSION ? NO_VERSION : version,
     isMeta: true,
+    wantsVersion: hasFlag(meta, 'c'),
     answer: new MetaStoreAnswer(meta, isCas),
     badChunk: BAD_CHUNK,
     tooLarge: TOO_LARGE,
@@ -67,7 +69,9 @@ class MetaStoreAnswer implements Answer {
     if (this.#isCas) countCas(counters, stored);
     if (stored === 'STORED' && this.#meta.isQuiet) return;
     out.text(CODES[stored]);
-    writeFlags(out, this.#meta, { version: stored === 'STORED' ? bulkText(request) : '0' });
+    writeFlags(out, this.#meta, {
+      version: request.bytes[request.start] === DOLLAR ? bulkText(request) : '0',
+    });
     out.text('\r\n');
   }
 }

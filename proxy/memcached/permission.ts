@@ -32,6 +32,8 @@ const NEEDED: Readonly<Record<string, readonly [command: string, firstKey: numbe
 };
 /** Of these every word from the first key on is one. */
 const MANY = new Set(['MGET', 'GETEX']);
+/** These have something behind the key. */
+const PAIRED = new Set(['SET', 'APPEND', 'EXPIRE', 'INCRBY']);
 
 /** The line that refuses the command in `parser`; null when the user may run it. */
 export function refusalFor(user: User, parser: MemcachedParser): string | null {
@@ -45,7 +47,8 @@ export function refusalFor(user: User, parser: MemcachedParser): string | null {
   const last = MANY.has(command) ? parser.count - 1 : firstKey;
   for (let i = firstKey; i <= last && i < parser.count; i++) {
     const key = keyAt(parser, i, name);
-    const denial = user.denies(spec, argsOf(spec.word, ...(firstKey === 0 ? [] : [key, '0', '0'])));
+    const operand = PAIRED.has(spec.word) ? ['0'] : [];
+    const denial = user.denies(spec, argsOf(spec.word, ...(firstKey === 0 ? [] : [key, ...operand])));
     if (denial === null) continue;
     const what = denial.kind === 'command' ? `run ${name}` : `use this ${denial.kind}`;
     return new RingsideError('forbidden', `the user ${user.name} may not ${what}`).toMemcached();

@@ -30,8 +30,10 @@ export interface StoreOrder {
   /** As `ttlOf` says. */
   readonly ttlMs: number;
   readonly version: string;
-  /** The answer tells the new version, or accesses are noted. */
+  /** Of the meta protocol: accesses are noted. */
   readonly isMeta: boolean;
+  /** The answer tells the new version. */
+  readonly wantsVersion: boolean;
   readonly answer: Answer;
   /** Of an error in the block. */
   readonly badChunk: Answer;
@@ -145,6 +147,7 @@ function parseTextStore({ context }: MemcachedConnection, parser: MemcachedParse
     ttlMs: ttlOf(exptime, context.router.env.clock.wallMs()),
     version: isCas && cas === ANY_VERSION ? NO_VERSION : cas,
     isMeta: false,
+    wantsVersion: false,
     answer: answers[isQuiet ? 1 : 0],
     badChunk: isQuiet ? SILENCE : BAD_CHUNK,
     tooLarge: isQuiet ? SILENCE : TOO_LARGE,
@@ -166,8 +169,11 @@ function routeOf(connection: MemcachedConnection, order: StoreOrder): ShardRoute
   return null;
 }
 
-function refusalOf({ mode, flags, version }: StoreOrder, route: ShardRoute): RingsideError | null {
-  if (version !== ANY_VERSION) return capability(route, 'cas');
+function refusalOf(
+  { mode, flags, version, wantsVersion }: StoreOrder,
+  route: ShardRoute,
+): RingsideError | null {
+  if (version !== ANY_VERSION || wantsVersion) return capability(route, 'cas');
   if (flags !== 0) return capability(route, 'flags');
   if (mode !== 'A' && mode !== 'P') return null;
   return new RingsideError('not_implemented', `append and prepend: not supported by engine ${route.engine}`);

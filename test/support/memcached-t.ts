@@ -39,6 +39,8 @@ export async function runFiles(
       NODE_OPTIONS: '',
       START: `${process.execPath} ${server} --port {port} ${nodes.join(' ')}`,
       LOG_DIR: logs,
+      // One of them sends 32,000 commands, each after the answer to the one before.
+      FILE_S: '600',
     },
     stdio: ['ignore', 'inherit', 'inherit'],
   });
