@@ -90,6 +90,7 @@ t.test('in front of several shards', async (t) => {
   await t.test('no command of another client gets in between', (t) => isolation(t, shards));
   await t.test('a pipeline keeps its order', (t) => pipeline(t, shards));
   await t.test('what concerns all shards, or waits, is not queued', (t) => notQueued(t, shards));
+  await t.test('HELLO between WATCH and MULTI', (t) => otherVersion(t, shards));
   await t.test('optimistic locking by many clients', (t) => locking(t, shards));
   await t.test('ioredis', (t) => withIoredis(t, shards));
   await t.test('a client that goes leaves nothing behind', (t) => leaving(t, shards));
@@ -151,6 +152,23 @@ async function pipeline(t: Test, { client, tags: [a, b] }: RealShards) {
     c.text('GET', `${a}p`),
   ]);
   t.same(replies.map(String), ['OK', 'OK', 'OK', 'QUEUED', 'QUEUED', '1,OK', '2', '3']);
+}
+
+async function otherVersion(t: Test, { client, tags: [a] }: RealShards) {
+  const c = client();
+  await c.send('HSET', `${a}h`, 'f', 'v');
+  await c.text('WATCH', `${a}h`);
+  await c.send('HELLO', '3');
+  await c.text('MULTI');
+  await c.text('HGETALL', `${a}h`);
+  const [found] = (await c.send('EXEC')) as unknown[];
+  t.ok(found instanceof Map, 'the replies are in RESP3');
+  await c.text('WATCH', `${a}h`);
+  await c.send('HELLO', '2');
+  await c.send('HSET', `${a}h`, 'f', 'w');
+  await c.text('MULTI');
+  await c.text('HGETALL', `${a}h`);
+  t.equal(await c.send('EXEC'), null, 'what was watched is still watched');
 }
 
 async function notQueued(t: Test, { client }: RealShards) {
