@@ -135,7 +135,8 @@ export class ClientTracking implements ConnectionMode, InvalidationListener {
   #redirect(keys: Buffer, start: number, end: number): void {
     const { state } = this;
     const target = this.#connection.context.connections.get(state.redirect);
-    if (target === undefined) {
+    // One that said QUIT is gone, whatever its socket still waits for.
+    if (target === undefined || target.endedMs > 0) {
       state.isRedirectBroken = true;
       if (this.#connection.protocol === 3) this.#connection.push(brokenRedirect(state.redirect));
     } else if (target.protocol === 3 || (target.subscriptions?.count ?? 0) > 0) {
