@@ -3,12 +3,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { request } from 'undici';
-import { silentLogger, systemClock, systemRandom } from '../../lib/base/index.ts';
 import { configFrom } from '../../lib/config/index.ts';
-import { DataPath } from '../../proxy/core/data-path.ts';
-import { Stats } from '../../proxy/core/stats.ts';
-import { type InheritedState, ProxyThread } from '../../proxy/thread.ts';
-import { SharedIds } from '../../proxy/workers/shared-ids.ts';
+import { threadOf } from '../support/proxy-thread.ts';
 import { fakeNodes, proxyWith, upstreamsOf } from '../support/proxy-under-test.ts';
 import { type Said, say } from '../support/reply-text.ts';
 import type { RespClient } from '../support/resp-client.ts';
@@ -298,22 +294,7 @@ t.test('CONFIG SET requirepass is the password of the default user, over HTTP to
 });
 
 t.test('what a thread begins with is what the others have', async (t) => {
-  const config = configFrom({ proxy: { upstreams: [{ name: 's0', leader: '127.0.0.1:1' }], users } });
-  const parts = { config, clock: systemClock, random: systemRandom, ids: new SharedIds() };
-  const thread = (inherited: InheritedState | null) => {
-    const { clock, random } = parts;
-    const path = new DataPath(config, {
-      clock,
-      random,
-      log: silentLogger,
-      stats: new Stats(),
-      fleetTls: undefined,
-      refresh: undefined,
-    });
-    t.teardown(() => path.close());
-    return new ProxyThread({ ...parts, router: path.router, inherited });
-  };
-  const first = thread(null);
+  const { thread: first } = threadOf(t, { users });
   first.desk.answer('users', {
     kind: 'set',
     name: 'late',
@@ -325,7 +306,7 @@ t.test('what a thread begins with is what the others have', async (t) => {
     ['slowlog-log-slower-than', '5'],
     ['acl-pubsub-default', 'allchannels'],
   ]);
-  const second = thread(structuredClone(first.state));
+  const { thread: second } = threadOf(t, { users }, structuredClone(first.state));
   t.same(second.state, first.state);
   t.match(
     second.state.users,
