@@ -45,6 +45,8 @@ const fields: ReadonlyMap<string, Combine> = new Map([
   ...named(worst, 'rdb_last_bgsave_status aof_last_bgrewrite_status aof_last_write_status'),
   // Of all proxies: whether a client waits is known where it waits.
   ...named(sum, 'blocked_clients'),
+  ...named(sum, 'lazyfree_pending_objects lazyfreed_objects mem_not_counted_for_evict'),
+  ...named(sum, 'tracking_total_keys tracking_total_items tracking_total_prefixes'),
   ...named(sum, 'expired_keys evicted_keys keyspace_hits keyspace_misses total_forks'),
 ]);
 
