@@ -1,4 +1,5 @@
 import type { Clock, Random } from '../lib/base/index.ts';
+import type { CommandSpec } from '../lib/commands/index.ts';
 import type { Config } from '../lib/config/index.ts';
 import { createLineLog } from '../lib/net/index.ts';
 import { Access, addConfiguredUsers, catalogueOf, usersAsText } from './access/index.ts';
@@ -6,8 +7,8 @@ import type { NodeFigure } from './core/node-figures.ts';
 import { nodeFigures, resetNodeFigures } from './core/node-figures-of.ts';
 import type { Router } from './core/router.ts';
 import { applySettings, settingsNow } from './resp/config-settings.ts';
-import { isAnsweredHere } from './resp/local-commands.ts';
 import { Pause } from './resp/pause.ts';
+import { plans } from './resp/plans.ts';
 import { AccessLog } from './watch/access-log.ts';
 import type { CommandFigure, CommandFigures } from './watch/command-figures.ts';
 import { ProxyWatch } from './watch/proxy-watch.ts';
@@ -52,7 +53,7 @@ export class ProxyThread {
     this.#router = router;
     this.settings.idleTimeoutMs = proxy.limits.idleTimeoutMs;
     this.settings.requirePass = proxy.requirePass ?? '';
-    this.access = new Access(catalogueOf(isAnsweredHere), clock, this.settings);
+    this.access = new Access(catalogueOf(isAnswered), clock, this.settings);
     if (inherited === null) addConfiguredUsers(this.access, proxy);
     else this.#inherit(inherited);
     const { accessLog } = proxy;
@@ -133,6 +134,11 @@ export class ProxyThread {
     this.#router.stats.reset();
     return null;
   }
+}
+
+/** What a user can be allowed: everything that the proxy does. */
+function isAnswered({ id, name }: CommandSpec): boolean {
+  return plans[id] !== undefined || name.startsWith('command|');
 }
 
 /** Buffers do not stay buffers on their way to another thread. */
