@@ -1,6 +1,6 @@
-import { type MemcachedParser, wordIs } from '../../lib/codec/memcached/index.ts';
 import { LineAnswer } from './answer.ts';
 import type { MemcachedConnection } from './connection.ts';
+import { type MemcachedParser, wordIs } from './protocol/index.ts';
 
 const UNAUTHENTICATED = new LineAnswer('CLIENT_ERROR unauthenticated');
 const BAD_TERMINATION = new LineAnswer('CLIENT_ERROR bad command line termination');

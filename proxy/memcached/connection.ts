@@ -1,6 +1,5 @@
 import type { Socket } from 'node:net';
 import type { User } from '../../lib/acl/index.ts';
-import { MemcachedParser } from '../../lib/codec/memcached/index.ts';
 import { readChunks } from '../../lib/net/index.ts';
 import { LARGE_BYTES, LargeFrame } from '../core/large-frame.ts';
 import {
@@ -20,6 +19,7 @@ import { AnswerQueue } from './answer-queue.ts';
 import type { MemcachedContext } from './context.ts';
 import { dispatch, mayRun } from './dispatch.ts';
 import { Parts } from './parts.ts';
+import { MemcachedParser } from './protocol/index.ts';
 import { type PreparedStore, prepareStore, submitLarge } from './store-command.ts';
 
 /** Written to the socket at once at most. */

@@ -1,4 +1,3 @@
-import { type MemcachedParser, unsigned32, wordIs, wordText } from '../../lib/codec/memcached/index.ts';
 import { type Answer, BAD_FORMAT, ERROR, LineAnswer, SILENCE } from './answer.ts';
 import { authenticate } from './auth-command.ts';
 import type { MemcachedConnection } from './connection.ts';
@@ -8,6 +7,7 @@ import { runGet, runGetAndTouch } from './get-command.ts';
 import { runMetaArithmetic, runMetaDelete } from './meta-edit.ts';
 import { runMetaDebug, runMetaGet } from './meta-read.ts';
 import { refusalFor } from './permission.ts';
+import { type MemcachedParser, unsigned32, wordIs, wordText } from './protocol/index.ts';
 import { runStats } from './stats-command.ts';
 import { runStore } from './store-command.ts';
 import { runTouch } from './touch-command.ts';

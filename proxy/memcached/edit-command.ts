@@ -1,5 +1,4 @@
 import { RingsideError } from '../../lib/base/index.ts';
-import { type MemcachedParser, unsigned64, wordIs } from '../../lib/codec/memcached/index.ts';
 import { replyLineEnd } from '../../lib/codec/resp/index.ts';
 import { isErrorReply } from '../core/frames.ts';
 import type { Request } from '../core/request.ts';
@@ -9,6 +8,7 @@ import type { AnswerWriter } from './answer-writer.ts';
 import type { MemcachedConnection } from './connection.ts';
 import type { Counters } from './counters.ts';
 import { keyOf, type MemcachedKey, noRingAnswer } from './key.ts';
+import { type MemcachedParser, unsigned64, wordIs } from './protocol/index.ts';
 import { bulkTextAt } from './reply-text.ts';
 
 const ROOM_BYTES = 64;

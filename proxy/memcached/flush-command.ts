@@ -1,4 +1,3 @@
-import { type MemcachedParser, signedNumber, wordIs } from '../../lib/codec/memcached/index.ts';
 import { isErrorReply } from '../core/frames.ts';
 import type { Request } from '../core/request.ts';
 import { type Answer, ERROR, LineAnswer, SILENCE, writeError } from './answer.ts';
@@ -7,6 +6,7 @@ import type { MemcachedConnection } from './connection.ts';
 import { ttlOf } from './expiry.ts';
 import { noRingAnswer } from './key.ts';
 import type { Parts } from './parts.ts';
+import { type MemcachedParser, signedNumber, wordIs } from './protocol/index.ts';
 
 const OK = new LineAnswer('OK');
 const BAD_EXPTIME = new LineAnswer('CLIENT_ERROR invalid exptime argument');

@@ -1,4 +1,3 @@
-import { type MemcachedParser, signedNumber } from '../../lib/codec/memcached/index.ts';
 import { replyLineEnd, skipReply } from '../../lib/codec/resp/index.ts';
 import { isErrorReply } from '../core/frames.ts';
 import type { Request } from '../core/request.ts';
@@ -12,6 +11,7 @@ import { ttlOf } from './expiry.ts';
 import { isMiss, writeItem } from './item.ts';
 import { keyOf, MAX_KEY_BYTES, type MemcachedKey, noRingAnswer } from './key.ts';
 import type { Parts } from './parts.ts';
+import { type MemcachedParser, signedNumber } from './protocol/index.ts';
 import { touchFrame } from './touch-command.ts';
 
 const END = 'END\r\n';

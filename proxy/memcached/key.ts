@@ -1,6 +1,6 @@
-import type { Words } from '../../lib/codec/memcached/index.ts';
 import { noRing } from '../core/fan-out.ts';
 import { errorLine, LineAnswer } from './answer.ts';
+import type { Words } from './protocol/index.ts';
 
 /** The longest key, as in memcached. */
 export const MAX_KEY_BYTES = 250;

@@ -1,4 +1,3 @@
-import type { MemcachedParser } from '../../lib/codec/memcached/index.ts';
 import { replyLineEnd, replyNumber } from '../../lib/codec/resp/index.ts';
 import { errorText, hasErrorCode, isErrorReply } from '../core/frames.ts';
 import type { Request } from '../core/request.ts';
@@ -12,6 +11,7 @@ import { countNumber, isCounted, noArithmetic, routeOf } from './edit-command.ts
 import { secondsLeft, ttlOf } from './expiry.ts';
 import { writeFlags } from './meta-answer.ts';
 import { hasFlag, type MetaFlags, parseMeta, VAGUE_TEXTS } from './meta-flags.ts';
+import type { MemcachedParser } from './protocol/index.ts';
 import { bulkTextAt } from './reply-text.ts';
 import { ANY_VERSION, NO_VERSION } from './versions.ts';
 

@@ -1,11 +1,5 @@
-import {
-  signedNumber,
-  unsigned32,
-  unsigned64,
-  type Words,
-  wordText,
-} from '../../lib/codec/memcached/index.ts';
 import { decodeKey, keyOf, type MemcachedKey } from './key.ts';
+import { signedNumber, unsigned32, unsigned64, type Words, wordText } from './protocol/index.ts';
 
 /** With the flag itself. */
 const MAX_OPAQUE_BYTES = 32;

@@ -1,4 +1,3 @@
-import { type MemcachedParser, wordIs } from '../../lib/codec/memcached/index.ts';
 import { replyLineEnd, replyNumber } from '../../lib/codec/resp/index.ts';
 import { MetaState } from '../../lib/commands/index.ts';
 import { isErrorReply } from '../core/frames.ts';
@@ -15,6 +14,7 @@ import { isMiss, writeValue } from './item.ts';
 import { decodeKey, keyOf, type MemcachedKey } from './key.ts';
 import { type MetaFields, writeFlags } from './meta-answer.ts';
 import { hasFlag, type MetaFlags, type MetaTexts, parseMeta } from './meta-flags.ts';
+import { type MemcachedParser, wordIs } from './protocol/index.ts';
 import { bulkTextAt } from './reply-text.ts';
 
 const ROOM_BYTES = 128;

@@ -1,4 +1,3 @@
-import type { MemcachedParser } from '../../lib/codec/memcached/index.ts';
 import { isErrorReply } from '../core/frames.ts';
 import type { Request } from '../core/request.ts';
 import { type Answer, BAD_CHUNK, BAD_FORMAT, LineAnswer, TOO_LARGE, writeError } from './answer.ts';
@@ -8,6 +7,7 @@ import type { Counters } from './counters.ts';
 import { ttlOf } from './expiry.ts';
 import { writeFlags } from './meta-answer.ts';
 import { hasFlag, type MetaFlags, type MetaTexts, parseMeta } from './meta-flags.ts';
+import type { MemcachedParser } from './protocol/index.ts';
 import { bulkText } from './reply-text.ts';
 import { countCas, type Stored, storedOf } from './store-answer.ts';
 import type { StoreMode, StoreOrder } from './store-command.ts';

@@ -1,9 +1,9 @@
 import type { User } from '../../lib/acl/index.ts';
 import { RingsideError } from '../../lib/base/index.ts';
-import { type MemcachedParser, wordText } from '../../lib/codec/memcached/index.ts';
 import { argsOf } from '../../lib/codec/resp/index.ts';
 import { commandTable } from '../../lib/commands/index.ts';
 import { decodeKey, type MemcachedKey } from './key.ts';
+import { type MemcachedParser, wordText } from './protocol/index.ts';
 
 /** The commands of Redis that a user must be allowed for those of memcached, and which word the first key is. */
 const NEEDED: Readonly<Record<string, readonly [command: string, firstKey: number]>> = {

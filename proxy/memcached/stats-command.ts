@@ -1,4 +1,3 @@
-import { type MemcachedParser, wordText } from '../../lib/codec/memcached/index.ts';
 import { isErrorReply } from '../core/frames.ts';
 import { joinPieces } from '../core/large-frame.ts';
 import { RINGSIDE_VERSION } from '../version.ts';
@@ -9,6 +8,7 @@ import type { MemcachedContext } from './context.ts';
 import { noRingAnswer } from './key.ts';
 import { figuresOf, type NodeFigures } from './node-figures.ts';
 import type { Parts } from './parts.ts';
+import { type MemcachedParser, wordText } from './protocol/index.ts';
 import { bulkText } from './reply-text.ts';
 import { SPOKEN_VERSION } from './versions.ts';
 

@@ -1,11 +1,4 @@
 import { RingsideError } from '../../lib/base/index.ts';
-import {
-  type MemcachedParser,
-  signedNumber,
-  unsigned32,
-  unsigned64,
-  wordIs,
-} from '../../lib/codec/memcached/index.ts';
 import type { LargeFrame } from '../core/large-frame.ts';
 import { acquireRequest } from '../core/request.ts';
 import type { ShardRoute } from '../core/topology.ts';
@@ -16,6 +9,7 @@ import { GONE, ttlOf } from './expiry.ts';
 import { ARGUMENT_BYTES, type FrameSlab } from './frame-slab.ts';
 import { keyOf, type MemcachedKey, noRingAnswer } from './key.ts';
 import { parseMetaStore } from './meta-store.ts';
+import { type MemcachedParser, signedNumber, unsigned32, unsigned64, wordIs } from './protocol/index.ts';
 import { casAnswer, casAnswerQuiet, storeAnswer, storeAnswerQuiet } from './store-answer.ts';
 import { ANY_VERSION, NO_VERSION } from './versions.ts';
 

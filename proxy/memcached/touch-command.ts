@@ -1,4 +1,3 @@
-import { type MemcachedParser, signedNumber, wordIs } from '../../lib/codec/memcached/index.ts';
 import { isErrorReply } from '../core/frames.ts';
 import type { Request } from '../core/request.ts';
 import type { ShardRoute } from '../core/topology.ts';
@@ -10,6 +9,7 @@ import { GONE, ttlOf } from './expiry.ts';
 import type { FrameSlab } from './frame-slab.ts';
 import { isMiss } from './item.ts';
 import { keyOf, type MemcachedKey, noRingAnswer } from './key.ts';
+import { type MemcachedParser, signedNumber, wordIs } from './protocol/index.ts';
 
 const BAD_EXPTIME = new LineAnswer('CLIENT_ERROR invalid exptime argument');
 const ROOM_BYTES = 64;

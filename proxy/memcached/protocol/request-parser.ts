@@ -1,4 +1,4 @@
-import { ByteFeed } from '../resp/index.ts';
+import { ByteFeed } from '../../../lib/codec/resp/index.ts';
 import { signedNumber, type Words } from './words.ts';
 
 const LF = 0x0a;
