@@ -25,6 +25,10 @@ export class ClientTracking implements ConnectionMode, InvalidationListener {
   readonly #links: TrackingLinks;
   /** With OPTIN and OPTOUT: what was read to be kept; null: nobody knows any more. */
   #chosen: Set<string> | null = new Set();
+  /** It was told to forget everything while no command of it was under way, and has sent none since. */
+  #hasForgotten = false;
+  /** What came while EXEC was under way, for behind its reply; null: it is not. */
+  #held: Buffer[] | null = null;
   /** Keys read in transactions, which go over connections that are not tracked. */
   #untracked: string[] = [];
 
@@ -64,6 +68,7 @@ export class ClientTracking implements ConnectionMode, InvalidationListener {
   /** Takes nothing, but notes what is read to be kept. */
   take(connection: RespConnection, args: RequestParser, spec: CommandSpec): boolean {
     const { state } = this;
+    this.#hasForgotten = false;
     if (!state.optIn && !state.optOut) return false;
     if (spec.isReadonly && state.optIn === state.isCachingGiven) this.#choose(spec, args);
     if (!spec.name.startsWith('client|') && connection.transaction === null) state.isCachingGiven = false;
@@ -72,12 +77,21 @@ export class ClientTracking implements ConnectionMode, InvalidationListener {
 
   /** A transaction has taken up this command. */
   queued(spec: CommandSpec, args: RequestParser): void {
+    this.#hasForgotten = false;
     if (!spec.isReadonly || this.state.isBroadcast) return;
     for (const { index } of keysOf(spec, args) ?? []) this.#untracked.push(args.latin1(index));
   }
 
+  /** EXEC is under way, on a connection of another kind. */
+  executing(): void {
+    this.#held = [];
+  }
+
   /** The reply of EXEC is in the order of replies: what was read there must not be kept. */
   executed(): void {
+    const held = this.#held ?? [];
+    this.#held = null;
+    for (const keys of held) this.#send(keys, 0, keys.length, 'behind');
     if (this.#untracked.length === 0) return;
     const keys = keysFrame(this.#untracked);
     this.#untracked = [];
@@ -85,7 +99,11 @@ export class ClientTracking implements ConnectionMode, InvalidationListener {
   }
 
   invalidated(buffer: Buffer, start: number, end: number, isInOrder: boolean): void {
-    if (!this.#isKept(buffer, start)) return;
+    if (!this.#isKept(buffer, start) || this.#isRepeated(firstKey(buffer, start) === null)) return;
+    if (this.#held !== null) {
+      this.#held.push(Buffer.from(buffer.subarray(start, end)));
+      return;
+    }
     const { pending, hasStuckReply } = this.#connection;
     const mayOvertake = pending > 0 && (!isInOrder || hasStuckReply);
     this.#send(buffer, start, end, mayOvertake ? 'both' : 'now');
@@ -93,6 +111,7 @@ export class ClientTracking implements ConnectionMode, InvalidationListener {
 
   lost(): void {
     this.#chosen = new Set();
+    if (this.#isRepeated(true)) return;
     this.#send(EVERYTHING, 0, EVERYTHING.length, this.#connection.pending > 0 ? 'both' : 'now');
   }
 
@@ -100,6 +119,13 @@ export class ClientTracking implements ConnectionMode, InvalidationListener {
   facts(): { flags: string; redirect: number } {
     const { isBroadcast, isRedirectBroken, redirect } = this.state;
     return { flags: `t${isRedirectBroken ? 'R' : ''}${isBroadcast ? 'B' : ''}`, redirect };
+  }
+
+  /** Several shards say it, of one FLUSHALL: once is enough while the client reads nothing. */
+  #isRepeated(isEverything: boolean): boolean {
+    const isRepeated = isEverything && this.#hasForgotten;
+    if (isEverything) this.#hasForgotten = this.#connection.pending === 0;
+    return isRepeated;
   }
 
   #choose(spec: CommandSpec, args: RequestParser): void {

@@ -23,6 +23,7 @@ export function execute(
   session: PinnedSession | null,
 ): void {
   connection.barrier((done) => {
+    connection.tracking?.executing();
     const { unit } = execution;
     const finish = (result: TransactionResult | null) => {
       answer(connection, execution, result);
