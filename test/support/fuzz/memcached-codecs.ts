@@ -1,4 +1,4 @@
-import { MemcachedParser, MemcachedProtocolError } from '../../../lib/codec/memcached/index.ts';
+import { MemcachedParser, MemcachedProtocolError } from '../../../proxy/memcached/protocol/index.ts';
 import { Digest } from './digest.ts';
 import type { Attempt, FuzzedCodec } from './fuzz.ts';
 import { oddNumbers } from './mutator.ts';
