@@ -1,20 +1,30 @@
 import { parseArgs } from 'node:util';
+import { type IdleRow, idleConnections } from './suites/idle.ts';
+import { type LargeRow, largeValues } from './suites/large.ts';
 import { type MemoryEffort, type MemoryRow, memoryAgainstRedis, type PhaseRow } from './suites/memory.ts';
 import type { BudgetRow } from './suites/memory-budget.ts';
+import { mutualTlsCost } from './suites/mutual-tls.ts';
 import { type PersistenceRow, persistenceAgainstRedis, type SnapshotRow } from './suites/persistence.ts';
 import { type LogEffort, type LogRow, logAgainstRedis, syncsPerSecond } from './suites/persistence-log.ts';
-import { type Comparison, type Figures, nodeAgainstRedis, proxyAgainstPeers } from './suites/throughput.ts';
+import { proxyAgainstPeers } from './suites/proxy.ts';
+import { type LatencyRow, proxyLatency } from './suites/proxy-latency.ts';
+import { type Comparison, type Figures, nodeAgainstRedis } from './suites/throughput.ts';
 import { type HitRatios, traceHitRatios } from './suites/traces.ts';
 import { typesAgainstRedis } from './suites/types.ts';
 import { type Delays, isInstalled } from './support/peers.ts';
 
-const usage = `usage: npm run bench -- [node] [types] [proxy] [memory] [persistence] [traces]
+const usage = `usage: npm run bench -- [node] [types] [proxy] [tls] [latency] [idle] [large] [memory] [persistence] [traces]
                         [--alternations N] [--seconds S] [--value-bytes N]
-                        [--entries N] [--budgets LIST] [--small-entries N] [--json]
+                        [--connections N] [--entries N] [--budgets LIST] [--small-entries N] [--json]
 
   node    ringside node beside redis-server
   types   the same on lists, hashes, sets and sorted sets, one big and many tiny
-  proxy   ringside proxy beside nutcracker and Envoy, all in front of one redis-server
+  proxy   ringside proxy beside nutcracker and Envoy, all in front of the same redis-servers: GET and SET,
+          MGET of 100 keys over three shards, and two workers (Envoy has two threads then)
+  tls     a proxy and a node with mutual TLS between them beside the same without
+  latency what each proxy adds to one unpipelined GET; only when it is named
+  idle    memory of 10,000 connections that do nothing, for each proxy; only when it is named
+  large   SET and GET of 1 MB by 50 clients, redis-server itself and through each proxy; only when it is named
   memory  bytes an entry of 16 + 100 bytes takes, ringside node beside redis-server, and how long a
           PING waits while a node fills, evicts and expires; only when it is named
   persistence  SETs with append-only files, snapshots and rewrites under write load, and loading files, ringside node
@@ -24,13 +34,22 @@ const usage = `usage: npm run bench -- [node] [types] [proxy] [memory] [persiste
   --alternations N   turns of each target (default 5)
   --seconds S        length of one turn (default 2)
   --value-bytes N    size of the values (default 3, as redis-benchmark's)
+  --connections N    clients of the idle suite (default 10000)
   --entries N        entries of the memory and persistence suites (default 5000000)
   --budgets LIST     budgets in MiB that a node must keep to (default 512,1024)
   --small-entries N  also fills a node with so many entries of 16 + 8 bytes (default 0)
   --json             one line of JSON for each comparison instead of the table
 `;
 
-const suites = { node: nodeAgainstRedis, types: typesAgainstRedis, proxy: proxyAgainstPeers };
+/** GETs of one turn. */
+const LATENCY_REQUESTS = 5000;
+
+const suites = {
+  node: nodeAgainstRedis,
+  types: typesAgainstRedis,
+  proxy: proxyAgainstPeers,
+  tls: mutualTlsCost,
+};
 
 function thousands(rate: number): string {
   return `${(rate / 1000).toFixed(1)}k`;
@@ -132,6 +151,54 @@ async function runPersistence(
     write(isJson ? JSON.stringify(row) : persistenceRow(row));
 }
 
+function latencyRow({ server, p50, p99, p999, added }: LatencyRow): string {
+  const micros = [p50, p99, p999].map((value) => `${value}`.padStart(6)).join(' ');
+  const more =
+    added &&
+    `   added ${[added.p50, added.p99, added.p999].map((value) => `${value}`.padStart(6)).join(' ')}`;
+  return `${server.padEnd(15)} ${micros}${more ?? ''}`;
+}
+
+async function runLatency(
+  effort: { alternations: number; valueBytes: number },
+  isJson: boolean,
+): Promise<void> {
+  const progress = (line: string) => void process.stderr.write(`${line}\n`);
+  const rows = await proxyLatency({ ...effort, requests: LATENCY_REQUESTS, progress });
+  if (!isJson) process.stdout.write('microseconds of one GET    p50    p99  p99.9\n');
+  for (const row of rows) process.stdout.write(`${isJson ? JSON.stringify(row) : latencyRow(row)}\n`);
+}
+
+/** Nothing happens for so long before memory is read. */
+const SETTLE_MS = 3000;
+
+async function runIdle(connections: number, isJson: boolean): Promise<void> {
+  const progress = (line: string) => void process.stderr.write(`${line}\n`);
+  if (!isJson) process.stdout.write('bytes a connection     connected  after one GET\n');
+  for (const row of await idleConnections({ connections, settleMs: SETTLE_MS, progress }))
+    process.stdout.write(`${isJson ? JSON.stringify(row) : idleRow(row)}\n`);
+}
+
+function idleRow({ server, connections, fresh, used }: IdleRow): string {
+  return `${server.padEnd(15)} x ${connections}  ${`${fresh}`.padStart(7)}  ${`${used}`.padStart(13)}`;
+}
+
+async function runLarge(effort: { alternations: number; seconds: number }, isJson: boolean): Promise<void> {
+  const progress = (line: string) => void process.stderr.write(`${line}\n`);
+  for (const row of await largeValues({ ...effort, progress }))
+    process.stdout.write(`${isJson ? JSON.stringify(row) : largeRow(row)}\n`);
+}
+
+function largeRow({ server, command, ofDirect, peakMiB, ...rates }: LargeRow): string {
+  return [
+    `${server.padEnd(15)} ${command} 1 MB`,
+    `${rates.median.toFixed(0)}/s`.padStart(7),
+    `±${spread(rates)}`.padStart(4),
+    `${ofDirect.toFixed(2)} x direct`,
+    `${peakMiB} MiB at the peak`,
+  ].join('  ');
+}
+
 const percent = (ratio: number) => (100 * ratio).toFixed(2).padStart(6);
 
 function hitRatioRow({ trace, part, maxBytes, policy, node, reference }: HitRatios): string {
@@ -153,6 +220,7 @@ async function main(): Promise<number> {
       alternations: { type: 'string', default: '5' },
       seconds: { type: 'string', default: '2' },
       'value-bytes': { type: 'string', default: '3' },
+      connections: { type: 'string', default: '10000' },
       entries: { type: 'string', default: '5000000' },
       budgets: { type: 'string', default: '512,1024' },
       'small-entries': { type: 'string', default: '0' },
@@ -162,10 +230,12 @@ async function main(): Promise<number> {
   });
   const chosen = positionals.length > 0 ? positionals : Object.keys(suites);
   const unknown = chosen.find(
-    (name) => !(name in suites) && !['memory', 'persistence', 'traces'].includes(name),
+    (name) =>
+      !(name in suites) && !['latency', 'idle', 'large', 'memory', 'persistence', 'traces'].includes(name),
   );
   const entries = Number(values.entries);
   const budgetsMiB = values.budgets.split(',').filter(Boolean).map(Number);
+  const connections = Number(values.connections);
   const smallEntries = Number(values['small-entries']);
   const alternations = Number(values.alternations);
   const seconds = Number(values.seconds);
@@ -176,6 +246,7 @@ async function main(): Promise<number> {
     !(alternations >= 1) ||
     !(seconds > 0) ||
     !(valueBytes >= 1) ||
+    !(connections >= 100) ||
     !(entries >= 1) ||
     !budgetsMiB.every((budget) => budget >= 1) ||
     !(smallEntries >= 0)
@@ -191,6 +262,9 @@ async function main(): Promise<number> {
     );
     return 1;
   }
+  if (chosen.includes('latency')) await runLatency({ alternations, valueBytes }, values.json);
+  if (chosen.includes('idle')) await runIdle(connections, values.json);
+  if (chosen.includes('large')) await runLarge({ alternations, seconds }, values.json);
   if (chosen.includes('memory')) await runMemory({ entries, budgetsMiB, smallEntries }, values.json);
   if (chosen.includes('persistence'))
     await runPersistence(entries, { alternations, seconds, valueBytes }, values.json);

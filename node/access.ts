@@ -1,4 +1,12 @@
-import { AclLog, type Catalogue, type Denial, type User, Users } from '../lib/acl/index.ts';
+import {
+  AclLog,
+  type Catalogue,
+  type Denial,
+  execRefusalText,
+  refusalText,
+  type User,
+  Users,
+} from '../lib/acl/index.ts';
 import type { Clock } from '../lib/base/index.ts';
 import type { Args } from '../lib/codec/resp/index.ts';
 import {
@@ -45,11 +53,7 @@ export class Access {
   /** The text that refuses the command; null when the client's user may execute it. A refusal is logged. */
   refusal(client: Client, spec: CommandSpec, args: Args): string | null {
     const denial = this.#check(client, spec, args);
-    if (denial === null) return null;
-    if (denial.kind === 'command') {
-      return `NOPERM this user has no permissions to run the '${spec.name}' command`;
-    }
-    return `NOPERM this user has no permissions to access one of the ${denial.kind}s used as arguments`;
+    return denial && refusalText(denial, spec.name);
   }
 
   /** Whether the command, which the client may execute, may also read keys that it does not name. */
@@ -62,12 +66,7 @@ export class Access {
   /** As `refusal`, of a command that was allowed when its transaction took it up. */
   refusalInExec(client: Client, spec: CommandSpec, args: Args): string | null {
     const denial = this.#check(client, spec, args);
-    if (denial === null) return null;
-    const reason =
-      denial.kind === 'command'
-        ? 'no permission to execute the command or subcommand'
-        : `no permission to ${denial.kind === 'key' ? 'touch the specified keys' : 'access one of the channels used as arguments'}`;
-    return `NOPERM ACLs rules changed between the moment the transaction was accumulated and the EXEC call. This command is no longer allowed for the following reason: ${reason}`;
+    return denial && execRefusalText(denial);
   }
 
   #check(client: Client, spec: CommandSpec, args: Args): Denial | null {

@@ -81,6 +81,7 @@ export class Databases {
   /** Forgets all entries, for a data set that begins anew. */
   reset(): void {
     for (const keyspace of this.all()) keyspace.reset();
+    this.data.cache.answers.clear();
   }
 
   /** Bytes that all entries take, with what is kept beside them. */

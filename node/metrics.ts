@@ -1,12 +1,10 @@
 import { commands } from '../lib/commands/index.ts';
-import { Histogram, type Metrics, type ObservedHistogram } from '../lib/metrics/index.ts';
+import { type Metrics, type ObservedHistogram, secondsHistogram } from '../lib/metrics/index.ts';
 import type { NodeParts } from './node.ts';
-import type { Durations } from './operations/durations.ts';
 import { memoryFigures } from './operations/memory-figures.ts';
 
 type Figure = readonly [name: string, help: string, read: () => number];
 
-const NS_PER_S = 1e9;
 /** Bounds for durations of commands in seconds, from 1 µs to 1 s. */
 const commandBuckets = [
   0.000001, 0.0000025, 0.000005, 0.00001, 0.000025, 0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.01,
@@ -172,21 +170,11 @@ function addCommands(metrics: Metrics, { services: { stats, watch } }: NodeParts
     const found: ObservedHistogram[] = [];
     for (const { id, name } of everySpec) {
       const durations = watch.stats.durationsOf(id);
-      if (durations) found.push({ labels: { command: name }, histogram: inSeconds(durations) });
+      if (durations) found.push({ labels: { command: name }, histogram: secondsHistogram(durations, commandBuckets) });
     }
     return found;
   });
   metrics.observedCounter('ringside_node_errors_total', 'Error replies by code.', () =>
     [...stats.errors].map(([code, value]) => ({ labels: { code }, value })),
   );
-}
-
-/** The same durations in the buckets of Prometheus. */
-function inSeconds(durations: Durations): Histogram {
-  const histogram = new Histogram(commandBuckets);
-  const counts = durations.cumulative(commandBuckets.map((bound) => bound * NS_PER_S));
-  for (const [i, count] of counts.entries()) histogram.counts[i] = count - (counts[i - 1] ?? 0);
-  histogram.counts[commandBuckets.length] = durations.total - counts[counts.length - 1];
-  histogram.sum = durations.sum / NS_PER_S;
-  return histogram;
 }

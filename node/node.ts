@@ -1,8 +1,9 @@
 import { type Clock, type Logger, type Random, RingsideError } from '../lib/base/index.ts';
 import type { RespLimits } from '../lib/codec/resp/index.ts';
 import type { Config } from '../lib/config/index.ts';
-import { createMetrics, type Metrics } from '../lib/metrics/index.ts';
+import { createMetrics, LatencyMonitor, type Metrics, SlowLog } from '../lib/metrics/index.ts';
 import { connectSocket, loadTls, type TlsMaterial } from '../lib/net/index.ts';
+import { murmur3x86_32 } from '../lib/ring/index.ts';
 import { Access } from './access.ts';
 import { AckRules } from './ack-rules.ts';
 import { Aside } from './aside.ts';
@@ -19,8 +20,6 @@ import { Namespaces } from './namespaces.ts';
 import { Observers } from './observers.ts';
 import { CommandWatch } from './operations/command-watch.ts';
 import { HotKeys } from './operations/hot-keys.ts';
-import { LatencyMonitor } from './operations/latency-monitor.ts';
-import { SlowLog } from './operations/slow-log.ts';
 import { Aof, Saves } from './persistence/index.ts';
 import { Followers } from './replication/followers.ts';
 import { ReplicationLog } from './replication/replication-log.ts';
@@ -83,11 +82,12 @@ export function buildNode(config: Config, { clock, random, log }: NodeDeps): Nod
     replId: random.hex(20),
   });
   const data = new DataSet(replicationLog, cacheStateOf(config, random));
-  data.hashSeed = random.u32();
+  const hashSeed = hashSeedOf(node.shard, random);
+  data.hashSeed = hashSeed;
   const databases = new Databases({
     count: DATABASES,
     data,
-    newStore: () => new MemoryStore({ hashSeed: random.u32(), maxBytes: node.maxMemoryBytes }),
+    newStore: () => new MemoryStore({ hashSeed, maxBytes: node.maxMemoryBytes }),
   });
   const keyspace = databases.at(0);
   const clients = new ClientRegistry();
@@ -185,13 +185,25 @@ export function buildNode(config: Config, { clock, random, log }: NodeDeps): Nod
   return { config, services, databases, keyspace, executor, resp, metrics, tls, linkLimits };
 }
 
+/**
+ * Nodes of one shard have their keys, and the members of what is large, in one order: a SCAN that began with one of them goes on with another.
+ * A seed that can be guessed gives nothing away: MurmurHash3 has keys that collide under all of them (Aumasson, Bernstein and Bosslet,
+ * "Hash-flooding DoS reloaded", 2012).
+ */
+function hashSeedOf(shard: string | null, random: Random): number {
+  if (shard === null) return random.u32();
+  const name = Buffer.from(shard);
+  return murmur3x86_32(name, 0, name.length, 0);
+}
+
 function cacheStateOf({ namespaces, node }: Config, random: Random): CacheState {
-  const { maxFences, maxLeases, maxTagBytes } = node.limits;
+  const { maxFences, maxLeases, maxIdempotencyKeys, maxTagBytes } = node.limits;
   const journal = node.dir === null ? null : new FenceFile(node.dir);
   return createCacheState({
     namespaces: new Namespaces(namespaces),
     fences: new Fences({ max: maxFences, journal, floors: journal?.floors }),
     maxLeases,
+    maxAnswers: maxIdempotencyKeys,
     maxTagBytes,
     random,
   });

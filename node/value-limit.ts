@@ -30,6 +30,7 @@ export const argumentBytes: Readonly<Record<string, Measure>> = {
   setnx: argument(1),
   getset: argument(1),
   'rs.set': argument(1),
+  'rs.mcset': argument(1),
   setex: argument(2),
   psetex: argument(2),
   mset: argument(1),

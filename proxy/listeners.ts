@@ -1,11 +1,14 @@
 import type { Clock, Logger } from '../lib/base/index.ts';
 import type { Config } from '../lib/config/index.ts';
 import type { Metrics } from '../lib/metrics/index.ts';
-import type { ProxyAdminApi } from './core/api.ts';
+import { latin1 } from './access/index.ts';
+import type { KeyValueApi, ProxyAdminApi } from './core/api.ts';
 import type { DataPath } from './core/data-path.ts';
-import type { ApiListenerOptions, ListenerHandle } from './listener/index.ts';
+import type { ApiListenerOptions, ListenerHandle, Login } from './listener/index.ts';
 import { portOf } from './ports.ts';
+import type { ProxyThread } from './thread.ts';
 import type { ProxyTls } from './tls.ts';
+import { WatchedApi } from './watch/watched-api.ts';
 
 /** What the listeners need of the proxy. */
 export interface ApiListenersOptions {
@@ -16,6 +19,7 @@ export interface ApiListenersOptions {
   readonly log: Logger;
   readonly clock: Clock;
   readonly admin: ProxyAdminApi;
+  readonly thread: ProxyThread;
 }
 
 /**
@@ -25,6 +29,11 @@ export interface ApiListenersOptions {
 export class ApiListeners {
   readonly #options: ApiListenersOptions;
   readonly #running = new Map<string, ListenerHandle>();
+  /** As the user `default`, whose password may change. */
+  readonly #login: Login = {
+    isNeeded: () => this.#options.thread.access.users.requireLogin,
+    accepts: (password) => this.#options.thread.access.users.default.accepts(latin1(password)),
+  };
 
   constructor(options: ApiListenersOptions) {
     this.#options = options;
@@ -40,23 +49,32 @@ export class ApiListeners {
     const { config, path, log, clock, metrics, admin } = this.#options;
     const { httpPort, grpcPort, memcachedPort, adminPort, adminBind, bind } = config.proxy;
     const deps = { log, clock, metrics };
-    const api = path.keyValue;
     await this.#listen('http', httpPort, bind, async (options) => {
       const { startHttpListener } = await import('./http/index.ts');
-      return startHttpListener(options, api, deps);
+      return startHttpListener(options, this.#watched('http', path.keyValue), deps);
     });
     await this.#listen('grpc', grpcPort, bind, async (options) => {
       const { startGrpcListener } = await import('./grpc/index.ts');
-      return startGrpcListener(options, api, deps);
+      return startGrpcListener(options, this.#watched('grpc', path.keyValue), deps);
     });
     await this.#listen('memcached', memcachedPort, bind, async (options) => {
       const { startMemcachedListener } = await import('./memcached/index.ts');
-      return startMemcachedListener(options, deps);
+      const { access, figures } = this.#options.thread;
+      return startMemcachedListener(options, { router: path.router, access, figures }, deps);
     });
     await this.#listen('admin', adminPort, adminBind ?? bind, async (options) => {
       const { startAdminListener } = await import('./admin/index.ts');
       return startAdminListener(options, admin, deps);
     });
+  }
+
+  /** The data path as clients of one listener may use it. */
+  #watched(listener: string, api: KeyValueApi): KeyValueApi {
+    const { clock, thread } = this.#options;
+    const { access, watch, figures } = thread;
+    const watched = new WatchedApi(api, { listener, clock, access, accessLog: watch.accessLog });
+    figures.push(watched.figures);
+    return watched;
   }
 
   /** Closes all but the admin listener, which goes on telling how the drain gets on. */
@@ -78,9 +96,9 @@ export class ApiListeners {
     const port = portOf(setting);
     if (port === null) return;
     const { config, tls } = this.#options;
-    const { limits, requirePass, adminTls } = config.proxy;
+    const { limits, adminTls } = config.proxy;
     const isPlain = name === 'admin' && adminTls === 'off';
-    const options = { host, port, tls: isPlain ? undefined : tls.clients, limits, password: requirePass };
+    const options = { host, port, tls: isPlain ? undefined : tls.clients, limits, password: this.#login };
     this.#running.set(name, await start(options));
   }
 }

@@ -5,9 +5,11 @@ import { createMetrics, type Metrics } from '../lib/metrics/index.ts';
 import type { RingDocument } from '../lib/ring/index.ts';
 import type { ProxyAdminApi, UpstreamStatus } from './core/api.ts';
 import { DataPath } from './core/data-path.ts';
+import type { ProxyFigures } from './core/figures-api.ts';
 import { Stats } from './core/stats.ts';
 import type { Topology } from './core/topology.ts';
 import { type StepResult, takeStep, type UpstreamStep } from './core/upstream-step.ts';
+import { isFollowed, UpstreamFollower } from './engine/index.ts';
 import { ApiListeners } from './listeners.ts';
 import { registerMetrics } from './metrics.ts';
 import { RespSide } from './resp-side.ts';
@@ -15,8 +17,12 @@ import type { ControlClient } from './ring/control-client.ts';
 import { RingKeeper } from './ring/ring-keeper.ts';
 import { RingStore } from './ring/ring-store.ts';
 import { documentOfUpstreams, topologyOfDocument, topologyOfUpstreams } from './ring/topology-of.ts';
+import { ProxyThread } from './thread.ts';
 import { loadProxyTls, type ProxyTls } from './tls.ts';
 import { UpstreamMover } from './upstream-mover.ts';
+import { registerThreadMetrics } from './watch/thread-metrics.ts';
+import { askAll } from './workers/questions.ts';
+import { SharedIds } from './workers/shared-ids.ts';
 
 /** What a proxy needs of its process. */
 export interface ProxyDeps {
@@ -57,10 +63,12 @@ class ProxyProcess implements RunningProxy {
   readonly #tls: ProxyTls;
   readonly #stats = new Stats();
   readonly #path: DataPath;
+  readonly #thread: ProxyThread;
   readonly #resp: RespSide;
   readonly #api: ApiListeners;
   readonly #keeper: RingKeeper;
   readonly #mover: UpstreamMover;
+  readonly #followed: UpstreamFollower;
   #control: ControlClient | null = null;
   #fixedRing: RingDocument | null = null;
   #ringCame: () => void = () => {};
@@ -76,12 +84,16 @@ class ProxyProcess implements RunningProxy {
       connectTimeoutMs: this.#config.proxy.connectTimeoutMs,
       log: this.#deps.log,
       step: (step, timeoutMs) => this.#step(step, timeoutMs),
-      apply: (moved) => this.#applyFixed(moved),
+      apply: (moved) => this.#followed.replace(moved),
     });
     this.admin = this.#adminApi(config.proxy.id ?? `${hostname()}-${process.pid}`, random.hex(16));
     const { runId } = this.admin;
-    const refresh = config.proxy.controlPlane === null ? undefined : () => this.#control?.refresh();
+    const refresh = this.#refresher();
     this.#tls = loadProxyTls(config, log, this.#metrics);
+    this.#followed = new UpstreamFollower({
+      ...{ proxy: config.proxy, tls: this.#tls.fleet, log },
+      apply: (upstreams) => this.#applyFixed(upstreams),
+    });
     this.#path = new DataPath(config, {
       clock,
       random,
@@ -89,6 +101,14 @@ class ProxyProcess implements RunningProxy {
       stats: this.#stats,
       fleetTls: this.#tls.fleet,
       refresh,
+    });
+    this.#thread = new ProxyThread({
+      config,
+      clock,
+      random,
+      router: this.#path.router,
+      ids: new SharedIds(),
+      inherited: null,
     });
     const start = {
       config,
@@ -98,8 +118,13 @@ class ProxyProcess implements RunningProxy {
       log,
       runId,
     };
-    this.#resp = new RespSide({ ...start, refresh });
-    this.#api = new ApiListeners({ ...start, clock, admin: this.admin });
+    this.#resp = new RespSide({ ...start, refresh, thread: this.#thread });
+    this.#api = new ApiListeners({ ...start, clock, admin: this.admin, thread: this.#thread });
+    registerThreadMetrics(
+      this.#metrics,
+      () => this.#thread.commands(),
+      () => this.#thread.nodes(),
+    );
     registerMetrics(this.#metrics, [this.#stats, ...this.#resp.stats], () => this.#path.router.nodes);
     this.#keeper = new RingKeeper(
       new RingStore(config.proxy.dir, log),
@@ -118,7 +143,7 @@ class ProxyProcess implements RunningProxy {
     const ringCame = new Promise<void>((resolve) => {
       this.#ringCame = resolve;
     });
-    if (upstreams.length > 0) this.#applyFixed(upstreams);
+    if (upstreams.length > 0) await this.#followed.start(upstreams);
     else await this.#keeper.restore();
     await this.#resp.start();
     await this.#api.start();
@@ -133,6 +158,14 @@ class ProxyProcess implements RunningProxy {
     await this.#api.closeAdmin();
   }
 
+  /** Asks whoever knows which nodes lead now; undefined where that cannot change. */
+  #refresher(): (() => void) | undefined {
+    const { proxy } = this.#config;
+    if (proxy.controlPlane !== null) return () => this.#control?.refresh();
+    const isFixed = !proxy.upstreams.some((upstream) => isFollowed(upstream, proxy));
+    return isFixed ? undefined : () => this.#followed.hurry();
+  }
+
   #adminApi(id: string, runId: string): ProxyAdminApi {
     return {
       id,
@@ -145,7 +178,19 @@ class ProxyProcess implements RunningProxy {
       upstreams: () => this.#upstreams(),
       listeners: () => this.listeners,
       move: this.#mover,
+      figures: this.#figures(),
       drain: () => this.#drain(),
+    };
+  }
+
+  #figures(): ProxyFigures {
+    const ask = <Q extends 'nodes' | 'commands' | 'metrics'>(name: Q) => askAll(this.#resp.group, name, null);
+    return {
+      shards: () =>
+        this.#path.router.routes.map(({ name, epoch, engine }) => ({ shard: name, epoch, engine })),
+      nodes: async () => (await ask('nodes')).flat(),
+      commands: async () => (await ask('commands')).flat(),
+      workerMetrics: async () => (await ask('metrics')).flat(),
     };
   }
 
@@ -173,6 +218,8 @@ class ProxyProcess implements RunningProxy {
     await this.#mover.close();
     await Promise.all([this.#resp.close(graceMs), this.#api.close(graceMs)]);
     this.#control?.close();
+    this.#followed.close();
+    await this.#thread.close();
     this.#path.close();
     this.#tls.close();
   }
@@ -185,7 +232,7 @@ class ProxyProcess implements RunningProxy {
 
   #applyFixed(upstreams: readonly UpstreamConfig[]): void {
     this.#fixedRing = documentOfUpstreams(upstreams);
-    this.#apply(topologyOfUpstreams(upstreams));
+    this.#apply(topologyOfUpstreams(upstreams, this.#config.proxy));
   }
 
   #apply(topology: Topology): void {

@@ -1,6 +1,7 @@
 import type { Logger } from '../lib/base/index.ts';
 import type { Config } from '../lib/config/index.ts';
 import type { Metrics } from '../lib/metrics/index.ts';
+import { AclFile, answerFileErrands } from './access/index.ts';
 import type { DataPath } from './core/data-path.ts';
 import type { Stats } from './core/stats.ts';
 import type { Topology } from './core/topology.ts';
@@ -8,8 +9,11 @@ import type { StepResult, UpstreamStep } from './core/upstream-step.ts';
 import { portOf } from './ports.ts';
 import type { RespListener } from './resp/listener.ts';
 import { startRespListener } from './resp/start.ts';
+import type { ProxyThread } from './thread.ts';
 import type { ProxyTls } from './tls.ts';
 import { RINGSIDE_VERSION } from './version.ts';
+import { MainGroup } from './workers/group.ts';
+import { askAll, type Group, type QuestionName } from './workers/questions.ts';
 import { WorkerPool } from './workers/worker-pool.ts';
 
 /** What the RESP side needs of the proxy. */
@@ -21,6 +25,7 @@ export interface RespSideOptions {
   readonly log: Logger;
   readonly runId: string;
   readonly refresh: (() => void) | undefined;
+  readonly thread: ProxyThread;
 }
 
 /** The RESP listener: in the main thread with one worker, else in as many threads of their own. */
@@ -28,6 +33,8 @@ export class RespSide {
   readonly #options: RespSideOptions;
   readonly #port: number | null;
   readonly #pool: WorkerPool | null;
+  /** All threads of the process. */
+  readonly group: Group;
   #listener: RespListener | null = null;
 
   constructor(options: RespSideOptions) {
@@ -35,7 +42,14 @@ export class RespSide {
     const { config, runId, log, refresh } = options;
     this.#port = portOf(config.proxy.respPort);
     const usesThreads = config.proxy.workers > 1 && this.#port !== null;
-    this.#pool = usesThreads ? new WorkerPool({ config, port: this.#port!, runId, log, refresh }) : null;
+    const { thread } = options;
+    const ask = (name: QuestionName, asked: unknown) => askAll(this.group, name, asked as never);
+    const inherited = () => thread.state;
+    const ofPool = { config, port: this.#port!, runId, log, refresh, ids: thread.ids, inherited, ask };
+    const pool = usesThreads ? new WorkerPool(ofPool) : null;
+    this.#pool = pool;
+    this.group = new MainGroup(thread.desk, pool && ((name, asked) => pool.ask(name, asked)));
+    answerFileErrands(new AclFile(config.proxy.aclFile, thread.access, log), thread.desk, this.group);
   }
 
   /** Counters of the threads; empty without. */
@@ -57,6 +71,8 @@ export class RespSide {
       reusePort: false,
       tls: tls.clients,
       metrics,
+      thread: this.#options.thread,
+      group: this.group,
       runId,
       version: RINGSIDE_VERSION,
     };

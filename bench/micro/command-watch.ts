@@ -2,11 +2,9 @@ import { bench, run, summary } from 'mitata';
 import { seededRandom, systemClock } from '../../lib/base/index.ts';
 import { argsOf } from '../../lib/codec/resp/index.ts';
 import { commandTable } from '../../lib/commands/index.ts';
+import { Durations, LatencyMonitor, SlowLog } from '../../lib/metrics/index.ts';
 import { CommandWatch } from '../../node/operations/command-watch.ts';
-import { Durations } from '../../node/operations/durations.ts';
 import { HotKeys } from '../../node/operations/hot-keys.ts';
-import { LatencyMonitor } from '../../node/operations/latency-monitor.ts';
-import { SlowLog } from '../../node/operations/slow-log.ts';
 import { Client } from '../../node/server/client.ts';
 import { Settings } from '../../node/settings.ts';
 

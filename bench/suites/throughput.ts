@@ -1,14 +1,5 @@
 import { alternate, type Load, median, type Sample } from '../support/measure.ts';
-import {
-  findEnvoy,
-  isInstalled,
-  type Server,
-  startEnvoy,
-  startNodeRole,
-  startNutcracker,
-  startProxyRole,
-  startRedis,
-} from '../support/peers.ts';
+import { type Server, startNodeRole, startRedis } from '../support/peers.ts';
 
 /** Commands per second, and the median of the CPU time of the measured process per command. */
 export interface Figures {
@@ -38,7 +29,8 @@ export interface Effort {
   readonly progress: (line: string) => void;
 }
 
-const loadsWith = (valueBytes: number): Load[] =>
+/** SET and GET, one at a time and 16 in a pipeline. */
+export const loadsWith = (valueBytes: number): Load[] =>
   [1, 16].flatMap((pipeline) =>
     (['SET', 'GET'] as const).map((command) => ({
       command,
@@ -107,20 +99,5 @@ export async function nodeAgainstRedis(effort: Effort): Promise<Comparison[]> {
     const peer = await keep(startRedis());
     const ours = await keep(startNodeRole());
     return compare('node', ours, [peer], loadsWith(effort.valueBytes), effort);
-  });
-}
-
-/** `ringside proxy` -> redis-server beside nutcracker and Envoy -> the same redis-server. */
-export async function proxyAgainstPeers(effort: Effort): Promise<Comparison[]> {
-  return withServers(async (keep) => {
-    const upstream = await keep(startRedis('upstream redis-server'));
-    const ours = await keep(startProxyRole([upstream]));
-    const peers: Server[] = [];
-    if (isInstalled('nutcracker')) peers.push(await keep(startNutcracker([upstream])));
-    else effort.progress('skipped: nutcracker not installed');
-    const envoy = findEnvoy();
-    if (envoy) peers.push(await keep(startEnvoy(envoy, [upstream])));
-    else effort.progress('skipped: envoy not installed');
-    return compare('proxy', ours, peers, loadsWith(effort.valueBytes), effort);
   });
 }

@@ -52,13 +52,18 @@ async function freePort(): Promise<number> {
   });
 }
 
-/** Resolves once a `PING` on the port is answered, which also proves that the way to the upstream is open. */
-async function answersPing(port: number, child: ChildProcess, name: string): Promise<void> {
+/** Opens a connection to a port of this machine, and calls `onConnected` when it can be used. */
+export type Connect = (port: number, onConnected: () => void) => net.Socket;
+
+const plainly: Connect = (port, onConnected) => net.connect(port, '127.0.0.1', onConnected);
+
+/** Resolves once a `GET` on the port is answered, which also proves that the way to the upstream is open. */
+async function answers(port: number, child: ChildProcess, name: string, connect: Connect): Promise<void> {
   const deadline = performance.now() + START_TIMEOUT_MS;
   for (;;) {
     if (child.exitCode !== null) throw new Error(`${name} ended with exit code ${child.exitCode}`);
     const ok = await new Promise<boolean>((done) => {
-      const socket = net.connect(port, '127.0.0.1', () => socket.write('*2\r\n$3\r\nGET\r\n$1\r\nx\r\n'));
+      const socket = connect(port, () => socket.write('*2\r\n$3\r\nGET\r\n$1\r\nx\r\n'));
       socket.setTimeout(500, () => socket.destroy());
       socket.once('data', (data) => {
         done(data[0] === 0x24);
@@ -81,6 +86,7 @@ async function start(
   args: string[],
   folder: string,
   env: NodeJS.ProcessEnv = { NODE_OPTIONS: '' },
+  connect: Connect = plainly,
 ): Promise<Server> {
   const child = spawn(program, args, {
     cwd: folder,
@@ -99,7 +105,7 @@ async function start(
     rmSync(folder, { recursive: true, force: true });
   };
   try {
-    await answersPing(port, child, name);
+    await answers(port, child, name, connect);
   } catch (error) {
     await stop();
     throw error;
@@ -116,8 +122,18 @@ export async function startRedis(name = 'redis-server', more: readonly string[] 
   return start(name, port, 'redis-server', [...args, ...more], scratch());
 }
 
-/** `ringside node --standalone`, with extra arguments for node itself (such as `--cpu-prof`) in `nodeArgs`. */
-export async function startNodeRole(nodeArgs: string[] = []): Promise<Server> {
+/** What a node is started with beyond the usual. */
+export interface NodeOptions {
+  /** Arguments for node itself, such as `--cpu-prof`. */
+  readonly nodeArgs?: readonly string[];
+  readonly args?: readonly string[];
+  /** How it is reached when not by plain TCP. */
+  readonly connect?: Connect;
+}
+
+/** `ringside node --standalone`. */
+export async function startNodeRole(options: NodeOptions = {}): Promise<Server> {
+  const { nodeArgs = [], args = [], connect } = options;
   const port = await freePort();
   return start(
     'ringside node',
@@ -125,9 +141,11 @@ export async function startNodeRole(nodeArgs: string[] = []): Promise<Server> {
     process.execPath,
     [
       ...[...nodeArgs, join(root, 'cli/main.ts'), 'node', '--standalone', '--port', `${port}`],
-      ...['--maxmemory', '1gb', '--set', 'node.adminPort=off', '--log-level', 'warn'],
+      ...['--maxmemory', '1gb', '--set', 'node.adminPort=off', '--log-level', 'warn', ...args],
     ],
     scratch(),
+    undefined,
+    connect,
   );
 }
 
@@ -153,8 +171,12 @@ export async function startNodeProgram(args: string[]): Promise<Server> {
   return { ...server, loopDelay };
 }
 
-/** `ringside proxy` with one worker in front of plain redis-servers, only its RESP listener on. */
-export async function startProxyRole(upstreams: Server[], nodeArgs: string[] = []): Promise<Server> {
+/** `ringside proxy` in front of plain redis-servers, only its RESP listener on, with arguments for node itself and for the proxy. */
+export async function startProxyRole(
+  upstreams: Server[],
+  nodeArgs: string[] = [],
+  proxyArgs: string[] = [],
+): Promise<Server> {
   const port = await freePort();
   const fixed = upstreams.flatMap((server, i) => ['--upstream', `shard-${i}=127.0.0.1:${server.port}`]);
   const off = ['memcached', 'http', 'grpc', 'admin'].flatMap((listener) => [`--${listener}-port`, 'off']);
@@ -164,7 +186,7 @@ export async function startProxyRole(upstreams: Server[], nodeArgs: string[] = [
     process.execPath,
     [
       ...[...nodeArgs, join(root, 'cli/main.ts'), 'proxy', '--engine', 'redis', ...fixed],
-      ...['--resp-port', `${port}`, ...off, '--log-level', 'warn'],
+      ...['--resp-port', `${port}`, ...off, '--log-level', 'warn', ...proxyArgs],
     ],
     scratch(),
   );
@@ -189,8 +211,8 @@ export async function startNutcracker(upstreams: Server[]): Promise<Server> {
   );
 }
 
-/** Envoy's redis_proxy with one worker thread. */
-export async function startEnvoy(binary: string, upstreams: Server[]): Promise<Server> {
+/** Envoy's redis_proxy with so many worker threads. */
+export async function startEnvoy(binary: string, upstreams: Server[], threads = 1): Promise<Server> {
   const port = await freePort();
   const folder = scratch();
   const endpoints = upstreams.map((server) => ({
@@ -224,6 +246,14 @@ export async function startEnvoy(binary: string, upstreams: Server[]): Promise<S
     },
   };
   writeFileSync(join(folder, 'envoy.json'), JSON.stringify(bootstrap));
-  const args = ['-c', 'envoy.json', '--disable-hot-restart', '--concurrency', '1', '--log-level', 'error'];
+  const args = [
+    '-c',
+    'envoy.json',
+    '--disable-hot-restart',
+    '--concurrency',
+    `${threads}`,
+    '--log-level',
+    'error',
+  ];
   return start('envoy', port, binary, args, folder);
 }

@@ -26,12 +26,17 @@ export function registerProxy(program: Command): void {
     .command('proxy')
     .description('run one proxy: what clients talk to')
     .option(
-      '--upstream <name=host:port[/follower:port...]>',
-      'a shard of a fixed ring, leader first; repeatable',
+      '--upstream <name=[engine://]host:port[/follower:port...]>',
+      'a shard of a fixed ring, leader first; with redis:// or ringside:// where it is not --engine; repeatable',
       collect,
       [],
     )
-    .addOption(new Option('--engine <engine>', 'what the upstreams are').choices(['ringside', 'redis']))
+    .addOption(
+      new Option('--engine <engine>', 'what the upstreams are that do not say it').choices([
+        'ringside',
+        'redis',
+      ]),
+    )
     .option('--control-plane <host:port>', "the control plane's gRPC address, instead of --upstream")
     .option('--id <id>', 'name of this proxy in status and metrics')
     .option('--bind <address>', 'address of the client listeners')
@@ -71,16 +76,24 @@ function settingsOf(options: ProxyOptions): FlagSetting[] {
   return [...settings, { flag: '--upstream', path: 'proxy.upstreams', value: upstreams }];
 }
 
-/** `name=leader:port/follower:port/…` */
-function parseUpstream(text: string): { name: string; leader: string; followers: string[] } {
-  const equals = text.indexOf('=');
-  const [leader, ...followers] = text.slice(equals + 1).split('/');
-  if (equals < 1 || leader === '') {
+interface UpstreamFlag {
+  readonly name: string;
+  readonly leader: string;
+  readonly followers: string[];
+  readonly engine?: string;
+}
+
+/** `name=leader:port/follower:port/…`, the engine before the leader as the scheme of a URL. */
+function parseUpstream(text: string): UpstreamFlag {
+  const [, name, engine, leader, rest] =
+    /^([^=]+)=(?:(redis|ringside):\/\/)?([^/]+)(?:\/(.*))?$/.exec(text) ?? [];
+  if (leader === undefined) {
     throw new InvalidArgumentError(
       `--upstream ${text}: write it as name=host:port, its followers after slashes`,
     );
   }
-  return { name: text.slice(0, equals), leader, followers };
+  const followers = rest === undefined ? [] : rest.split('/');
+  return { name, leader, followers, ...(engine && { engine }) };
 }
 
 /** A port as the configuration takes it; what is no number is left to its check. */

@@ -71,7 +71,7 @@ export class Users {
 }
 
 /** Puts selectors together that came as several arguments; the text where one begins that does not end. */
-function mergeSelectors(rules: readonly string[]): string[] | string {
+export function mergeSelectors(rules: readonly string[]): string[] | string {
   const merged: string[] = [];
   let open: string[] | null = null;
   for (const rule of rules) {

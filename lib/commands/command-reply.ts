@@ -1,3 +1,4 @@
+import type { ReplySink } from '../base/index.ts';
 import type { KeySpec } from './key-specs.ts';
 import { type KeyReference, keysOf } from './keys-of.ts';
 import { lookupCommand, lookupCommandPath, lookupSubcommand } from './lookup.ts';
@@ -5,19 +6,6 @@ import { arityFits, type CommandSpec } from './spec.ts';
 import { type ArgumentDoc, parseSyntax } from './syntax.ts';
 import { commands } from './table.ts';
 import { type CommandArgs, unknownSubcommandText, wrongArityText } from './texts.ts';
-
-/** What replies are written to; the RESP writer is one. */
-export interface ReplySink {
-  simple(text: string): void;
-  error(text: string): void;
-  integer(value: number): void;
-  bulk(bytes: Buffer): void;
-  bulkLatin1(text: string): void;
-  nullBulk(): void;
-  arrayHeader(count: number): void;
-  mapHeader(pairs: number): void;
-  setHeader(count: number): void;
-}
 
 /** Says which commands and subcommands this process answers; the others are left out of every reply. */
 export type Supports = (spec: CommandSpec) => boolean;

@@ -50,6 +50,25 @@ export function keysOf(spec: CommandSpec, args: CommandArgs, first = 0): KeyRefe
   return found;
 }
 
+/** Some of a command's arguments, all of them keys: from `first` on, every `step`-th, up to `last` (negative: counted from the end, as -1 is the last). */
+export interface KeyRange {
+  readonly first: number;
+  readonly last: number;
+  readonly step: number;
+}
+
+/** Where the keys of a command are, whatever its arguments say; null when that depends on them, and only `keysOf` can tell. */
+export function keyRangesOf({ name, keySpecs }: CommandSpec): readonly KeyRange[] | null {
+  const ranges: KeyRange[] = [];
+  for (const { start, find, flags } of keySpecs) {
+    if (flags.includes('not_key')) continue;
+    if (start.type !== 'index' || find.type !== 'range' || name === 'migrate') return null;
+    const { last, step } = find;
+    ranges.push({ first: start.index, last: last < 0 ? last : start.index + last, step });
+  }
+  return ranges;
+}
+
 /** First and last key and the step between them; a first of 0: none. */
 function extent({ start, find }: KeySearch, args: CommandArgs, first: number): [number, number, number] {
   let from = 0;

@@ -20,16 +20,20 @@ export type CommandFlag =
   | 'allow_busy';
 
 /**
- * Where a proxy sends a command:
- * - `key`: to the shard of its first key;
- * - `multi`: its keys are grouped per shard, and the replies merged;
+ * What a proxy does with a command:
+ * - `key`: forwards it as it came to the shard of its keys; several must be on one shard, else it is refused (CROSSSLOT);
+ * - `multi`: groups its keys by shard and merges the replies;
  * - `pairs`: the same for keys followed by values;
- * - `one-shard`: all keys must be on one shard;
- * - `all`: to every shard, and the replies merged;
- * - `local`: answered by whoever is asked, without a shard;
- * - `node`: means something on a node alone.
+ * - `gather`: forwards it when one shard has all keys, else fetches what is needed from each shard and computes the reply;
+ * - `all`: sends it to every shard and merges the replies, or asks one shard after the other;
+ * - `local`: answers it by itself;
+ * - `pinned`: needs an upstream connection of the client's own;
+ * - `pubsub`: publishes and subscribes on all shards;
+ * - `node`: nothing; it means something on a node alone, and is unknown to a proxy.
+ *
+ * Of a command with subcommands, each subcommand's counts.
  */
-export type Routing = 'key' | 'multi' | 'pairs' | 'one-shard' | 'all' | 'local' | 'node';
+export type Routing = 'key' | 'multi' | 'pairs' | 'gather' | 'all' | 'local' | 'pinned' | 'pubsub' | 'node';
 
 /** Redis's groups of commands, and Ringside's own. */
 export type CommandGroup =
@@ -98,6 +102,8 @@ export interface CommandRow {
   /** Arguments in the notation of the manual: `key [EX seconds|PX milliseconds] [key ...]`. */
   syntax?: string;
   routing: Routing;
+  /** Of a command whose first argument says what it does without being a subcommand in Redis's terms: by that word, in lower case. */
+  routingByWord?: Readonly<Record<string, Routing>>;
   deprecated?: { since: string; replacedBy: string };
   subcommands?: readonly CommandRow[];
 }
@@ -129,6 +135,8 @@ export interface CommandSpec {
   readonly complexity: string;
   readonly syntax: string;
   readonly routing: Routing;
+  /** Where the word behind the name decides: by that word, in lower case; else null. A key is the argument behind that word. */
+  readonly routingByWord: Readonly<Record<string, Routing>> | null;
   readonly deprecated: { readonly since: string; readonly replacedBy: string } | null;
   readonly subcommands: readonly CommandSpec[];
   /** Changes data. */

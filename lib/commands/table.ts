@@ -122,6 +122,7 @@ class Compiler {
       complexity: row.complexity,
       syntax: row.syntax ?? '',
       routing: row.routing,
+      routingByWord: row.routingByWord ?? null,
       deprecated: row.deprecated ?? null,
       subcommands: Object.freeze(subcommands),
       isWrite: flags.includes('write'),

@@ -69,6 +69,18 @@ export function whole<const D extends number | null>(
   return typed({ ...more, type: 'integer', expects });
 }
 
+/** A part of something, from 0 to 1. */
+export function ratio(more: OptionText & { default: number }): TUnsafe<number> {
+  return typed({
+    ...more,
+    type: 'number',
+    minimum: 0,
+    maximum: 1,
+    unit: 'ratio',
+    expects: 'a number from 0 to 1',
+  });
+}
+
 /** A number of milliseconds, whole. */
 export function milliseconds<const D extends number | null>(
   more: OptionText & Bounds & { default: D },

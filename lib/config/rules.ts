@@ -85,9 +85,46 @@ function checkProxy({ proxy }: Config, isRole: boolean, report: Report): void {
       '`proxy.limits.maxApiBytes` must be at least `proxy.limits.maxHttpBodyBytes`, or the largest body never fits',
     );
   }
+  checkUsers(proxy, report);
   unique(proxy.upstreams, 'name', ['proxy', 'upstreams'], report);
+  for (const i of proxy.upstreams.keys()) checkUpstream(proxy, i, report);
   const { respPort, memcachedPort, httpPort, grpcPort, adminPort } = proxy;
   distinctPorts('proxy', { respPort, memcachedPort, httpPort, grpcPort, adminPort }, report);
+}
+
+function checkUsers({ aclFile, users, requirePass }: Config['proxy'], report: Report): void {
+  unique(users, 'name', ['proxy', 'users'], report);
+  if (aclFile === null) return;
+  if (users.length > 0)
+    report(
+      ['proxy', 'users'],
+      '`proxy.users` and `proxy.aclFile` exclude each other: users come from one place',
+    );
+  if (requirePass !== null)
+    report(
+      ['proxy', 'requirePass'],
+      '`proxy.requirePass` and `proxy.aclFile` exclude each other: the file says what `default` needs',
+    );
+}
+
+function checkUpstream({ upstreams, engine: general }: Config['proxy'], i: number, report: Report): void {
+  const { engine, leader, sentinels, masterName, username, password, sentinelUsername, sentinelPassword } =
+    upstreams[i];
+  const need = (key: string, isMet: boolean, message: string) => {
+    if (!isMet) report(['proxy', 'upstreams', i, key], `\`proxy.upstreams.${i}.${key}\` ${message}`);
+  };
+  const hasSentinels = sentinels.length > 0;
+  need('leader', leader !== null || hasSentinels, 'is missing: only a shard with `sentinels` can do without');
+  need('sentinels', !hasSentinels || (engine ?? general) === 'redis', 'needs engine `redis`');
+  need('sentinels', !hasSentinels || masterName !== null, "needs `masterName`, the shard's name there");
+  need('masterName', masterName === null || hasSentinels, 'needs `sentinels`');
+  need('username', username === null || password !== null, 'needs `password`');
+  need(
+    'sentinelUsername',
+    sentinelUsername === null || sentinelPassword !== null,
+    'needs `sentinelPassword`',
+  );
+  need('sentinelPassword', sentinelPassword === null || hasSentinels, 'needs `sentinels`');
 }
 
 function checkControlPlane({ controlPlane }: Config, report: Report): void {
@@ -136,6 +173,8 @@ function checkAddresses(config: Config, report: Report): void {
     check(['proxy', 'upstreams', i, 'leader'], upstream.leader);
     for (const [j, follower] of upstream.followers.entries())
       check(['proxy', 'upstreams', i, 'followers', j], follower);
+    for (const [j, sentinel] of upstream.sentinels.entries())
+      check(['proxy', 'upstreams', i, 'sentinels', j], sentinel);
   }
 }
 

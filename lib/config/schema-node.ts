@@ -76,6 +76,15 @@ const limits = group(
       description:
         'Leases to fill a missing or stale value held at once. While there are so many, no further one is handed out, and a miss is filled by whoever sees it.',
     }),
+    maxIdempotencyKeys: whole({
+      minimum: 1,
+      maximum: 1_000_000,
+      unit: 'keys',
+      default: 100_000,
+      formula: 'memory <= maxIdempotencyKeys x 500 bytes',
+      description:
+        'Answers to writes with an idempotency key that are kept for 10 minutes, to be given again when the write comes again. Of more than these the oldest are forgotten.',
+    }),
     maxTagBytes: size({
       minimum: '64kb',
       maximum: '64gb',

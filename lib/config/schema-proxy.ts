@@ -1,5 +1,17 @@
 import type { Static } from '@sinclair/typebox';
-import { address, group, list, milliseconds, oneOf, port, size, text, typed, whole } from './option.ts';
+import {
+  address,
+  group,
+  list,
+  milliseconds,
+  oneOf,
+  port,
+  ratio,
+  size,
+  text,
+  typed,
+  whole,
+} from './option.ts';
 import { ownTlsSchema } from './schema-shared.ts';
 
 const limits = group(
@@ -47,6 +59,13 @@ const limits = group(
       description:
         'Commands of one worker that wait for one shard. Further ones are answered OVERLOADED and not sent.',
     }),
+    maxItemBytes: size({
+      minimum: '1kb',
+      maximum: '512mb',
+      default: '1mb',
+      description:
+        'The largest value a client may store over memcached. A longer one is answered `SERVER_ERROR object too large for cache`, and a `set` of it deletes the item, as memcached does.',
+    }),
     maxWaitsPerNode: whole({
       minimum: 1,
       maximum: 10_000,
@@ -55,6 +74,22 @@ const limits = group(
       description:
         'WAIT commands of one worker that one node answers at once, each on a connection of its own. Further ones queue for up to `operationTimeoutMs`, then are answered OVERLOADED.',
     }),
+    maxPrivateConnectionsPerNode: whole({
+      minimum: 1,
+      maximum: 100_000,
+      unit: 'connections',
+      default: 1024,
+      description:
+        'Connections of one worker to one node that one client each has for itself: blocking commands, and transactions that WATCH. A command that needs one more is answered OVERLOADED.',
+    }),
+    maxDatabaseLinksPerNode: whole({
+      minimum: 1,
+      maximum: 30,
+      unit: 'connections',
+      default: 30,
+      description:
+        'Connections of one worker to one node for databases other than 0, one for each database and RESP version in use; closed after a minute without use. A command that needs one more while all are busy is answered OVERLOADED.',
+    }),
     maxBufferedBytesPerConnection: size({
       minimum: '64kb',
       maximum: '4gb',
@@ -62,6 +97,21 @@ const limits = group(
       formula: 'maxBufferedBytesPerConnection >= maxBulkBytes',
       description:
         'Requests not yet sent and replies not yet read of one client. At the limit the proxy stops reading from it; a client that lets replies pile up beyond it is closed.',
+    }),
+    maxUnreadMessageBytes: size({
+      minimum: '64kb',
+      maximum: '4gb',
+      default: '32mb',
+      description:
+        'Messages (of subscriptions, MONITOR and CLIENT TRACKING) that one client has not read. A client beyond it is closed; nobody else waits for it.',
+    }),
+    maxSubscriptions: whole({
+      minimum: 1,
+      maximum: 100_000_000,
+      unit: 'subscriptions',
+      default: 1_000_000,
+      description:
+        'Channels and patterns that the clients of one worker listen to, counted for each client. SUBSCRIBE to more is answered OVERLOADED.',
     }),
     maxHttpBodyBytes: size({
       minimum: '1kb',
@@ -98,6 +148,13 @@ const limits = group(
       description:
         'A client connection silent between requests for this long is closed; 0 keeps it for ever.',
     }),
+    stalledReaderTimeoutMs: milliseconds({
+      minimum: 0,
+      maximum: 86_400_000,
+      default: 60_000,
+      description:
+        'A RESP client that takes none of the replies that wait for it for this long is closed; until then it is not read from. 0 keeps it for ever.',
+    }),
   },
   { description: 'What one client, or all of them, may use of this proxy.' },
 );
@@ -110,7 +167,11 @@ const upstream = group(
       expects: 'a name without spaces',
       description: 'Name of the shard. It decides which keys it gets: renaming moves keys.',
     }),
-    leader: address({ description: 'Address of the node that takes the writes.' }),
+    leader: address({
+      default: null,
+      description:
+        'Address of the node that takes the writes. With engine `redis` and `followers` it is only the first guess: whoever says so (`ROLE`) is the leader. Left out where `sentinels` know it.',
+    }),
     followers: list(address({ description: 'Address of a node that may answer reads.' }), {
       unit: 'addresses',
       maxItems: 16,
@@ -124,8 +185,98 @@ const upstream = group(
       formula: 'share of the keys = weight / sum of the weights',
       description: 'Size of this shard relative to the others.',
     }),
+    engine: oneOf(['ringside', 'redis'], {
+      default: null,
+      description: 'What this shard is; by default `proxy.engine`.',
+    }),
+    username: text({
+      default: null,
+      maxLength: 255,
+      description:
+        'ACL user that the proxy is on these nodes. Needs `password`; without it the default user.',
+    }),
+    password: text({
+      default: null,
+      unit: 'secret',
+      description: 'Password that these nodes want; by default `proxy.nodePassword`.',
+    }),
+    tls: oneOf(['inherit', 'off'], {
+      default: 'inherit',
+      description:
+        "TLS to these nodes and their Sentinels: the fleet's (`tls`), or none, for a Redis that has no certificate.",
+    }),
+    sentinels: list(address({ description: 'Address of a Sentinel.' }), {
+      unit: 'addresses',
+      maxItems: 16,
+      description:
+        'Sentinels that say who leads and who follows (engine `redis`). The proxy follows the one with the highest configuration epoch, and only to a node that itself says that it leads.',
+    }),
+    masterName: text({
+      default: null,
+      maxLength: 255,
+      pattern: '^\\S+$',
+      expects: 'a name without spaces',
+      description: 'Name of this shard in the configuration of its Sentinels.',
+    }),
+    sentinelUsername: text({
+      default: null,
+      maxLength: 255,
+      description: 'ACL user that the proxy is on the Sentinels. Needs `sentinelPassword`.',
+    }),
+    sentinelPassword: text({
+      default: null,
+      unit: 'secret',
+      description: 'Password that the Sentinels want; without it none is sent.',
+    }),
   },
   { description: 'One shard of a fixed ring.' },
+);
+
+const user = group(
+  {
+    name: text({
+      maxLength: 255,
+      pattern: '^\\S+$',
+      expects: 'a name without spaces',
+      description: 'Name that clients give with AUTH.',
+    }),
+    rules: text({
+      unit: 'secret',
+      description:
+        'Rules as ACL SETUSER takes them, with spaces between: `on >password ~app:* +@read`. `#` and a SHA-256 instead of `>` and a password keeps it out of the file.',
+    }),
+  },
+  { description: 'One user.' },
+);
+
+const accessLog = group(
+  {
+    path: text({
+      default: null,
+      unit: 'path',
+      description: 'File that lines are appended to, made with its folders; stderr without one.',
+    }),
+    sample: ratio({
+      default: 0,
+      description:
+        'Part of the commands that is logged, picked at random: 0 for none, 0.01 for one of a hundred, 1 for all. Each costs about 10 µs.',
+    }),
+    slowerThanMs: milliseconds({
+      minimum: 1,
+      maximum: 600_000,
+      default: null,
+      description: 'Commands that take so long or longer are logged too, whether picked or not.',
+    }),
+    keys: oneOf(['hash', 'plain'], {
+      default: 'hash',
+      description:
+        'How keys are shown: by the hash that places them on the ring (`keyHash`), or as they are (`key`), which may tell secrets.',
+    }),
+  },
+  {
+    description:
+      'One line of JSON for each command that is picked or slow: when, by which listener, whose, what, where, how long, and how it ended.',
+  },
 );
 
 type ClientTls = 'inherit' | 'off' | Static<typeof ownTlsSchema>;
@@ -191,7 +342,7 @@ export const proxySchema = group(
     engine: oneOf(['ringside', 'redis'], {
       default: 'ringside',
       description:
-        'What the upstreams are. `redis`: plain redis-servers of a fixed ring; no fencing of epochs, no versions, and what needs them answers `not supported by engine redis`.',
+        'What the upstreams are that do not say it themselves. `redis`: redis-servers or Valkeys of a fixed ring, followed by their `ROLE` or their Sentinels, never promoted by Ringside; no fencing of epochs, no versions, and what needs them answers `not supported by engine redis`.',
     }),
     upstreams: list(upstream, {
       unit: 'shards',
@@ -202,8 +353,21 @@ export const proxySchema = group(
       default: null,
       unit: 'secret',
       description:
-        "Password that this proxy's clients give with AUTH. Without it everybody who reaches the port is let in.",
+        "Password of the user `default`, which this proxy's clients give with AUTH, and as `Authorization: Bearer` over HTTP and gRPC. Without it everybody who reaches the port is let in.",
     }),
+    users: list(user, {
+      unit: 'users',
+      maxItems: 1000,
+      description:
+        'Users of RESP and memcached clients beside `default`, or what `default` may do. Rules are checked by the proxy; its nodes know nothing of them.',
+    }),
+    aclFile: text({
+      default: null,
+      unit: 'path',
+      description:
+        "File of users in Redis's form (`user NAME RULES`), read at the start and by ACL LOAD, written by ACL SAVE. Excludes `users` and `requirePass`.",
+    }),
+    accessLog,
     nodePassword: text({
       default: null,
       unit: 'secret',

@@ -3,6 +3,7 @@ import tls from 'node:tls';
 import { RingsideError } from '../base/index.ts';
 import { formatAddress } from './address.ts';
 import { checkServerName } from './peer.ts';
+import { SharedReadSocket } from './shared-reads.ts';
 import type { TlsMaterial } from './tls-material.ts';
 
 const KEEP_ALIVE_MS = 60_000;
@@ -15,6 +16,8 @@ export interface ConnectOptions {
   readonly tls?: TlsMaterial;
   /** Protocols offered by ALPN, e.g. `h2`; needs `tls`. */
   readonly alpn?: readonly string[];
+  /** Reads into memory shared with other sockets, see `readChunks`; of no effect with TLS. */
+  readonly sharedReads?: boolean;
   /** Milliseconds for name lookup, TCP and TLS together. */
   readonly timeoutMs: number;
 }
@@ -30,11 +33,13 @@ export function connectSocket(
   options: ConnectOptions,
   onConnected?: (socket: net.Socket) => void,
 ): net.Socket {
-  const { host, port, tls: material, alpn, timeoutMs } = options;
+  const { host, port, tls: material, alpn, sharedReads, timeoutMs } = options;
   const base = { host, port, noDelay: true, keepAlive: true, keepAliveInitialDelay: KEEP_ALIVE_MS };
   const socket = material
     ? tls.connect({ ...base, ...tlsClientOptions(material, host, alpn) })
-    : net.connect(base);
+    : sharedReads
+      ? SharedReadSocket.open(base)
+      : net.connect(base);
   const timer = setTimeout(() => {
     const where = formatAddress(host, port);
     socket.destroy(new RingsideError('timeout', `no connection to ${where} within ${timeoutMs} ms`));

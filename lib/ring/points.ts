@@ -51,11 +51,13 @@ export class PointTable {
     }
   }
 
-  /** The first point at or behind the position, clockwise: past the last one it is the first of all. */
+  /** The first point at or behind the position (halves of 32 bits, with or without sign), clockwise: past the last one it is the first of all. */
   find(high: number, low: number): number {
     const { highs, lows } = this;
-    let at = this.#firsts[high >>> this.#shift];
-    while (at < highs.length && (highs[at] < high || (highs[at] === high && lows[at] < low))) at++;
+    const upper = high >>> 0;
+    const lower = low >>> 0;
+    let at = this.#firsts[upper >>> this.#shift];
+    while (at < highs.length && (highs[at] < upper || (highs[at] === upper && lows[at] < lower))) at++;
     return at === highs.length ? 0 : at;
   }
 

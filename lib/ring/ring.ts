@@ -55,10 +55,11 @@ export class Ring {
   /** Position in `shards` of the shard that holds the key `bytes[start, end)`, by its hash tag if it has one. */
   shardOf(bytes: Uint8Array, start: number, end: number): number {
     hashKey(bytes, start, end, this.#hash);
-    return this.shardOfHash(this.#hash[0], this.#hash[1]);
+    // As signed numbers, of which V8 makes no objects.
+    return this.shardOfHash(this.#hash[0] | 0, this.#hash[1] | 0);
   }
 
-  /** Position in `shards` of the shard that holds the 64-bit hash with these halves (each unsigned 32-bit). */
+  /** Position in `shards` of the shard that holds the 64-bit hash with these halves (each 32-bit, with or without sign). */
   shardOfHash(high: number, low: number): number {
     return this.#points.owners[this.#points.find(high, low)];
   }

@@ -1,8 +1,5 @@
 import { errorCatalogue, RingsideError } from '../../lib/base/index.ts';
 
-/** Longest name of a fence, in bytes. */
-export const MAX_FENCE_NAME_BYTES = 512;
-
 /** Where floors are kept for good. */
 export interface FenceJournal {
   /** Returns once the floor is on disk. Throws the platform's error. */

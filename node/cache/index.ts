@@ -1,6 +1,7 @@
+export { ANSWER_MS, type Answer, Answers } from './answers.ts';
 export { type CacheState, createCacheState, emptyCacheState } from './cache-state.ts';
 export { FenceFile } from './fence-file.ts';
-export { Fences, MAX_FENCE_NAME_BYTES } from './fences.ts';
+export { Fences } from './fences.ts';
 export { DEFAULT_LEASE_MS, LeaseTable, MAX_LEASE_MS } from './leases.ts';
 export { EntryMarks, type Marks, markCommand } from './marks.ts';
 export { MAX_PREFIX_PURGES, type Version } from './purges.ts';

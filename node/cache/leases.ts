@@ -5,6 +5,7 @@ export const DEFAULT_LEASE_MS = 10_000;
 export const MAX_LEASE_MS = 3_600_000;
 
 const TOKEN_BYTES = 8;
+const NO_VERSION = '0';
 /** Leases that each grant looks at, oldest first, to drop those that are over: more than it adds. */
 const SWEPT_PER_GRANT = 2;
 
@@ -14,6 +15,8 @@ const REMEMBERED_TAGS = 10_000;
 interface Lease {
   readonly token: string;
   readonly untilMs: number;
+  /** What a value that fills the key may name as the version it replaces, where there is none. */
+  readonly version: string;
   /** How many tags had been purged when it was handed out. */
   readonly purges: number;
 }
@@ -40,8 +43,17 @@ export class LeaseTable {
     this.#random = random;
   }
 
-  /** The token of a new lease; null when somebody else holds the key's, or when there are too many leases. */
-  grant(database: number, key: string, durationMs: number, nowMs: number): string | null {
+  /**
+   * The token of a new lease; null when somebody else holds the key's, or when there are too many leases. `version`: what its holder may call
+   * the version of the key while there is none.
+   */
+  grant(
+    database: number,
+    key: string,
+    durationMs: number,
+    nowMs: number,
+    version: string = NO_VERSION,
+  ): string | null {
     if (this.remainingMs(database, key, nowMs) > 0) return null;
     this.#sweep(nowMs);
     this.void(database, key);
@@ -49,7 +61,7 @@ export class LeaseTable {
     const token = this.#random.hex(TOKEN_BYTES);
     const leases = this.#byDatabase.get(database) ?? new Map<string, Lease>();
     this.#byDatabase.set(database, leases);
-    leases.set(key, { token, untilMs: nowMs + durationMs, purges: this.#purges });
+    leases.set(key, { token, untilMs: nowMs + durationMs, version, purges: this.#purges });
     this.held++;
     return token;
   }
@@ -58,6 +70,21 @@ export class LeaseTable {
   remainingMs(database: number, key: string, nowMs: number): number {
     const lease = this.#byDatabase.get(database)?.get(key);
     return lease === undefined ? 0 : Math.max(0, lease.untilMs - nowMs);
+  }
+
+  /** The version that the lease of the key was given; 0 when it has none or has run out. */
+  versionOf(database: number, key: string, nowMs: number): string {
+    const lease = this.#byDatabase.get(database)?.get(key);
+    return lease === undefined || lease.untilMs <= nowMs ? NO_VERSION : lease.version;
+  }
+
+  /** Runs `write`, a change of the key that leaves its lease to whoever holds it. */
+  keep(database: number, key: string, write: () => void): void {
+    const lease = this.#byDatabase.get(database)?.get(key);
+    write();
+    if (lease === undefined || this.#byDatabase.get(database)?.get(key) === lease) return;
+    this.#byDatabase.get(database)!.set(key, lease);
+    this.held++;
   }
 
   /** Whether this token is the one that may fill the key with a value that has these tags. */

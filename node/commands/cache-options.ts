@@ -1,7 +1,6 @@
 import { RingsideError } from '../../lib/base/index.ts';
 import type { Args } from '../../lib/codec/resp/index.ts';
-import { type CommandSpec, MAX_TAG_BYTES, MAX_TAGS } from '../../lib/commands/index.ts';
-import { MAX_FENCE_NAME_BYTES } from '../cache/index.ts';
+import { type CommandSpec, MAX_FENCE_NAME_BYTES, MAX_TAG_BYTES, MAX_TAGS } from '../../lib/commands/index.ts';
 import { NOT_AN_INTEGER, SYNTAX_ERROR } from './command.ts';
 import { absoluteTime, EX, EXAT, invalidExpiry, PX, PXAT, type TimeUnit } from './expiry-time.ts';
 
@@ -10,11 +9,13 @@ export const NO_ROOM_FOR_TAGS = new RingsideError(
   'overloaded',
   'the index of tags takes as much as node.limits.maxTagBytes allows',
 ).toResp();
+/** Longest name of a write that is done once, and longest digest. */
+const MAX_ONCE_BYTES = 64;
 const U64 = 2n ** 64n;
 const U32 = 2 ** 32;
 const DIGITS = /^\d{1,20}$/;
 /** Where the options of writes that may be fenced begin. */
-const FENCEABLE: Readonly<Record<string, number>> = { 'rs.set': 3, 'rs.del': 2 };
+const FENCEABLE: Readonly<Record<string, number>> = { 'rs.set': 3, 'rs.del': 2, 'rs.incr': 3 };
 
 /** What a write goes by beside key and value, as it was given. */
 export interface CacheOptions {
@@ -29,6 +30,10 @@ export interface CacheOptions {
   ifVersion: bigint | null;
   lease: string | null;
   fence: { readonly name: string; readonly token: bigint } | null;
+  /** The write is done once, and answered alike when it comes again. Text of one byte a character. */
+  once: { readonly name: string; readonly digest: string } | null;
+  /** The answer tells the version before, too. */
+  tellsPrevious: boolean;
 }
 
 /** Names of options, each with how it reads its operands from argument `i` on: it returns how many, or the text of an error. */
@@ -73,6 +78,8 @@ const readers: Readonly<Record<string, readonly [operands: number, read: OptionR
   IFVERSION: [1, ifVersion],
   LEASE: [1, lease],
   FENCE: [2, fence],
+  ONCE: [2, once],
+  PREVIOUS: [0, previous],
 };
 
 /** Reads the options from argument `first` on, those of `allowed` only. Returns the text of an error otherwise. */
@@ -92,6 +99,8 @@ export function parseCacheOptions(
     ifVersion: null,
     lease: null,
     fence: null,
+    once: null,
+    tellsPrevious: false,
   };
   for (let i = first; i < args.count; ) {
     const name = args.upper(i);
@@ -179,6 +188,20 @@ function fence(options: CacheOptions, args: Args, i: number): number | string {
   if (typeof found === 'string') return found;
   options.fence = found;
   return 2;
+}
+
+function once(options: CacheOptions, args: Args, i: number): number | string {
+  if (options.once !== null) return SYNTAX_ERROR;
+  for (const at of [i, i + 1])
+    if (args.length(at) === 0 || args.length(at) > MAX_ONCE_BYTES)
+      return `ERR name and digest of a write have 1 to ${MAX_ONCE_BYTES} bytes`;
+  options.once = { name: args.latin1(i), digest: args.latin1(i + 1) };
+  return 2;
+}
+
+function previous(options: CacheOptions): number {
+  options.tellsPrevious = true;
+  return 0;
 }
 
 /** Name and token of a fence at arguments `i` and `i + 1`, or the text of an error. */

@@ -4,34 +4,33 @@ import { DEFAULT_LEASE_MS, MAX_LEASE_MS } from '../cache/index.ts';
 import { NOTIFY_GENERIC, NOTIFY_STRING } from '../data-set.ts';
 import type { Keyspace } from '../keyspace.ts';
 import { type Slot, STRING } from '../store/index.ts';
+import { answer, once } from './cache-once.ts';
 import { type CacheOptions, NO_ROOM_FOR_TAGS, parseCacheOptions, parseFence } from './cache-options.ts';
-import { type CommandContext, type CommandHandlers, SYNTAX_ERROR, WRONG_TYPE } from './command.ts';
+import {
+  type CommandContext,
+  type CommandHandlers,
+  NOT_AN_INTEGER,
+  SYNTAX_ERROR,
+  WRONG_TYPE,
+} from './command.ts';
+import { storeNumber, sumOf } from './numbers.ts';
+import { versionOf, versionText } from './version-text.ts';
 
 const LEASE_VOID = errorCatalogue.lease_void.resp;
 const NO_TAGS: readonly string[] = [];
-/** Versions up to 2^53 are numbers. */
-const EXACT_HIGH = 2 ** 21;
 const NO_EXPIRY = -1;
 const NO_KEY = -2;
 
 /** What RS.GET says of the entry. */
 type Freshness = 'hit' | 'stale' | 'miss';
 
-function versionText(high: number, low: number): string {
-  if (high < EXACT_HIGH) return String(high * 2 ** 32 + low);
-  return ((BigInt(high) << 32n) | BigInt(low)).toString();
-}
-
-function versionOf({ store }: Keyspace, slot: Slot): string {
-  return slot === 0 ? '0' : versionText(store.versionHigh(slot), store.versionLow(slot));
-}
-
-/** RS.GET key [LEASE [milliseconds]] [NOVALUE] */
+/** RS.GET key [LEASE [milliseconds]] [NOVALUE] [TAIL] */
 function get(context: CommandContext, args: Args, reply: RespWriter) {
   const { keyspace } = context;
   const { store } = keyspace;
   let leaseMs = 0;
   let withValue = true;
+  let isTail = false;
   for (let i = 2; i < args.count; i++) {
     if (args.equalsIgnoreCase(i, 'LEASE') && leaseMs === 0) {
       const given = i + 1 < args.count ? args.integer(i + 1) : null;
@@ -40,22 +39,32 @@ function get(context: CommandContext, args: Args, reply: RespWriter) {
       if (leaseMs < 1 || leaseMs > MAX_LEASE_MS)
         return reply.error(`ERR a lease runs 1 to ${MAX_LEASE_MS} ms`);
     } else if (args.equalsIgnoreCase(i, 'NOVALUE')) withValue = false;
+    else if (args.equalsIgnoreCase(i, 'TAIL')) isTail = true;
     else return reply.error(SYNTAX_ERROR);
   }
   const slot = keyspace.read(args.buffer, args.start(1), args.end(1));
   if (slot !== 0 && store.typeOf(slot) !== STRING) return reply.error(WRONG_TYPE);
   const softAt = slot === 0 ? 0 : store.softExpiresAt(slot);
-  const freshness: Freshness =
-    slot === 0 ? 'miss' : softAt !== 0 && softAt <= keyspace.nowMs ? 'stale' : 'hit';
+  const freshness = freshnessOf(keyspace, slot);
+  const writeValue = () => {
+    if (slot === 0 || !withValue) reply.nullBulk();
+    else store.writeValue(slot, reply);
+  };
   reply.arrayHeader(8);
-  if (slot === 0 || !withValue) reply.nullBulk();
-  else store.writeValue(slot, reply);
+  if (!isTail) writeValue();
   reply.bulkLatin1(versionOf(keyspace, slot));
   reply.integer(slot === 0 ? 0 : store.clientFlags(slot));
   reply.integer(slot === 0 ? NO_KEY : timeLeft(store.expiresAt(slot), keyspace.nowMs));
   reply.integer(slot === 0 ? NO_KEY : timeLeft(softAt, keyspace.nowMs));
   reply.bulkLatin1(freshness);
   writeLease(context, args, leaseMs, freshness, reply);
+  if (isTail) writeValue();
+}
+
+function freshnessOf({ store, nowMs }: Keyspace, slot: Slot): Freshness {
+  if (slot === 0) return 'miss';
+  const softAt = store.softExpiresAt(slot);
+  return softAt !== 0 && softAt <= nowMs ? 'stale' : 'hit';
 }
 
 function timeLeft(atMs: number, nowMs: number): number {
@@ -86,17 +95,63 @@ function writeLease(
   reply.integer(Math.ceil(leases.remainingMs(keyspace.index, key, nowMs)));
 }
 
+/** RS.MGET key [key …]: of each key value, version, time to live and state. */
+function getMany({ keyspace }: CommandContext, args: Args, reply: RespWriter) {
+  const { store } = keyspace;
+  reply.arrayHeader(args.count - 1);
+  for (let i = 1; i < args.count; i++) {
+    const found = keyspace.read(args.buffer, args.start(i), args.end(i));
+    const slot = found !== 0 && store.typeOf(found) === STRING ? found : 0;
+    reply.arrayHeader(4);
+    if (slot === 0) reply.nullBulk();
+    else store.writeValue(slot, reply);
+    reply.bulkLatin1(versionOf(keyspace, slot));
+    reply.integer(slot === 0 ? NO_KEY : timeLeft(store.expiresAt(slot), keyspace.nowMs));
+    reply.bulkLatin1(freshnessOf(keyspace, slot));
+  }
+}
+
 /** RS.SET key value [options]: replies with the new version. */
 function set(context: CommandContext, args: Args, reply: RespWriter) {
   const { keyspace } = context;
+  const { versions } = keyspace;
   const options = parseCacheOptions(args, 3, keyspace.nowMs);
   if (typeof options === 'string') return reply.error(options);
-  const slot = keyspace.write(args.buffer, args.start(1), args.end(1));
-  const refusal = refusalOf(context, args, slot, options) ?? raiseFence(keyspace, options);
-  if (refusal !== null) return reply.error(refusal);
-  writeEntry(keyspace, args, slot, options);
-  keyspace.notify(NOTIFY_STRING, 'set', args.buffer, args.start(1), args.end(1));
-  reply.bulkLatin1(versionText(keyspace.versions.high, keyspace.versions.low));
+  once(keyspace, options, reply, () => {
+    const slot = keyspace.write(args.buffer, args.start(1), args.end(1));
+    const refusal = refusalOf(context, args, slot, options) ?? raiseFence(keyspace, options);
+    if (refusal !== null) return reply.error(refusal);
+    const previous = options.tellsPrevious ? versionOf(keyspace, slot) : null;
+    writeEntry(keyspace, args, slot, options);
+    keyspace.notify(NOTIFY_STRING, 'set', args.buffer, args.start(1), args.end(1));
+    if (previous !== null) reply.arrayHeader(2);
+    reply.bulkLatin1(versionText(versions.high, versions.low));
+    if (previous !== null) reply.bulkLatin1(previous);
+  });
+}
+
+/** RS.INCR key number [options]: replies with the sum and its version. */
+function increment(context: CommandContext, args: Args, reply: RespWriter) {
+  const { keyspace } = context;
+  const { store, versions } = keyspace;
+  const options = parseCacheOptions(args, 3, keyspace.nowMs, ['XX', 'IFVERSION', 'FENCE', 'ONCE']);
+  if (typeof options === 'string') return reply.error(options);
+  const by = args.bigint(2);
+  if (by === null) return reply.error(NOT_AN_INTEGER);
+  once(keyspace, options, reply, () => {
+    const slot = keyspace.write(args.buffer, args.start(1), args.end(1));
+    if (slot !== 0 && store.typeOf(slot) !== STRING) return reply.error(WRONG_TYPE);
+    const sum = sumOf(slot === 0 ? '0' : store.latin1(slot), by);
+    if (typeof sum === 'string') return reply.error(sum);
+    const refusal = refusalOf(context, args, slot, options) ?? raiseFence(keyspace, options);
+    if (refusal !== null) return reply.error(refusal);
+    if (!storeNumber(context, args, reply, slot, String(sum), 'incrby')) return;
+    const { high, low } = versions;
+    keyspace.logValue(store.find(args.buffer, args.start(1), args.end(1)));
+    reply.arrayHeader(2);
+    reply.integer(sum);
+    reply.bulkLatin1(versionText(high, low));
+  });
 }
 
 /** Why a write may not happen; null when it may. Looks only. */
@@ -137,22 +192,24 @@ function writeEntry(keyspace: Keyspace, args: Args, slot: Slot, options: CacheOp
   keyspace.logMarks(target, options);
 }
 
-/** RS.DEL key [IFVERSION version] [FENCE name token] */
+/** RS.DEL key [XX | IFVERSION version] [FENCE name token] [ONCE name digest] */
 function remove(context: CommandContext, args: Args, reply: RespWriter) {
   const { keyspace } = context;
   const { buffer } = args;
-  const options = parseCacheOptions(args, 2, keyspace.nowMs, ['IFVERSION', 'FENCE']);
+  const options = parseCacheOptions(args, 2, keyspace.nowMs, ['XX', 'IFVERSION', 'FENCE', 'ONCE']);
   if (typeof options === 'string') return reply.error(options);
-  const slot = keyspace.write(buffer, args.start(1), args.end(1));
-  const refusal = refusalOf(context, args, slot, options) ?? raiseFence(keyspace, options);
-  if (refusal !== null) return reply.error(refusal);
-  if (slot === 0) {
-    keyspace.voidLease(buffer, args.start(1), args.end(1));
-    return reply.integer(0);
-  }
-  keyspace.remove(slot);
-  keyspace.notify(NOTIFY_GENERIC, 'del', buffer, args.start(1), args.end(1));
-  reply.integer(1);
+  once(keyspace, options, reply, () => {
+    const slot = keyspace.write(buffer, args.start(1), args.end(1));
+    const refusal = refusalOf(context, args, slot, options) ?? raiseFence(keyspace, options);
+    if (refusal !== null) return reply.error(refusal);
+    if (slot === 0) {
+      keyspace.voidLease(buffer, args.start(1), args.end(1));
+      return reply.integer(0);
+    }
+    keyspace.remove(slot);
+    keyspace.notify(NOTIFY_GENERIC, 'del', buffer, args.start(1), args.end(1));
+    reply.integer(1);
+  });
 }
 
 /** RS.MARK key [FLAGS n] [SOFTPX ms | SOFTPXAT at] [TAGS n tag …] */
@@ -187,8 +244,11 @@ function fence({ keyspace }: CommandContext, args: Args, reply: RespWriter) {
 /** Commands of a cache beyond Redis's: versions, leases, soft expiry, fences, tags. */
 export const cacheCommands: CommandHandlers = {
   'RS.GET': get,
+  'RS.MGET': getMany,
   'RS.SET': set,
+  'RS.INCR': increment,
   'RS.DEL': remove,
   'RS.MARK': mark,
   'RS.FENCE': fence,
+  'RS.ANSWER': answer,
 };

@@ -1,7 +1,7 @@
 import type { Args, RespWriter } from '../../lib/codec/resp/index.ts';
-import { helpReply, lookupCommand } from '../../lib/commands/index.ts';
+import { clientTypeOf, helpReply, lookupCommand, unknownClientType } from '../../lib/commands/index.ts';
 import { kill } from './client-kill.ts';
-import { describeClient, parseType, typeOf, unknownType } from './client-line.ts';
+import { describeClient, typeOf } from './client-line.ts';
 import { trackingCommands } from './client-tracking.ts';
 import { waitCommands } from './client-waits.ts';
 import { type CommandContext, type CommandHandlers, SYNTAX_ERROR } from './command.ts';
@@ -16,8 +16,8 @@ function list(context: CommandContext, args: Args, reply: RespWriter) {
   const { clients, clock } = context.node;
   let chosen = [...clients.all()];
   if (args.count === 4 && args.equalsIgnoreCase(2, 'TYPE')) {
-    const type = parseType(args, 3);
-    if (type === null) return reply.error(unknownType(args, 3));
+    const type = clientTypeOf(args, 3);
+    if (type === null) return reply.error(unknownClientType(args, 3));
     chosen = chosen.filter(({ client }) => typeOf(client) === type);
   } else if (args.count > 3 && args.equalsIgnoreCase(2, 'ID')) {
     const ids: number[] = [];

@@ -15,6 +15,8 @@ import { hyperloglogCommands } from './hyperloglog/index.ts';
 import { keyCommands } from './keys.ts';
 import { lcsCommands } from './lcs.ts';
 import { listCommands } from './lists/index.ts';
+import { memcachedReads } from './memcached-reads.ts';
+import { memcachedWrites } from './memcached-writes.ts';
 import { migrateCommands } from './migrate.ts';
 import { numberCommands } from './numbers.ts';
 import { objectCommands } from './object.ts';
@@ -65,5 +67,7 @@ export const handlers: CommandHandlers = Object.freeze({
   ...persistenceCommands,
   ...cacheCommands,
   ...purgeCommands,
+  ...memcachedReads,
+  ...memcachedWrites,
   ...replicationCommands,
 });

@@ -10,7 +10,7 @@ const INT64_MIN = -(2n ** 63n);
 const OVERFLOW = 'ERR increment or decrement would overflow';
 
 /** Makes the text the value of the key in argument 1; false, with the error written, when its namespace has no room for it. */
-function store(
+export function storeNumber(
   { keyspace }: CommandContext,
   args: Args,
   reply: RespWriter,
@@ -30,6 +30,15 @@ function store(
   return true;
 }
 
+/** What the number that is written as `text` becomes, or the text of an error. */
+export function sumOf(text: string, by: bigint): bigint | string {
+  const bytes = Buffer.from(text, 'latin1');
+  const exact = parseInt64(bytes, 0, bytes.length);
+  if (exact === null) return NOT_AN_INTEGER;
+  const sum = exact + by;
+  return sum > INT64_MAX || sum < INT64_MIN ? OVERFLOW : sum;
+}
+
 /** Adds to the number at the key. Small numbers take the way without allocation of a bigint. */
 function add(context: CommandContext, args: Args, reply: RespWriter, by: bigint | number) {
   const { keyspace } = context;
@@ -38,15 +47,12 @@ function add(context: CommandContext, args: Args, reply: RespWriter, by: bigint 
   const text = slot === 0 ? '0' : keyspace.store.latin1(slot);
   const old = Number(text);
   if (typeof by === 'number' && Number.isSafeInteger(old + by) && String(old) === text) {
-    if (store(context, args, reply, slot, String(old + by), 'incrby')) reply.integer(old + by);
+    if (storeNumber(context, args, reply, slot, String(old + by), 'incrby')) reply.integer(old + by);
     return;
   }
-  const bytes = Buffer.from(text, 'latin1');
-  const exact = parseInt64(bytes, 0, bytes.length);
-  if (exact === null) return reply.error(NOT_AN_INTEGER);
-  const sum = exact + BigInt(by);
-  if (sum > INT64_MAX || sum < INT64_MIN) return reply.error(OVERFLOW);
-  if (store(context, args, reply, slot, sum.toString(), 'incrby')) reply.integer(sum);
+  const sum = sumOf(text, BigInt(by));
+  if (typeof sum === 'string') return reply.error(sum);
+  if (storeNumber(context, args, reply, slot, sum.toString(), 'incrby')) reply.integer(sum);
 }
 
 function addArgument(sign: 1 | -1) {
@@ -72,7 +78,7 @@ function incrByFloat(context: CommandContext, args: Args, reply: RespWriter) {
         : 'ERR value is not a valid float',
     );
   }
-  if (!store(context, args, reply, slot, sum.text, 'incrbyfloat')) return;
+  if (!storeNumber(context, args, reply, slot, sum.text, 'incrbyfloat')) return;
   // Others may round otherwise.
   keyspace.logValue(keyspace.store.find(args.buffer, args.start(1), args.end(1)));
   reply.bulkLatin1(sum.text);

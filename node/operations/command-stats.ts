@@ -1,5 +1,5 @@
 import { commandIdCount } from '../../lib/commands/index.ts';
-import { Durations } from './durations.ts';
+import { Durations } from '../../lib/metrics/index.ts';
 
 /** Durations that wait for their histograms, so that a node with little to do need not load what makes them. */
 const WAITING = 128;

@@ -1,14 +1,18 @@
 import type { Clock } from '../../lib/base/index.ts';
 import type { Args } from '../../lib/codec/resp/index.ts';
-import { type CommandSpec, commandIdCount, commands, commandTable } from '../../lib/commands/index.ts';
+import {
+  type CommandSpec,
+  commandIdCount,
+  commands,
+  commandTable,
+  secretsOf,
+} from '../../lib/commands/index.ts';
+import { abridged, type LatencyMonitor, monitorLine, type SlowLog } from '../../lib/metrics/index.ts';
 import type { Client } from '../server/client.ts';
+import { isSensitive } from '../settings/table.ts';
 import type { Settings } from '../settings.ts';
 import { CommandStats } from './command-stats.ts';
 import type { HotKeys } from './hot-keys.ts';
-import type { LatencyMonitor } from './latency-monitor.ts';
-import { monitorLine } from './monitor-feed.ts';
-import { secretsOf } from './secrets.ts';
-import { abridged, type SlowLog } from './slow-log.ts';
 
 /** Commands that share one reading of the clock, at most. */
 const SHARED_COMMANDS = 64;
@@ -164,7 +168,7 @@ export class CommandWatch {
     const entry = {
       atS: Math.floor(this.#clock.wallMs() / 1000),
       durationUs,
-      args: abridged(args, secretsOf(spec, args)),
+      args: abridged(args, secretsOf(spec, args, isSensitive)),
       address: client.address,
       name: client.name,
     };
@@ -174,7 +178,7 @@ export class CommandWatch {
   /** Commands of administrators are not shown, as in Redis. */
   #tell(spec: CommandSpec, client: Client, args: Args): void {
     if (spec.flags.includes('admin')) return;
-    const line = monitorLine(client, args, secretsOf(spec, args), this.#clock.wallMs());
+    const line = monitorLine(client, args, secretsOf(spec, args, isSensitive), this.#clock.wallMs());
     for (const listener of this.monitors.values()) listener(line);
   }
 }

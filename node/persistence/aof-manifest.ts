@@ -2,8 +2,8 @@ import { mkdir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { RingsideError } from '../../lib/base/index.ts';
 import { splitInline } from '../../lib/codec/resp/index.ts';
+import { quoted } from '../../lib/metrics/index.ts';
 import { AtomicFile, errorCode } from '../../lib/net/index.ts';
-import { quoted } from '../operations/monitor-feed.ts';
 import { syncFolder } from './sync-folder.ts';
 
 /** A part of an append-only file. */

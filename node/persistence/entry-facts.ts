@@ -14,6 +14,8 @@ export const ENTRY_FIELD = 'rs';
 export const VERSION_FIELD = 'ringside-version';
 /** Name of the field with a fence: its floor in decimal, a space, its name. */
 export const FENCE_FIELD = 'ringside-fence';
+/** Name of the field with the answer to a named write: until when it counts, the lengths of name and digest, and then name, digest and answer. */
+export const ANSWER_FIELD = 'ringside-answer';
 
 const VERSION_BYTES = 8;
 const MARK_BYTES = 10;

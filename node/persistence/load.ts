@@ -9,7 +9,7 @@ import type { Databases } from '../databases.ts';
 import type { Keyspace } from '../keyspace.ts';
 import type { NewEntry, Slot } from '../store/index.ts';
 import { EntryBuilder } from '../values/entry-builder.ts';
-import { ENTRY_FIELD, EntryFacts, FENCE_FIELD, VERSION_FIELD } from './entry-facts.ts';
+import { ANSWER_FIELD, ENTRY_FIELD, EntryFacts, FENCE_FIELD, VERSION_FIELD } from './entry-facts.ts';
 import { epochOf, hasStream, readStreamFacts, resumeStream } from './stream-facts.ts';
 
 /** Redis's longest string. */
@@ -18,6 +18,7 @@ const MAX_STRING_BYTES = 512 * 1024 * 1024;
 const MAX_RESERVED = 2 ** 23;
 const VERSION = /^[0-9a-f]{16}$/;
 const FENCE = /^(\d{1,20}) (.*)$/s;
+const ANSWER = /^(\d{1,16}) (\d{1,3}) (\d{1,3}) (.*)$/s;
 const MAX_TOKEN = 2n ** 64n - 1n;
 
 /** How a file is loaded. */
@@ -252,6 +253,7 @@ export class SnapshotLoader implements RdbFileSink {
       if (!this.#facts.read(buffer, start, end)) throw new RdbFormatError(`the field ${name} is malformed`);
     } else if (name === VERSION_FIELD) this.#readVersion(buffer.latin1Slice(start, end));
     else if (name === FENCE_FIELD) this.#readFence(buffer.latin1Slice(start, end));
+    else if (name === ANSWER_FIELD) this.#readAnswer(buffer.latin1Slice(start, end));
     else this.fields.set(name, buffer.latin1Slice(start, end));
   }
 
@@ -260,6 +262,20 @@ export class SnapshotLoader implements RdbFileSink {
     this.#setVersion(Number.parseInt(text.slice(0, 8), 16), Number.parseInt(text.slice(8), 16));
     this.#ownVersion = { high: this.#high, low: this.#low };
     this.#databases.data.versions.observe(this.#high, this.#low);
+  }
+
+  #readAnswer(text: string): void {
+    const [, untilMs, nameLength, digestLength, rest = ''] = ANSWER.exec(text) ?? [];
+    const digestAt = Number(nameLength);
+    const replyAt = digestAt + Number(digestLength);
+    if (!(rest.length > replyAt)) throw new RdbFormatError(`the field ${ANSWER_FIELD} is malformed`);
+    const { answers } = this.#databases.data.cache;
+    answers.keep(
+      rest.slice(0, digestAt),
+      rest.slice(digestAt, replyAt),
+      rest.slice(replyAt),
+      Number(untilMs),
+    );
   }
 
   #readFence(text: string): void {

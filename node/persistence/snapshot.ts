@@ -1,10 +1,10 @@
 import { RdbFileWriter, type RdbWriterOptions } from '../../lib/codec/rdb/index.ts';
-import type { Version } from '../cache/index.ts';
+import type { Answer, Version } from '../cache/index.ts';
 import type { Databases } from '../databases.ts';
 import type { Keyspace } from '../keyspace.ts';
 import type { Slot, Store } from '../store/index.ts';
 import { writeEntry } from '../values/serialize.ts';
-import { FENCE_FIELD, VERSION_FIELD, writeFacts } from './entry-facts.ts';
+import { ANSWER_FIELD, FENCE_FIELD, VERSION_FIELD, writeFacts } from './entry-facts.ts';
 import { type ChangeGuard, ChangeGuards } from './guards.ts';
 import type { LargeString } from './large-string.ts';
 import { isLarge, LargeValue } from './large-value.ts';
@@ -56,6 +56,8 @@ export class SnapshotWriter implements ChangeGuard {
   readonly #parts = new Map<Store, Part>();
   readonly #fences: Iterator<[string, bigint]>;
   #hasFences = true;
+  readonly #answers: Iterator<Answer>;
+  #hasAnswers = true;
   #current: Store | null = null;
   readonly #options: RdbWriterOptions;
   /** What is being written in parts, and what waits for that. */
@@ -81,6 +83,7 @@ export class SnapshotWriter implements ChangeGuard {
     this.#began = { high: data.versions.high, low: data.versions.low };
     this.total = databases.size;
     this.#fences = data.cache.fences.entries();
+    this.#answers = data.cache.answers.entries();
     this.#writeFacts(facts);
     for (const { store, index } of databases.all()) {
       if (store.size === 0) continue;
@@ -122,6 +125,7 @@ export class SnapshotWriter implements ChangeGuard {
     const file = this.#file;
     for (let looks = 0; looks < MOST_LOOKS && file.ready < maxBytes; looks++) {
       if (this.#hasFences) this.#writeFence();
+      else if (this.#hasAnswers) this.#writeAnswers();
       else if (this.#open !== null) this.#writeOpen(this.#open);
       else if (this.#openNext()) continue;
       else if (!this.#writeEntries(maxBytes)) {
@@ -150,6 +154,18 @@ export class SnapshotWriter implements ChangeGuard {
     const { done, value } = this.#fences.next();
     if (done) this.#hasFences = false;
     else this.#file.aux(FENCE_FIELD, `${value[1]} ${value[0]}`);
+  }
+
+  #writeAnswers(): void {
+    for (let i = 0; i < STEPS; i++) {
+      const { done, value } = this.#answers.next();
+      if (done) {
+        this.#hasAnswers = false;
+        return;
+      }
+      const { name, digest, reply, untilMs } = value;
+      this.#file.aux(ANSWER_FIELD, `${untilMs} ${name.length} ${digest.length} ${name}${digest}${reply}`);
+    }
   }
 
   /** Writes what the next steps of the scan find; false when all databases have been scanned. */

@@ -1,9 +1,9 @@
 import type { User } from '../../lib/acl/index.ts';
 import type { RespWriter } from '../../lib/codec/resp/index.ts';
+import type { TrackingState } from '../../lib/commands/index.ts';
 import type { Subscriptions } from '../pubsub/pubsub.ts';
 import type { FollowerGreeting } from '../replication/accept-follower.ts';
 import type { FollowerLink } from '../replication/follower-link.ts';
-import type { TrackingState } from '../tracking/tracking-state.ts';
 import type { Transaction } from '../transactions/transaction.ts';
 import type { Blocked } from './blocked.ts';
 

@@ -1,4 +1,5 @@
 import type { Socket } from 'node:net';
+import { TLSSocket } from 'node:tls';
 import { RingsideError } from '../../lib/base/index.ts';
 import { RequestParser, RespProtocolError } from '../../lib/codec/resp/index.ts';
 import { readBytes } from '../../lib/net/index.ts';
@@ -21,6 +22,8 @@ const PAUSE_FRACTION = 1 / 4;
 
 /** What has queued is sent in pieces of about this size. */
 const SEND_BYTES = 64 * 1024;
+/** With TLS so much at most is on its way without being counted. */
+const UNTOLD_BYTES = 64 * 1024;
 /** What is taken in from a client that waits. */
 const READ_AHEAD_BYTES = 1 << 20;
 /** How long a connection that was ended waits for the client's side to end too. */
@@ -41,6 +44,7 @@ export class Connection implements ConnectedClient, Departing, LinkTransport {
   readonly client: Client;
   readonly #host: ConnectionHost;
   readonly #socket: Socket;
+  readonly #isTls: boolean;
   readonly #parser: RequestParser;
   readonly #queue = new OutputQueue();
   /** Bytes in the socket's buffer that the kernel has not taken; nothing is written until it has. */
@@ -74,6 +78,7 @@ export class Connection implements ConnectedClient, Departing, LinkTransport {
     const { node, limits } = host;
     this.#host = host;
     this.#socket = socket;
+    this.#isTls = socket instanceof TLSSocket;
     this.#parser = new RequestParser(limits);
     this.client = new Client({
       ...addresses,
@@ -300,6 +305,7 @@ export class Connection implements ConnectedClient, Departing, LinkTransport {
   depart(): boolean {
     this.#isToDepart = false;
     if (this.#departingHeld !== NONE) this.#settleDeparting();
+    if (this.#departing !== null && this.#isSocketBehind()) this.#queueDeparting();
     const bytes = this.#departing;
     this.#departing = null;
     if (this.#socket.destroyed) return false;
@@ -376,8 +382,17 @@ export class Connection implements ConnectedClient, Departing, LinkTransport {
     }
     node.stats.outputBytes += bytes.length;
     this.#socket.write(bytes);
-    if (this.#socket.writableLength === 0) return false;
-    this.#inSocket = this.#socket.writableLength;
+    // TLS has encrypted it by now, and needs the bytes no more; that the kernel has taken it all, it says a turn later.
+    if (this.#isTls && bytes.length <= UNTOLD_BYTES) return false;
+    return this.#isSocketBehind();
+  }
+
+  /** Whether the kernel has not taken all that the socket was given; then whatever waits goes on once it has. */
+  #isSocketBehind(): boolean {
+    if (this.#inSocket > 0) return true;
+    const { writableLength } = this.#socket;
+    if (writableLength === 0) return false;
+    this.#inSocket = writableLength;
     this.#accountOutput();
     this.#socket.write(NOTHING, () => this.#drained());
     return true;
@@ -398,7 +413,7 @@ export class Connection implements ConnectedClient, Departing, LinkTransport {
     const { waiting } = this.#host;
     for (;;) {
       const output = this.#queue.first;
-      if (!output || this.#inSocket > 0) break;
+      if (!output || this.#isSocketBehind()) break;
       if (output.held.length === 0) {
         const { bytes, acknowledges } = this.#queue.shiftFree(SEND_BYTES);
         this.#send(bytes, acknowledges);
@@ -567,7 +582,7 @@ export class Connection implements ConnectedClient, Departing, LinkTransport {
   }
 
   write(bytes: Buffer): void {
-    if (this.#isAhead()) {
+    if (this.#isAhead() || this.#isSocketBehind()) {
       this.#enqueue({ bytes, acknowledges: false, held: NONE, deadlineMs: 0 });
     } else {
       this.#send(bytes, false);

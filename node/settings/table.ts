@@ -13,3 +13,8 @@ for (const setting of [...actingSettings, ...keptSettings]) {
 
 /** Every setting by its names in lower case; one with an alias is there under both, as if it were two. */
 export const settingsByName: ReadonlyMap<string, Setting> = byName;
+
+/** Whether the value of this setting, by its lower-case name, must not appear in any log. */
+export function isSensitive(name: string): boolean {
+  return settingsByName.get(name)?.isSensitive === true;
+}

@@ -341,6 +341,30 @@ export class MemoryStore implements Store {
     this.#records.setClientFlags(flags);
   }
 
+  secondsSinceAccess(slot: Slot): number {
+    this.#records.parse(slot);
+    const { access } = this.#records;
+    return access === 0 ? -1 : Math.max(0, this.nowSeconds + 1 - (access >>> 1));
+  }
+
+  wasRead(slot: Slot): boolean {
+    this.#records.parse(slot);
+    return (this.#records.access & 1) !== 0;
+  }
+
+  trackAccess(slot: Slot): void {
+    this.#parseRare(slot);
+  }
+
+  noteAccess(slot: Slot, isRead: boolean): number {
+    const records = this.#records;
+    records.parse(slot);
+    if (!records.has(RARE)) return 0;
+    // One is added so that 0 stands for none.
+    records.setAccess(((this.nowSeconds + 1) << 1) | (isRead ? 1 : records.access & 1));
+    return records.clientFlags;
+  }
+
   softExpiresAt(slot: Slot): number {
     this.#records.parse(slot);
     return this.#records.softExpiresAt;

@@ -5,7 +5,7 @@ import type { Space } from './space.ts';
 
 const EXPIRY_BYTES = 14;
 const LINKS_BYTES = 12;
-const RARE_BYTES = 10;
+const RARE_BYTES = 14;
 /** What a record may be larger by than was asked for: the wide version, and that there are blocks at all. */
 const WIDE_BYTES = 9;
 /** An own segment of this size or more is left when the value is less than half of it. */

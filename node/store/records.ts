@@ -42,7 +42,10 @@ export const MAX_FREQUENCY = 3;
 const FREQUENCY_BITS = MAX_FREQUENCY << FREQUENCY_SHIFT;
 const EXTENDED = 0x40;
 
-/** Blocks of the extension, in this order: expiry 6 with links of the timing wheel 8; links of the policy 8 with its word 4; version 8; soft expiry 6 with client flags 4. */
+/**
+ * Blocks of the extension, in this order: expiry 6 with links of the timing wheel 8; links of the policy 8 with its word 4; version 8; soft
+ * expiry 6 with client flags 4 and last access 4.
+ */
 export const EXPIRY = 1;
 export const LINKS = 2;
 export const WIDE_VERSION = 4;
@@ -52,7 +55,7 @@ export const TAGGED = 16;
 const BLOCKS = 15;
 const BLOCKS_AT = HEADER_BYTES + 1;
 const EXPIRY_LINKS_AT = BLOCKS_AT + 6;
-const blockBytes = [14, 12, 8, 10];
+const blockBytes = [14, 12, 8, 14];
 /** Bytes of the blocks before the one with this bit, and of all blocks, by the extension. */
 const bytesBefore = (extension: number, block: number) =>
   blockBytes.reduce((sum, bytes, i) => (extension & (1 << i) & (block - 1) ? sum + bytes : sum), 0);
@@ -313,6 +316,15 @@ export class Records implements RecordFormat, RefKeys {
 
   get clientFlags(): number {
     return this.has(RARE) ? readWord(this.bytes, this.rareAt + 6) >>> 0 : 0;
+  }
+
+  /** Seconds, and in the lowest bit whether there was a read; 0: not known. */
+  get access(): number {
+    return this.has(RARE) ? readWord(this.bytes, this.rareAt + 10) >>> 0 : 0;
+  }
+
+  setAccess(access: number): void {
+    writeWord(this.bytes, this.rareAt + 10, access);
   }
 
   setSoftExpiresAt(atMs: number): void {

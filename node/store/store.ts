@@ -190,6 +190,17 @@ export interface Store {
   /** Opaque 32 bits of the client, 0 unless set. */
   clientFlags(slot: Slot): number;
   setClientFlags(slot: Slot, flags: number): void;
+  /**
+   * Seconds since the last access that was noted, -1 for none. Only entries with client flags, a soft expiry or `trackAccess` note any,
+   * whatever the policy.
+   */
+  secondsSinceAccess(slot: Slot): number;
+  /** Whether a read is among the accesses noted since the value was last set. */
+  wasRead(slot: Slot): boolean;
+  /** From now on accesses of the entry are noted. */
+  trackAccess(slot: Slot): void;
+  /** Notes an access, where that is done; returns the client flags, which stand beside it. */
+  noteAccess(slot: Slot, isRead: boolean): number;
   /** From when on the value is stale though it may still be served, unix milliseconds, or 0. */
   softExpiresAt(slot: Slot): number;
   /** 0 for never. */

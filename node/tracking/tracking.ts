@@ -1,8 +1,7 @@
 import { type Args, RespWriter } from '../../lib/codec/resp/index.ts';
-import { type CommandSpec, keysOf } from '../../lib/commands/index.ts';
+import { type CommandSpec, keysOf, type TrackingState } from '../../lib/commands/index.ts';
 import { type Client, TRACKING } from '../server/client.ts';
 import type { ClientRegistry } from '../server/client-registry.ts';
-import type { TrackingState } from './tracking-state.ts';
 
 const CHANNEL = '__redis__:invalidate';
 

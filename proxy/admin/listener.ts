@@ -5,6 +5,7 @@ import { createHttpServer } from '../../lib/net/index.ts';
 import type { ProxyAdminApi } from '../core/api.ts';
 import type { ApiListenerDeps, ApiListenerOptions, ListenerHandle } from '../listener/index.ts';
 import { RINGSIDE_VERSION } from '../version.ts';
+import { registerFigures } from './figure-routes.ts';
 import { registerMove } from './move-routes.ts';
 
 const MAX_BODY_BYTES = 65_536;
@@ -43,6 +44,7 @@ export async function startAdminListener(
 function register(app: FastifyInstance, admin: ProxyAdminApi, { metrics, clock }: AdminListenerDeps): void {
   const startedMs = clock.monotonicMs();
   registerMove(app, admin.move);
+  registerFigures(app, admin.figures);
   app.get('/healthz', () => ({ status: 'ok' }));
   app.get('/readyz', (_request, reply) => {
     const state = admin.state();
@@ -50,7 +52,7 @@ function register(app: FastifyInstance, admin: ProxyAdminApi, { metrics, clock }
   });
   app.get('/metrics', async (_request, reply) => {
     reply.type(metrics.contentType);
-    return metrics.text();
+    return metrics.text(await admin.figures.workerMetrics());
   });
   app.get('/status', () => ({
     id: admin.id,

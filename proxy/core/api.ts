@@ -1,24 +1,70 @@
 import type { RingsideError } from '../../lib/base/index.ts';
 import type { RingDocument } from '../../lib/ring/index.ts';
+import type { ProxyFigures } from './figures-api.ts';
+
+/** Bytes in the pieces in which they came: a long value is not copied together. */
+export type Pieces = readonly Buffer[];
+
+/** What a read is to tell. */
+export interface ReadOptions {
+  /** Ask for the right to fill what is missing, or to refresh what is stale. */
+  readonly lease?: boolean;
+  /** Everything but the value. */
+  readonly head?: boolean;
+}
+
+/** The right to fill a key, which at most one caller has. */
+export interface Lease {
+  /** Null: somebody else has it, or nobody can get it. */
+  readonly token: string | null;
+  /** Milliseconds that it, or somebody else's, runs; 0: nobody has it. */
+  readonly ms: number;
+}
 
 /** What a read found. */
 export interface ReadResult {
-  /** The bytes, or null when the key does not exist. A copy: the caller may keep it. */
-  readonly value: Buffer | null;
+  /** Null when the key does not exist. Copies: the caller may keep them. Empty when only the head was asked for. */
+  readonly value: Pieces | null;
+  /** Length of the value. */
+  readonly bytes: number;
+  /** Of the value, in decimal; null on a miss, and where the engine has none. */
+  readonly version: string | null;
   /** Remaining lifetime in milliseconds; null when the key has none (or does not exist). */
   readonly ttlMs: number | null;
+  /** Milliseconds until the value is stale; null: never. */
+  readonly softTtlMs: number | null;
+  /** The value is past its soft lifetime. */
+  readonly isStale: boolean;
   /** True when a follower answered because the leader could not be reached. */
   readonly possiblyStale: boolean;
+  /** Null unless asked for. */
+  readonly lease: Lease | null;
+}
+
+/** What a write depends on. */
+export interface WriteConditions {
+  /** The key must have this version, in decimal. */
+  readonly ifVersion?: string;
+  /** The key must exist. Not together with `ifVersion`. */
+  readonly mustExist?: boolean;
+  /** No higher token may have been seen under this name on the key's shard. */
+  readonly fence?: { readonly name: Buffer; readonly token: string };
+  /** The same write with the same key here is done once, and answered as the first time; a different one is refused. */
+  readonly idempotencyKey?: Buffer;
 }
 
 /** How a value is to be written. */
-export interface SetOptions {
-  /** Lifetime in milliseconds, > 0. Without it the value has none (an earlier lifetime is dropped). */
+export interface SetOptions extends WriteConditions {
+  /** Lifetime in milliseconds, > 0. Without it the value has that of its namespace, or none (an earlier lifetime is dropped). */
   readonly ttlMs?: number;
-  /** Write only when the key does not exist. */
+  /** Milliseconds after which the value is stale, and may still be served. */
+  readonly softTtlMs?: number;
+  /** Write only when the key does not exist. Not together with `ifVersion` or `mustExist`. */
   readonly onlyIfAbsent?: boolean;
   /** Names to purge the value by. Without them it has none, also when the key had some before. */
   readonly tags?: readonly Buffer[];
+  /** The token of the lease under which this value was made. */
+  readonly leaseToken?: Buffer;
 }
 
 /** What is to be forgotten: these keys, all that have one of these tags, and all that begin with one of these prefixes. */
@@ -30,33 +76,46 @@ export interface Purge {
 
 /** What a write did. */
 export interface SetResult {
-  /** False only with `onlyIfAbsent` when the key existed. */
-  readonly stored: boolean;
   /** True when the key did not exist before. */
   readonly created: boolean;
+  /** Of the new value, in decimal; null where the engine has none. */
+  readonly version: string | null;
 }
 
-/** One key of an `mget`: its value (null: a miss), or why this key could not be read. */
+/** A number that was added to. */
+export interface IncrResult {
+  readonly value: bigint;
+  readonly version: string | null;
+}
+
+/** One key of an `mget`: what is there (value null: a miss), or why this key could not be read. */
 export type MgetResult =
-  | { readonly value: Buffer | null; readonly possiblyStale: boolean }
+  | {
+      readonly value: Buffer | null;
+      readonly version: string | null;
+      readonly ttlMs: number | null;
+      readonly isStale: boolean;
+      readonly possiblyStale: boolean;
+    }
   | { readonly error: RingsideError };
 
 /**
- * The data path as the protocol listeners (HTTP, gRPC, memcached) see it. One per worker; safe to call concurrently.
+ * The data path as HTTP and gRPC see it. One per worker; safe to call concurrently.
  *
  * Keys and values are handed over: the caller must not change the buffers until the promise settles.
  * Every method rejects with a `RingsideError`: `write_unknown` (the write may or may not have happened), `timeout` (reads),
- * `shard_down`, `overloaded`, `no_replicas`, `not_an_integer`, `too_large`, `not_found` never (a miss is a result).
+ * `shard_down`, `overloaded`, `no_replicas`, `precondition_failed`, `fenced`, `lease_void`, `idempotency_key_reused`, `not_an_integer`,
+ * `wrong_type`, `too_large`, `not_implemented` (the engine of the shard cannot do it), `not_found` never (a miss is a result).
  */
 export interface KeyValueApi {
-  get(key: Buffer): Promise<ReadResult>;
-  set(key: Buffer, value: Buffer, options?: SetOptions): Promise<SetResult>;
+  get(key: Buffer, options?: ReadOptions): Promise<ReadResult>;
+  set(key: Buffer, value: Pieces, options?: SetOptions): Promise<SetResult>;
   /** True when the key existed. */
-  delete(key: Buffer): Promise<boolean>;
+  delete(key: Buffer, conditions?: WriteConditions): Promise<boolean>;
   /** Grouped per shard; results in the order of `keys`. Never rejects because of one shard: each key has its own result. */
   mget(keys: readonly Buffer[]): Promise<MgetResult[]>;
-  /** Atomic add to a 64-bit signed integer; a missing key counts as 0. Keeps the lifetime. Returns the new number. */
-  incr(key: Buffer, by: bigint): Promise<bigint>;
+  /** Atomic add to a 64-bit signed integer; a missing key counts as 0. Keeps the lifetime. */
+  incr(key: Buffer, by: bigint, conditions?: WriteConditions): Promise<IncrResult>;
   /**
    * Resolves once the leader of every shard concerned has purged: no read after that sees what was there when the purge came. The error of
    * a partial failure names the shards that failed; a purge may be repeated.
@@ -112,6 +171,7 @@ export interface ProxyAdminApi {
   ring(): RingDocument | null;
   upstreams(): UpstreamStatus[];
   readonly move: UpstreamMove;
+  readonly figures: ProxyFigures;
   /** `host:port` of every listener that listens, by protocol (resp, http, grpc, memcached, admin). */
   listeners(): Readonly<Record<string, string>>;
   /** Starts the graceful drain; settles when it is over. Calling it again returns the same promise. */

@@ -3,6 +3,8 @@ import type { Config } from '../../lib/config/index.ts';
 import type { TlsMaterial } from '../../lib/net/index.ts';
 import { KeyValue } from './key-value.ts';
 import { Output } from './output.ts';
+import { Privates } from './privates.ts';
+import { PubSub } from './pubsub.ts';
 import { Router } from './router.ts';
 import type { DataPathSettings } from './settings.ts';
 import type { Stats } from './stats.ts';
@@ -24,6 +26,8 @@ export interface DataPathDeps {
 /** Everything of one thread between its listeners and the nodes. */
 export class DataPath {
   readonly router: Router;
+  readonly privates: Privates;
+  readonly pubsub: PubSub;
   readonly wait: WaitService;
   readonly keyValue: KeyValue;
 
@@ -36,10 +40,13 @@ export class DataPath {
       log,
       stats,
       tls: fleetTls,
-      turn: new Turn(),
+      turn: new Turn(clock),
+      slowness: { thresholdMs: Number.POSITIVE_INFINITY },
       output: new Output(),
       refresh,
     });
+    this.privates = new Privates(this.router);
+    this.pubsub = new PubSub(this.router, config.proxy.limits.maxSubscriptions);
     this.wait = new WaitService(this.router, config.proxy.limits.maxWaitsPerNode);
     this.keyValue = new KeyValue(this.router);
   }
@@ -47,6 +54,8 @@ export class DataPath {
   /** Closes every connection to nodes. */
   close(): void {
     this.wait.close();
+    this.pubsub.close();
+    this.privates.close();
     this.router.close();
   }
 }
@@ -59,11 +68,12 @@ function settingsOf({ proxy, namespaces }: Config): DataPathSettings {
     allowed: readFallback === 'follower',
   }));
   return {
-    engine: proxy.engine,
     operationTimeoutMs: proxy.operationTimeoutMs,
     readTimeoutMs: proxy.readTimeoutMs,
     connectTimeoutMs: proxy.connectTimeoutMs,
     maxInFlightPerShard: proxy.limits.maxInFlightPerShard,
+    maxDatabaseLinksPerNode: proxy.limits.maxDatabaseLinksPerNode,
+    maxPrivateConnectionsPerNode: proxy.limits.maxPrivateConnectionsPerNode,
     nodePassword: proxy.nodePassword,
     readFallback: restricts ? rules : [],
   };

@@ -1,14 +1,14 @@
 import type { ErrorCode } from '../../lib/base/index.ts';
-import { encodeCommand, replyLineEnd, replyNumber } from '../../lib/codec/resp/index.ts';
+import { encodeCommand, replyLineEnd } from '../../lib/codec/resp/index.ts';
+import type { CommandSpec } from '../../lib/commands/index.ts';
 import { errorReply, errorText, isErrorReply, plainError } from './frames.ts';
-import { type AnsweredPart, Gather, sumOfIntegers } from './gather.ts';
+import { type AnsweredPart, countOf, Gather, integerOf, type Merge, sumOfIntegers } from './gather.ts';
 import { joinPieces } from './large-frame.ts';
 import { acquireRequest, type Request, releaseRequest, type Sink } from './request.ts';
 import type { Router } from './router.ts';
 
-/** Cursor values leave this much room for the shard: up to 1024 of them. */
-const SHARD_BITS = 10n;
-const SHARD_MASK = (1n << SHARD_BITS) - 1n;
+const ARRAY = 0x2a;
+const INTEGER = 0x3a;
 
 /** Sends one frame to every shard and answers `parent` with what `merge` makes of the replies. */
 export function toAllShards(
@@ -16,80 +16,42 @@ export function toAllShards(
   parent: Request,
   frame: Buffer,
   isWrite: boolean,
-  merge: (parts: readonly AnsweredPart[]) => Buffer,
+  merge: Merge,
 ): void {
-  const gather = new Gather(parent, merge);
+  const gather = Gather.merging(parent, merge);
   for (const route of router.routes) gather.send(router, route, frame, isWrite);
   gather.seal();
 }
 
-/** DBSIZE: the sum. */
-export function mergeSizes(parts: readonly AnsweredPart[]): Buffer {
-  return failureOf('DBSIZE', parts) ?? Buffer.from(`:${sumOfIntegers(parts)}\r\n`);
+/** What all shards together answer, by what the table says of the command's reply. */
+export function mergeOf({ word, tips }: CommandSpec): Merge {
+  const combine = tips.includes('response_policy:agg_sum') ? mergeSums : mergeAlike;
+  return (parts) => failureOf(word, parts) ?? combine(parts);
 }
 
-/** FLUSHALL and FLUSHDB, whichever is `command`: OK once every shard is flushed. */
-export function mergeFlushes(command: string): (parts: readonly AnsweredPart[]) => Buffer {
-  return (parts) => failureOf(command, parts) ?? Buffer.from('+OK\r\n');
+const mergeSums: Merge = (parts) => Buffer.from(`:${sumOfIntegers(parts)}\r\n`);
+
+/** Arrays become one; of numbers the least counts, of anything else what the first shard says. */
+const mergeAlike: Merge = (parts) => {
+  const { bytes, start, end } = parts[0].reply;
+  if (bytes[start] === ARRAY) return mergeArrays(parts);
+  if (bytes[start] === INTEGER) return mergeLeast(parts);
+  return Buffer.from(bytes.subarray(start, end));
+};
+
+function mergeLeast(parts: readonly AnsweredPart[]): Buffer {
+  return Buffer.from(`:${Math.min(...parts.map(integerOf))}\r\n`);
 }
 
-/** KEYS: one array of everything. */
-export function mergeArrays(parts: readonly AnsweredPart[]): Buffer {
-  const failure = failureOf('KEYS', parts);
-  if (failure) return failure;
+function mergeArrays(parts: readonly AnsweredPart[]): Buffer {
   let count = 0;
   const pieces: Buffer[] = [];
-  for (const { reply } of parts) {
-    count += replyNumber(reply.bytes, reply.start);
+  for (const part of parts) {
+    const { reply } = part;
+    count += countOf(part);
     pieces.push(reply.bytes.subarray(replyLineEnd(reply.bytes, reply.start), reply.end));
   }
   return Buffer.concat([Buffer.from(`*${count}\r\n`), ...pieces]);
-}
-
-/**
- * SCAN goes through the shards one after the other. The client's cursor is the node's cursor times 1024 plus the number of the
- * shard, by name: a cursor stays good over a failover, since that renames no shard.
- */
-export function scanShards(
-  router: Router,
-  parent: Request,
-  cursor: bigint,
-  options: readonly Buffer[],
-): void {
-  const routes = router.routes.toSorted((a, b) => (a.name < b.name ? -1 : 1));
-  const number = Number(cursor & SHARD_MASK);
-  const route = routes[number];
-  if (route === undefined) {
-    parent.answerWith(plainError('ERR invalid cursor'));
-    return;
-  }
-  const frame = encodeCommand('SCAN', cursor >> SHARD_BITS, ...options);
-  const gather = new Gather(parent, ([{ reply }]) => {
-    if (isErrorReply(reply.bytes, reply.start))
-      return Buffer.from(reply.bytes.subarray(reply.start, reply.end));
-    return withCursor(reply, number, routes.length);
-  });
-  gather.send(router, route, frame, false);
-  gather.seal();
-}
-
-/** A SCAN cursor as clients send it; null when it is none. */
-export function parseCursor(text: string): bigint | null {
-  if (!/^\d{1,20}$/.test(text)) return null;
-  const cursor = BigInt(text);
-  return cursor < 1n << 64n ? cursor : null;
-}
-
-function withCursor(reply: Request, shard: number, shards: number): Buffer {
-  const { bytes, start, end } = reply;
-  const cursorAt = replyLineEnd(bytes, start);
-  const textAt = replyLineEnd(bytes, cursorAt);
-  const keysAt = textAt + replyNumber(bytes, cursorAt) + 2;
-  const inner = BigInt(bytes.latin1Slice(textAt, keysAt - 2));
-  let cursor = (inner << SHARD_BITS) | BigInt(shard);
-  if (inner === 0n) cursor = shard + 1 < shards ? BigInt(shard + 1) : 0n;
-  const text = cursor.toString();
-  return Buffer.concat([Buffer.from(`*2\r\n$${text.length}\r\n${text}\r\n`), bytes.subarray(keysAt, end)]);
 }
 
 /** RANDOMKEY: asks the shards one after the other, from `first` on, until one has a key. */
@@ -124,6 +86,7 @@ export class RandomKey implements Sink {
     request.bytes = encodeCommand('RANDOMKEY');
     request.end = request.bytes.length;
     request.protocol = this.#parent.protocol;
+    request.database = this.#parent.database;
     request.startedMs = this.#parent.startedMs;
     request.sink = this;
     this.#router.submit(request, route);

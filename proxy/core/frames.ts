@@ -21,6 +21,18 @@ export function isErrorReply(reply: Buffer, start: number): boolean {
   return reply[start] === 0x2d;
 }
 
+const MAX_CODE_BYTES = 33;
+
+/** The first word of an error reply; null of any other reply. */
+export function errorCodeOf(reply: Buffer, start: number): string | null {
+  if (!isErrorReply(reply, start)) return null;
+  return (
+    /^[A-Z][A-Z0-9]*/.exec(
+      reply.latin1Slice(start + 1, Math.min(reply.length, start + MAX_CODE_BYTES)),
+    )?.[0] ?? 'ERR'
+  );
+}
+
 /** Whether the error reply's code (its first word) is `code`. */
 export function hasErrorCode(reply: Buffer, start: number, code: string): boolean {
   for (let i = 0; i < code.length; i++) if (reply[start + 1 + i] !== code.charCodeAt(i)) return false;

@@ -1,126 +1,189 @@
-import { isRingsideError, RingsideError } from '../../lib/base/index.ts';
-import { argsOf, encodeCommand, replyLineEnd, replyNumber, skipReply } from '../../lib/codec/resp/index.ts';
-import type { KeyValueApi, MgetResult, Purge, ReadResult, SetOptions, SetResult } from './api.ts';
+import { RingsideError } from '../../lib/base/index.ts';
+import { type CommandPart, encodeCommand, replyNumber } from '../../lib/codec/resp/index.ts';
+import { type Capability, capability } from '../engine/capability.ts';
+import type {
+  IncrResult,
+  KeyValueApi,
+  MgetResult,
+  Pieces,
+  Purge,
+  ReadOptions,
+  ReadResult,
+  SetOptions,
+  SetResult,
+  WriteConditions,
+} from './api.ts';
+import { Caller, type Reply } from './caller.ts';
 import { noRing } from './fan-out.ts';
-import { isErrorReply } from './frames.ts';
-import { groupByShard, type KeyGroup, partOf } from './gather.ts';
-import { joinPieces } from './large-frame.ts';
 import { purgeFailure, purgeParts } from './purge.ts';
+import { nextOfMany, plainResultOf, ReplyWalk, readResultOf } from './read-reply.ts';
 import { errorOfReply } from './reply-errors.ts';
-import { acquireRequest, type Request, releaseRequest, type Sink } from './request.ts';
+import { nameWrite } from './request-digest.ts';
 import type { Router } from './router.ts';
+import { byShard, type ShardKeys } from './shard-keys.ts';
 import type { ShardRoute } from './topology.ts';
+import { encodeWithValue, type Frame, valueIn } from './value-frame.ts';
 
-type Part = string | Buffer | number | bigint;
+const NOTHING: Pieces = [];
 
-/** A reply that outlives its request. */
-interface Reply {
-  readonly bytes: Buffer;
-  readonly start: number;
-  readonly isPossiblyStale: boolean;
-}
-
-/** The data path for HTTP, gRPC and memcached: commands in, promises out. Redis's commands carry it, so every engine can. */
+/**
+ * The data path for HTTP and gRPC: commands in, promises out, each one round trip. Ringside's nodes are asked with their own commands;
+ * a redis-server with Redis's, and what it cannot do is refused before anything is sent.
+ */
 export class KeyValue implements KeyValueApi {
   readonly #router: Router;
+  readonly #caller: Caller;
 
   constructor(router: Router) {
     this.#router = router;
+    this.#caller = new Caller(router);
   }
 
-  async get(key: Buffer): Promise<ReadResult> {
+  async get(key: Buffer, options: ReadOptions = {}): Promise<ReadResult> {
+    const { lease = false, head = false } = options;
+    const route = this.#routeOf(key);
+    if (lease) demand(route, 'leases');
+    if (route.engine !== 'ringside') return this.#getPlain(route, key, head);
+    const asked = ['RS.GET', key, ...(lease ? ['LEASE'] : []), ...(head ? ['NOVALUE'] : []), 'TAIL'];
+    if (!head) return readResultOf(await this.#read(route, asked, true), options);
     // Next to each other on one connection: nobody's command comes between, and they cost one round trip.
-    const [value, ttl] = await Promise.all([this.#read(key, 'GET'), this.#read(key, 'PTTL')]);
-    const found = bulkOf(value.bytes, value.start);
-    const leftMs = replyNumber(ttl.bytes, ttl.start);
-    const ttlMs = found === null || leftMs === -1 ? null : Math.max(0, leftMs);
-    return { value: found, ttlMs, possiblyStale: value.isPossiblyStale };
+    const [found, length] = await Promise.all([this.#read(route, asked), this.#read(route, ['STRLEN', key])]);
+    return readResultOf(found, options, replyNumber(length.bytes, length.start));
   }
 
-  async set(key: Buffer, value: Buffer, options: SetOptions = {}): Promise<SetResult> {
-    const { ttlMs, onlyIfAbsent = false, tags = [] } = options;
-    if (tags.length > 0) this.#checkEngine('tags');
-    const expiry = ttlMs === undefined ? [] : ['PX', Math.ceil(ttlMs)];
-    const parts =
-      tags.length === 0
-        ? ['SET', key, value, ...expiry]
-        : ['RS.SET', key, value, ...expiry, 'TAGS', tags.length, ...tags];
-    if (onlyIfAbsent && tags.length > 0) return this.#setTaggedIfAbsent(key, parts);
-    if (onlyIfAbsent) {
-      const reply = await this.#write(key, [...parts, 'NX']);
-      const stored = reply.bytes[reply.start] === 0x2b;
-      return { stored, created: stored };
+  async #getPlain(route: ShardRoute, key: Buffer, head: boolean): Promise<ReadResult> {
+    const ttl = this.#read(route, ['PTTL', key]);
+    if (!head) {
+      const [found, left] = await Promise.all([this.#read(route, ['GET', key], true), ttl]);
+      const value = valueIn(found.bytes, found.start, found.rest);
+      return plainResultOf(value, replyNumber(found.bytes, found.start), left, found.isPossiblyStale);
+    }
+    const [length, left] = await Promise.all([this.#read(route, ['STRLEN', key]), ttl]);
+    const isThere = replyNumber(left.bytes, left.start) !== -2;
+    const bytes = replyNumber(length.bytes, length.start);
+    return plainResultOf(isThere ? NOTHING : null, bytes, left, length.isPossiblyStale);
+  }
+
+  async set(key: Buffer, value: Pieces, options: SetOptions = {}): Promise<SetResult> {
+    const route = this.#routeOf(key);
+    const { ttlMs, softTtlMs, tags = [], leaseToken } = options;
+    if (softTtlMs !== undefined) demand(route, 'softTtl');
+    if (leaseToken !== undefined) demand(route, 'leases');
+    if (tags.length > 0) demand(route, 'tags');
+    const behind: CommandPart[] = [];
+    if (ttlMs !== undefined) behind.push('PX', Math.ceil(ttlMs));
+    if (options.onlyIfAbsent) behind.push('NX');
+    if (route.engine !== 'ringside') return this.#setPlain(route, key, value, behind, options);
+    if (softTtlMs !== undefined) behind.push('SOFTPX', Math.ceil(softTtlMs));
+    if (leaseToken !== undefined) behind.push('LEASE', leaseToken);
+    if (tags.length > 0) behind.push('TAGS', tags.length, ...tags);
+    behind.push('PREVIOUS', ...(await conditionsOf(key, options, ['RS.SET', ...behind], value)));
+    const reply = await this.#write(this.#routeOf(key), encodeWithValue(['RS.SET', key], value, behind));
+    const walk = new ReplyWalk(reply.bytes, reply.start);
+    walk.enter();
+    const version = walk.text();
+    return { version, created: walk.text() === '0' };
+  }
+
+  async #setPlain(
+    route: ShardRoute,
+    key: Buffer,
+    value: Pieces,
+    behind: readonly CommandPart[],
+    options: SetOptions,
+  ): Promise<SetResult> {
+    const { onlyIfAbsent = false, mustExist = false } = options;
+    demandConditions(route, { ...options, mustExist: false });
+    const frame = encodeWithValue(['SET', key], value, mustExist ? [...behind, 'XX'] : behind);
+    if (onlyIfAbsent || mustExist) {
+      const reply = await this.#write(route, frame);
+      if (isOk(reply)) return { created: onlyIfAbsent, version: null };
+      throw new RingsideError('precondition_failed', onlyIfAbsent ? 'the key exists' : 'no such key');
     }
     // Only the write's own outcome counts: a failed look before it must not turn an unknown write into a harmless error.
-    const existed = this.#read(key, 'EXISTS').catch(() => null);
-    await this.#write(key, parts);
+    const existed = this.#read(route, ['EXISTS', key]).catch(() => null);
+    await this.#write(route, frame);
     const before = await existed;
-    return { stored: true, created: before !== null && replyNumber(before.bytes, before.start) === 0 };
+    return { version: null, created: before !== null && replyNumber(before.bytes, before.start) === 0 };
   }
 
-  async #setTaggedIfAbsent(key: Buffer, parts: readonly Part[]): Promise<SetResult> {
-    try {
-      await this.#write(key, [...parts, 'NX']);
-      return { stored: true, created: true };
-    } catch (error) {
-      if (!isRingsideError(error, 'precondition_failed')) throw error;
-      return { stored: false, created: false };
-    }
-  }
-
-  async purge(what: Purge): Promise<void> {
-    this.#checkRing();
-    if (what.tags.length > 0) this.#checkEngine('tags');
-    if (what.prefixes.length > 0) this.#checkEngine('purges by prefix');
-    const parts = purgeParts(this.#router, what);
-    const outcomes = await Promise.allSettled(
-      parts.map(({ route, frame }) => this.#call(route, frame, true, 0)),
-    );
-    const failure = purgeFailure(parts, outcomes);
-    if (failure !== null) throw failure;
-  }
-
-  async delete(key: Buffer): Promise<boolean> {
-    const reply = await this.#write(key, ['DEL', key]);
+  async delete(key: Buffer, conditions: WriteConditions = {}): Promise<boolean> {
+    const route = this.#routeOf(key);
+    demandConditions(route, conditions);
+    const asked: CommandPart[] =
+      route.engine === 'ringside'
+        ? ['RS.DEL', key, ...(await conditionsOf(key, conditions, ['RS.DEL'], NOTHING))]
+        : ['DEL', key];
+    const reply = await this.#write(this.#routeOf(key), frameOf(asked));
     return replyNumber(reply.bytes, reply.start) > 0;
+  }
+
+  async incr(key: Buffer, by: bigint, conditions: WriteConditions = {}): Promise<IncrResult> {
+    const route = this.#routeOf(key);
+    demandConditions(route, conditions);
+    if (route.engine !== 'ringside') {
+      const { bytes, start } = await this.#write(route, frameOf(['INCRBY', key, by]));
+      return { value: integerAt(bytes, start), version: null };
+    }
+    const asked = ['RS.INCR', key, by, ...(await conditionsOf(key, conditions, ['RS.INCR', by], NOTHING))];
+    const { bytes, start } = await this.#write(this.#routeOf(key), frameOf(asked));
+    const walk = new ReplyWalk(bytes, start);
+    walk.enter();
+    const value = integerAt(bytes, walk.at);
+    walk.number();
+    return { value, version: walk.text() };
   }
 
   async mget(keys: readonly Buffer[]): Promise<MgetResult[]> {
     if (keys.length === 0) return [];
     this.#checkRing();
-    const args = argsOf('MGET', ...keys);
-    const groups = groupByShard(this.#router, args, 1, 1);
     const results = new Array<MgetResult>(keys.length);
-    await Promise.all(
-      groups.map((group) => this.#readGroup(group, partOf(args, group.positions, 1, 1), results)),
-    );
+    const groups = byShard(this.#router, keys);
+    await Promise.all(groups.map((group) => this.#readGroup(group, results)));
     return results;
   }
 
-  async incr(key: Buffer, by: bigint): Promise<bigint> {
-    const reply = await this.#write(key, ['INCRBY', key, by]);
-    return BigInt(reply.bytes.latin1Slice(reply.start + 1, replyLineEnd(reply.bytes, reply.start) - 2));
-  }
-
-  async #readGroup({ route, positions }: KeyGroup, frame: Buffer, results: MgetResult[]): Promise<void> {
+  async #readGroup({ route, keys, places }: ShardKeys, results: MgetResult[]): Promise<void> {
+    const isPlain = route.engine !== 'ringside';
     try {
-      const { bytes, start, isPossiblyStale } = await this.#call(route, frame, false, 0);
-      let at = replyLineEnd(bytes, start);
-      for (const position of positions) {
-        results[position] = { value: bulkOf(bytes, at), possiblyStale: isPossiblyStale };
-        at = skipReply(bytes, at);
-      }
+      const frame = frameOf([isPlain ? 'MGET' : 'RS.MGET', ...keys]);
+      const {
+        bytes,
+        start,
+        isPossiblyStale: possiblyStale,
+      } = await this.#caller.call({ route, isWrite: false, keyIndex: 0 }, frame);
+      const walk = new ReplyWalk(bytes, start);
+      walk.enter();
+      const none = { version: null, ttlMs: null, isStale: false, possiblyStale };
+      for (const place of places)
+        results[place] = isPlain ? { value: walk.bulk(), ...none } : nextOfMany(walk, possiblyStale);
     } catch (error) {
-      for (const position of positions) results[position] = { error: error as RingsideError };
+      for (const place of places) results[place] = { error: error as RingsideError };
     }
   }
 
-  #read(key: Buffer, command: string): Promise<Reply> {
-    return this.#call(this.#routeOf(key), encodeCommand(command, key), false, 1);
+  async purge(what: Purge): Promise<void> {
+    this.#checkRing();
+    for (const route of this.#router.routes) {
+      if (what.tags.length > 0) demand(route, 'tags');
+      if (what.prefixes.length > 0) demand(route, 'prefixPurges');
+    }
+    const parts = purgeParts(this.#router, what);
+    const outcomes = await Promise.allSettled(
+      parts.map(({ route, frame }) =>
+        this.#caller.call({ route, isWrite: true, keyIndex: 0 }, { bytes: frame, rest: null }),
+      ),
+    );
+    const failure = purgeFailure(parts, outcomes);
+    if (failure !== null) throw failure;
   }
 
-  #write(key: Buffer, parts: readonly Part[]): Promise<Reply> {
-    return this.#call(this.#routeOf(key), encodeCommand(...parts), true, 1);
+  #read(route: ShardRoute, parts: readonly CommandPart[], inPieces = false): Promise<Reply> {
+    return this.#caller.call({ route, isWrite: false, keyIndex: 1 }, frameOf(parts), inPieces);
+  }
+
+  #write(route: ShardRoute, frame: Frame): Promise<Reply> {
+    return this.#caller.call({ route, isWrite: true, keyIndex: 1 }, frame);
   }
 
   #routeOf(key: Buffer): ShardRoute {
@@ -128,54 +191,50 @@ export class KeyValue implements KeyValueApi {
     return this.#router.routeOf(key, 0, key.length);
   }
 
-  #checkEngine(what: string): void {
-    const { engine } = this.#router.env.settings;
-    if (engine === 'redis')
-      throw new RingsideError('not_implemented', `${what}: not supported by engine redis`);
-  }
-
   #checkRing(): void {
     if (this.#router.routes.length === 0) throw errorOfReply(noRing(), 0, noRing().length);
   }
-
-  #call(route: ShardRoute, frame: Buffer, isWrite: boolean, keyIndex: number): Promise<Reply> {
-    return new Promise((resolve, reject) => {
-      const request = acquireRequest();
-      request.bytes = frame;
-      request.end = frame.length;
-      request.isWrite = isWrite;
-      request.keyIndex = keyIndex;
-      request.protocol = 2;
-      request.startedMs = this.#router.env.clock.monotonicMs();
-      request.sink = new Call(resolve, reject);
-      this.#router.submit(request, route);
-    });
-  }
 }
 
-class Call implements Sink {
-  readonly #resolve: (reply: Reply) => void;
-  readonly #reject: (error: RingsideError) => void;
-
-  constructor(resolve: (reply: Reply) => void, reject: (error: RingsideError) => void) {
-    this.#resolve = resolve;
-    this.#reject = reject;
-  }
-
-  ready(request: Request): void {
-    joinPieces(request);
-    const { bytes, start, end, isPossiblyStale } = request;
-    releaseRequest(request);
-    if (isErrorReply(bytes, start)) this.#reject(errorOfReply(bytes, start, end));
-    else this.#resolve({ bytes, start, isPossiblyStale });
-  }
+function frameOf(parts: readonly CommandPart[]): Frame {
+  return { bytes: encodeCommand(...parts), rest: null };
 }
 
-/** A copy of the bulk string at `at`, or null. A value that is most of the buffer it came in is not copied. */
-function bulkOf(bytes: Buffer, at: number): Buffer | null {
-  const length = replyNumber(bytes, at);
-  if (bytes[at] !== 0x24 || length < 0) return null;
-  const from = replyLineEnd(bytes, at);
-  const view = bytes.subarray(from, from + length);
-  return length * 2 > bytes.length ? view : Buffer.from(view);
+function isOk({ bytes, start }: Reply): boolean {
+  return bytes[start] === 0x2b;
+}
+
+function integerAt(bytes: Buffer, at: number): bigint {
+  return BigInt(bytes.latin1Slice(at + 1, bytes.indexOf('\r', at)));
+}
+
+/** Throws RingsideError `not_implemented` when the engine of the shard cannot do it. */
+function demand(route: ShardRoute, what: Capability): void {
+  const refusal = capability(route, what);
+  if (refusal !== null) throw refusal;
+}
+
+function demandConditions(
+  route: ShardRoute,
+  { ifVersion, mustExist = false, fence, idempotencyKey }: WriteConditions,
+): void {
+  if (ifVersion !== undefined || mustExist) demand(route, 'versions');
+  if (fence !== undefined) demand(route, 'fences');
+  if (idempotencyKey !== undefined) demand(route, 'idempotency');
+}
+
+/** The conditions as options of the nodes' commands. `request` and `value` are all else that the write asks for. */
+async function conditionsOf(
+  key: Buffer,
+  { ifVersion, mustExist = false, fence, idempotencyKey }: WriteConditions,
+  request: readonly CommandPart[],
+  value: Pieces,
+): Promise<CommandPart[]> {
+  const parts: CommandPart[] = [];
+  if (ifVersion !== undefined) parts.push('IFVERSION', ifVersion);
+  if (mustExist) parts.push('XX');
+  if (fence !== undefined) parts.push('FENCE', fence.name, fence.token);
+  if (idempotencyKey === undefined) return parts;
+  const { name, digest } = await nameWrite(key, idempotencyKey, [...request, ...parts], value);
+  return [...parts, 'ONCE', name, digest];
 }

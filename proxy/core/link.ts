@@ -1,21 +1,28 @@
 import type { Socket } from 'node:net';
 import type { Clock, Logger, Random } from '../../lib/base/index.ts';
-import { encodeCommand, ReplyFramer, RespProtocolError } from '../../lib/codec/resp/index.ts';
-import { BackoffPolicy, connectSocket, type TlsMaterial } from '../../lib/net/index.ts';
+import {
+  type CommandPart,
+  encodeCommand,
+  ReplyFramer,
+  RespProtocolError,
+} from '../../lib/codec/resp/index.ts';
+import { BackoffPolicy, connectSocket, readChunks, type TlsMaterial } from '../../lib/net/index.ts';
+import { type ConnectionPurpose, greetingOf, isRefused, tlsTo } from './greeting.ts';
 import { LARGE_BYTES, LargeFrame } from './large-frame.ts';
 import type { Output } from './output.ts';
-import { type Request, RequestState } from './request.ts';
+import type { FrameListener } from './private-connection.ts';
+import { noteAnswered, type Request, RequestState } from './request.ts';
 import { RequestQueue } from './request-queue.ts';
 import type { DataPathSettings } from './settings.ts';
+import type { Slowness } from './slowness.ts';
 import type { UpstreamNode } from './topology.ts';
 import type { Flushable, Turn } from './turn.ts';
 
 const NO_BYTES = Buffer.alloc(0);
 const ERROR_TYPE = 0x2d;
+const PUSH_TYPE = 0x3e;
 /** Written at once at most; the rest waits, and stays certainly unsent, until the socket has taken it. */
 const BATCH_BYTES = 512 * 1024;
-/** What a node answers to PING that is there, though it has no data yet or cannot write to its disk: requests hear for themselves. */
-const IS_THERE = /^(?:LOADING|MISCONF) /;
 const BACKOFF = { initialMs: 20, maxMs: 500, factor: 2 };
 
 /** What a link tells the router. */
@@ -24,6 +31,8 @@ export interface LinkOwner {
   refused(request: Request, reply: Buffer, start: number, end: number, node: UpstreamNode): boolean;
   /** The connection is gone, or was never made. `sent`: the node may have executed them. `unsent`: certainly not. */
   lost(node: UpstreamNode, sent: Request[], unsent: Request[], reason: string): void;
+  /** The node does not have the database of this link, which is closed; `waiting` were not sent. */
+  withoutDatabase(link: Link, waiting: Request[], refusal: Buffer): void;
 }
 
 /** What links need from the worker they are part of. */
@@ -35,19 +44,32 @@ export interface LinkEnvironment {
   readonly tls: TlsMaterial | undefined;
   readonly turn: Turn;
   readonly output: Output;
+  readonly slowness: Slowness;
+}
+
+/** What a link is for when it is not shared by all clients. */
+export interface LinkRole {
+  /** Commands said behind the greeting of each new connection, none of which may be refused. A rejection is a failed connection. */
+  greeting(): Promise<readonly CommandPart[][]>;
+  /** Hears pushes (RESP3), in order with the replies. */
+  readonly onPush: FrameListener;
+  /** A connection that was in use is gone. */
+  onLost(): void;
 }
 
 /**
- * One pipelined connection to a node for one RESP version: requests of many clients in one order, one write per turn.
+ * One pipelined connection to a node for one RESP version and one database: requests of many clients in one order, one write per turn.
  *
- * Nothing is sent before the node has answered the greeting (AUTH, HELLO, RS.EPOCH, PING), so that a request in the queue of a dead or
+ * Nothing is sent before the node has answered the greeting (AUTH, HELLO, RS.EPOCH, SELECT, PING), so that a request in the queue of a dead or
  * stopped node is known not to have reached it. Reconnects for ever, with backoff, until closed.
  */
 export class Link implements Flushable {
   readonly node: UpstreamNode;
   readonly protocol: 2 | 3;
+  readonly database: number;
   readonly #env: LinkEnvironment;
   readonly #owner: LinkOwner;
+  readonly #role: LinkRole | null;
   readonly #queue = new RequestQueue();
   readonly #backoff: BackoffPolicy;
   #framer = new ReplyFramer();
@@ -68,20 +90,45 @@ export class Link implements Flushable {
   #dueSinceMs = 0;
   /** Monotonic milliseconds when bytes last arrived. */
   lastReceivedMs = 0;
+  /** What began before this and is answered now is slow. */
+  #slowBeforeMs = 0;
   isReady = false;
 
-  constructor(node: UpstreamNode, protocol: 2 | 3, env: LinkEnvironment, owner: LinkOwner) {
+  constructor(
+    node: UpstreamNode,
+    { protocol, database }: ConnectionPurpose,
+    env: LinkEnvironment,
+    owner: LinkOwner,
+    role: LinkRole | null = null,
+  ) {
     this.node = node;
     this.protocol = protocol;
+    this.database = database;
     this.#env = env;
     this.#owner = owner;
+    this.#role = role;
     this.#backoff = new BackoffPolicy(BACKOFF, env.random);
-    this.#connect();
+    this.#begin();
+  }
+
+  /** Not shared by all clients. */
+  get isPrivate(): boolean {
+    return this.#role !== null;
   }
 
   /** Commands queued or sent, abandoned ones included. */
   get length(): number {
     return this.#queue.length;
+  }
+
+  /** Bytes of commands that have not left. */
+  get queuedBytes(): number {
+    let bytes = this.#socket?.writableLength ?? 0;
+    this.#queue.scan((request) => {
+      if (request.state === RequestState.QUEUED) bytes += request.length;
+      return true;
+    });
+    return bytes;
   }
 
   /** Whether somebody waits for the answer to a write. */
@@ -156,17 +203,39 @@ export class Link implements Flushable {
     return taken;
   }
 
+  /** Whether it takes no more requests. */
+  get isClosing(): boolean {
+    return this.#isClosing;
+  }
+
+  /** Ends the present connection, as if it had been lost, and makes another. */
+  reset(reason: string): void {
+    if (!this.#isClosing) this.#fail(reason);
+  }
+
   /** Closes at once. Whoever waits is told that the connection is lost. */
   destroy(reason: string): void {
     this.#isClosing = true;
     this.#fail(reason);
   }
 
-  #connect(): void {
+  #begin(): void {
+    if (this.#role === null) this.#connect([]);
+    else
+      this.#role.greeting().then(
+        (more) => this.#connect(more),
+        (error: Error) => this.#fail(error.message),
+      );
+  }
+
+  /** `more`: said behind the greeting. */
+  #connect(more: readonly CommandPart[][]): void {
+    if (this.#isClosing) return;
     const { settings, tls } = this.#env;
     const { host, port } = this.node.address;
-    const socket = connectSocket({ host, port, tls, timeoutMs: settings.connectTimeoutMs }, () =>
-      this.#greet(socket),
+    const socket = connectSocket(
+      { host, port, tls: tlsTo(this.node, tls), timeoutMs: settings.connectTimeoutMs, sharedReads: true },
+      () => this.#greet(socket, more),
     );
     let reason = 'the connection was closed';
     this.#socket = socket;
@@ -180,22 +249,17 @@ export class Link implements Flushable {
       this.#isBlocked = false;
       this.flush();
     });
-    socket.on('data', (chunk) => {
+    readChunks(socket, (chunk) => {
       if (this.#socket === socket) this.#received(chunk);
     });
   }
 
   /** Sends the greeting; the link is ready when its last reply is in. */
-  #greet(socket: Socket): void {
-    const { nodePassword, connectTimeoutMs } = this.#env.settings;
-    const commands: string[][] = [];
-    if (nodePassword !== null) commands.push(['AUTH', nodePassword]);
-    if (this.protocol === 3) commands.push(['HELLO', '3']);
-    const { epoch } = this.node;
-    if (epoch !== null) commands.push(['RS.EPOCH', this.node.shard, epoch]);
-    this.#announcedEpoch = epoch;
-    commands.push(['PING']);
-    this.#greeting = commands.map(([name]) => name);
+  #greet(socket: Socket, more: readonly CommandPart[][]): void {
+    const { connectTimeoutMs } = this.#env.settings;
+    const commands = [...greetingOf(this.node, this, this.#env.settings), ...more];
+    this.#announcedEpoch = this.node.epoch;
+    this.#greeting = commands.map(([name]) => String(name));
     socket.write(Buffer.concat(commands.map((parts) => encodeCommand(...parts))));
     this.#greetingTimer = setTimeout(
       () => this.#fail(`no answer to the greeting within ${connectTimeoutMs} ms`),
@@ -205,6 +269,7 @@ export class Link implements Flushable {
 
   #received(chunk: Buffer): void {
     this.lastReceivedMs = this.#env.clock.monotonicMs();
+    this.#slowBeforeMs = this.lastReceivedMs - this.#env.slowness.thresholdMs;
     const framer = this.#framer;
     try {
       framer.push(this.#large === null ? chunk : this.#takeLarge(this.#large, chunk));
@@ -218,6 +283,7 @@ export class Link implements Flushable {
       this.#fail(`the node's bytes make no sense: ${(error as Error).message}`);
       return;
     }
+    this.node.figures.settle(this.lastReceivedMs);
     if (this.node.isSuspect && this.isReady) this.#trust();
     if (this.#isClosing) this.#endIfIdle();
   }
@@ -237,37 +303,57 @@ export class Link implements Flushable {
     this.#large = null;
     this.#largeHead = NO_BYTES;
     if (!large.endsWell) throw new RespProtocolError('expected CRLF behind a bulk string');
-    this.#queue.shift()?.answerInPieces(head, 0, head.length, large.pieces, large.bytes);
+    const request = this.#queue.shift();
+    if (request === null) return behind;
+    this.#note(request);
+    request.answerInPieces(head, 0, head.length, large.pieces, large.bytes);
     return behind;
   }
 
   #deliver(framer: ReplyFramer): void {
     const queue = this.#queue;
+    if (framer.type === PUSH_TYPE) {
+      this.#role?.onPush(framer.buffer, framer.frameStart, framer.frameEnd);
+      return;
+    }
     if (this.#epochMarks.length > 0 && this.#epochMarks[0] === queue.headSeq) {
       this.#epochMarks.shift();
       if (framer.type === ERROR_TYPE) this.#logRefusal('RS.EPOCH', framer);
       return;
     }
     if (queue.sentCount === 0) {
-      // A push (RESP3) may come unasked; anything else means that replies no longer match requests.
-      if (framer.type !== 0x3e) this.#fail('an unasked reply arrived');
+      // Replies no longer match requests.
+      this.#fail('an unasked reply arrived');
       return;
     }
     const request = queue.shift();
     if (request === null) return;
     const { buffer, frameStart, frameEnd } = framer;
-    if (framer.type === ERROR_TYPE && this.#owner.refused(request, buffer, frameStart, frameEnd, this.node))
-      return;
+    this.#note(request);
+    if (framer.type === ERROR_TYPE) {
+      this.node.figures.errors++;
+      if (this.#owner.refused(request, buffer, frameStart, frameEnd, this.node)) return;
+    }
     request.answer(buffer, frameStart, frameEnd);
+  }
+
+  /** A reply has come, which is about to take the place of the command. */
+  #note(request: Request): void {
+    this.node.figures.replied(request.queuedMs, this.lastReceivedMs);
+    if (request.startedMs <= this.#slowBeforeMs || request.trace !== null) noteAnswered(request);
   }
 
   /** A reply to the greeting. */
   #greeted(framer: ReplyFramer): void {
-    const name = this.#greeting.shift();
+    const name = this.#greeting.shift()!;
     if (framer.type === ERROR_TYPE) {
-      const text = this.#logRefusal(name ?? '', framer);
-      // The node may be behind the ring: it asks the control plane then, and tells each write itself.
-      if (name !== 'RS.EPOCH' && !(name === 'PING' && IS_THERE.test(text))) {
+      const text = this.#logRefusal(name, framer);
+      if (name === 'SELECT') {
+        const { buffer, frameStart, frameEnd } = framer;
+        this.#giveUp(Buffer.from(buffer.subarray(frameStart, frameEnd)));
+        return;
+      }
+      if (isRefused(name, text)) {
         this.#fail(`${name} was refused: ${text}`);
         return;
       }
@@ -277,6 +363,13 @@ export class Link implements Flushable {
     this.#backoff.reset();
     this.isReady = true;
     this.flush();
+  }
+
+  /** Another try would be refused as well. */
+  #giveUp(refusal: Buffer): void {
+    this.#isClosing = true;
+    this.#disconnect();
+    this.#owner.withoutDatabase(this, this.#queue.takeAll(), refusal);
   }
 
   #logRefusal(command: string, { buffer, frameStart, frameEnd }: ReplyFramer): string {
@@ -336,18 +429,22 @@ export class Link implements Flushable {
   #fail(reason: string): void {
     const wasReady = this.isReady;
     this.#disconnect();
+    if (wasReady) this.#role?.onLost();
     const waiting = this.#queue.takeAll();
     const sent = waiting.filter((request) => request.state === RequestState.SENT);
     const unsent = waiting.filter((request) => request.state === RequestState.QUEUED);
     if (!this.#isClosing) {
+      this.node.figures.failures++;
       this.#markSuspect(reason, wasReady);
-      this.#reconnectTimer = setTimeout(() => this.#connect(), this.#backoff.nextDelayMs());
+      this.#reconnectTimer = setTimeout(() => this.#begin(), this.#backoff.nextDelayMs());
     }
     this.#owner.lost(this.node, sent, unsent, reason);
   }
 
   #markSuspect(reason: string, wasReady: boolean): void {
     const { node } = this;
+    // The links that everybody uses tell.
+    if (this.#role !== null) return;
     if (!node.isSuspect || wasReady) {
       this.#env.log.warn({ node: node.name, shard: node.shard, reason }, 'the node is unreachable');
     }

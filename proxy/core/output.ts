@@ -1,4 +1,5 @@
 import type { Socket } from 'node:net';
+import { slabMemory } from '../../lib/base/index.ts';
 import type { Request } from './request.ts';
 
 const SLAB_BYTES = 256 * 1024;
@@ -16,7 +17,7 @@ export class Output {
   readonly #starts: number[] = [];
   readonly #ends: number[] = [];
   #count = 0;
-  #slab: Buffer = Buffer.allocUnsafeSlow(SLAB_BYTES);
+  #slab: Buffer = slabMemory(SLAB_BYTES);
   #slabUsed = 0;
   /** Bytes added since the last `writeTo`. */
   bytes = 0;
@@ -56,7 +57,7 @@ export class Output {
 
   #copy(from: number, to: number, bytes: number): Buffer {
     if (this.#slabUsed + bytes > this.#slab.length) {
-      this.#slab = Buffer.allocUnsafeSlow(Math.max(SLAB_BYTES, bytes));
+      this.#slab = slabMemory(Math.max(SLAB_BYTES, bytes));
       this.#slabUsed = 0;
     }
     const slab = this.#slab;

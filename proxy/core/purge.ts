@@ -1,8 +1,8 @@
 import { type ErrorCode, RingsideError } from '../../lib/base/index.ts';
-import { argsOf, encodeCommand } from '../../lib/codec/resp/index.ts';
+import { encodeCommand } from '../../lib/codec/resp/index.ts';
 import type { Purge } from './api.ts';
-import { groupByShard, partOf } from './gather.ts';
 import type { Router } from './router.ts';
+import { byShard } from './shard-keys.ts';
 import type { ShardRoute } from './topology.ts';
 
 /** A command for one shard. */
@@ -13,10 +13,9 @@ export interface PurgePart {
 
 /** The commands of a purge: keys are deleted where they are, tags and prefixes may have keys on every shard. */
 export function purgeParts(router: Router, { keys, tags, prefixes }: Purge): PurgePart[] {
-  const args = argsOf('DEL', ...keys);
-  const deletions = groupByShard(router, args, 1, 1).map(({ route, positions }) => ({
-    route,
-    frame: partOf(args, positions, 1, 1),
+  const deletions = byShard(router, keys).map((group) => ({
+    route: group.route,
+    frame: encodeCommand('DEL', ...group.keys),
   }));
   const frames = prefixes.map((prefix) => encodeCommand('RS.PURGE', 'PREFIX', prefix));
   if (tags.length > 0) frames.push(encodeCommand('RS.PURGE', 'TAG', ...tags));

@@ -15,6 +15,8 @@ const BY_FIRST_WORD: Readonly<Record<string, ErrorCode>> = {
   OOM: 'out_of_memory',
   WRONGTYPE: 'wrong_type',
   PRECONDITION: 'precondition_failed',
+  LEASEVOID: 'lease_void',
+  KEYREUSED: 'idempotency_key_reused',
 };
 
 const NOT_AN_INTEGER =

@@ -1,3 +1,4 @@
+import type { Trace } from '../watch/trace.ts';
 import type { Link } from './link.ts';
 import type { ShardRoute } from './topology.ts';
 
@@ -25,6 +26,11 @@ export interface Sink {
   ready(request: Request, grewBytes: number): void;
   /** The client's command that the sink's requests are parts of; undefined when they are commands themselves. */
   readonly command?: Request;
+  /**
+   * The answer of `part` is about to take the place of its bytes, and it is slow or has a trace. `whole` is the client's command that it is a part of, or
+   * the same.
+   */
+  noted?(whole: Request, part: Request): void;
   /** A part of one of the sink's requests was a write to this shard. */
   noteWritten?(route: ShardRoute | null): void;
 }
@@ -51,6 +57,10 @@ export class Request {
   keyIndex = 0;
   /** 2 or 3: the protocol version its reply has to be in. */
   protocol: 2 | 3 = 2;
+  /** The database it is about, 0 to 15. */
+  database = 0;
+  /** A read that no follower may answer. */
+  fromLeader = false;
   /** How often it was tried again. */
   retries = 0;
   /** A follower was asked because the leader did not answer. */
@@ -68,6 +78,12 @@ export class Request {
   link: Link | null = null;
   /** Position in the link's order. */
   seq = 0;
+  /** Id of the client's command, for whoever counts. */
+  commandId = 0;
+  /** The client does not want to hear the reply. */
+  isMuted = false;
+  /** Kept of a command that somebody wants to hear of; null for nearly all. */
+  trace: Trace | null = null;
 
   /** Bytes of the command, or of the reply. */
   get length(): number {
@@ -128,15 +144,26 @@ export function releaseRequest(request: Request): void {
   request.state = RequestState.IDLE;
   request.isWrite = false;
   request.keyIndex = 0;
+  request.database = 0;
+  request.fromLeader = false;
   request.retries = 0;
   request.isPossiblyStale = false;
   request.sink = discard;
   request.route = null;
   request.link = null;
+  request.isMuted = false;
+  request.trace = null;
   if (pooled >= POOL_LIMIT) return;
   request.next = pool;
   pool = request;
   pooled++;
+}
+
+/** Tells whoever sent the command that `part` belongs to that it is about to be answered. */
+export function noteAnswered(part: Request): void {
+  let whole = part;
+  while (whole.sink.command !== undefined) whole = whole.sink.command;
+  whole.sink.noted?.(whole, part);
 }
 
 /** The sink of requests whose client has gone: the reply is dropped. */

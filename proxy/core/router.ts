@@ -2,14 +2,16 @@ import type { ErrorCode } from '../../lib/base/index.ts';
 import { parseAddress } from '../../lib/net/index.ts';
 import { Ring } from '../../lib/ring/index.ts';
 import { isOvertaken } from './command-order.ts';
+import { DatabaseLinks } from './database-links.ts';
 import { argumentRange, errorReply, hasErrorCode } from './frames.ts';
+import type { ConnectionPurpose } from './greeting.ts';
 import { HeldRequests } from './held-requests.ts';
-import { Link, type LinkEnvironment, type LinkOwner } from './link.ts';
+import { Link, type LinkEnvironment, type LinkOwner, type LinkRole } from './link.ts';
 import { Parking } from './parking.ts';
 import { mayFallBack } from './read-fallback.ts';
-import { discard, type Request, RequestState, releaseRequest, type Sink } from './request.ts';
+import { discard, noteAnswered, type Request, RequestState, releaseRequest, type Sink } from './request.ts';
 import { Stat, type Stats } from './stats.ts';
-import { ShardRoute, type Topology, type TopologyShard, UpstreamNode } from './topology.ts';
+import { linkSlot, ShardRoute, type Topology, type TopologyShard, UpstreamNode } from './topology.ts';
 
 /** How often deadlines are looked at: what a deadline may be late by. */
 const TICK_MS = 10;
@@ -18,6 +20,12 @@ const LATE_MS = 50;
 /** How long a refused write waits when no newer ring comes. */
 const STALE_RETRY_MS = 50;
 const READ_ONLY_RETRY_MS = 200;
+
+/** The links of one client. */
+export interface OwnLinks {
+  /** Null: no more may be opened. */
+  linkTo(node: UpstreamNode, protocol: 2 | 3, database: number): Link | null;
+}
 
 /** What the router needs beyond what its links need. */
 export interface RouterEnvironment extends LinkEnvironment {
@@ -38,26 +46,40 @@ export class Router implements LinkOwner {
   readonly #nodes = new Map<string, UpstreamNode>();
   #ring: Ring | null = null;
   #routes: readonly ShardRoute[] = [];
+  #ringEpoch = '0';
   /** Links to nodes that left the ring, until their last reply is in. */
   readonly #retired = new Set<Link>();
   readonly #parking: Parking;
+  readonly #databaseLinks: DatabaseLinks;
   /** Set while new writes are held. */
   #held: HeldRequests | null = null;
   #ticker: NodeJS.Timeout | undefined;
   #nextFollower = 0;
   #isClosed = false;
   #isLate = false;
+  /** Clients whose commands go over links of their own. */
+  readonly ownLinks = new Map<Sink, OwnLinks>();
+  /** Called when the ring has changed, and when new writes are held, or no longer. */
+  readonly changed = new Set<() => void>();
+  /** Writes under way on private connections. */
+  pinnedWrites = 0;
   /** Monotonic milliseconds at the last tick: coarse, and only right while something is under way. */
   nowMs = 0;
 
   constructor(env: RouterEnvironment) {
     this.#env = env;
     this.#parking = new Parking(env.settings.operationTimeoutMs);
+    this.#databaseLinks = new DatabaseLinks(env.clock, env.settings.maxDatabaseLinksPerNode);
   }
 
   /** The shards in the order of the ring; empty before the first `apply`. */
   get routes(): readonly ShardRoute[] {
     return this.#routes;
+  }
+
+  /** Epoch of the ring document in use; `0` of a fixed ring. */
+  get ringEpoch(): string {
+    return this.#ringEpoch;
   }
 
   get stats(): Stats {
@@ -84,6 +106,7 @@ export class Router implements LinkOwner {
     const before = new Map(this.#routes.map((route) => [route.name, route]));
     const kept = new Set<UpstreamNode>();
     this.#ring = ringFor(topology, this.#ring);
+    this.#ringEpoch = topology.ringEpoch ?? '0';
     this.#routes = topology.shards.map((shard, index) => {
       const route = this.#routeFor(shard, before.get(shard.name));
       route.index = index;
@@ -94,14 +117,17 @@ export class Router implements LinkOwner {
     for (const [key, node] of this.#nodes) {
       if (kept.has(node)) continue;
       this.#nodes.delete(key);
-      for (const link of node.links) {
+      for (const connection of node.privates) connection.nodeLeft();
+      for (const link of [...node.links]) {
+        if (link.database !== 0) this.#databaseLinks.remove(link);
         displaced.push(...link.retire());
         this.#retired.add(link);
       }
     }
     for (const request of displaced) this.#resubmit(request);
-    this.#moveQueuedWrites();
+    this.#moveQueued();
     this.#releaseParked(true);
+    this.#tellChanged();
   }
 
   /** Sends a request to `route`. The sink hears of it exactly once, possibly before this returns. */
@@ -136,6 +162,27 @@ export class Router implements LinkOwner {
   /** New writes wait from now on, with what their clients send behind them, until `release`. */
   hold(): void {
     this.#held ??= new HeldRequests(this.#env.settings.maxInFlightPerShard);
+    this.#tellChanged();
+  }
+
+  /** Whether new writes wait. */
+  get isHolding(): boolean {
+    return this.#held !== null;
+  }
+
+  /** Whether another node may lead this one's shard one day: not in a fixed ring of Ringside nodes. */
+  mayChangeLeader({ epoch, engine }: UpstreamNode): boolean {
+    return this.#env.refresh !== undefined && (epoch !== null || engine === 'redis');
+  }
+
+  /** Asks for a newer ring, where there may be one. */
+  refresh(): void {
+    this.#env.refresh?.();
+  }
+
+  /** By which the shards of keys are told; another object when that changes. */
+  get ring(): Ring | null {
+    return this.#ring;
   }
 
   /** Requests that are held. */
@@ -152,6 +199,7 @@ export class Router implements LinkOwner {
       request.startedMs = nowMs;
       this.#resubmit(request);
     }
+    this.#tellChanged();
     return held.length;
   }
 
@@ -165,7 +213,12 @@ export class Router implements LinkOwner {
     return true;
   }
 
+  #tellChanged(): void {
+    for (const tell of [...this.changed]) tell();
+  }
+
   #hasWrites(): boolean {
+    if (this.pinnedWrites > 0) return true;
     const links = [...this.#retired, ...Array.from(this.#nodes.values(), (node) => node.links).flat()];
     return links.some((link) => link.hasWrites);
   }
@@ -180,7 +233,9 @@ export class Router implements LinkOwner {
   close(): void {
     this.#isClosed = true;
     clearInterval(this.#ticker);
+    this.#databaseLinks.close();
     for (const node of this.#nodes.values()) {
+      for (const connection of node.privates) connection.abandon('the proxy is shutting down');
       for (const link of node.links) link.destroy('the proxy is shutting down');
     }
     for (const link of this.#retired) link.destroy('the proxy is shutting down');
@@ -189,27 +244,70 @@ export class Router implements LinkOwner {
       this.#fail(request, 'shard_down', 'the proxy is shutting down; nothing was sent');
   }
 
-  /** The link to `node` for replies in this protocol version. */
-  linkTo(node: UpstreamNode, protocol: 2 | 3): Link {
-    const link = node.links[protocol - 2];
-    if (link) return link;
-    // Filled in order, so that the array has no holes.
-    if (protocol === 3) this.linkTo(node, 2);
-    const created = new Link(node, protocol, this.#env, this);
-    node.links[protocol - 2] = created;
-    return created;
+  /** The link to `node` for replies in this protocol version about this database; null: no more may be opened. */
+  linkTo(node: UpstreamNode, protocol: 2 | 3, database: number): Link | null {
+    return node.linkSlots[linkSlot(protocol, database)] ?? this.#openLink(node, protocol, database);
+  }
+
+  #linkFor(request: Request, node: UpstreamNode): Link | null {
+    if (this.ownLinks.size > 0) {
+      const { sink } = request;
+      const own = this.ownLinks.get(sink.command?.sink ?? sink);
+      if (own !== undefined) return own.linkTo(node, request.protocol, request.database);
+    }
+    return this.linkTo(node, request.protocol, request.database);
+  }
+
+  /** Opens a link that only some client uses; null: no more may be opened. */
+  openOwnLink(node: UpstreamNode, purpose: ConnectionPurpose, role: LinkRole): Link | null {
+    const present = node.links.filter(({ isPrivate }) => isPrivate).length;
+    if (present >= this.#env.settings.maxPrivateConnectionsPerNode) return null;
+    const link = new Link(node, purpose, this.#env, this, role);
+    node.links.push(link);
+    return link;
+  }
+
+  /** Closes such a link once what was sent over it is answered; what was not sent yet goes where it belongs now. */
+  closeOwnLink(link: Link): void {
+    const at = link.node.links.indexOf(link);
+    if (at < 0) return;
+    link.node.links.splice(at, 1);
+    const unsent = link.retire();
+    this.#retired.add(link);
+    if (this.#ticker === undefined) this.#startTicking();
+    for (const request of unsent) this.#resubmit(request);
+  }
+
+  #openLink(node: UpstreamNode, protocol: 2 | 3, database: number): Link | null {
+    if (database !== 0 && !this.#databaseLinks.makeRoom(node)) return null;
+    const link = new Link(node, { protocol, database }, this.#env, this);
+    node.links.push(link);
+    node.linkSlots[linkSlot(protocol, database)] = link;
+    if (database !== 0) this.#databaseLinks.add(link);
+    return link;
+  }
+
+  withoutDatabase(link: Link, waiting: Request[], refusal: Buffer): void {
+    this.#databaseLinks.remove(link);
+    for (const request of waiting) {
+      if (request.sink === discard) releaseRequest(request);
+      else request.answerWith(refusal);
+    }
   }
 
   refused(request: Request, reply: Buffer, start: number, end: number, node: UpstreamNode): boolean {
     if (request.retries > 0 || request.sink === discard) return false;
     const loading = hasErrorCode(reply, start, 'LOADING');
-    if (!request.isWrite) return loading && this.#readElsewhere(request, node);
-    if (this.#env.refresh === undefined) return false;
+    // A follower that has lost its leader may be set up to answer nothing (`replica-serve-stale-data no`).
+    const cannot = loading || hasErrorCode(reply, start, 'MASTERDOWN');
+    if (!request.isWrite) return cannot && this.#readElsewhere(request, node);
+    if (!this.mayChangeLeader(node)) return false;
     const stale = hasErrorCode(reply, start, 'STALERING');
     if (!stale && !loading && !hasErrorCode(reply, start, 'READONLY')) return false;
-    this.#env.refresh();
+    this.refresh();
     if (isOvertaken(request)) return false;
     request.retries = 1;
+    node.figures.retries++;
     this.#env.stats.add(Stat.writeRetries);
     const retryAtMs = this.#env.clock.monotonicMs() + (stale ? STALE_RETRY_MS : READ_ONLY_RETRY_MS);
     this.#parkUntil(request, retryAtMs, Buffer.from(reply.subarray(start, end)), stale);
@@ -236,7 +334,11 @@ export class Router implements LinkOwner {
       this.#park(request, Number.POSITIVE_INFINITY, `shard ${route.name} has no leader`);
       return;
     }
-    const link = this.linkTo(node, request.protocol);
+    const link = this.#linkFor(request, node);
+    if (link === null) {
+      this.#withoutLink(request, route);
+      return;
+    }
     if (link.length >= this.#env.settings.maxInFlightPerShard) {
       this.#overloaded(request, route);
       return;
@@ -257,7 +359,12 @@ export class Router implements LinkOwner {
   /** A follower that may answer this read; null: none, or the namespace does not allow it. */
   #followerFor(request: Request, route: ShardRoute): UpstreamNode | null {
     const { followers } = route;
-    if (followers.length === 0 || !mayFallBack(this.#env.settings.readFallback, request)) return null;
+    if (
+      followers.length === 0 ||
+      request.fromLeader ||
+      !mayFallBack(this.#env.settings.readFallback, request)
+    )
+      return null;
     for (let i = 0; i < followers.length; i++) {
       const follower = followers[(this.#nextFollower + i) % followers.length];
       if (follower.isSuspect || !follower.isConnected) continue;
@@ -270,15 +377,18 @@ export class Router implements LinkOwner {
   /** Asks another node of the shard, once. False when there is none to ask. */
   #readElsewhere(request: Request, failed: UpstreamNode): boolean {
     const route = this.#currentRoute(request);
-    if (this.#isClosed || request.retries > 0 || route === null || request.sink === discard) return false;
+    if (this.#isClosed || wasTriedAgain(request) || route === null || request.sink === discard) return false;
     let target: UpstreamNode | null = null;
     if (failed !== route.leader) target = route.leader;
     else target = this.#followerFor(request, route);
     if (target === null || target === failed) return false;
+    const link = this.#linkFor(request, target);
+    if (link === null) return false;
     request.retries = 1;
+    failed.figures.retries++;
     this.#env.stats.add(Stat.readRetries);
     if (target !== route.leader) this.#countStale(request);
-    this.linkTo(target, request.protocol).enqueue(request, this.#env.clock.monotonicMs());
+    link.enqueue(request, this.#env.clock.monotonicMs());
     return true;
   }
 
@@ -290,6 +400,7 @@ export class Router implements LinkOwner {
       return;
     }
     request.retries = 1;
+    node.figures.retries++;
     this.#env.stats.add(Stat.readRetries);
     this.#dispatch(request, route, this.#env.clock.monotonicMs());
   }
@@ -330,8 +441,12 @@ export class Router implements LinkOwner {
   }
 
   #routeFor(shard: TopologyShard, before: ShardRoute | undefined): ShardRoute {
-    const route =
-      before !== undefined && before.epoch === shard.epoch ? before : new ShardRoute(shard.name, shard.epoch);
+    // Without epochs, another leader is what tells one time from the next.
+    const isSame =
+      before !== undefined &&
+      before.epoch === shard.epoch &&
+      (shard.epoch !== null || (before.leader?.name ?? null) === shard.leader);
+    const route = isSame ? before : new ShardRoute(shard.name, shard.epoch, shard.engine);
     route.leader = shard.leader === null ? null : this.#nodeFor(shard, shard.leader);
     route.followers = shard.followers.map((address) => this.#nodeFor(shard, address));
     return route;
@@ -342,25 +457,25 @@ export class Router implements LinkOwner {
     let node = this.#nodes.get(key);
     if (node === undefined) {
       node = new UpstreamNode(address, parseAddress(address), shard.name);
+      node.engine = shard.engine ?? 'ringside';
+      node.access = shard.access;
       this.#nodes.set(key, node);
     }
     node.epoch = shard.epoch;
     // Connected ahead of need: the first read that falls back must not wait for a handshake.
-    this.linkTo(node, 2);
+    this.linkTo(node, 2, 0);
     for (const link of node.links) link.announceEpoch();
+    for (const connection of node.privates) connection.announceEpoch();
     return node;
   }
 
-  /** Writes that wait for a node that is no longer the leader. */
-  #moveQueuedWrites(): void {
+  /** What waits for a node that is no longer the leader: writes, and reads that had nowhere else to go while it does not answer. */
+  #moveQueued(): void {
     for (const node of this.#nodes.values()) {
-      for (const link of node.links) {
-        for (const request of link.takeUnsent(
-          (waiting) => waiting.isWrite && this.#currentRoute(waiting)?.leader !== node,
-        )) {
-          this.#resubmit(request);
-        }
-      }
+      const isMisplaced = (waiting: Request) =>
+        (waiting.isWrite || node.isSuspect) && this.#currentRoute(waiting)?.leader !== node;
+      for (const link of node.links)
+        for (const request of link.takeUnsent(isMisplaced)) this.#resubmit(request);
     }
   }
 
@@ -380,8 +495,21 @@ export class Router implements LinkOwner {
   #releaseParked(all: boolean): void {
     if (this.#parking.size === 0) return;
     const { due, expired } = this.#parking.leave(this.#env.clock.monotonicMs(), all);
-    for (const { request, failure } of expired) request.answerWith(failure);
+    for (const { request, failure } of expired)
+      if (request.isWrite || !this.#readLate(request)) request.answerWith(failure);
     for (const request of due) this.#resubmit(request);
+  }
+
+  /** A read that waited behind a write in vain: a follower may have the answer. */
+  #readLate(request: Request): boolean {
+    const route = this.#currentRoute(request);
+    const follower = route === null ? null : this.#followerFor(request, route);
+    const link = follower && this.#linkFor(request, follower);
+    if (link === null) return false;
+    this.#countStale(request);
+    request.startedMs = this.#env.clock.monotonicMs();
+    link.enqueue(request, request.startedMs);
+    return true;
   }
 
   #startTicking(): void {
@@ -396,12 +524,13 @@ export class Router implements LinkOwner {
     // After a pause of this process the answers may be here already, unread: they are read before anybody is judged.
     this.#isLate = lagMs > LATE_MS && !this.#isLate;
     if (this.#isLate) return;
+    // First, so that the links that what leaves here goes to are found busy.
+    this.#releaseParked(false);
     let isBusy = this.#retired.size > 0;
     for (const node of this.#nodes.values()) {
       for (const link of node.links) if (this.#tickLink(link, nowMs)) isBusy = true;
     }
     for (const link of this.#retired) if (!this.#tickLink(link, nowMs)) this.#retired.delete(link);
-    this.#releaseParked(false);
     if (isBusy || this.#parking.size > 0) return;
     clearInterval(this.#ticker);
     this.#ticker = undefined;
@@ -427,7 +556,7 @@ export class Router implements LinkOwner {
       const isOverdue = nowMs - request.startedMs >= operationTimeoutMs;
       if (isOverdue) overdue.push(request);
       else if (waitedMs < readTimeoutMs) return request.retries > 0;
-      else if (waitedMs >= patienceMs && !request.isWrite && request.retries === 0) slow.push(request);
+      else if (waitedMs >= patienceMs && !request.isWrite && !wasTriedAgain(request)) slow.push(request);
       return true;
     });
     for (const request of overdue) this.#expire(link, request);
@@ -474,6 +603,7 @@ export class Router implements LinkOwner {
 
   #failUnknown(request: Request, node: UpstreamNode, why: string): void {
     this.#env.stats.add(Stat.writesUnknown);
+    this.#noteSlow(request);
     request.answerWith(errorReply('write_unknown', `shard ${node.shard}: ${node.name}: ${why}`));
   }
 
@@ -484,10 +614,31 @@ export class Router implements LinkOwner {
     request.answerWith(errorReply('overloaded', text));
   }
 
+  #withoutLink(request: Request, route: ShardRoute): void {
+    this.#env.stats.add(Stat.overloadedErrors);
+    const { maxDatabaseLinksPerNode, maxPrivateConnectionsPerNode } = this.#env.settings;
+    const { sink } = request;
+    const text = this.ownLinks.has(sink.command?.sink ?? sink)
+      ? `shard ${route.name}: ${maxPrivateConnectionsPerNode} connections of single clients are in use (proxy.limits.maxPrivateConnectionsPerNode)`
+      : `shard ${route.name}: ${maxDatabaseLinksPerNode} connections for databases other than 0 are in use (proxy.limits.maxDatabaseLinksPerNode)`;
+    request.answerWith(errorReply('overloaded', text));
+  }
+
   #fail(request: Request, code: ErrorCode, message: string): void {
     if (code === 'shard_down') this.#env.stats.add(Stat.shardDownErrors);
+    this.#noteSlow(request);
     request.answerWith(errorReply(code, message));
   }
+
+  #noteSlow(request: Request): void {
+    const { clock, slowness } = this.#env;
+    if (clock.monotonicMs() - request.startedMs >= slowness.thresholdMs) noteAnswered(request);
+  }
+}
+
+/** Whether it has been sent twice: one that only waits to be sent may go elsewhere at any time. */
+function wasTriedAgain({ retries, state }: Request): boolean {
+  return retries > 0 && state !== RequestState.QUEUED;
 }
 
 /** The ring of a topology: `held` itself when the members are the same, as after a failover. */

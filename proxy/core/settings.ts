@@ -1,6 +1,5 @@
 /** What the data path is told by the configuration, in the form it needs. All of it is per worker. */
 export interface DataPathSettings {
-  readonly engine: 'ringside' | 'redis';
   /** Deadline of one command, retries included. */
   readonly operationTimeoutMs: number;
   /** How long a read waits for the leader before a follower is asked. */
@@ -9,6 +8,10 @@ export interface DataPathSettings {
   readonly connectTimeoutMs: number;
   /** Commands waiting for one node; further ones are answered OVERLOADED. */
   readonly maxInFlightPerShard: number;
+  /** Connections to one node for databases other than 0. */
+  readonly maxDatabaseLinksPerNode: number;
+  /** Connections to one node that one client each has for itself. */
+  readonly maxPrivateConnectionsPerNode: number;
   /** Password given to the nodes, or null. */
   readonly nodePassword: string | null;
   /** Key prefixes and whether their reads may go to a follower while the leader is unreachable; the longest match wins, none: yes. */

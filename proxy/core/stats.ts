@@ -44,6 +44,13 @@ export class Stats {
     this.counts[index] += by;
   }
 
+  /** Everything begins again at 0, but what there is now. */
+  reset(): void {
+    const open = this.counts[Stat.connectionsOpen];
+    this.counts.fill(0);
+    this.counts[Stat.connectionsOpen] = open;
+  }
+
   get(name: StatName): number {
     return this.counts[Stat[name]];
   }

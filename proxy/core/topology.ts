@@ -1,9 +1,32 @@
 import type { Address } from '../../lib/net/index.ts';
 import type { Link } from './link.ts';
+import { NodeFigures } from './node-figures.ts';
+import type { PrivateConnection } from './private-connection.ts';
+
+/** Databases a client may SELECT: 0 to 15, as in Redis's default configuration. */
+export const DATABASES = 16;
+
+/** Place of the link for replies in this protocol version about this database among the `linkSlots` of a node. */
+export function linkSlot(protocol: 2 | 3, database: number): number {
+  return 2 * database + protocol - 2;
+}
+
+/** What serves a shard: Ringside's nodes, or redis-servers (Valkey is the same here). */
+export type Engine = 'ringside' | 'redis';
+
+/** How the nodes of one shard are entered, where the fleet's way does not hold. */
+export interface NodeAccess {
+  /** Arguments of AUTH; null: none is sent. */
+  readonly login: readonly string[] | null;
+  /** Whether they speak the fleet's TLS. */
+  readonly usesTls: boolean;
+}
 
 /** Which nodes serve which shard, as the router needs it: made from a ring document or from the fixed `--upstream` list. */
 export interface Topology {
   readonly virtualNodes: number;
+  /** Epoch of the ring document it was made from (u64, decimal); undefined: a fixed ring. */
+  readonly ringEpoch?: string;
   readonly shards: readonly TopologyShard[];
 }
 
@@ -16,6 +39,10 @@ export interface TopologyShard {
   /** `host:port` of the leader; null while there is none. */
   readonly leader: string | null;
   readonly followers: readonly string[];
+  /** `ringside` unless given. */
+  readonly engine?: Engine;
+  /** The fleet's unless given. */
+  readonly access?: NodeAccess;
 }
 
 /** One node and what is known about its health. Shared by its links. */
@@ -25,12 +52,20 @@ export class UpstreamNode {
   readonly shard: string;
   /** Shard epoch to announce on its connections; null: none. */
   epoch: string | null = null;
+  engine: Engine = 'ringside';
+  /** Undefined: as the fleet. */
+  access: NodeAccess | undefined;
   /** True from a failed connection or a silent one until bytes arrive again: reads go to a follower meanwhile. */
   isSuspect = false;
   /** Why it is suspect, for error messages. */
   lastFailure = '';
-  /** The connections, by protocol version (2 or 3). */
+  /** The connections that all clients share. */
   readonly links: Link[] = [];
+  /** The same ones by `linkSlot`; null: not open. */
+  readonly linkSlots: (Link | null)[] = new Array(2 * DATABASES).fill(null);
+  /** Connections that one client, or one purpose, has for itself. */
+  readonly privates = new Set<PrivateConnection>();
+  readonly figures = new NodeFigures();
 
   constructor(name: string, address: Address, shard: string) {
     this.name = name;
@@ -57,13 +92,15 @@ export class UpstreamNode {
 export class ShardRoute {
   readonly name: string;
   readonly epoch: string | null;
+  readonly engine: Engine;
   /** Index among the shards of the ring. */
   index = 0;
   leader: UpstreamNode | null = null;
   followers: readonly UpstreamNode[] = [];
 
-  constructor(name: string, epoch: string | null) {
+  constructor(name: string, epoch: string | null, engine: Engine = 'ringside') {
     this.name = name;
     this.epoch = epoch;
+    this.engine = engine;
   }
 }

@@ -1,3 +1,5 @@
+import type { Clock } from '../../lib/base/index.ts';
+
 /** Something that collects output during a turn of the event loop. */
 export interface Flushable {
   /** Writes what was collected. Called once per `schedule`. */
@@ -12,6 +14,18 @@ export class Turn {
   #scheduled: Flushable[] = [];
   #flushing: Flushable[] = [];
   readonly #end = () => this.#flush();
+  readonly #clock: Clock;
+  /** Monotonic milliseconds when the present or last turn ended: for whoever flushes, and need not be exact. */
+  nowMs = 0;
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  /** For output that leaves outside of the end of a turn. */
+  readClock(): void {
+    this.nowMs = this.#clock.monotonicMs();
+  }
 
   /** The caller keeps track that it is scheduled only once. */
   schedule(item: Flushable): void {
@@ -19,6 +33,7 @@ export class Turn {
   }
 
   #flush(): void {
+    this.readClock();
     const items = this.#scheduled;
     this.#scheduled = this.#flushing;
     this.#flushing = items;

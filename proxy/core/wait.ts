@@ -1,8 +1,8 @@
-import type { Socket } from 'node:net';
 import { type Logger, RingsideError } from '../../lib/base/index.ts';
-import { encodeCommand, ReplyFramer } from '../../lib/codec/resp/index.ts';
-import { connectSocket, Pool } from '../../lib/net/index.ts';
-import { plainError } from './frames.ts';
+import { encodeCommand, replyNumber } from '../../lib/codec/resp/index.ts';
+import { Pool } from '../../lib/net/index.ts';
+import { errorText, isErrorReply, plainError } from './frames.ts';
+import { PrivateConnection } from './private-connection.ts';
 import type { Router } from './router.ts';
 import { Stat } from './stats.ts';
 import type { ShardRoute, UpstreamNode } from './topology.ts';
@@ -22,7 +22,7 @@ export class WaitService {
   readonly #router: Router;
   readonly #log: Logger;
   readonly #maxPerNode: number;
-  readonly #pools = new Map<UpstreamNode, Pool<WaitConnection>>();
+  readonly #pools = new Map<UpstreamNode, Pool<PrivateConnection>>();
 
   /** `maxPerNode`: WAITs at once at one node; as many again may queue for ten times that. */
   constructor(router: Router, maxPerNode: number) {
@@ -73,12 +73,12 @@ export class WaitService {
     const node = route.leader;
     if (node === null || !this.#isCurrent(route, node)) return 0;
     const pool = this.#poolOf(node);
-    let connection: WaitConnection | null = null;
+    let connection: PrivateConnection | null = null;
     try {
       connection = await pool.acquire();
       const leftMs =
         deadlineMs === Number.POSITIVE_INFINITY ? 0 : Math.max(1, Math.ceil(deadlineMs - this.#nowMs()));
-      const count = await connection.wait(replicas, leftMs, signal);
+      const count = await askFor(connection, replicas, leftMs, signal);
       pool.release(connection);
       return this.#isCurrent(route, node) ? count : 0;
     } catch (error) {
@@ -98,12 +98,12 @@ export class WaitService {
     return this.#router.routes.includes(route) && route.leader === node;
   }
 
-  #poolOf(node: UpstreamNode): Pool<WaitConnection> {
+  #poolOf(node: UpstreamNode): Pool<PrivateConnection> {
     this.#dropPools();
     let pool = this.#pools.get(node);
     if (pool === undefined) {
-      pool = new Pool<WaitConnection>({
-        open: () => WaitConnection.open(node, this.#router),
+      pool = new Pool<PrivateConnection>({
+        open: () => this.#open(node),
         close: (connection) => connection.close(),
         max: this.#maxPerNode,
         maxWaiting: this.#maxPerNode * 10,
@@ -117,6 +117,12 @@ export class WaitService {
     return pool;
   }
 
+  async #open(node: UpstreamNode): Promise<PrivateConnection> {
+    const connection = await PrivateConnection.open(node, { protocol: 2, database: 0, router: this.#router });
+    connection.onClosed = () => this.#pools.get(node)?.discard(connection);
+    return connection;
+  }
+
   /** Pools of nodes that left the ring. */
   #dropPools(): void {
     const present = new Set(this.#router.nodes);
@@ -128,93 +134,23 @@ export class WaitService {
   }
 }
 
-/** A connection that carries nothing but `PING`, `WAIT`, one pair at a time. */
-class WaitConnection {
-  readonly #socket: Socket;
-  readonly #framer = new ReplyFramer();
-  #replies: string[] = [];
-  #settle: ((error: Error | null) => void) | null = null;
-  #expected = 0;
-  #failure: Error | null = null;
-
-  private constructor(socket: Socket) {
-    this.#socket = socket;
-    socket.on('data', (chunk) => this.#received(chunk));
-    socket.on('error', (error) => this.#fail(error));
-    socket.on('close', () => this.#fail(new Error('the connection was closed')));
-  }
-
-  /** Connects and authenticates. */
-  static open(node: UpstreamNode, router: Router): Promise<WaitConnection> {
-    const { settings, tls } = router.env;
-    const { nodePassword, connectTimeoutMs } = settings;
-    return new Promise((resolve, reject) => {
-      const socket = connectSocket({ ...node.address, tls, timeoutMs: connectTimeoutMs }, () => {
-        socket.off('error', reject);
-        const connection = new WaitConnection(socket);
-        if (nodePassword === null) resolve(connection);
-        else
-          connection
-            .#ask([encodeCommand('AUTH', nodePassword)], connectTimeoutMs)
-            .then(() => resolve(connection), reject);
-      });
-      socket.once('error', reject);
-    });
-  }
-
-  /** The number of replicas; 0 as `timeoutMs` waits for ever, until `signal` gives up. */
-  async wait(replicas: number, timeoutMs: number, signal: AbortSignal): Promise<number> {
-    const giveUp = () => this.#fail(new Error('nobody waits any more'));
-    signal.addEventListener('abort', giveUp, { once: true });
-    try {
-      const frames = [encodeCommand('PING'), encodeCommand('WAIT', replicas, timeoutMs)];
-      const replies = await this.#ask(frames, timeoutMs === 0 ? 0 : timeoutMs + GRACE_MS);
-      return Number(replies[1].slice(1));
-    } finally {
-      signal.removeEventListener('abort', giveUp);
-    }
-  }
-
-  close(): void {
-    this.#socket.destroy();
-  }
-
-  #ask(frames: readonly Buffer[], timeoutMs: number): Promise<string[]> {
-    if (this.#failure !== null) return Promise.reject(this.#failure);
-    this.#replies = [];
-    this.#expected = frames.length;
-    this.#socket.write(Buffer.concat(frames));
-    return new Promise((resolve, reject) => {
-      const timer =
-        timeoutMs > 0 ? setTimeout(() => this.#fail(new Error('no answer in time')), timeoutMs) : undefined;
-      this.#settle = (error) => {
-        clearTimeout(timer);
-        this.#settle = null;
-        if (error) reject(error);
-        else resolve(this.#replies);
-      };
-    });
-  }
-
-  #received(chunk: Buffer): void {
-    try {
-      this.#framer.push(chunk);
-      while (this.#framer.next()) {
-        const { buffer, frameStart, frameEnd } = this.#framer;
-        this.#replies.push(buffer.latin1Slice(frameStart, frameEnd - 2));
-      }
-    } catch (error) {
-      this.#fail(error as Error);
-      return;
-    }
-    const refusal = this.#replies.find((reply) => reply.startsWith('-') && !CANNOT_SAVE.test(reply));
-    if (refusal) this.#fail(new Error(refusal.slice(1)));
-    else if (this.#replies.length >= this.#expected) this.#settle?.(null);
-  }
-
-  #fail(error: Error): void {
-    this.#failure ??= error;
-    this.#socket.destroy();
-    this.#settle?.(error);
+/** The number of replicas; 0 as `timeoutMs` waits for ever, until `signal` gives up. Then, and when no answer comes, the connection is closed. */
+async function askFor(
+  connection: PrivateConnection,
+  replicas: number,
+  timeoutMs: number,
+  signal: AbortSignal,
+): Promise<number> {
+  const giveUp = () => connection.abandon('nobody waits any more');
+  signal.addEventListener('abort', giveUp, { once: true });
+  try {
+    const frame = Buffer.concat([encodeCommand('PING'), encodeCommand('WAIT', replicas, timeoutMs)]);
+    const patienceMs = timeoutMs === 0 ? 0 : timeoutMs + GRACE_MS;
+    const replies = await connection.ask(frame, { replies: 2, timeoutMs: patienceMs });
+    const refusal = replies.find((reply) => isErrorReply(reply, 0) && !CANNOT_SAVE.test(reply.latin1Slice()));
+    if (refusal !== undefined) throw new Error(errorText(refusal, 0, refusal.length));
+    return replyNumber(replies[1], 0);
+  } finally {
+    signal.removeEventListener('abort', giveUp);
   }
 }

@@ -1,4 +1,4 @@
-import { errorCatalogue, RingsideError } from '../../lib/base/index.ts';
+import { errorCatalogue, isRingsideError, RingsideError } from '../../lib/base/index.ts';
 import type {
   DeleteRequest,
   DeleteResponse,
@@ -14,11 +14,13 @@ import type {
   PutRequest,
   PutResponse,
 } from '../../lib/codec/proto/index.ts';
-import type { KeyValueApi, MgetResult, SetOptions } from '../core/api.ts';
-import { checkPurge, checkTags, MAX_MULTI_KEYS } from '../listener/index.ts';
+import type { KeyValueApi, MgetResult, Pieces, ReadResult } from '../core/api.ts';
+import { checkPurge, MAX_MULTI_KEYS } from '../listener/index.ts';
+import { bytesOf, conditionsOf, setOptionsOf } from './write-options.ts';
 
 const NOTHING = Buffer.alloc(0);
-const MAX_TTL_MS = 1e15;
+/** What is answered where the engine has no versions. */
+const NO_VERSION = '0';
 
 /** The methods of `ringside.v1.Cache`; what they reject with becomes the status. */
 export class CacheService {
@@ -28,21 +30,36 @@ export class CacheService {
     this.#api = api;
   }
 
-  async get({ key, lease }: GetRequest): Promise<GetResponse> {
-    refuseLater({ lease });
-    const { value, ttlMs, possiblyStale } = await this.#api.get(checkKey(key));
-    if (value === null) return { found: false, value: NOTHING, ttlMs: 0, possiblyStale };
-    return { found: true, value, ttlMs: ttlMs === null ? 0 : Math.max(1, Math.ceil(ttlMs)), possiblyStale };
+  async get({ key, lease, unlessVersion }: GetRequest): Promise<GetResponse> {
+    const result = await this.#api.get(checkKey(key), { lease });
+    const { value, version } = result;
+    if (unlessVersion !== NO_VERSION && value !== null && version === null)
+      throw new RingsideError('not_implemented', '`unless_version`: not supported by engine redis');
+    const notModified = version !== null && version === unlessVersion;
+    return {
+      found: value !== null,
+      value: value === null || notModified ? NOTHING : joined(value),
+      notModified,
+      version: version ?? NO_VERSION,
+      ...timesOf(result),
+      ...leaseOf(result),
+    };
   }
 
   async put(request: PutRequest): Promise<PutResponse> {
-    const { softTtlMs, ifVersion, fencingToken, leaseToken, idempotencyKey } = request;
-    refuseLater({ softTtlMs, ifVersion, fencingToken, leaseToken, idempotencyKey });
-    return this.#api.set(checkKey(request.key), request.value, setOptions(request));
+    const options = setOptionsOf(request);
+    try {
+      const { created, version } = await this.#api.set(checkKey(request.key), [request.value], options);
+      return { stored: true, created, version: version ?? NO_VERSION };
+    } catch (error) {
+      if (!options.onlyIfAbsent || !isRingsideError(error, 'precondition_failed')) throw error;
+      return { stored: false, created: false, version: NO_VERSION };
+    }
   }
 
-  async delete({ key }: DeleteRequest): Promise<DeleteResponse> {
-    return { deleted: await this.#api.delete(checkKey(key)) };
+  async delete(request: DeleteRequest): Promise<DeleteResponse> {
+    const key = checkKey(request.key);
+    return { deleted: await this.#api.delete(key, conditionsOf(request, key)) };
   }
 
   async multiGet({ keys }: MultiGetRequest): Promise<MultiGetResponse> {
@@ -52,8 +69,10 @@ export class CacheService {
     return { results: (await this.#api.mget(keys.map(checkKey))).map(keyResult) };
   }
 
-  async increment({ key, by }: IncrementRequest): Promise<IncrementResponse> {
-    return { value: String(await this.#api.incr(checkKey(key), BigInt(by))) };
+  async increment(request: IncrementRequest): Promise<IncrementResponse> {
+    const key = checkKey(request.key);
+    const { value, version } = await this.#api.incr(key, BigInt(request.by), conditionsOf(request, key));
+    return { value: String(value), version: version ?? NO_VERSION };
   }
 
   async purge({ keys, tags, prefixes }: PurgeRequest): Promise<PurgeResponse> {
@@ -67,43 +86,46 @@ export function later(what: string): RingsideError {
   return new RingsideError('not_implemented', `not implemented: ${what} comes in a later release`);
 }
 
-/** A field of a later release that is set must not be ignored: its sender relies on it. */
-function refuseLater(fields: Record<string, boolean | string>): void {
-  for (const [name, value] of Object.entries(fields)) {
-    const isSet = typeof value === 'boolean' ? value : value !== '0' && value.length > 0;
-    if (isSet) throw later(`\`${name}\``);
-  }
-}
-
 function checkKey(key: Buffer): Buffer {
   if (key.length === 0) throw new RingsideError('bad_request', 'the key is empty');
   return key;
 }
 
-function bytesOf(text: string): Buffer {
-  return Buffer.from(text, 'utf8');
+function joined(pieces: Pieces): Buffer {
+  return pieces.length === 1 ? pieces[0] : Buffer.concat(pieces);
 }
 
-function setOptions({ ttlMs: text, onlyIfAbsent, tags }: PutRequest): SetOptions {
-  const ttlMs = Number(text);
-  if (ttlMs < 0 || ttlMs > MAX_TTL_MS) {
-    throw new RingsideError(
-      'bad_request',
-      `\`ttl_ms\` is not a number of milliseconds from 0 to ${MAX_TTL_MS}`,
-    );
-  }
-  return {
-    onlyIfAbsent,
-    ...(ttlMs > 0 && { ttlMs }),
-    ...(tags.length > 0 && { tags: checkTags(tags.map(bytesOf), '`tags`') }),
-  };
+type Times = Pick<GetResponse, 'ttlMs' | 'softTtlMs' | 'stale' | 'possiblyStale'>;
+
+function timesOf({ ttlMs, softTtlMs, isStale, possiblyStale }: ReadResult): Times {
+  return { ttlMs: atLeast1(ttlMs), softTtlMs: Math.ceil(softTtlMs ?? 0), stale: isStale, possiblyStale };
+}
+
+/** Of a fresh value nothing is said: there is nothing to fill. */
+function leaseOf({ lease, value, isStale }: ReadResult): Pick<GetResponse, 'leaseToken' | 'leaseMs'> {
+  if (lease === null || (value !== null && !isStale)) return { leaseToken: '', leaseMs: 0 };
+  return { leaseToken: lease.token ?? '', leaseMs: lease.ms };
+}
+
+/** 0 says that there is no lifetime: what lives has at least 1. */
+function atLeast1(ttlMs: number | null): number {
+  return ttlMs === null ? 0 : Math.max(1, Math.ceil(ttlMs));
 }
 
 function keyResult(result: MgetResult): KeyResult {
   if ('error' in result) {
     const error = { code: errorCatalogue[result.error.code].httpCode, message: result.error.message };
-    return { found: false, value: NOTHING, possiblyStale: false, error };
+    const none = { version: NO_VERSION, ttlMs: 0, stale: false, possiblyStale: false };
+    return { found: false, value: NOTHING, error, ...none };
   }
-  const { value, possiblyStale } = result;
-  return { found: value !== null, value: value ?? NOTHING, possiblyStale, error: null };
+  const { value, version, ttlMs, isStale, possiblyStale } = result;
+  return {
+    found: value !== null,
+    value: value ?? NOTHING,
+    possiblyStale,
+    error: null,
+    version: version ?? NO_VERSION,
+    ttlMs: atLeast1(ttlMs),
+    stale: isStale,
+  };
 }

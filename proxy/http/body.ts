@@ -1,10 +1,11 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { RingsideError } from '../../lib/base/index.ts';
 import type { ByteBudget } from '../listener/index.ts';
+import { PieceCollector } from './pieces.ts';
 
 /** A whole request body. Its bytes count against the budget until `release`. */
 export interface Body {
-  readonly bytes: Buffer;
+  readonly pieces: readonly Buffer[];
   release(): void;
 }
 
@@ -32,27 +33,36 @@ export function readBody(
   if (expectsContinue(request)) response.writeContinue();
   return new Promise((resolve, reject) => {
     const { budget, maxBytes } = limits;
-    const chunks: Buffer[] = [];
-    let length = 0;
-    const release = () => budget.give(length);
+    const collector = new PieceCollector(declared);
+    const release = () => budget.give(collector.bytes);
     const stop = (error: RingsideError) => {
       request.off('data', onData).off('end', onEnd).off('close', onClose).pause();
       release();
       reject(error);
     };
     const onData = (chunk: Buffer) => {
-      if (length + chunk.length > maxBytes) return stop(tooLarge(limits));
+      if (collector.bytes + chunk.length > maxBytes) return stop(tooLarge(limits));
       if (!budget.take(chunk.length)) return stop(budget.exceeded());
-      length += chunk.length;
-      chunks.push(chunk);
+      collector.add(chunk);
     };
     const onEnd = () => {
       request.off('close', onClose);
-      resolve({ bytes: chunks.length === 1 ? chunks[0] : Buffer.concat(chunks, length), release });
+      resolve({ pieces: collector.finish(), release });
     };
     const onClose = () => stop(new RingsideError('bad_request', 'the body ended early'));
     request.on('data', onData).on('end', onEnd).on('close', onClose);
   });
+}
+
+/** Reads a body that is parsed; empty when there is none. Rejects as `readBody`. */
+export async function readText(
+  request: IncomingMessage,
+  response: ServerResponse,
+  limits: BodyLimits,
+): Promise<Buffer> {
+  const body = await readBody(request, response, limits);
+  body.release();
+  return Buffer.concat(body.pieces);
 }
 
 /** Whether the client waits for `100 Continue` before it sends the body. */

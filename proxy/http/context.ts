@@ -13,5 +13,8 @@ export interface HttpContext {
   readonly jsonLimits: BodyLimits;
 }
 
-/** Answers one request; a RingsideError it rejects with becomes the answer. */
-export type HttpHandler = (request: IncomingMessage, response: ServerResponse) => Promise<void>;
+/** Parameters of the URL behind `?`. */
+export type Query = Readonly<Record<string, string | readonly string[] | undefined>>;
+
+/** Answers one request, whose headers and query are as its schema says; a RingsideError it rejects with becomes the answer. */
+export type HttpHandler = (request: IncomingMessage, response: ServerResponse, query: Query) => Promise<void>;

@@ -1,5 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
+import { Type } from '@sinclair/typebox';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { type Logger, RingsideError } from '../../lib/base/index.ts';
 import {
@@ -9,13 +10,20 @@ import {
   asRingsideError,
   passwordCheck,
 } from '../listener/index.ts';
-import type { HttpHandler } from './context.ts';
-import { refuseLater } from './later.ts';
+import type { HttpHandler, Query } from './context.ts';
+import { spellHeader } from './header-names.ts';
+import type { Operation } from './operations.ts';
 import { sendError } from './reply.ts';
+import { headersOf } from './schemas.ts';
+import { type Check, namedCheck } from './validation.ts';
 
 type RouteHandler = (request: FastifyRequest, reply: FastifyReply) => void;
 
-/** What every handler has around it: the password, what comes later, one request of a connection at a time, errors, counting. */
+/** Request headers that mean something somewhere. Ignoring one where it means nothing could break what its sender relies on. */
+const KNOWN_HEADERS = new Set(Object.values(headersOf).flatMap((headers) => Object.keys(headers)));
+const NOTHING = Type.Object({});
+
+/** What every handler has around it: the password, the schema, one request of a connection at a time, errors, counting. */
 export class HttpGuard {
   readonly #isAuthorized: ReturnType<typeof passwordCheck>;
   readonly #answers: AnswerCounter;
@@ -31,29 +39,32 @@ export class HttpGuard {
     });
   }
 
-  wrap(handler: HttpHandler): RouteHandler {
+  wrap({ handler, schema }: Pick<Operation, 'handler' | 'schema'>): RouteHandler {
+    const checks = checksOf(schema);
     return ({ raw: request, query }, { raw: response }) => {
       const { socket } = request;
       // Pipelined answers leave in order anyway; fetched at once, they would all have to be kept.
       const last = this.#lastBySocket.get(socket);
-      const run = () => this.#run(handler, request, response, query);
+      const run = () => this.#run(handler, checks, request, response, query as Query);
       this.#lastBySocket.set(socket, last ? last.then(run) : run());
     };
   }
 
   async #run(
     handler: HttpHandler,
+    checks: Checks,
     request: IncomingMessage,
     response: ServerResponse,
-    query: unknown,
+    query: Query,
   ): Promise<void> {
     if (request.socket.destroyed) return;
     try {
       if (this.#isAuthorized && !this.#isAuthorized(request.headers.authorization)) {
         throw new RingsideError('unauthorized', 'Authorization: Bearer with the password is required');
       }
-      refuseLater(request, query);
-      await handler(request, response);
+      checks.query(query);
+      checks.headers(request.headers);
+      await handler(request, response, query);
     } catch (error) {
       this.#fail(request, response, error);
     }
@@ -67,4 +78,24 @@ export class HttpGuard {
     const headers = error.code === 'unauthorized' ? { 'www-authenticate': 'Bearer' } : undefined;
     sendError(request, response, error, { headers });
   }
+}
+
+interface Checks {
+  readonly headers: Check;
+  readonly query: Check;
+}
+
+function checksOf({ headers = NOTHING, querystring = NOTHING }: Operation['schema']): Checks {
+  const foreign = [...KNOWN_HEADERS].filter((name) => !(name in headers.properties));
+  const asDescribed = namedCheck(headers, spellHeader);
+  return {
+    query: namedCheck(querystring, (name) => `?${name}`),
+    headers(given) {
+      for (const name of foreign) {
+        if ((given as Record<string, unknown>)[name] !== undefined)
+          throw new RingsideError('bad_request', `${spellHeader(name)} means nothing here`);
+      }
+      asDescribed(given);
+    },
+  };
 }

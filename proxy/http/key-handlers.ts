@@ -1,51 +1,88 @@
+import type { IncomingMessage, OutgoingHttpHeaders } from 'node:http';
 import { RingsideError } from '../../lib/base/index.ts';
-import type { ReadResult } from '../core/api.ts';
-import { readBody } from './body.ts';
+import type { Lease, ReadResult } from '../core/api.ts';
+import { readBody, readText } from './body.ts';
 import type { HttpContext, HttpHandler } from './context.ts';
+import { etagOf, hasVersion } from './entity-tags.ts';
 import { parseBy } from './json-requests.ts';
 import { keyOf } from './key-path.ts';
-import { setOptionsOf } from './put-headers.ts';
-import { sendEmpty, sendJson } from './reply.ts';
+import { sendEmpty, sendJson, sendPieces } from './reply.ts';
+import { conditionsOf, setOptionsOf } from './write-headers.ts';
 
-/** `GET /v1/key/{key}`, and HEAD, for which Node leaves the body out. */
+const MISS = { error: { code: 'not_found', message: 'no such key' } };
+
+/** `GET /v1/key/{key}`, and HEAD. */
 export function getHandler({ api, held }: HttpContext): HttpHandler {
-  return async (request, response) => {
-    const result = await api.get(keyOf(request));
+  return async (request, response, { lease }) => {
+    const head = request.method === 'HEAD';
+    const result = await api.get(keyOf(request), { lease: lease === '1', head });
+    const leaseHeaders = headersOfLease(result.lease, result);
     if (result.value === null) {
-      sendJson(response, 404, MISS, MISS_HEADERS);
+      if (request.headers['if-match'] !== undefined) throw notMatched();
+      sendJson(response, 404, MISS, { 'x-cache': 'MISS', ...leaseHeaders });
       return;
     }
-    held.hold(response, result.value.length);
-    response.writeHead(200, hitHeaders(result, result.value));
-    response.end(result.value);
+    const headers = { ...hitHeaders(result), ...leaseHeaders };
+    if (isUnchanged(request, result)) {
+      sendEmpty(response, 304, headers);
+      return;
+    }
+    const all = { ...headers, 'content-type': 'application/octet-stream', 'content-length': result.bytes };
+    if (head) {
+      response.writeHead(200, all).end();
+      return;
+    }
+    held.hold(response, result.bytes);
+    sendPieces(response, all, result.value);
   };
 }
 
-const MISS = { error: { code: 'not_found', message: 'no such key' } };
-const MISS_HEADERS = { 'x-cache': 'MISS' };
-
-function hitHeaders({ ttlMs, possiblyStale }: ReadResult, value: Buffer): Record<string, string | number> {
-  const headers: Record<string, string | number> = {
-    'content-type': 'application/octet-stream',
-    'content-length': value.length,
-    'x-cache': possiblyStale ? 'STALE' : 'HIT',
+function hitHeaders({ version, ttlMs, softTtlMs, isStale, possiblyStale }: ReadResult): OutgoingHttpHeaders {
+  return {
+    'x-cache': isStale || possiblyStale ? 'STALE' : 'HIT',
     age: '0',
+    ...(version !== null && { etag: etagOf(version) }),
+    // Rounded up: a key that lives has at least 1.
+    ...(ttlMs !== null && { 'x-ttl-seconds': Math.max(1, Math.ceil(ttlMs / 1000)) }),
+    ...(softTtlMs !== null && { 'x-soft-ttl-seconds': Math.ceil(softTtlMs / 1000) }),
   };
-  // Rounded up: a key that lives has at least 1.
-  if (ttlMs !== null) headers['x-ttl-seconds'] = Math.max(1, Math.ceil(ttlMs / 1000));
-  return headers;
+}
+
+/** Of a fresh value nothing is said: there is nothing to fill. */
+function headersOfLease(lease: Lease | null, { value, isStale }: ReadResult): OutgoingHttpHeaders {
+  if (lease === null || (value !== null && !isStale)) return {};
+  return {
+    'x-lease-milliseconds': lease.ms,
+    ...(lease.token !== null && { 'x-lease-token': lease.token }),
+  };
+}
+
+/** Whether the caller has this value already. Throws RingsideError when it asked for another one alone. */
+function isUnchanged({ headers }: IncomingMessage, { version }: ReadResult): boolean {
+  const ifMatch = headers['if-match'];
+  const ifNoneMatch = headers['if-none-match'];
+  if (version === null) {
+    if ((ifMatch ?? '*') !== '*' || (ifNoneMatch ?? '*') !== '*')
+      throw new RingsideError('not_implemented', 'versions (If-Match, ETag): not supported by engine redis');
+    return ifNoneMatch !== undefined;
+  }
+  if (ifMatch !== undefined && !hasVersion(ifMatch, version, false)) throw notMatched();
+  return ifNoneMatch !== undefined && hasVersion(ifNoneMatch, version, true);
+}
+
+function notMatched(): RingsideError {
+  return new RingsideError('precondition_failed', 'the value has none of the ETags of If-Match');
 }
 
 /** `PUT /v1/key/{key}`. */
 export function putHandler({ api, bodyLimits }: HttpContext): HttpHandler {
   return async (request, response) => {
     const key = keyOf(request);
-    const options = setOptionsOf(request.headers);
+    const options = setOptionsOf(request.headers, key);
     const body = await readBody(request, response, bodyLimits);
     try {
-      const { stored, created } = await api.set(key, body.bytes, options);
-      if (!stored) throw new RingsideError('precondition_failed', 'the key exists (If-None-Match: *)');
-      sendEmpty(response, created ? 201 : 204);
+      const { created, version } = await api.set(key, body.pieces, options);
+      sendEmpty(response, created ? 201 : 204, etagHeader(version));
     } finally {
       body.release();
     }
@@ -55,7 +92,9 @@ export function putHandler({ api, bodyLimits }: HttpContext): HttpHandler {
 /** `DELETE /v1/key/{key}`. */
 export function deleteHandler({ api }: HttpContext): HttpHandler {
   return async (request, response) => {
-    if (!(await api.delete(keyOf(request)))) throw new RingsideError('not_found', 'no such key');
+    const key = keyOf(request);
+    const isGone = await api.delete(key, conditionsOf(request.headers, key));
+    if (!isGone) throw new RingsideError('not_found', 'no such key');
     sendEmpty(response, 204);
   };
 }
@@ -64,9 +103,13 @@ export function deleteHandler({ api }: HttpContext): HttpHandler {
 export function incrHandler({ api, jsonLimits }: HttpContext): HttpHandler {
   return async (request, response) => {
     const key = keyOf(request);
-    const body = await readBody(request, response, jsonLimits);
-    body.release();
-    const value = await api.incr(key, parseBy(body.bytes));
-    sendJson(response, 200, { value: String(value) });
+    const conditions = conditionsOf(request.headers, key);
+    const by = parseBy(await readText(request, response, jsonLimits));
+    const { value, version } = await api.incr(key, by, conditions);
+    sendJson(response, 200, { value: String(value) }, etagHeader(version));
   };
+}
+
+function etagHeader(version: string | null): OutgoingHttpHeaders {
+  return version === null ? {} : { etag: etagOf(version) };
 }

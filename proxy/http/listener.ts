@@ -1,3 +1,5 @@
+import type { IncomingMessage } from 'node:http';
+import { Type } from '@sinclair/typebox';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { RingsideError } from '../../lib/base/index.ts';
 import { createHttpServer } from '../../lib/net/index.ts';
@@ -8,19 +10,17 @@ import {
   ByteBudget,
   type ListenerHandle,
 } from '../listener/index.ts';
-import type { HttpContext, HttpHandler } from './context.ts';
+import type { HttpContext } from './context.ts';
 import { HttpGuard } from './guard.ts';
 import { HeldResponses } from './held-responses.ts';
-import { deleteHandler, getHandler, incrHandler, putHandler } from './key-handlers.ts';
-import { INCR_ROUTE, KEY_ROUTE, rewriteKeyUrl } from './key-path.ts';
-import { mgetHandler } from './mget-handler.ts';
-import { purgeHandler } from './purge-handler.ts';
-import { sendError } from './reply.ts';
+import { rewriteKeyUrl } from './key-path.ts';
+import { OPENAPI_URL, openApiHandler, registerOpenApi } from './openapi.ts';
+import { type Operation, operationsOf } from './operations.ts';
+import { sendEmpty, sendError } from './reply.ts';
+import { errorAnswers, jsonAnswer } from './schemas.ts';
 
 const MAX_JSON_BYTES = 4 * 1024 * 1024;
 const METHODS = ['GET', 'HEAD', 'PUT', 'POST', 'DELETE', 'PATCH', 'OPTIONS', 'TRACE'] as const;
-
-type Method = (typeof METHODS)[number];
 
 /** Starts the HTTP interface of the data (docs/http.md). Rejects as `createServer` of lib/net does. */
 export async function startHttpListener(
@@ -42,7 +42,7 @@ export async function startHttpListener(
       headersTimeoutMs: limits.headerTimeoutMs,
       requestTimeoutMs: limits.headerTimeoutMs,
       keepAliveTimeoutMs: limits.idleTimeoutMs,
-      rewriteUrl: rewriteKeyUrl,
+      rewriteUrl: prepare,
       ...deps,
     },
     (app) => register(app, options, api, deps),
@@ -50,44 +50,65 @@ export async function startHttpListener(
   return { address: server.address, port: server.port, close: (graceMs) => server.close(graceMs) };
 }
 
-function register(
+/** Before a request is routed. Of the content type nobody asks, and fastify would refuse one that it cannot read. */
+function prepare(request: IncomingMessage): string {
+  delete request.headers['content-type'];
+  return rewriteKeyUrl(request);
+}
+
+async function register(
   app: FastifyInstance,
   options: ApiListenerOptions,
   api: KeyValueApi,
   deps: ApiListenerDeps,
-): void {
+): Promise<void> {
   const context = createContext(options, api);
   const guard = new HttpGuard(options, deps);
-  // The handlers read bodies themselves, bounded, and say themselves whether to continue.
+  // The handlers read bodies themselves, bounded, and say themselves whether to continue; the guard validates, behind the password.
   app.removeAllContentTypeParsers();
   app.addContentTypeParser('*', (_request, _payload, done) => done(null));
   app.server.on('checkContinue', (request, response) => app.server.emit('request', request, response));
+  app.setValidatorCompiler(() => () => true);
+  app.setSerializerCompiler(() => JSON.stringify);
+  await registerOpenApi(app);
+  const operations = [...operationsOf(context), documentOperation(app)];
+  for (const operation of operations) addRoute(app, operation, guard);
+  for (const url of new Set(operations.map((operation) => operation.url))) {
+    const methods = operations.filter((operation) => operation.url === url).map(({ method }) => method);
+    refuseOthers(app, url, methods);
+  }
+}
 
-  const routes: [url: string, handlers: Partial<Record<Method, HttpHandler>>][] = [
-    [
-      KEY_ROUTE,
-      {
-        GET: getHandler(context),
-        HEAD: getHandler(context),
-        PUT: putHandler(context),
-        DELETE: deleteHandler(context),
+function documentOperation(app: FastifyInstance): Operation {
+  return {
+    method: 'GET',
+    url: OPENAPI_URL,
+    handler: openApiHandler(app),
+    schema: {
+      operationId: 'openapi',
+      summary: 'This document',
+      response: {
+        200: jsonAnswer('OpenAPI 3.1.', Type.Object({ openapi: Type.String() })),
+        ...errorAnswers([]),
       },
-    ],
-    [INCR_ROUTE, { POST: incrHandler(context) }],
-    ['/v1/mget', { POST: mgetHandler(context) }],
-    ['/v1/purge', { POST: purgeHandler(context) }],
-  ];
-  for (const [url, handlers] of routes) {
-    const allow = Object.keys(handlers).join(', ');
-    for (const method of METHODS) {
-      const handler = handlers[method];
-      app.route({
-        method,
-        url,
-        exposeHeadRoute: false,
-        handler: handler ? guard.wrap(handler) : methodNotAllowed(allow),
-      });
-    }
+    },
+  };
+}
+
+function addRoute(app: FastifyInstance, operation: Operation, guard: HttpGuard): void {
+  const { method, url, documentedUrl, schema } = operation;
+  const handler = guard.wrap(operation);
+  app.route({ method, url, schema, config: { documentedUrl } as object, exposeHeadRoute: false, handler });
+}
+
+/** OPTIONS says which methods there are, and so does the answer to any other. */
+function refuseOthers(app: FastifyInstance, url: string, methods: readonly string[]): void {
+  const allow = [...methods, 'OPTIONS'].join(', ');
+  const hidden = { schema: { hide: true }, exposeHeadRoute: false };
+  for (const method of METHODS) {
+    if (methods.includes(method)) continue;
+    const handler = method === 'OPTIONS' ? tellMethods(allow) : methodNotAllowed(allow);
+    app.route({ ...hidden, method, url, handler });
   }
 }
 
@@ -104,6 +125,12 @@ function createContext({ limits }: ApiListenerOptions, api: KeyValueApi): HttpCo
       limit: jsonBytes < MAX_JSON_BYTES ? limit : 'the bound for JSON',
       budget,
     },
+  };
+}
+
+function tellMethods(allow: string) {
+  return (_request: FastifyRequest, { raw: response }: FastifyReply): void => {
+    sendEmpty(response, 204, { allow });
   };
 }
 

@@ -3,7 +3,7 @@ import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { errorCatalogue, RingsideError } from '../../lib/base/index.ts';
 import type { MgetResult } from '../core/api.ts';
-import { readBody } from './body.ts';
+import { readText } from './body.ts';
 import type { HttpContext, HttpHandler } from './context.ts';
 import { type MgetRequest, parseMget, type TextEncoding } from './json-requests.ts';
 
@@ -14,9 +14,7 @@ const MAX_VALUE_BYTES = 64 * 1024 * 1024;
 /** `POST /v1/mget`: the value of each key, or why it could not be read. Written piece by piece, as fast as the client reads. */
 export function mgetHandler({ api, held, jsonLimits }: HttpContext): HttpHandler {
   return async (request, response) => {
-    const body = await readBody(request, response, jsonLimits);
-    body.release();
-    const asked = parseMget(body.bytes);
+    const asked = parseMget(await readText(request, response, jsonLimits));
     const results = await api.mget(asked.keys);
     held.hold(response, bytesIn(results));
     response.writeHead(200, { 'content-type': 'application/json; charset=utf-8' });
@@ -46,7 +44,7 @@ function* pieces({ names, encoding }: MgetRequest, results: readonly MgetResult[
 
 function describe(result: MgetResult, encoding: TextEncoding): object {
   if ('error' in result) return describeError(result.error);
-  const { value, possiblyStale } = result;
+  const { value, version, ttlMs, isStale, possiblyStale } = result;
   if (value === null) return { found: false };
   if (value.length > MAX_VALUE_BYTES) {
     return describeError(
@@ -59,7 +57,9 @@ function describe(result: MgetResult, encoding: TextEncoding): object {
     found: true,
     value: value.toString(used),
     ...(used !== encoding && { encoding: used }),
-    ...(possiblyStale && { stale: true }),
+    ...(version !== null && { version }),
+    ...(ttlMs !== null && { ttlMs }),
+    ...((isStale || possiblyStale) && { stale: true }),
   };
 }
 

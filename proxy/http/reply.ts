@@ -1,4 +1,4 @@
-import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { IncomingMessage, OutgoingHttpHeaders, ServerResponse } from 'node:http';
 import { errorCatalogue, type RingsideError } from '../../lib/base/index.ts';
 import { expectsContinue } from './body.ts';
 
@@ -6,8 +6,22 @@ const LINGER_MS = 1000;
 const MAX_DISCARDED_BYTES = 65_536;
 
 /** Answers a status without a body. */
-export function sendEmpty(response: ServerResponse, status: number): void {
-  response.writeHead(status, status === 204 ? {} : { 'content-length': 0 });
+export function sendEmpty(response: ServerResponse, status: number, headers: OutgoingHttpHeaders = {}): void {
+  const hasLength = status !== 204 && status !== 304;
+  response.writeHead(status, hasLength ? { ...headers, 'content-length': 0 } : headers);
+  response.end();
+}
+
+/** Answers 200 and bytes, as they lie; the headers say how many. */
+export function sendPieces(
+  response: ServerResponse,
+  headers: OutgoingHttpHeaders,
+  pieces: readonly Buffer[],
+): void {
+  response.writeHead(200, headers);
+  response.cork();
+  for (const piece of pieces) response.write(piece);
+  response.uncork();
   response.end();
 }
 
@@ -16,7 +30,7 @@ export function sendJson(
   response: ServerResponse,
   status: number,
   value: unknown,
-  headers?: Readonly<Record<string, string>>,
+  headers?: OutgoingHttpHeaders,
 ): void {
   const body = Buffer.from(JSON.stringify(value));
   response.writeHead(status, { ...jsonHeaders(body), ...headers });

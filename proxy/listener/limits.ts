@@ -1,2 +1,4 @@
 /** Most keys of one multi-get over HTTP or gRPC. */
 export const MAX_MULTI_KEYS = 10_000;
+/** Prefixes of one purge: each looks through all keys of all shards. */
+export const MAX_PURGED_PREFIXES = 16;

@@ -2,6 +2,7 @@ import type { Clock, Logger } from '../../lib/base/index.ts';
 import type { ProxyConfig } from '../../lib/config/index.ts';
 import type { Metrics } from '../../lib/metrics/index.ts';
 import type { TlsMaterial } from '../../lib/net/index.ts';
+import type { Login } from './password.ts';
 
 /** Where and how one of the proxy's listeners listens. */
 export interface ApiListenerOptions {
@@ -13,7 +14,7 @@ export interface ApiListenerOptions {
   readonly reusePort?: boolean;
   readonly limits: ProxyConfig['limits'];
   /** Clients give it as `Authorization: Bearer PASSWORD`; null lets everybody in. */
-  readonly password?: string | null;
+  readonly password?: string | Login | null;
 }
 
 /** What a listener needs of its surroundings. */

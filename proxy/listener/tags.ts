@@ -1,10 +1,7 @@
 import { RingsideError } from '../../lib/base/index.ts';
 import { MAX_PURGED_TAGS, MAX_TAG_BYTES, MAX_TAGS } from '../../lib/commands/index.ts';
 import type { Purge } from '../core/api.ts';
-import { MAX_MULTI_KEYS } from './limits.ts';
-
-/** Prefixes of one purge: each looks through all keys of all shards. */
-const MAX_PURGED_PREFIXES = 16;
+import { MAX_MULTI_KEYS, MAX_PURGED_PREFIXES } from './limits.ts';
 
 /** The tags of a value that is to be written; `where` names them for the error. Throws RingsideError `bad_request`. */
 export function checkTags(tags: readonly Buffer[], where: string): readonly Buffer[] {

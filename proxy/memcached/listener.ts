@@ -1,109 +1,163 @@
 import type { Socket } from 'node:net';
-import type { Clock } from '../../lib/base/index.ts';
-import { createServer } from '../../lib/net/index.ts';
+import { createServer, type ListeningServer } from '../../lib/net/index.ts';
+import type { Access } from '../access/index.ts';
+import type { Router } from '../core/router.ts';
+import { Stat } from '../core/stats.ts';
 import type { ApiListenerDeps, ApiListenerOptions, ListenerHandle } from '../listener/index.ts';
-import { RINGSIDE_VERSION } from '../version.ts';
-import { MemcachedSession } from './session.ts';
+import { CommandFigures } from '../watch/command-figures.ts';
+import { AnswerWriter } from './answer-writer.ts';
+import { MemcachedConnection } from './connection.ts';
+import type { MemcachedConnectionLimits, MemcachedContext, MemcachedInfo } from './context.ts';
+import { Counters } from './counters.ts';
+import { DelayedFlush } from './delayed-flush.ts';
+import { commandNames } from './dispatch.ts';
+import { FrameSlab } from './frame-slab.ts';
 
-const SWEEPS_PER_TIMEOUT = 4;
-const LINGER_MS = 1000;
+const SWEEP_MS = 1000;
+/** How long a connection that was ended may take to close its side. */
+const LINGER_MS = 2000;
 const OVER_LIMIT = 'SERVER_ERROR too many connections (proxy.limits.maxConnections)\r\n';
 
-/** Starts the memcached listener, which for now says that the protocol comes later. Rejects as `createServer` of lib/net does. */
-export async function startMemcachedListener(
-  options: ApiListenerOptions,
-  deps: ApiListenerDeps,
-): Promise<ListenerHandle> {
-  const { host, port, tls, reusePort, limits } = options;
-  const connections = new Set<Connection>();
-  const server = await createServer(
-    {
-      name: 'memcached',
-      setting: 'proxy.memcachedPort',
-      host,
-      port,
-      tls,
-      reusePort,
-      maxConnections: limits.maxConnections,
-      handshakeTimeoutMs: limits.handshakeTimeoutMs,
-      onRefused: (socket) => socket.write(OVER_LIMIT),
-      ...deps,
-    },
-    (socket) => {
-      const sessionLimits = { maxLineBytes: limits.maxInlineBytes, maxDataBytes: limits.maxBulkBytes };
-      const session = new MemcachedSession(sessionLimits, RINGSIDE_VERSION);
-      const connection = new Connection(socket, session, deps.clock);
-      connections.add(connection);
-      socket.once('close', () => connections.delete(connection));
-    },
-  );
-  const sweep = setInterval(() => {
-    for (const connection of connections)
-      connection.closeIfLate(limits.headerTimeoutMs, limits.idleTimeoutMs);
-  }, limits.headerTimeoutMs / SWEEPS_PER_TIMEOUT);
-  sweep.unref();
-  return {
-    address: server.address,
-    port: server.port,
-    async close(graceMs) {
-      clearInterval(sweep);
-      for (const connection of connections) connection.finish();
-      await server.close(graceMs);
-    },
-  };
+/** What the listener needs of its thread. */
+export interface MemcachedParts {
+  readonly router: Router;
+  readonly access: Access;
+  /** Takes up what is known of the commands. */
+  readonly figures: CommandFigures[];
 }
 
-/** A session on a socket. Answers wait in the socket alone: while the client does not read them, nothing is read from it. */
-class Connection {
-  readonly #socket: Socket;
-  readonly #session: MemcachedSession;
-  readonly #clock: Clock;
-  #lastIdleMs: number;
-  #lastByteMs: number;
+/** Starts the memcached listener on a data path. Rejects as `createServer` of lib/net does. */
+export async function startMemcachedListener(
+  options: ApiListenerOptions,
+  parts: MemcachedParts,
+  deps: ApiListenerDeps,
+): Promise<ListenerHandle> {
+  const listener = new MemcachedListener(options, parts, deps);
+  await listener.listen();
+  return listener;
+}
 
-  constructor(socket: Socket, session: MemcachedSession, clock: Clock) {
-    this.#socket = socket;
-    this.#session = session;
-    this.#clock = clock;
-    this.#lastIdleMs = clock.monotonicMs();
-    this.#lastByteMs = this.#lastIdleMs;
-    socket.on('data', (chunk) => this.#received(chunk));
-    socket.on('drain', () => {
-      this.#lastIdleMs = this.#clock.monotonicMs();
-      socket.resume();
-    });
+class MemcachedListener implements MemcachedContext, ListenerHandle {
+  readonly router: Router;
+  readonly limits: MemcachedConnectionLimits;
+  readonly access: Access;
+  readonly figures = new CommandFigures('memcached', commandNames);
+  readonly counters = new Counters();
+  readonly flushes: DelayedFlush;
+  readonly frames = new FrameSlab();
+  readonly out: AnswerWriter;
+  readonly connections = new Set<MemcachedConnection>();
+  readonly #options: ApiListenerOptions;
+  readonly #deps: ApiListenerDeps;
+  readonly #sweeper: NodeJS.Timeout;
+  #info: MemcachedInfo;
+  #server: ListeningServer | null = null;
+
+  constructor(options: ApiListenerOptions, parts: MemcachedParts, deps: ApiListenerDeps) {
+    const { limits } = options;
+    const { router, access } = parts;
+    this.access = access;
+    parts.figures.push(this.figures);
+    this.#options = options;
+    this.#deps = deps;
+    this.router = router;
+    this.limits = {
+      maxItemBytes: limits.maxItemBytes,
+      maxGetLineBytes: limits.maxBulkBytes,
+      maxKeys: limits.maxArrayLength - 1,
+      maxInFlight: limits.maxInFlightPerConnection,
+      maxHeldBytes: limits.maxBufferedBytesPerConnection,
+    };
+    this.flushes = new DelayedFlush(router);
+    this.out = new AnswerWriter(router.env.output);
+    this.#info = {
+      pid: process.pid,
+      startedMonotonicMs: deps.clock.monotonicMs(),
+      port: 0,
+      maxConnections: limits.maxConnections,
+      threads: 1,
+      accepted: 0,
+      refused: 0,
+    };
+    this.#sweeper = setInterval(() => this.#sweep(), SWEEP_MS);
+    this.#sweeper.unref();
   }
 
-  /** Ends it when a request, or the client's reading, takes longer than `requestMs`, or it is silent for `idleMs` (0: any). */
-  closeIfLate(requestMs: number, idleMs: number): void {
-    const nowMs = this.#clock.monotonicMs();
-    const isWorking = this.#session.isPending || this.#socket.writableNeedDrain;
-    const isSlow = isWorking && nowMs - this.#lastIdleMs > requestMs;
-    const isSilent = idleMs > 0 && nowMs - this.#lastByteMs > idleMs;
-    if (isSlow || isSilent) this.#socket.destroy();
+  get info(): MemcachedInfo {
+    return this.#info;
   }
 
-  /** Ends it once the present request is answered. */
-  finish(): void {
-    if (!this.#session.isPending) this.#socket.end();
+  get address(): string {
+    return this.#server!.address;
   }
 
-  #received(chunk: Buffer): void {
-    this.#lastByteMs = this.#clock.monotonicMs();
-    const answer = this.#session.feed(chunk);
-    if (!this.#session.isPending) this.#lastIdleMs = this.#lastByteMs;
-    if (this.#session.isOver) {
-      this.#end(answer);
-    } else if (answer !== '' && !this.#socket.write(answer)) {
-      this.#socket.pause();
+  get port(): number {
+    return this.#server!.port;
+  }
+
+  async listen(): Promise<void> {
+    const { host, port, tls, reusePort, limits } = this.#options;
+    this.#server = await createServer(
+      {
+        name: 'memcached',
+        setting: 'proxy.memcachedPort',
+        host,
+        port,
+        tls,
+        reusePort,
+        maxConnections: limits.maxConnections,
+        handshakeTimeoutMs: limits.handshakeTimeoutMs,
+        // A client may close its side and still wait for answers.
+        allowHalfOpen: true,
+        sharedReads: true,
+        onRefused: (socket) => {
+          this.#info.refused++;
+          this.router.stats.add(Stat.connectionsRefused);
+          socket.write(OVER_LIMIT);
+        },
+        ...this.#deps,
+      },
+      (socket, peer) => this.#accept(socket, peer.address),
+    );
+    this.#info = { ...this.#info, port: this.#server.port };
+  }
+
+  /** Stops accepting, closes idle clients, lets the others finish what they have sent, and closes what is left after `graceMs`. */
+  async close(graceMs: number): Promise<void> {
+    this.flushes.cancel();
+    for (const connection of this.connections) connection.finish();
+    await this.#server?.close(graceMs);
+    // Until now it closes those who do not hang up.
+    clearInterval(this.#sweeper);
+  }
+
+  closed(connection: MemcachedConnection): void {
+    this.connections.delete(connection);
+  }
+
+  #accept(socket: Socket, address: string): void {
+    this.connections.add(new MemcachedConnection(socket, address, this));
+    this.#info.accepted++;
+  }
+
+  /** Closes clients that dawdle over a request, or are silent for too long. */
+  #sweep(): void {
+    const { headerTimeoutMs, idleTimeoutMs } = this.#options.limits;
+    const { clock, log, stats } = this.router.env;
+    const nowMs = clock.monotonicMs();
+    for (const connection of this.connections) {
+      const { address, endedMs, partialSinceMs, lastActiveMs } = connection;
+      if (endedMs > 0 && nowMs - endedMs > LINGER_MS) connection.destroy();
+      const isSlow = partialSinceMs > 0 && nowMs - partialSinceMs > headerTimeoutMs;
+      const isSilent = idleTimeoutMs > 0 && connection.isIdle && nowMs - lastActiveMs > idleTimeoutMs;
+      if (!isSlow && !isSilent) continue;
+      const setting = isSlow ? 'proxy.limits.headerTimeoutMs' : 'proxy.limits.idleTimeoutMs';
+      log.info(
+        { client: address, setting },
+        isSlow ? 'client closed: its request did not arrive in time' : 'client closed: idle',
+      );
+      stats.add(Stat.connectionsCut);
+      connection.destroy();
     }
-  }
-
-  /** What still comes is thrown away for a moment: closing at once would reset the connection, and the answer with it. */
-  #end(answer: string): void {
-    this.#socket.removeAllListeners('data');
-    this.#socket.end(answer);
-    this.#socket.resume();
-    setTimeout(() => this.#socket.destroy(), LINGER_MS).unref();
   }
 }

@@ -1,12 +1,17 @@
 import type { Socket } from 'node:net';
+import type { User } from '../../lib/acl/index.ts';
 import {
   RequestParser,
   type RespLimits,
   RespProtocolError,
   type RespWriter,
 } from '../../lib/codec/resp/index.ts';
+import { readChunks, unsentBytes } from '../../lib/net/index.ts';
+import type { GuardedClient } from '../access/index.ts';
+import type { BlockedCommand } from '../core/blocked-command.ts';
 import { plainError } from '../core/frames.ts';
 import { LARGE_BYTES, LargeFrame } from '../core/large-frame.ts';
+import type { PinnedSession } from '../core/pinned-session.ts';
 import {
   acquireRequest,
   discard,
@@ -18,27 +23,39 @@ import {
 import { Stat } from '../core/stats.ts';
 import type { ShardRoute } from '../core/topology.ts';
 import type { Flushable } from '../core/turn.ts';
+import { commandName, NO_COMMAND } from '../watch/proxy-watch.ts';
+import type { Trace, TracedClient } from '../watch/trace.ts';
+import { lineOf, listed } from './client-list.ts';
 import type { ListenerContext } from './context.ts';
 import { dispatch, type PreparedLarge, prepareLarge, submitLarge } from './dispatch.ts';
+import { type ConnectionMode, NO_MODES } from './mode.ts';
+import type { ClientSubscriptions } from './pubsub-subscriptions.ts';
+import { PushQueue } from './push-queue.ts';
 import { ReplyWindow } from './reply-window.ts';
+import type { ClientTracking } from './tracking.ts';
+import type { Transaction } from './transaction.ts';
 
 /** Written to the socket at once at most. */
 const BATCH_BYTES = 1024 * 1024;
 /** A head that has waited this long makes the replies behind it move to memory of their own. */
 const STUCK_MS = 50;
+/** Messages of so many bytes do not wait for the end of a turn. */
+const PUSH_BATCH_BYTES = 64 * 1024;
 
 /** What one client may use. */
 export interface ConnectionLimits extends RespLimits {
   readonly maxInFlight: number;
   /** Requests and replies held for one client. */
   readonly maxHeldBytes: number;
+  /** Messages that one client has not read. */
+  readonly maxPushBytes: number;
 }
 
 /**
  * One client. Commands leave for their shards as they are parsed; replies go back in the order of the commands, whichever
  * shard answers first. A client that does not read its replies is not read from, and is closed when too many pile up.
  */
-export class RespConnection implements Sink, Flushable {
+export class RespConnection implements Sink, Flushable, GuardedClient, TracedClient {
   readonly id: number;
   readonly context: ListenerContext;
   readonly address: string;
@@ -48,9 +65,34 @@ export class RespConnection implements Sink, Flushable {
   name = '';
   libName = '';
   libVersion = '';
-  lastCommand = 'NULL';
+  /** Id of the command that is or was under way last. */
+  commandId = NO_COMMAND;
   protocol: 2 | 3 = 2;
+  /** What SELECT chose: 0 to 15. */
+  database = 0;
   isAuthenticated: boolean;
+  /** Who it is; the default user before it has logged in. */
+  user: User;
+  /** What CLIENT REPLY asked for; `skip` is about the next command alone. */
+  replyMode: 'on' | 'off' | 'skip' = 'on';
+  /** It waits for what other threads say: it must hear of it before it is closed. */
+  isAsking = false;
+  /** Of the command that is taken just now, if somebody wants to hear of it. */
+  trace: Trace | null = null;
+  /** What changes the meaning of commands just now; see `enter` and `leave`. */
+  modes: readonly ConnectionMode[] = NO_MODES;
+  /** What MULTI has begun; also one of `modes`. */
+  transaction: Transaction | null = null;
+  /** What WATCH has begun. */
+  watching: PinnedSession | null = null;
+  /** What it listens to, since it first did; also one of `modes` while it does. */
+  subscriptions: ClientSubscriptions | null = null;
+  /** CLIENT TRACKING is on; also one of `modes`. */
+  tracking: ClientTracking | null = null;
+  /** The blocking command under way. */
+  blocked: BlockedCommand | null = null;
+  /** The reply of the command under way is part of a longer one. */
+  isComposing = false;
   /** Called when the connection is gone: a command that waits for long gives up. */
   onGone: (() => void) | null = null;
   /** The command under way has no deadline. */
@@ -82,12 +124,20 @@ export class RespConnection implements Sink, Flushable {
   #isHeld = false;
   #isPaused = false;
   #isProcessing = false;
+  #unsentBytes = 0;
+  #unsentSinceMs = 0;
   #isEnding = false;
   #isFinishing = false;
   #inputEnded = false;
   #isClosed = false;
   #isBarred = false;
   #barrier: ((done: () => void) => void) | null = null;
+  /** Grows with each barrier: an action may set up the next. */
+  #barrierId = 0;
+  /** Replies that are parts of one and have not left yet. */
+  #composedLeft = 0;
+  /** What leaves between replies at the end of this turn. */
+  #pushes: PushQueue | null = null;
 
   constructor(
     id: number,
@@ -104,13 +154,49 @@ export class RespConnection implements Sink, Flushable {
     this.#window = new ReplyWindow(limits.maxInFlight);
     this.context = context;
     this.parser = new RequestParser(limits);
-    this.isAuthenticated = context.authenticator === null;
+    const { users } = context.access;
+    this.user = users.default;
+    this.isAuthenticated = !users.requireLogin;
     this.parser.authenticated = this.isAuthenticated;
     this.connectedMs = this.lastActiveMs = context.router.env.clock.monotonicMs();
-    socket.on('data', (chunk) => this.#received(chunk));
+    readChunks(socket, (chunk) => this.#received(chunk));
     socket.on('drain', () => this.#drained());
     socket.on('end', () => this.#ended());
     socket.on('close', () => this.#closed());
+  }
+
+  /** Name of the command that is or was under way last. */
+  get lastCommand(): string {
+    return commandName(this.commandId);
+  }
+
+  get userName(): string {
+    return this.user.name;
+  }
+
+  get isQueueing(): boolean {
+    return this.transaction !== null;
+  }
+
+  /** Its line of CLIENT LIST. */
+  describe(): string {
+    return lineOf(listed(this));
+  }
+
+  /** What it listens to. */
+  *channels(): Iterable<{ readonly name: string; readonly isPattern: boolean }> {
+    for (const mode of this.modes) yield* mode.channels?.() ?? [];
+  }
+
+  /** Closes the connection: at once, or when it waits for the answer that tells of this, behind that. */
+  disconnect(): void {
+    if (this.isAsking) this.end();
+    else this.destroy();
+  }
+
+  /** Nobody hears replies any more. */
+  get isClosed(): boolean {
+    return this.#isClosed;
   }
 
   /** Commands that have not been answered yet. */
@@ -123,14 +209,38 @@ export class RespConnection implements Sink, Flushable {
     return this.#pending === 0 && !this.#isBarred && this.#large === null && this.parser.bufferedBytes === 0;
   }
 
+  /** Milliseconds for which the client has taken nothing of what was written to it; 0 while nothing waits. To be asked now and then. */
+  stalledMs(nowMs: number): number {
+    const bytes = unsentBytes(this.#socket);
+    if (bytes === 0 || bytes !== this.#unsentBytes) this.#unsentSinceMs = nowMs;
+    this.#unsentBytes = bytes;
+    return nowMs - this.#unsentSinceMs;
+  }
+
   get heldBytes(): number {
-    return this.#heldBytes + (this.#large?.bytes ?? 0) + this.#socket.writableLength;
+    const queuedBytes = this.transaction?.bytes ?? 0;
+    return this.#heldBytes + queuedBytes + (this.#large?.bytes ?? 0) + this.#socket.writableLength;
+  }
+
+  /** Whether a reply, or a part of one, may be here that cannot leave before an earlier one. */
+  get hasStuckReply(): boolean {
+    let request = this.#head;
+    while (request !== null && request.state === RequestState.READY) request = request.next;
+    for (; request !== null; request = request.next)
+      if (request.state === RequestState.READY || request.keyIndex < 0) return true;
+    return false;
   }
 
   /** Puts a request into the order of replies. Its command bytes must be set. */
   append(request: Request): void {
+    if (this.#pushes !== null && this.#composedLeft === 0) this.#writeOut();
     request.sink = this;
     request.protocol = this.protocol;
+    request.database = this.database;
+    request.commandId = this.commandId;
+    if (this.trace !== null) this.#giveTrace(request);
+    if (this.replyMode !== 'on') this.#mute(request);
+    request.fromLeader = this.watching !== null;
     request.next = null;
     if (this.#tail === null) this.#head = request;
     else this.#tail.next = request;
@@ -139,11 +249,26 @@ export class RespConnection implements Sink, Flushable {
     this.#heldBytes += request.length;
   }
 
+  #giveTrace(request: Request): void {
+    request.trace = this.trace;
+    this.trace = null;
+  }
+
+  #mute(request: Request): void {
+    request.isMuted = true;
+    if (this.replyMode === 'skip') this.replyMode = 'on';
+  }
+
+  noted(whole: Request, part: Request): void {
+    this.context.watch.noted(this, whole, part);
+  }
+
   /** Answers the current command with these bytes. */
   reply(bytes: Buffer): void {
     const request = acquireRequest();
     request.bytes = bytes;
     request.end = bytes.length;
+    request.startedMs = this.lastActiveMs;
     request.state = RequestState.READY;
     this.append(request);
     this.#replyBytes += bytes.length;
@@ -153,6 +278,78 @@ export class RespConnection implements Sink, Flushable {
   /** Answers the current command with an error of this text. */
   replyError(text: string): void {
     this.reply(plainError(text.replace(/[\r\n]+/g, ' ')));
+  }
+
+  /**
+   * Sends bytes that answer no command, and that others may hold too. They leave at the end of this turn between two replies: behind the replies that
+   * can leave now, ahead of those still awaited and of those to later commands. What must come behind the replies of all earlier commands goes
+   * through `reply` instead.
+   */
+  push(bytes: Buffer): void {
+    if (this.#socket.destroyed) return;
+    this.#pushes ??= new PushQueue();
+    this.#pushes.add(bytes, this.#isBlocked);
+    this.#heldBytes += bytes.length;
+    this.#schedule();
+    if (!this.#isBlocked && this.#pushes.bytes > PUSH_BATCH_BYTES && this.#composedLeft === 0) {
+      // Many in one turn are not many unread.
+      this.#writeOut();
+      return;
+    }
+    const unreadBytes = this.#pushes.bytes + this.#socket.writableLength;
+    if (unreadBytes > this.#limits.maxPushBytes)
+      this.#cut(
+        'proxy.limits.maxUnreadMessageBytes',
+        unreadBytes,
+        'client closed: it does not read its messages',
+      );
+  }
+
+  /** Commands are offered to `mode` from now on, after the modes entered before, or ahead of them. */
+  enter(mode: ConnectionMode, place: 'first' | 'last' = 'last'): void {
+    this.modes = place === 'first' ? [mode, ...this.modes] : [...this.modes, mode];
+  }
+
+  /** `mode` is over; it is not told. */
+  leave(mode: ConnectionMode): void {
+    const rest = this.modes.filter((one) => one !== mode);
+    this.modes = rest.length === 0 ? NO_MODES : rest;
+  }
+
+  /** The client watches nothing any more; whoever calls this ends the session. */
+  endWatch(): PinnedSession | null {
+    const session = this.watching;
+    this.watching = null;
+    return session;
+  }
+
+  /** The replies to what `act` does are parts of one: nothing comes between them. Only when none is awaited. */
+  compose(act: () => void): void {
+    this.#composedLeft = 1;
+    this.isComposing = true;
+    act();
+    this.isComposing = false;
+    this.#composedLeft = this.#pending;
+  }
+
+  /** Does what the command in `args` asks for, as if the client had sent it now. */
+  run(args: RequestParser): void {
+    dispatch(this, args, this.context.router.env.clock.monotonicMs());
+  }
+
+  /** Ends all modes and goes back to database 0 in RESP2, as RESET does. */
+  reset(): void {
+    this.#endModes();
+    this.endWatch()?.close();
+    this.database = 0;
+    this.protocol = 2;
+    this.name = '';
+  }
+
+  #endModes(): void {
+    const { modes } = this;
+    this.modes = NO_MODES;
+    for (const mode of modes) mode.closed();
   }
 
   /** A writer in this client's protocol; `replyWritten` sends what was written. Valid within one command. */
@@ -166,13 +363,21 @@ export class RespConnection implements Sink, Flushable {
     this.reply(this.context.writer.take());
   }
 
+  /** As `replyWritten`, for what is a message although it answers a command: it comes whatever CLIENT REPLY says. */
+  announceWritten(): void {
+    const { replyMode } = this;
+    this.replyMode = 'on';
+    this.replyWritten();
+    if (replyMode === 'off') this.replyMode = 'off';
+  }
+
   ready(request: Request, grewBytes: number): void {
     this.#heldBytes += grewBytes;
     this.#replyBytes += request.length;
     if (request.isWrite) this.noteWritten(request.route);
     if (request === this.#head) this.#schedule();
     if (this.#isBlocked || request !== this.#head) this.#compactIfStuck(request);
-    if (this.#replyBytes > this.#limits.maxHeldBytes) this.#cut();
+    if (this.#replyBytes > this.#limits.maxHeldBytes) this.#cutReader();
   }
 
   /** Remembers a shard for the next WAIT. */
@@ -195,7 +400,13 @@ export class RespConnection implements Sink, Flushable {
    * To be called as the last thing that a command does.
    */
   barrier(action: (done: () => void) => void): void {
+    // Within EXEC there is nothing to wait for, and EXEC itself goes on afterwards.
+    if (this.isComposing) {
+      action(() => {});
+      return;
+    }
     this.#isBarred = true;
+    this.#barrierId++;
     this.#barrier = action;
     if (this.#pending === 0) this.#runBarrier();
   }
@@ -209,6 +420,7 @@ export class RespConnection implements Sink, Flushable {
   /** Answers every command that has arrived whole, then closes: for a proxy that shuts down. */
   finish(): void {
     this.#isFinishing = true;
+    this.blocked?.dismiss();
     this.#finishIfRead();
   }
 
@@ -227,17 +439,22 @@ export class RespConnection implements Sink, Flushable {
     if (this.#isClosed) return;
     while (!this.#isBlocked && this.#head !== null && this.#head.state === RequestState.READY)
       this.#writeBatch();
+    if (this.#pushes !== null && !this.#isBlocked && this.#composedLeft === 0)
+      this.#writePushes(this.#pushes);
     if (this.#pending === 0 && this.#barrier !== null) this.#runBarrier();
     if (this.#isHeld && this.#pending * 2 <= this.#window.allowed && this.#hasRoom()) this.#resume();
     this.#endIfDone();
   }
 
   #writeBatch(): void {
-    const { output, stats } = this.context.router.env;
+    const { watch, router } = this.context;
+    const { output, stats, turn } = router.env;
     let request = this.#head;
     let count = 0;
     while (request !== null && request.state === RequestState.READY && output.bytes < BATCH_BYTES) {
-      output.addRequest(request);
+      watch.ended(request, turn.nowMs);
+      if (request.isMuted) this.#drop(request);
+      else output.addRequest(request);
       const { next } = request;
       releaseRequest(request);
       request = next;
@@ -246,12 +463,34 @@ export class RespConnection implements Sink, Flushable {
     this.#head = request;
     if (request === null) this.#tail = null;
     this.#pending -= count;
+    if (this.#composedLeft > 0) this.#composedLeft = Math.max(0, this.#composedLeft - count);
     stats.add(Stat.commands, count);
     const { bytes } = output;
     this.#heldBytes -= bytes;
     this.#replyBytes -= bytes;
     this.#window.learn(count, bytes);
     if (!output.writeTo(this.#socket)) this.#isBlocked = true;
+  }
+
+  /** The client does not want to hear this. */
+  #drop({ length }: Request): void {
+    this.#heldBytes -= length;
+    this.#replyBytes -= length;
+  }
+
+  #writePushes(pushes: PushQueue): void {
+    const { output } = this.context.router.env;
+    this.#pushes = null;
+    this.#heldBytes -= pushes.bytes;
+    pushes.moveTo(output);
+    if (!output.writeTo(this.#socket)) this.#isBlocked = true;
+  }
+
+  /** What was pushed before a command leaves before its reply, whether the client reads or not. */
+  #writeOut(): void {
+    while (!this.#isBlocked && this.#head !== null && this.#head.state === RequestState.READY)
+      this.#writeBatch();
+    this.#writePushes(this.#pushes!);
   }
 
   #received(chunk: Buffer): void {
@@ -344,13 +583,15 @@ export class RespConnection implements Sink, Flushable {
 
   #runBarrier(): void {
     const action = this.#barrier!;
+    const id = this.#barrierId;
     this.#barrier = null;
     action(() => {
-      if (!this.#isBarred) return;
+      if (!this.#isBarred || id !== this.#barrierId) return;
       this.#isBarred = false;
       if (!this.#isClosed && !this.#isProcessing) this.#resume();
       this.#endIfDone();
     });
+    if (this.#inputEnded && this.waitsForEver) this.destroy();
   }
 
   #schedule(): void {
@@ -361,6 +602,7 @@ export class RespConnection implements Sink, Flushable {
 
   #drained(): void {
     this.#isBlocked = false;
+    this.context.router.env.turn.readClock();
     this.flush();
   }
 
@@ -374,14 +616,14 @@ export class RespConnection implements Sink, Flushable {
     request.end = length;
   }
 
-  #cut(): void {
+  #cutReader(): void {
+    const setting = 'proxy.limits.maxBufferedBytesPerConnection';
+    this.#cut(setting, this.#replyBytes, 'client closed: it does not read its replies');
+  }
+
+  #cut(setting: string, heldBytes: number, why: string): void {
     const { log, stats } = this.context.router.env;
-    const fields = {
-      client: this.address,
-      setting: 'proxy.limits.maxBufferedBytesPerConnection',
-      heldBytes: this.#replyBytes,
-    };
-    log.warn(fields, 'client closed: it does not read its replies');
+    log.warn({ client: this.address, setting, heldBytes }, why);
     stats.add(Stat.connectionsCut);
     this.destroy();
   }
@@ -413,7 +655,10 @@ export class RespConnection implements Sink, Flushable {
     }
     this.#head = this.#tail = null;
     this.#pending = 0;
+    this.#pushes = null;
     this.onGone?.();
+    this.#endModes();
+    this.endWatch()?.close();
     this.context.closed(this);
   }
 }

@@ -1,19 +1,38 @@
 import type { RequestParser, RespWriter } from '../../lib/codec/resp/index.ts';
+import type { Access } from '../access/index.ts';
+import type { Privates } from '../core/privates.ts';
+import type { PubSub } from '../core/pubsub.ts';
 import type { Router } from '../core/router.ts';
 import type { WaitService } from '../core/wait.ts';
-import type { Authenticator } from './auth.ts';
+import type { ProxyWatch } from '../watch/proxy-watch.ts';
+import type { ProxySettings } from '../watch/settings.ts';
+import type { Group } from '../workers/questions.ts';
 import type { RespConnection } from './connection.ts';
+import type { MonitorFeed } from './monitor-feed.ts';
+import type { Pause } from './pause.ts';
 
 /** What the connections of one listener share. */
 export interface ListenerContext {
   readonly router: Router;
   readonly wait: WaitService;
-  /** Null: clients need no password. */
-  readonly authenticator: Authenticator | null;
+  /** Connections to nodes that one client has for itself, or that only transactions share. */
+  readonly privates: Privates;
+  readonly pubsub: PubSub;
+  readonly monitors: MonitorFeed;
+  /** Who may do what. */
+  readonly access: Access;
+  readonly settings: ProxySettings;
+  /** Takes note of every command. */
+  readonly watch: ProxyWatch;
+  readonly pause: Pause;
+  /** All threads of the process. */
+  readonly group: Group;
   /** One writer for all: a command writes its reply and takes it within one call. */
   readonly writer: RespWriter;
   readonly connections: ReadonlyMap<number, RespConnection>;
   readonly info: ProxyInfo;
+  /** Bytes that are held for one client at most. */
+  readonly maxHeldBytes: number;
   closed(connection: RespConnection): void;
 }
 

@@ -1,54 +1,61 @@
-import type { RequestParser } from '../../lib/codec/resp/index.ts';
+import { copyArgs, type RequestParser } from '../../lib/codec/resp/index.ts';
 import {
   arityFits,
   type CommandSpec,
-  commandIdCount,
-  commands,
   lookupCommand,
+  lookupSubcommand,
   unknownCommandText,
+  unknownSubcommandText,
   wrongArityText,
 } from '../../lib/commands/index.ts';
 import { noRing } from '../core/fan-out.ts';
 import type { LargeFrame } from '../core/large-frame.ts';
 import { acquireRequest } from '../core/request.ts';
+import { NO_COMMAND } from '../watch/proxy-watch.ts';
 import type { RespConnection } from './connection.ts';
-import type { Handler } from './context.ts';
-import { fanOutHandlers } from './fan-out-commands.ts';
 import { forward } from './forward.ts';
-import { keysHandlers } from './keys-commands.ts';
-import { localHandlers, tellSupported } from './local-commands.ts';
+import { NO_MODES } from './mode.ts';
+import { type Plan, plans } from './plans.ts';
 
-/** What the proxy does with one command. */
-interface Plan {
-  readonly spec: CommandSpec;
-  /** Position of the key of a command that is forwarded as it came; 0: it has a handler. */
-  readonly keyIndex: number;
-  readonly isWrite: boolean;
-  readonly needsRing: boolean;
-  readonly handler: Handler | null;
-}
+/** No writes, but they may change data, or what others hear of it. */
+const MAY_CHANGE: ReadonlySet<string> = new Set(['exec', 'pfcount', 'publish', 'spublish']);
 
-const plans: readonly (Plan | undefined)[] = makePlans();
+const NOAUTH = 'NOAUTH Authentication required.';
 
 /** Does what the command in `args` asks for. Every command gets exactly one reply, in order. */
 export function dispatch(connection: RespConnection, args: RequestParser, nowMs: number): void {
   const spec = lookupCommand(args.buffer, args.start(0), args.end(0));
-  const plan = spec === undefined ? undefined : plans[spec.id];
+  let plan = spec === undefined ? undefined : plans[spec.id];
   if (plan === undefined) {
-    connection.replyError(
-      connection.isAuthenticated ? unknownCommandText(args) : 'NOAUTH Authentication required.',
-    );
+    refuse(connection, connection.isAuthenticated ? unknownCommandText(args) : NOAUTH);
     return;
   }
+  if (plan.isContainer && args.count > 1) {
+    const container = plan.spec;
+    plan = subcommandOf(container, args);
+    if (plan === undefined) {
+      refuse(connection, connection.isAuthenticated ? unknownSubcommandText(container, args) : NOAUTH);
+      return;
+    }
+  }
   if (!arityFits(plan.spec, args.count)) {
-    connection.replyError(wrongArityText(plan.spec));
+    refuse(connection, wrongArityText(plan.spec));
     return;
   }
   if (!connection.isAuthenticated && !plan.spec.noAuth) {
-    connection.replyError('NOAUTH Authentication required.');
+    refuse(connection, NOAUTH);
     return;
   }
-  connection.lastCommand = plan.spec.name;
+  connection.commandId = plan.spec.id;
+  if (!connection.user.isUnlimited) {
+    const refusal = connection.context.access.refusal(connection, plan.spec, args);
+    if (refusal !== null) {
+      refuse(connection, refusal, plan.spec.id);
+      return;
+    }
+  }
+  if (--connection.context.watch.quiet < 0 && isHeld(connection, args, plan.spec)) return;
+  if (connection.modes !== NO_MODES && isTaken(connection, args, plan.spec, nowMs)) return;
   if (plan.needsRing && connection.context.router.routes.length === 0) {
     connection.reply(noRing());
     return;
@@ -57,8 +64,43 @@ export function dispatch(connection: RespConnection, args: RequestParser, nowMs:
   else plan.handler!(connection, args, nowMs);
 }
 
+function subcommandOf(container: CommandSpec, args: RequestParser): Plan | undefined {
+  const sub = lookupSubcommand(container, args.buffer, args.start(1), args.end(1));
+  return sub === undefined ? undefined : plans[sub.id];
+}
+
+/** The command is not executed, whatever mode is on. */
+function refuse(connection: RespConnection, text: string, commandId = NO_COMMAND): void {
+  connection.commandId = commandId;
+  connection.replyError(text);
+  for (const mode of connection.modes) mode.refused?.();
+}
+
+/** Shows the command to whoever wants to see it. True: it waits for the end of a pause, and comes again then. */
+function isHeld(connection: RespConnection, args: RequestParser, spec: CommandSpec): boolean {
+  const { watch, pause, monitors } = connection.context;
+  if (pause.holds(spec.isWrite || MAY_CHANGE.has(spec.name)) && !connection.isComposing) {
+    const kept = copyArgs(args) as RequestParser;
+    connection.barrier((done) => {
+      pause.wait(() => {
+        if (!connection.isClosed) dispatch(connection, kept, connection.lastActiveMs);
+        done();
+      });
+    });
+    return true;
+  }
+  if (monitors.isOn && !connection.isComposing) monitors.note(connection, args, spec);
+  connection.trace = watch.looksAt(spec, args, connection, args.frameEnd - args.frameStart);
+  return false;
+}
+
+function isTaken(connection: RespConnection, args: RequestParser, spec: CommandSpec, nowMs: number): boolean {
+  return connection.modes.some((mode) => mode.take(connection, args, spec, nowMs));
+}
+
 /** A command of which the last argument has not fully come, but which is known to go to one shard as it is. */
 export interface PreparedLarge {
+  readonly commandId: number;
   readonly bytes: Buffer;
   readonly start: number;
   readonly end: number;
@@ -73,12 +115,17 @@ export function prepareLarge(connection: RespConnection, args: RequestParser): P
   const spec = lookupCommand(args.buffer, args.start(0), args.end(0));
   const plan = spec === undefined ? undefined : plans[spec.id];
   if (plan === undefined || plan.keyIndex === 0 || !connection.isAuthenticated) return null;
+  if (connection.modes !== NO_MODES || !connection.user.isUnlimited) return null;
+  // Every command is looked at.
+  if (connection.context.watch.quiet <= 0) return null;
   // The key must not be the argument that has not come.
   if (!arityFits(plan.spec, args.count) || plan.keyIndex >= args.count - 1) return null;
   if (connection.context.router.routes.length === 0) return null;
   const { keyIndex, isWrite } = plan;
+  const commandId = plan.spec.id;
   const { buffer: bytes, frameStart: start, frameEnd: end } = args;
-  return { bytes, start, end, keyIndex, isWrite, keyStart: args.start(keyIndex), keyEnd: args.end(keyIndex) };
+  const keyStart = args.start(keyIndex);
+  return { commandId, bytes, start, end, keyIndex, isWrite, keyStart, keyEnd: args.end(keyIndex) };
 }
 
 /** Sends a prepared command whose rest has come. */
@@ -90,22 +137,9 @@ export function submitLarge(
 ): void {
   const { router } = connection.context;
   const { bytes, start, end, keyIndex, isWrite, keyStart, keyEnd } = prepared;
+  connection.commandId = prepared.commandId;
   const request = acquireRequest();
   Object.assign(request, { bytes, start, end, keyIndex, isWrite, rest: pieces, restBytes, startedMs: nowMs });
   connection.append(request);
   router.submit(request, router.routeOf(bytes, keyStart, keyEnd));
-}
-
-function makePlans(): (Plan | undefined)[] {
-  const made: (Plan | undefined)[] = new Array(commandIdCount);
-  for (const spec of commands) {
-    const handler = localHandlers[spec.word] ?? fanOutHandlers[spec.word] ?? keysHandlers[spec.word] ?? null;
-    const keyIndex = spec.routing === 'key' ? spec.firstKey : 0;
-    // What has neither is unknown to the proxy, as it would be to a Redis that does not have it.
-    if (keyIndex === 0 && handler === null) continue;
-    const needsRing = localHandlers[spec.word] === undefined;
-    made[spec.id] = { spec, keyIndex, isWrite: spec.isWrite, needsRing, handler };
-  }
-  tellSupported(new Set(made.filter((plan) => plan !== undefined).map(({ spec }) => spec.name)));
-  return made;
 }

@@ -1,20 +1,21 @@
 import type { RequestParser } from '../../lib/codec/resp/index.ts';
-import {
-  mergeArrays,
-  mergeFlushes,
-  mergeSizes,
-  parseCursor,
-  RandomKey,
-  scanShards,
-  toAllShards,
-} from '../core/fan-out.ts';
-import type { AnsweredPart } from '../core/gather.ts';
+import type { CommandSpec } from '../../lib/commands/index.ts';
+import { mergeOf, RandomKey, toAllShards } from '../core/fan-out.ts';
+import { parseCursor, scanShards } from '../core/scan.ts';
 import type { Handler } from './context.ts';
 import { placeholder } from './forward.ts';
+import { inOrder } from './keys-commands.ts';
 
-function onAllShards(isWrite: boolean, merge: (parts: readonly AnsweredPart[]) => Buffer): Handler {
+/** A command that every shard gets as it came (`all`), with one reply made of theirs. */
+export function onAllShards(spec: CommandSpec): Handler {
+  const merge = mergeOf(spec);
+  // What people do to a server is done by its leader, once.
+  const isWrite = spec.isWrite || spec.flags.includes('admin');
   return (connection, args, nowMs) => {
-    toAllShards(connection.context.router, placeholder(connection, nowMs), frameOf(args), isWrite, merge);
+    const frame = frameOf(args);
+    inOrder(connection, () => {
+      toAllShards(connection.context.router, placeholder(connection, nowMs), frame, isWrite, merge);
+    });
   };
 }
 
@@ -31,20 +32,20 @@ const runScan: Handler = (connection, args, nowMs) => {
   }
   const options: Buffer[] = [];
   for (let i = 2; i < args.count; i++) options.push(args.bytes(i));
-  scanShards(connection.context.router, placeholder(connection, nowMs), cursor, options);
+  inOrder(connection, () => {
+    scanShards(connection.context.router, placeholder(connection, nowMs), cursor, options);
+  });
 };
 
 const runRandomKey: Handler = (connection, _args, nowMs) => {
   const { router } = connection.context;
-  new RandomKey(router, placeholder(connection, nowMs), router.env.random.int(router.routes.length));
+  inOrder(connection, () => {
+    new RandomKey(router, placeholder(connection, nowMs), router.env.random.int(router.routes.length));
+  });
 };
 
-/** Commands without a key that concern every shard, by upper-case name. */
+/** Commands that ask one shard after the other, by upper-case name. */
 export const fanOutHandlers: Readonly<Record<string, Handler>> = {
-  DBSIZE: onAllShards(false, mergeSizes),
-  FLUSHALL: onAllShards(true, mergeFlushes('FLUSHALL')),
-  FLUSHDB: onAllShards(true, mergeFlushes('FLUSHDB')),
-  KEYS: onAllShards(false, mergeArrays),
   SCAN: runScan,
   RANDOMKEY: runRandomKey,
 };

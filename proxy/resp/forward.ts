@@ -1,5 +1,6 @@
 import type { RequestParser } from '../../lib/codec/resp/index.ts';
 import { acquireRequest, type Request } from '../core/request.ts';
+import type { ShardRoute } from '../core/topology.ts';
 import type { RespConnection } from './connection.ts';
 
 /**
@@ -13,7 +14,19 @@ export function forward(
   isWrite: boolean,
   nowMs: number,
 ): void {
-  const { router } = connection.context;
+  const route = connection.context.router.routeOf(args.buffer, args.start(routedBy), args.end(routedBy));
+  forwardTo(connection, args, route, keyIndex, isWrite, nowMs);
+}
+
+/** Sends the command as it came to `route`. `keyIndex` as for `forward`. */
+export function forwardTo(
+  connection: RespConnection,
+  args: RequestParser,
+  route: ShardRoute,
+  keyIndex: number,
+  isWrite: boolean,
+  nowMs: number,
+): void {
   const request = acquireRequest();
   request.bytes = args.buffer;
   request.start = args.frameStart;
@@ -22,7 +35,7 @@ export function forward(
   request.keyIndex = keyIndex;
   request.startedMs = nowMs;
   connection.append(request);
-  router.submit(request, router.routeOf(args.buffer, args.start(routedBy), args.end(routedBy)));
+  connection.context.router.submit(request, route);
 }
 
 /** A place in the order of replies for a command that is answered by several requests of its own. */

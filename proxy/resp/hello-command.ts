@@ -1,12 +1,14 @@
 import type { RequestParser } from '../../lib/codec/resp/index.ts';
-import { NO_PASSWORD_SET, WRONG_PASSWORD } from './auth.ts';
 import type { RespConnection } from './connection.ts';
 import type { Handler } from './context.ts';
-import { REDIS_VERSION } from './info-command.ts';
+import { REDIS_VERSION } from './info-sections.ts';
 
+const WRONG_PASSWORD = 'WRONGPASS invalid username-password pair or user is disabled.';
+const NO_PASSWORD_SET =
+  'ERR AUTH <password> called without any password configured for the default user. Are you sure your configuration is correct?';
 const INVALID_NAME = 'ERR Client names cannot contain spaces, newlines or special characters.';
 const MUST_AUTHENTICATE =
-  'NOAUTH HELLO must be called with the client already authenticated, otherwise the HELLO <proto> AUTH <user> <pass> option can be used to authenticate the client and select the RESP protocol version at the same time';
+  'NOAUTH HELLO must be called with the client already authenticated, otherwise the HELLO AUTH <user> <pass> option can be used to authenticate the client and select the RESP protocol version at the same time';
 
 /** A client may call itself anything printable without spaces. */
 export function isClientName(name: string): boolean {
@@ -18,7 +20,8 @@ export const invalidClientName = INVALID_NAME;
 
 interface Wishes {
   readonly protocol: 2 | 3 | null;
-  readonly credentials: { readonly user: string; readonly password: Buffer } | null;
+  /** One character a byte. */
+  readonly credentials: { readonly user: string; readonly password: string } | null;
   readonly name: string | null;
 }
 
@@ -44,21 +47,20 @@ export const runAuth: Handler = (connection, args) => {
     connection.replyError('ERR syntax error');
     return;
   }
-  const user = args.count === 3 ? args.utf8(1) : 'default';
-  const refusal = logIn(connection, user, args.bytes(args.count - 1), args.count === 3);
+  const isNamed = args.count === 3;
+  if (!isNamed && connection.context.access.users.default.needsNoPassword) {
+    connection.replyError(NO_PASSWORD_SET);
+    return;
+  }
+  const user = isNamed ? args.latin1(1) : 'default';
+  const refusal = logIn(connection, user, args.latin1(args.count - 1), 'auth');
   if (refusal === null) connection.reply(Buffer.from('+OK\r\n'));
   else connection.replyError(refusal);
 };
 
 /** Null when the client is logged in now, else the error. */
-function logIn(connection: RespConnection, user: string, password: Buffer, isNamed: boolean): string | null {
-  const { authenticator } = connection.context;
-  if (authenticator === null) {
-    // As in Redis: without a password every password of the default user is right, but the short form is refused.
-    if (!isNamed) return NO_PASSWORD_SET;
-    return user === 'default' ? null : WRONG_PASSWORD;
-  }
-  if (!authenticator.accepts(user, password)) return WRONG_PASSWORD;
+function logIn(connection: RespConnection, user: string, password: string, command: string): string | null {
+  if (!connection.context.access.logIn(connection, user, password, command)) return WRONG_PASSWORD;
   connection.isAuthenticated = true;
   connection.parser.authenticated = true;
   return null;
@@ -77,7 +79,7 @@ function readWishes(args: RequestParser): Wishes | string {
   for (let i = 2; i < args.count; i++) {
     const left = args.count - 1 - i;
     if (args.equalsIgnoreCase(i, 'AUTH') && left >= 2) {
-      credentials = { user: args.utf8(i + 1), password: args.copy(i + 2) };
+      credentials = { user: args.latin1(i + 1), password: args.latin1(i + 2) };
       i += 2;
     } else if (args.equalsIgnoreCase(i, 'SETNAME') && left >= 1) {
       name = args.latin1(++i);
@@ -89,7 +91,7 @@ function readWishes(args: RequestParser): Wishes | string {
 
 function grant(connection: RespConnection, { protocol, credentials, name }: Wishes): string | null {
   if (credentials) {
-    const refusal = logIn(connection, credentials.user, credentials.password, true);
+    const refusal = logIn(connection, credentials.user, credentials.password, 'hello');
     if (refusal !== null) return refusal;
   }
   if (!connection.isAuthenticated) return MUST_AUTHENTICATE;

@@ -1,79 +1,78 @@
-import { Stat } from '../core/stats.ts';
+import { encodeCommand, replyLineEnd, replyNumber } from '../../lib/codec/resp/index.ts';
+import { type AnsweredPart, Gather } from '../core/gather.ts';
+import { combineSections, parseInfo, type ShardInfo, shardSections } from '../core/shard-info.ts';
 import type { RespConnection } from './connection.ts';
 import type { Handler } from './context.ts';
+import { placeholder } from './forward.ts';
+import { ownFields } from './info-sections.ts';
+import { inOrder } from './keys-commands.ts';
 
-/** The Redis whose commands and texts are answered. */
-export const REDIS_VERSION = '7.0.15';
+/** In Redis's order, the proxy's own behind them. */
+const SECTIONS: readonly string[] = [
+  'server',
+  'clients',
+  'memory',
+  'persistence',
+  'stats',
+  'replication',
+  'cpu',
+  'modules',
+  'commandstats',
+  'errorstats',
+  'cluster',
+  'keyspace',
+  'ringside',
+];
+/** Left out unless asked for by name, or by `all` or `everything`. */
+const ON_REQUEST: ReadonlySet<string> = new Set(['commandstats']);
 
-type Section = (connection: RespConnection) => Record<string, string | number>;
-
-const sections: Readonly<Record<string, Section>> = {
-  Server: ({ context: { info, router } }) => {
-    const upSeconds = Math.floor((router.env.clock.wallMs() - info.startedWallMs) / 1000);
-    return {
-      redis_version: REDIS_VERSION,
-      ringside_version: info.version,
-      redis_mode: 'standalone',
-      ringside_role: 'proxy',
-      os: process.platform,
-      arch_bits: 64,
-      process_id: info.pid,
-      run_id: info.runId,
-      tcp_port: info.port,
-      uptime_in_seconds: upSeconds,
-      uptime_in_days: Math.floor(upSeconds / 86_400),
-    };
-  },
-  Clients: ({ context }) => ({
-    connected_clients: context.connections.size,
-    maxclients: context.info.config.maxclients ?? 0,
-    blocked_clients: 0,
-  }),
-  Memory: () => {
-    const { rss, heapUsed } = process.memoryUsage();
-    return { used_memory: heapUsed, used_memory_rss: rss, maxmemory: 0, maxmemory_policy: 'noeviction' };
-  },
-  Persistence: () => ({ loading: 0, rdb_bgsave_in_progress: 0, aof_enabled: 0 }),
-  Stats: ({ context: { router } }) => {
-    const { counts } = router.stats;
-    return {
-      total_connections_received: counts[Stat.connectionsAccepted],
-      total_commands_processed: counts[Stat.commands],
-      rejected_connections: counts[Stat.connectionsRefused],
-      possibly_stale_reads: counts[Stat.possiblyStaleReads],
-      unknown_writes: counts[Stat.writesUnknown],
-    };
-  },
-  Replication: () => ({ role: 'master', connected_slaves: 0 }),
-  CPU: () => {
-    const { user, system } = process.cpuUsage();
-    return { used_cpu_sys: (system / 1e6).toFixed(6), used_cpu_user: (user / 1e6).toFixed(6) };
-  },
-  Ringside: ({ context: { router } }) => {
-    const fields: Record<string, string | number> = { shards: router.routes.length };
-    router.routes.forEach((route, i) => {
-      const { name, epoch, leader, followers } = route;
-      const nodes = `leader=${leader?.name ?? ''},followers=${followers.map((node) => node.name).join('|')}`;
-      fields[`shard${i}`] = `name=${name},epoch=${epoch ?? ''},${nodes},suspect=${leader?.isSuspect ? 1 : 0}`;
-    });
-    return fields;
-  },
-};
-
-const EVERYTHING = new Set(['all', 'default', 'everything']);
-
-/** INFO [section …]: about this proxy; the nodes tell about themselves. */
-export const runInfo: Handler = (connection, args) => {
+/** INFO [section …]: the proxy about itself, and the figures of all shards together where they add up. */
+export const runInfo: Handler = (connection, args, nowMs) => {
   const asked = new Set<string>();
   for (let i = 1; i < args.count; i++) asked.add(args.latin1(i).toLowerCase());
-  const isAll = asked.size === 0 || [...asked].some((name) => EVERYTHING.has(name));
-  const blocks = Object.entries(sections)
-    .filter(([name]) => isAll || asked.has(name.toLowerCase()))
-    .map(([name, section]) => {
-      const lines = Object.entries(section(connection)).map(([key, value]) => `${key}:${value}\r\n`);
-      return `# ${name}\r\n${lines.join('')}`;
-    });
+  const isAll = asked.has('all') || asked.has('everything');
+  const isDefault = asked.size === 0 || asked.has('default');
+  const wanted = SECTIONS.filter((name) => isAll || asked.has(name) || (isDefault && !ON_REQUEST.has(name)));
+  const ofShards = wanted.filter((name) => shardSections.includes(name));
+  const { router } = connection.context;
+  if (ofShards.length === 0 || router.routes.length === 0) {
+    connection.reply(textReply(connection, wanted, []));
+    return;
+  }
+  inOrder(connection, () => {
+    const gather = Gather.merging(
+      placeholder(connection, nowMs),
+      (parts) => textReply(connection, wanted, parts.flatMap(infoOf)),
+      { protocol: 2 },
+    );
+    const frame = encodeCommand('INFO', ...ofShards);
+    for (const route of router.routes) gather.send(router, route, frame, false);
+    gather.seal();
+  });
+};
+
+const BULK = 0x24;
+
+/** A shard that cannot be asked is left out of the sums. */
+function infoOf({ reply: { bytes, start } }: AnsweredPart): ShardInfo[] {
+  if (bytes[start] !== BULK) return [];
+  const from = replyLineEnd(bytes, start);
+  return [parseInfo(bytes.utf8Slice(from, from + replyNumber(bytes, start)))];
+}
+
+function textReply(
+  connection: RespConnection,
+  wanted: readonly string[],
+  shards: readonly ShardInfo[],
+): Buffer {
+  const blocks = wanted.map((name) => {
+    const title = name === 'cpu' ? 'CPU' : name[0].toUpperCase() + name.slice(1);
+    const answering =
+      name === 'ringside' && shards.length > 0 ? [['shards_answering', String(shards.length)] as const] : [];
+    const fields = [...combineSections(shards, name), ...ownFields(connection, name), ...answering];
+    return `# ${title}\r\n${fields.map(([field, value]) => `${field}:${value}\r\n`).join('')}`;
+  });
   const { writer } = connection;
   writer.verbatim('txt', blocks.join('\r\n'));
-  connection.replyWritten();
-};
+  return writer.take();
+}

@@ -1,80 +1,121 @@
 import type { RequestParser } from '../../lib/codec/resp/index.ts';
-import {
-  type AnsweredPart,
-  Gather,
-  groupByShard,
-  type KeyGroup,
-  mergeOks,
-  mergeSums,
-  mergeValues,
-  partOf,
-} from '../core/gather.ts';
+import { type CommandSpec, commandTable, wrongArityText } from '../../lib/commands/index.ts';
+import { Gather } from '../core/gather.ts';
+import { CROSS_SLOT, routeOfKeys } from '../core/key-routes.ts';
+import { acquireSplit, type KeySplit } from '../core/key-split.ts';
+import { type MergeKeys, mergeOks, mergeSums, mergeValues } from '../core/merge-keys.ts';
 import type { RespConnection } from './connection.ts';
 import type { Handler } from './context.ts';
-import { forward, placeholder } from './forward.ts';
+import { forwardTo, placeholder } from './forward.ts';
 
-type Merge = (
-  groups: readonly KeyGroup[],
-  keyCount: number,
-  command: string,
-) => (parts: readonly AnsweredPart[]) => Buffer;
+/** How the replies to the parts become one, by what the table says of the command's reply. */
+function mergeOf({ tips }: CommandSpec): MergeKeys {
+  if (tips.includes('response_policy:agg_sum')) return mergeSums;
+  return tips.includes('response_policy:all_succeeded') ? mergeOks : mergeValues;
+}
 
-/** A command of several keys: forwarded whole when one shard owns them all, else split and merged. */
-function split(command: string, step: number, isWrite: boolean, merge: Merge): Handler {
-  const run: Handler = (connection, args, nowMs) => {
-    const keyCount = (args.count - 1) / step;
-    if (!Number.isInteger(keyCount)) {
-      connection.replyError(`ERR wrong number of arguments for '${command.toLowerCase()}' command`);
+/** A command of several keys (`multi`, `pairs`): forwarded whole when one shard owns them all, else split and merged. */
+export function splitByKeys(spec: CommandSpec): Handler {
+  const { firstKey, keyStep, isWrite, word } = spec;
+  const merge = mergeOf(spec);
+  return (connection, args, nowMs) => {
+    if ((args.count - firstKey) % keyStep !== 0) {
+      connection.replyError(wrongArityText(spec));
       return;
     }
     const { router } = connection.context;
-    const groups = groupByShard(router, args, 1, step);
-    if (groups.length === 1) {
-      forward(connection, args, 1, keyCount === 1 ? 1 : 0, isWrite, nowMs);
+    const split = acquireSplit();
+    split.sort(router, args, firstKey, keyStep);
+    if (split.routes.length === 1) {
+      forwardTo(connection, args, split.routes[0], split.keyCount === 1 ? firstKey : 0, isWrite, nowMs);
+      split.release();
       return;
     }
-    const frames = groups.map(({ positions }) => partOf(args, positions, 1, step));
-    const sendParts = () => {
-      const gather = new Gather(placeholder(connection, nowMs), merge(groups, keyCount, command));
-      groups.forEach(({ route }, i) => {
-        gather.send(router, route, frames[i], isWrite);
-      });
-      gather.seal();
-    };
-    if (!router.hasParked(connection)) sendParts();
-    else afterEarlier(connection, sendParts);
+    split.encode(args, firstKey, keyStep);
+    inOrder(connection, () => sendParts(connection, split, merge, word, isWrite, nowMs));
   };
-  return run;
 }
 
-/** Earlier commands of this client wait for the ring; parts of this one would overtake them. */
-function afterEarlier(connection: RespConnection, action: () => void): void {
+function sendParts(
+  connection: RespConnection,
+  split: KeySplit,
+  merge: MergeKeys,
+  name: string,
+  isWrite: boolean,
+  nowMs: number,
+): void {
+  const { router } = connection.context;
+  const gather = new Gather(placeholder(connection, nowMs), (parts, command) => {
+    merge(split, parts, command, name);
+    split.release();
+  });
+  const { routes, bytes, starts, ends } = split;
+  for (let i = 0; i < routes.length; i++)
+    gather.sendRange(router, routes[i], bytes, starts[i], ends[i], isWrite);
+  gather.seal();
+}
+
+/** Runs `action` now, or once the earlier commands of this client that wait for the ring are done: its requests would overtake them. */
+export function inOrder(connection: RespConnection, action: () => void): void {
+  if (!connection.context.router.hasParked(connection)) {
+    action();
+    return;
+  }
   connection.barrier((done) => {
     action();
     done();
   });
 }
 
-/** All keys on one shard, or nothing is done: it must be atomic. */
-function runMsetnx(connection: RespConnection, args: RequestParser, nowMs: number): void {
-  if (args.count % 2 === 0) {
-    connection.replyError("ERR wrong number of arguments for 'msetnx' command");
-    return;
-  }
-  if (groupByShard(connection.context.router, args, 1, 2).length > 1) {
-    connection.replyError("CROSSSLOT Keys in request don't hash to the same slot");
-    return;
-  }
-  forward(connection, args, 1, args.count === 3 ? 1 : 0, true, nowMs);
+/** A command whose keys must all be on one shard (`key`): forwarded whole, or refused as a cluster of Redis does. */
+export function onOneShard(spec: CommandSpec): Handler {
+  return (connection, args, nowMs) => {
+    const route = routeOfKeys(connection.context.router, spec, args);
+    if (route === null) connection.replyError(CROSS_SLOT);
+    else forwardTo(connection, args, route, 0, spec.isWrite, nowMs);
+  };
 }
 
-/** Commands of several keys, by upper-case name. */
+/** Options of SORT whose argument is a pattern of keys. */
+const PATTERN_OPTIONS: readonly string[] = ['BY', 'GET'];
+
+/** SORT takes weights and values from keys that its patterns make: all of them must be on the shard of its own key for certain. */
+function sorting(spec: CommandSpec): Handler {
+  const forwardSort = onOneShard(spec);
+  return (connection, args, nowMs) => {
+    const stray = connection.context.router.routes.length > 1 ? strayPattern(connection, args) : undefined;
+    if (stray === undefined) forwardSort(connection, args, nowMs);
+    else connection.replyError(`ERR ${stray} option of SORT denied in cluster mode.`);
+  };
+}
+
+/** The first option whose pattern may name keys of other shards. */
+function strayPattern({ context: { router } }: RespConnection, args: RequestParser): string | undefined {
+  const own = router.routeOf(args.buffer, args.start(1), args.end(1));
+  for (let i = 2; i < args.count - 1; i++) {
+    const option = PATTERN_OPTIONS.find((word) => args.equalsIgnoreCase(i, word));
+    if (option === undefined) continue;
+    i++;
+    if (!makesKeys(args.latin1(i))) continue;
+    const isTagged = hasFixedTag(args.latin1(i));
+    if (!isTagged || router.routeOf(args.buffer, args.start(i), args.end(i)) !== own) return option;
+  }
+  return undefined;
+}
+
+function makesKeys(pattern: string): boolean {
+  return pattern.includes('*');
+}
+
+/** Whether the hash tag of every key that the pattern makes is the one in the pattern. */
+function hasFixedTag(pattern: string): boolean {
+  const open = pattern.indexOf('{');
+  const close = pattern.indexOf('}', open + 1);
+  return open >= 0 && close > open + 1 && close < pattern.indexOf('*');
+}
+
+/** Commands on keys for which the table is not enough, by upper-case name. */
 export const keysHandlers: Readonly<Record<string, Handler>> = {
-  MGET: split('MGET', 1, false, mergeValues),
-  EXISTS: split('EXISTS', 1, false, mergeSums),
-  TOUCH: split('TOUCH', 1, false, mergeSums),
-  DEL: split('DEL', 1, true, mergeSums),
-  UNLINK: split('UNLINK', 1, true, mergeSums),
-  MSET: split('MSET', 2, true, mergeOks),
-  MSETNX: runMsetnx,
+  SORT: sorting(commandTable.get('SORT')!),
+  SORT_RO: sorting(commandTable.get('SORT_RO')!),
 };

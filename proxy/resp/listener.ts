@@ -2,12 +2,23 @@ import type { Socket } from 'node:net';
 import { RespWriter } from '../../lib/codec/resp/index.ts';
 import type { Metrics } from '../../lib/metrics/index.ts';
 import { createServer, type ListeningServer, type TlsMaterial } from '../../lib/net/index.ts';
+import type { Access } from '../access/index.ts';
+import type { DataPath } from '../core/data-path.ts';
+import type { Privates } from '../core/privates.ts';
+import type { PubSub } from '../core/pubsub.ts';
 import type { Router } from '../core/router.ts';
 import { Stat } from '../core/stats.ts';
 import type { WaitService } from '../core/wait.ts';
-import { Authenticator } from './auth.ts';
+import type { ProxyThread } from '../thread.ts';
+import type { ProxyWatch } from '../watch/proxy-watch.ts';
+import type { ProxySettings } from '../watch/settings.ts';
+import type { Group } from '../workers/questions.ts';
+import { answerAboutClients } from './client-answers.ts';
 import { type ConnectionLimits, RespConnection } from './connection.ts';
 import type { ListenerContext, ProxyInfo } from './context.ts';
+import { latenessOf } from './late-clients.ts';
+import { MonitorFeed } from './monitor-feed.ts';
+import type { Pause } from './pause.ts';
 
 const SWEEP_MS = 1000;
 /** How long a connection that was ended may take to close its side. */
@@ -22,14 +33,15 @@ export interface RespListenerOptions {
   readonly reusePort: boolean;
   /** Where connections and refusals are counted. */
   readonly metrics?: Metrics;
-  readonly requirePass: string | null;
+  readonly thread: ProxyThread;
+  readonly group: Group;
   readonly limits: ConnectionLimits;
   readonly maxConnections: number;
   readonly handshakeTimeoutMs: number;
   /** Milliseconds for one whole request once it has begun. */
   readonly requestTimeoutMs: number;
-  /** Milliseconds of silence between requests; 0: any. */
-  readonly idleTimeoutMs: number;
+  /** Milliseconds for which a client may take none of its replies; 0: for ever. */
+  readonly stalledReaderTimeoutMs: number;
   readonly info: ProxyInfo;
 }
 
@@ -37,20 +49,42 @@ export interface RespListenerOptions {
 export class RespListener implements ListenerContext {
   readonly router: Router;
   readonly wait: WaitService;
-  readonly authenticator: Authenticator | null;
+  readonly privates: Privates;
+  readonly pubsub: PubSub;
+  readonly monitors: MonitorFeed;
+  readonly access: Access;
+  readonly settings: ProxySettings;
+  readonly watch: ProxyWatch;
+  readonly pause: Pause;
+  readonly group: Group;
   readonly writer = new RespWriter();
   readonly connections = new Map<number, RespConnection>();
   readonly info: ProxyInfo;
+  readonly maxHeldBytes: number;
   readonly #options: RespListenerOptions;
   readonly #sweeper: NodeJS.Timeout;
   #server: ListeningServer | null = null;
-  #lastId = 0;
 
-  constructor(router: Router, wait: WaitService, options: RespListenerOptions) {
+  constructor({ router, wait, privates, pubsub }: DataPath, options: RespListenerOptions) {
     this.router = router;
     this.wait = wait;
+    this.privates = privates;
+    this.pubsub = pubsub;
     this.info = options.info;
-    this.authenticator = options.requirePass === null ? null : new Authenticator(options.requirePass);
+    this.maxHeldBytes = options.limits.maxHeldBytes;
+    const { access, settings, watch, pause, desk } = options.thread;
+    this.access = access;
+    this.settings = settings;
+    this.watch = watch;
+    this.pause = pause;
+    this.group = options.group;
+    const { clock, random } = router.env;
+    const onChange = (isOn: boolean) => {
+      watch.isMonitored = isOn;
+    };
+    this.monitors = new MonitorFeed({ clock, random, group: options.group, desk, onChange });
+    access.clients = () => this.connections.values();
+    answerAboutClients(desk, this.connections);
     this.#options = options;
     this.#sweeper = setInterval(() => this.#sweep(), SWEEP_MS);
     this.#sweeper.unref();
@@ -78,6 +112,7 @@ export class RespListener implements ListenerContext {
         handshakeTimeoutMs,
         // A client may close its side and still wait for replies.
         allowHalfOpen: true,
+        sharedReads: true,
         log: env.log,
         onRefused: (socket) => {
           env.stats.add(Stat.connectionsRefused);
@@ -106,29 +141,30 @@ export class RespListener implements ListenerContext {
 
   #accept(socket: Socket, address: string): void {
     const { stats } = this.router;
-    const connection = new RespConnection(++this.#lastId, socket, address, this.#options.limits, this);
+    const connection = new RespConnection(
+      this.#options.thread.ids.nextClient(),
+      socket,
+      address,
+      this.#options.limits,
+      this,
+    );
     this.connections.set(connection.id, connection);
     stats.add(Stat.connectionsAccepted);
     stats.counts[Stat.connectionsOpen] = this.connections.size;
   }
 
-  /** Closes clients that dawdle over a request, or are silent for too long. */
+  /** Closes clients that dawdle over a request, take no replies, or are silent for too long. */
   #sweep(): void {
-    const { requestTimeoutMs, idleTimeoutMs } = this.#options;
+    const { requestTimeoutMs, stalledReaderTimeoutMs } = this.#options;
+    const patience = { requestTimeoutMs, stalledReaderTimeoutMs, idleTimeoutMs: this.settings.idleTimeoutMs };
     const { clock, log, stats } = this.router.env;
     const nowMs = clock.monotonicMs();
     for (const connection of this.connections.values()) {
-      const { partialSinceMs, endedMs } = connection;
+      const { endedMs } = connection;
       if (endedMs > 0 && nowMs - endedMs > LINGER_MS) connection.destroy();
-      const isSlow = partialSinceMs > 0 && nowMs - partialSinceMs > requestTimeoutMs;
-      const isIdle =
-        idleTimeoutMs > 0 && connection.isIdle && nowMs - connection.lastActiveMs > idleTimeoutMs;
-      if (!isSlow && !isIdle) continue;
-      const setting = isSlow ? 'proxy.limits.headerTimeoutMs' : 'proxy.limits.idleTimeoutMs';
-      log.info(
-        { client: connection.address, setting },
-        isSlow ? 'client closed: its request did not arrive in time' : 'client closed: idle',
-      );
+      const lateness = latenessOf(connection, patience, nowMs);
+      if (lateness === null) continue;
+      log.info({ client: connection.address, setting: lateness.setting }, lateness.text);
       stats.add(Stat.connectionsCut);
       connection.destroy();
     }

@@ -1,10 +1,10 @@
 import type { RequestParser } from '../../lib/codec/resp/index.ts';
 import { type CommandSpec, commandReply } from '../../lib/commands/index.ts';
-import { answeredSubcommands, runClient, runConfig } from './client-command.ts';
 import type { RespConnection } from './connection.ts';
 import type { Handler } from './context.ts';
 import { runAuth, runHello } from './hello-command.ts';
 import { runInfo } from './info-command.ts';
+import { runSelect } from './select-command.ts';
 import { runWait } from './wait-command.ts';
 
 const OK = Buffer.from('+OK\r\n');
@@ -20,15 +20,6 @@ const runPing: Handler = (connection, args) => {
   if (args.count === 1) connection.reply(PONG);
   else if (args.count === 2) bulk(connection, args, 1);
   else connection.replyError("ERR wrong number of arguments for 'ping' command");
-};
-
-const runSelect: Handler = (connection, args) => {
-  const index = args.integer(1);
-  if (index === 0) connection.reply(OK);
-  else
-    connection.replyError(
-      index === null ? 'ERR value is not an integer or out of range' : 'ERR DB index is out of range',
-    );
 };
 
 const runTime: Handler = (connection) => {
@@ -52,9 +43,11 @@ const runRole: Handler = (connection) => {
 
 const runReset: Handler = (connection) => {
   connection.barrier((done) => {
-    connection.protocol = 2;
-    connection.name = '';
-    connection.isAuthenticated = connection.context.authenticator === null;
+    connection.reset();
+    const { users } = connection.context.access;
+    connection.user = users.default;
+    connection.replyMode = 'on';
+    connection.isAuthenticated = !users.requireLogin;
     connection.parser.authenticated = connection.isAuthenticated;
     connection.reply(RESET);
     done();
@@ -69,9 +62,14 @@ const runQuit: Handler = (connection) => {
 /** `COMMAND` lists exactly what `isSupported` says; set once the plans are made. */
 let isSupported: (spec: CommandSpec) => boolean = () => true;
 
+/** Whether this proxy has the command or subcommand. */
+export function isAnsweredHere(spec: CommandSpec): boolean {
+  return isSupported(spec);
+}
+
 /** Tells COMMAND which commands this proxy has. */
 export function tellSupported(names: ReadonlySet<string>): void {
-  isSupported = ({ name }) => names.has(name) || answeredSubcommands.has(name) || name.startsWith('command|');
+  isSupported = ({ name }) => names.has(name) || name.startsWith('command|');
 }
 
 const runCommand: Handler = (connection, args) => {
@@ -91,8 +89,6 @@ export const localHandlers: Readonly<Record<string, Handler>> = {
   AUTH: runAuth,
   HELLO: runHello,
   INFO: runInfo,
-  CLIENT: runClient,
-  CONFIG: runConfig,
   COMMAND: runCommand,
   WAIT: runWait,
 };

@@ -2,6 +2,9 @@ import type { Config } from '../../lib/config/index.ts';
 import type { Metrics } from '../../lib/metrics/index.ts';
 import type { TlsMaterial } from '../../lib/net/index.ts';
 import type { DataPath } from '../core/data-path.ts';
+import { DATABASES } from '../core/topology.ts';
+import type { ProxyThread } from '../thread.ts';
+import type { Group } from '../workers/questions.ts';
 import { RespListener } from './listener.ts';
 
 /** What a RESP listener is started with, beyond the configuration. */
@@ -13,6 +16,8 @@ export interface RespStart {
   readonly version: string;
   /** Where connections and refusals are counted. */
   readonly metrics?: Metrics;
+  readonly thread: ProxyThread;
+  readonly group: Group;
 }
 
 /** Starts the RESP listener of one worker. Rejects with RingsideError `port_in_use`. */
@@ -24,13 +29,14 @@ export async function startRespListener(
   const { proxy } = config;
   const { limits } = proxy;
   const { clock } = path.router.env;
-  const listener = new RespListener(path.router, path.wait, {
+  const listener = new RespListener(path, {
     host: proxy.bind,
     port: start.port,
     tls: start.tls,
     reusePort: start.reusePort,
     metrics: start.metrics,
-    requirePass: proxy.requirePass,
+    thread: start.thread,
+    group: start.group,
     limits: {
       maxBulkBytes: limits.maxBulkBytes,
       maxArrayLength: limits.maxArrayLength,
@@ -38,11 +44,12 @@ export async function startRespListener(
       maxBufferedBytes: limits.maxBufferedBytesPerConnection,
       maxInFlight: limits.maxInFlightPerConnection,
       maxHeldBytes: limits.maxBufferedBytesPerConnection,
+      maxPushBytes: limits.maxUnreadMessageBytes,
     },
     maxConnections: limits.maxConnections,
     handshakeTimeoutMs: limits.handshakeTimeoutMs,
     requestTimeoutMs: limits.headerTimeoutMs,
-    idleTimeoutMs: limits.idleTimeoutMs,
+    stalledReaderTimeoutMs: limits.stalledReaderTimeoutMs,
     info: {
       version: start.version,
       runId: start.runId,
@@ -63,11 +70,11 @@ function redisSettings({ proxy }: Config, port: number): Record<string, string> 
     appendonly: 'no',
     bind: proxy.bind,
     port: String(port),
-    databases: '1',
+    databases: String(DATABASES),
     maxclients: String(proxy.limits.maxConnections),
     maxmemory: '0',
     'maxmemory-policy': 'noeviction',
     'proto-max-bulk-len': String(proxy.limits.maxBulkBytes),
-    timeout: String(Math.ceil(proxy.limits.idleTimeoutMs / 1000)),
+    aclfile: proxy.aclFile ?? '',
   };
 }

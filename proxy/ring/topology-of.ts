@@ -1,6 +1,7 @@
-import type { UpstreamConfig } from '../../lib/config/index.ts';
+import type { Config, UpstreamConfig } from '../../lib/config/index.ts';
 import { DEFAULT_VIRTUAL_NODES, type RingDocument, sealDocument } from '../../lib/ring/index.ts';
 import type { Topology } from '../core/topology.ts';
+import { accessOf, engineOf } from '../engine/index.ts';
 
 /** The nodes of a ring document, with its shard epochs. */
 export function topologyOfDocument(document: RingDocument): Topology {
@@ -12,18 +13,19 @@ export function topologyOfDocument(document: RingDocument): Topology {
     leader: leader === null ? null : (addresses.get(leader) ?? null),
     followers: followers.flatMap((id) => addresses.get(id) ?? []),
   }));
-  return { virtualNodes: document.virtualNodes, shards };
+  return { virtualNodes: document.virtualNodes, ringEpoch: document.epoch, shards };
 }
 
-/** The nodes of a fixed ring: no epochs, so none is announced on connections. */
-export function topologyOfUpstreams(upstreams: readonly UpstreamConfig[]): Topology {
-  const shards = upstreams.map(({ name, weight, leader, followers }) => ({
-    name,
-    weight,
-    epoch: null,
-    leader,
-    followers,
-  }));
+/** The nodes of a fixed ring: no epochs, so none is announced on connections. `proxy` says what holds for all of them. */
+export function topologyOfUpstreams(
+  upstreams: readonly UpstreamConfig[],
+  proxy: Pick<Config['proxy'], 'engine' | 'nodePassword'>,
+): Topology {
+  const shards = upstreams.map((upstream) => {
+    const { name, weight, leader, followers } = upstream;
+    const engine = engineOf(upstream, proxy);
+    return { name, weight, epoch: null, leader, followers, engine, access: accessOf(upstream, proxy) };
+  });
   return { virtualNodes: DEFAULT_VIRTUAL_NODES, shards };
 }
 
@@ -37,7 +39,7 @@ export function documentOfUpstreams(upstreams: readonly UpstreamConfig[]): RingD
     followers,
   }));
   const nodes = upstreams.flatMap(({ name, leader, followers }) =>
-    [leader, ...followers].map((address) => ({
+    [...(leader === null ? [] : [leader]), ...followers].map((address) => ({
       id: address,
       runId: 'fixed',
       shard: name,

@@ -1,6 +1,8 @@
 import type { Config } from '../../lib/config/index.ts';
 import type { Topology } from '../core/topology.ts';
 import type { StepResult, UpstreamStep } from '../core/upstream-step.ts';
+import type { InheritedState } from '../thread.ts';
+import type { QuestionName } from './questions.ts';
 
 /** What a worker thread is started with. */
 export interface WorkerStart {
@@ -13,6 +15,10 @@ export interface WorkerStart {
   readonly stats: SharedArrayBuffer;
   /** Whether there is a control plane to ask for a newer ring. */
   readonly canRefresh: boolean;
+  /** Users and settings as they are now. */
+  readonly inherited: InheritedState;
+  /** Memory of `SharedIds`. */
+  readonly ids: SharedArrayBuffer;
 }
 
 /** Main thread to worker. */
@@ -22,7 +28,11 @@ export type ToWorker =
   | { readonly type: 'confirm' }
   /** Answered with `stepped` of the same number. */
   | { readonly type: 'step'; readonly id: number; readonly step: UpstreamStep; readonly timeoutMs: number }
-  | { readonly type: 'close'; readonly graceMs: number };
+  | { readonly type: 'close'; readonly graceMs: number }
+  /** Answered with `answer` of the same number. */
+  | { readonly type: 'question'; readonly id: number; readonly name: QuestionName; readonly asked: unknown }
+  /** What all threads answer to `ask` of the same number. */
+  | { readonly type: 'answers'; readonly id: number; readonly answers: readonly unknown[] };
 
 /** Worker to main thread. */
 export type FromWorker =
@@ -30,4 +40,7 @@ export type FromWorker =
   | { readonly type: 'failed'; readonly code: string; readonly message: string }
   | { readonly type: 'refresh' }
   | { readonly type: 'stepped'; readonly id: number; readonly result: StepResult }
-  | { readonly type: 'closed' };
+  | { readonly type: 'closed' }
+  /** A question to all threads. */
+  | { readonly type: 'ask'; readonly id: number; readonly name: QuestionName; readonly asked: unknown }
+  | { readonly type: 'answer'; readonly id: number; readonly answer: unknown };

@@ -1,13 +1,18 @@
 import { Worker } from 'node:worker_threads';
 import { type ErrorCode, type Logger, RingsideError } from '../../lib/base/index.ts';
 import type { Config } from '../../lib/config/index.ts';
-import { probePort } from '../../lib/net/index.ts';
+import { claimPort, type PortClaim } from '../../lib/net/index.ts';
 import { Stats } from '../core/stats.ts';
 import type { Topology } from '../core/topology.ts';
 import type { StepResult, UpstreamStep } from '../core/upstream-step.ts';
+import type { InheritedState } from '../thread.ts';
 import type { FromWorker, ToWorker, WorkerStart } from './messages.ts';
+import type { QuestionName } from './questions.ts';
+import type { SharedIds } from './shared-ids.ts';
 
 const RESPAWN_MS = 1000;
+/** A thread that says nothing for so long has no answer. */
+const ANSWER_MS = 2000;
 
 /** What the pool needs of the main thread. */
 export interface WorkerPoolOptions {
@@ -17,6 +22,11 @@ export interface WorkerPoolOptions {
   readonly runId: string;
   readonly log: Logger;
   readonly refresh: (() => void) | undefined;
+  readonly ids: SharedIds;
+  /** What a thread that begins now takes over. */
+  readonly inherited: () => InheritedState;
+  /** Puts the question of a worker to all threads. */
+  readonly ask: (name: QuestionName, asked: unknown) => Promise<readonly unknown[]>;
 }
 
 /**
@@ -29,8 +39,8 @@ export class WorkerPool {
   readonly stats: Stats[];
   #topology: Topology | null = null;
   #isClosing = false;
-  #stepId = 0;
-  #port = 0;
+  #exchangeId = 0;
+  #claim: PortClaim | null = null;
   /** `host:port` that all of them listen on. */
   address = '';
 
@@ -44,8 +54,7 @@ export class WorkerPool {
   /** Resolves once all listen. Rejects with what the first that could not said. */
   async start(): Promise<void> {
     const { config, port } = this.#options;
-    // A port that another process has would be shared with it in silence.
-    this.#port = await probePort({ host: config.proxy.bind, port, setting: 'proxy.respPort' });
+    this.#claim = await claimPort({ host: config.proxy.bind, port, setting: 'proxy.respPort' });
     await Promise.all(this.#workers.map((_, index) => this.#spawn(index)));
   }
 
@@ -60,27 +69,26 @@ export class WorkerPool {
 
   /** Every worker takes this step; one that ends meanwhile has not. */
   step(step: UpstreamStep, timeoutMs: number): Promise<StepResult[]> {
-    return Promise.all(this.#workers.map((worker) => this.#stepOf(worker, step, timeoutMs)));
+    const failed = { done: false, held: 0 };
+    const read = (message: FromWorker) => (message.type === 'stepped' ? message : null);
+    return Promise.all(
+      this.#workers.map(async (worker) => {
+        const make = (id: number): ToWorker => ({ type: 'step', id, step, timeoutMs });
+        return (await exchange(worker, ++this.#exchangeId, make, read))?.result ?? failed;
+      }),
+    );
   }
 
-  #stepOf(worker: Worker | null, step: UpstreamStep, timeoutMs: number): Promise<StepResult> {
-    const failed = { done: false, held: 0 };
-    if (worker === null) return Promise.resolve(failed);
-    const id = ++this.#stepId;
-    return new Promise((resolve) => {
-      const finish = (result: StepResult) => {
-        worker.off('message', onMessage);
-        worker.off('exit', onExit);
-        resolve(result);
-      };
-      const onExit = () => finish(failed);
-      const onMessage = (message: FromWorker) => {
-        if (message.type === 'stepped' && message.id === id) finish(message.result);
-      };
-      worker.on('message', onMessage);
-      worker.once('exit', onExit);
-      worker.postMessage({ type: 'step', id, step, timeoutMs } satisfies ToWorker);
-    });
+  /** What the workers answer, in no order; one that ends meanwhile, or says nothing for long, does not. */
+  async ask(name: QuestionName, asked: unknown): Promise<unknown[]> {
+    const read = (message: FromWorker) => (message.type === 'answer' ? message : null);
+    const answers = await Promise.all(
+      this.#workers.map((worker) => {
+        const make = (id: number): ToWorker => ({ type: 'question', id, name, asked });
+        return exchange(worker, ++this.#exchangeId, make, read, ANSWER_MS);
+      }),
+    );
+    return answers.flatMap((message) => (message?.answer === undefined ? [] : [message.answer]));
   }
 
   /** Every worker closes its listener as `RespListener.close` does. */
@@ -91,6 +99,7 @@ export class WorkerPool {
     );
     this.#tellAll({ type: 'close', graceMs });
     await Promise.all(ended);
+    this.#claim?.release();
   }
 
   #tellAll(message: ToWorker): void {
@@ -102,10 +111,12 @@ export class WorkerPool {
     const start: WorkerStart = {
       config,
       index,
-      port: this.#port,
+      port: this.#claim!.port,
       runId,
       stats: this.stats[index].memory,
       canRefresh: refresh !== undefined,
+      inherited: this.#options.inherited(),
+      ids: this.#options.ids.memory,
     };
     const worker = new Worker(new URL('./worker.ts', import.meta.url), { workerData: start });
     this.#workers[index] = worker;
@@ -116,6 +127,7 @@ export class WorkerPool {
       worker.once('error', reject);
       worker.on('message', (message: FromWorker) => {
         if (message.type === 'refresh') refresh?.();
+        else if (message.type === 'ask') void this.#answer(worker, message);
         else if (message.type === 'failed')
           reject(new RingsideError(message.code as ErrorCode, message.message));
         else if (message.type === 'listening') {
@@ -124,6 +136,11 @@ export class WorkerPool {
         }
       });
     });
+  }
+
+  async #answer(worker: Worker, { id, name, asked }: FromWorker & { type: 'ask' }): Promise<void> {
+    const answers = await this.#options.ask(name, asked);
+    worker.postMessage({ type: 'answers', id, answers } satisfies ToWorker);
   }
 
   #ended(index: number): void {
@@ -136,4 +153,32 @@ export class WorkerPool {
         );
     }, RESPAWN_MS).unref();
   }
+}
+
+/** Sends a message of number `id` and waits for the one of that number that `read` picks; null when the worker ends, or `timeoutMs` pass. */
+function exchange<M extends { readonly id: number }>(
+  worker: Worker | null,
+  id: number,
+  make: (id: number) => ToWorker,
+  read: (message: FromWorker) => M | null,
+  timeoutMs?: number,
+): Promise<M | null> {
+  if (worker === null) return Promise.resolve(null);
+  return new Promise((resolve) => {
+    const finish = (found: M | null) => {
+      worker.off('message', onMessage);
+      worker.off('exit', onExit);
+      clearTimeout(timer);
+      resolve(found);
+    };
+    const onExit = () => finish(null);
+    const onMessage = (message: FromWorker) => {
+      const found = read(message);
+      if (found?.id === id) finish(found);
+    };
+    const timer = timeoutMs === undefined ? undefined : setTimeout(onExit, timeoutMs).unref();
+    worker.on('message', onMessage);
+    worker.once('exit', onExit);
+    worker.postMessage(make(id));
+  });
 }

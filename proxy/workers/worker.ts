@@ -1,16 +1,21 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { isRingsideError, systemClock, systemRandom } from '../../lib/base/index.ts';
+import { createMetrics } from '../../lib/metrics/index.ts';
 import { createLogger } from '../../lib/net/index.ts';
 import { DataPath } from '../core/data-path.ts';
 import { Stats } from '../core/stats.ts';
 import { takeStep } from '../core/upstream-step.ts';
 import type { RespListener } from '../resp/listener.ts';
 import { startRespListener } from '../resp/start.ts';
+import { ProxyThread } from '../thread.ts';
 import { loadProxyTls } from '../tls.ts';
 import { RINGSIDE_VERSION } from '../version.ts';
+import { registerThreadMetrics } from '../watch/thread-metrics.ts';
+import { WorkerGroup } from './group.ts';
 import type { FromWorker, ToWorker, WorkerStart } from './messages.ts';
+import { SharedIds } from './shared-ids.ts';
 
-const { config, index, port, runId, stats, canRefresh } = workerData as WorkerStart;
+const { config, index, port, runId, stats, canRefresh, inherited, ids } = workerData as WorkerStart;
 const log = createLogger({ level: config.logLevel, role: 'proxy', id: `worker ${index}` });
 const tell = (message: FromWorker) => parentPort!.postMessage(message);
 
@@ -23,12 +28,30 @@ const path = new DataPath(config, {
   fleetTls: tls.fleet,
   refresh: canRefresh ? () => tell({ type: 'refresh' }) : undefined,
 });
+const thread = new ProxyThread({
+  config,
+  clock: systemClock,
+  random: systemRandom,
+  router: path.router,
+  ids: new SharedIds(ids),
+  inherited,
+});
+const group = new WorkerGroup((id, name, asked) => tell({ type: 'ask', id, name, asked }));
+const metrics = createMetrics();
+registerThreadMetrics(
+  metrics,
+  () => thread.commands(),
+  () => thread.nodes(),
+);
+thread.desk.on('metrics', () => metrics.snapshot());
 let listener: RespListener | null = null;
 
 parentPort!.on('message', (message: ToWorker) => {
   if (message.type === 'topology') path.router.apply(message.topology);
   else if (message.type === 'confirm') path.router.confirmTopology();
   else if (message.type === 'step') void step(message);
+  else if (message.type === 'question') void answer(message);
+  else if (message.type === 'answers') group.answered(message.id, message.answers);
   else void close(message.graceMs);
 });
 
@@ -36,8 +59,13 @@ async function step({ id, step, timeoutMs }: ToWorker & { type: 'step' }): Promi
   tell({ type: 'stepped', id, result: await takeStep(path.router, step, timeoutMs) });
 }
 
+async function answer({ id, name, asked }: ToWorker & { type: 'question' }): Promise<void> {
+  tell({ type: 'answer', id, answer: await thread.desk.answer(name, asked) });
+}
+
 async function close(graceMs: number): Promise<void> {
   await listener?.close(graceMs);
+  await thread.close();
   path.close();
   tls.close();
   tell({ type: 'closed' });
@@ -49,6 +77,9 @@ try {
     port,
     reusePort: true,
     tls: tls.clients,
+    metrics,
+    thread,
+    group,
     runId,
     version: RINGSIDE_VERSION,
   });

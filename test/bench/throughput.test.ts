@@ -77,6 +77,19 @@ t.test('proxy beside nutcracker and Envoy', redis, async (t) => {
   t.equal(peers.has('nutcracker'), isInstalled('nutcracker'), 'nutcracker is measured where it is installed');
   t.equal(peers.has('envoy'), findEnvoy() !== undefined, 'Envoy is measured where it is installed');
   t.ok(found.every(({ ratio }) => ratio > 0));
+  t.ok(found.some(({ command }) => command === 'MGET'));
+});
+
+t.test('what proxies add to a GET', redis, async (t) => {
+  const found = await rows<{ server: string; p50: number; p999: number; added?: object }>('latency');
+  t.strictSame(
+    found.slice(0, 2).map(({ server, added }) => [server, added !== undefined]),
+    [
+      ['redis-server', false],
+      ['ringside proxy', true],
+    ],
+  );
+  t.ok(found.every(({ p50, p999 }) => p50 > 0 && p999 >= p50));
 });
 
 t.test('a suite that does not exist is wrong usage', async (t) => {

@@ -1,9 +1,9 @@
 import fc from 'fast-check';
 import t from 'tap';
 import { seededRandom } from '../../lib/base/index.ts';
-import { REGISTERS } from '../../node/commands/hyperloglog/estimate.ts';
+import { countOfRegisters, REGISTERS } from '../../lib/codec/hyperloglog/index.ts';
 import { Observation } from '../../node/commands/hyperloglog/hash.ts';
-import { countOf, isSketch, Sketch } from '../../node/commands/hyperloglog/sketch.ts';
+import { isSketch, Sketch } from '../../node/commands/hyperloglog/sketch.ts';
 import { Found } from '../../node/values/index.ts';
 
 /* HyperLogLogs beside a plain array of registers, and their hash beside one of 64-bit numbers. */
@@ -62,12 +62,12 @@ t.test('the sparse form and the dense one have the registers of a plain array', 
     const values = new Uint8Array(REGISTERS);
     t.ok(sketch.mergeInto(values));
     t.ok(Buffer.compare(values, plain) === 0, `${rounds} rounds, dense: ${sketch.isDense}`);
-    t.equal(sketch.count(), countOf(plain));
+    t.equal(sketch.count(), countOfRegisters(plain));
     const found = new Found();
     found.set(sketch.bytes, 0, sketch.length);
     t.ok(isSketch(found));
     t.ok(sketch.makeDense());
-    t.equal(sketch.count(), countOf(plain), 'as a dense one');
+    t.equal(sketch.count(), countOfRegisters(plain), 'as a dense one');
   }
 });
 

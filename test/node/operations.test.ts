@@ -6,15 +6,11 @@ import { request } from 'undici';
 import { ManualClock, seededRandom } from '../../lib/base/index.ts';
 import { argsOf, encodeCommand } from '../../lib/codec/resp/index.ts';
 import { commandTable } from '../../lib/commands/index.ts';
+import { Durations, LatencyMonitor, latencyGraph, MAX_NS, quoted, SlowLog } from '../../lib/metrics/index.ts';
 import { CommandStats } from '../../node/operations/command-stats.ts';
 import { CommandWatch } from '../../node/operations/command-watch.ts';
-import { Durations, MAX_NS } from '../../node/operations/durations.ts';
 import { HeavyHitters } from '../../node/operations/heavy-hitters.ts';
 import { HotKeys } from '../../node/operations/hot-keys.ts';
-import { LatencyMonitor } from '../../node/operations/latency-monitor.ts';
-import { latencyGraph } from '../../node/operations/latency-report.ts';
-import { quoted } from '../../node/operations/monitor-feed.ts';
-import { SlowLog } from '../../node/operations/slow-log.ts';
 import { Client } from '../../node/server/client.ts';
 import { OutputGuard, outputLimitOf } from '../../node/server/output-limit.ts';
 import { Settings } from '../../node/settings.ts';
@@ -251,8 +247,8 @@ t.test('the time of commands', async (t) => {
       latencyGraph(event, 5002),
       /^command - high 150 ms, low 110 ms \(all time high 150 ms\)\n-{80}\n/,
     );
-    t.equal(watch.latency.forget('command'), true);
-    t.equal(watch.latency.forget('command'), false);
+    t.equal(watch.latency.reset(['COMMAND']), 1);
+    t.equal(watch.latency.reset(['command']), 0);
   });
 });
 

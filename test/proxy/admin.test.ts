@@ -18,6 +18,7 @@ import { UpstreamMover } from '../../proxy/upstream-mover.ts';
 import { captureLog } from '../support/capture-log.ts';
 import { MemoryApi } from '../support/memory-api.ts';
 import { listenerOptions, quietDeps } from '../support/proxy-limits.ts';
+import { threadOf } from '../support/proxy-thread.ts';
 import { until } from '../support/until.ts';
 import { caller, packages } from './grpc-contract.ts';
 import { requester } from './http-contract.ts';
@@ -50,6 +51,12 @@ function fakeProxy() {
       },
     ],
     listeners: () => ({ resp: '127.0.0.1:2' }),
+    figures: {
+      shards: () => [],
+      nodes: async () => [],
+      commands: async () => [],
+      workerMetrics: async () => [],
+    },
     move: new UpstreamMover({
       upstreams: [],
       connectTimeoutMs: 1000,
@@ -163,10 +170,15 @@ t.test('mutual TLS on every listener', async (t) => {
   const options = { ...listenerOptions(), tls: material('proxy-p1', ['spiffe://ringside/proxy/*']) };
   const deps = { ...quietDeps, log };
   const api = new MemoryApi();
+  const { path, thread } = threadOf(t);
   const listeners = {
     http: await startHttpListener(options, api, deps),
     grpc: await startGrpcListener(options, api, deps),
-    memcached: await startMemcachedListener(options, deps),
+    memcached: await startMemcachedListener(
+      options,
+      { router: path.router, access: thread.access, figures: thread.figures },
+      deps,
+    ),
     admin: await startAdminListener(options, fakeProxy(), { ...deps, metrics: createMetrics() }),
   };
   t.teardown(() => Promise.all(Object.values(listeners).map((listener) => listener.close(0))));

@@ -13,8 +13,11 @@ export interface Answer {
   json<T = unknown>(): T;
 }
 
+/** Hears of every answer. */
+export type Witness = (method: string, path: string, answer: Answer) => void;
+
 /** Sends one request with the path as it stands: undici would normalize a URL. */
-export function requester(client: Dispatcher) {
+export function requester(client: Dispatcher, witness: Witness = () => {}) {
   return async (method: string, path: string, options: { headers?: object; body?: unknown } = {}) => {
     const response = await client.request({
       method: method as 'GET',
@@ -29,17 +32,22 @@ export function requester(client: Dispatcher) {
       body,
       json: () => JSON.parse(body.toString()),
     };
+    witness(method, path, answer);
     return answer;
   };
 }
 
 /** The data part of docs/http.md, on whatever serves it at `address`. Keys begin with `http:`; `tags`: whether there are any. */
-export function httpContract(t: Test, addressOf: () => string, { tags = true } = {}): void {
+export function httpContract(
+  t: Test,
+  addressOf: () => string,
+  { tags = true, witness }: { tags?: boolean; witness?: Witness } = {},
+): void {
   let client: Client;
   let send: ReturnType<typeof requester>;
   t.before(() => {
     client = new Client(`http://${addressOf()}`);
-    send = requester(client);
+    send = requester(client, witness);
   });
   t.teardown(() => client.close());
   const errorOf = ({ status, json }: Answer) => [status, json<{ error: { code: string } }>().error.code];
@@ -89,7 +97,8 @@ export function httpContract(t: Test, addressOf: () => string, { tags = true } =
   t.test('any content type is only bytes', async (t) => {
     for (const type of ['application/json', 'text/plain', 'no type at all', 'multipart/form-data']) {
       const headers = { 'content-type': type };
-      await send('PUT', '/v1/key/http:type', { headers, body: '{"no json' });
+      const { status } = await send('PUT', '/v1/key/http:type', { headers, body: '{"no json' });
+      t.ok(status < 300, type);
       t.equal((await send('GET', '/v1/key/http:type')).body.toString(), '{"no json', type);
     }
   });
@@ -161,7 +170,7 @@ export function httpContract(t: Test, addressOf: () => string, { tags = true } =
     await send('PUT', '/v1/key/http:m2', { body: Buffer.from([0xff, 0]) });
     const mget = async (body: object) => send('POST', '/v1/mget', { body: JSON.stringify(body) });
     const utf8 = await mget({ keys: ['http:m1', 'http:none', 'http:m2', 'http:m1'] });
-    t.same(utf8.json(), {
+    t.match(utf8.json(), {
       results: [
         { key: 'http:m1', found: true, value: 'grün "1"\n' },
         { key: 'http:none', found: false },
@@ -169,9 +178,10 @@ export function httpContract(t: Test, addressOf: () => string, { tags = true } =
         { key: 'http:m1', found: true, value: 'grün "1"\n' },
       ],
     });
+    t.equal(utf8.json<{ results: object[] }>().results.length, 4);
     const key = Buffer.from('http:m2').toString('base64');
     const base64 = await mget({ keys: [key], encoding: 'base64' });
-    t.same(base64.json(), { results: [{ key, found: true, value: '/wA=' }] });
+    t.match(base64.json(), { results: [{ key, found: true, value: '/wA=' }] });
     const many = Array.from({ length: 10_000 }, (_, i) => `http:many:${i}`);
     t.equal((await mget({ keys: many })).json<{ results: object[] }>().results.length, 10_000);
     for (const wrong of [
@@ -214,8 +224,11 @@ export function httpContract(t: Test, addressOf: () => string, { tags = true } =
       [{ tags: [1] }, /`tags\[0\]` is not/],
       [{ prefixes: ['a', ''] }, /`prefixes\[1\]` is not a non-empty string/],
       [{ tags: ['x'.repeat(513)] }, /1 to 512 bytes/],
-      [{ tags: Array.from({ length: 1001 }, String) }, /`tags` has more than 1000/],
-      [{ prefixes: Array.from({ length: 17 }, (_, i) => `http:${i}`) }, /`prefixes` has more than 16/],
+      [{ tags: Array.from({ length: 1001 }, String) }, /`tags` is not a list of at most 1000 tags/],
+      [
+        { prefixes: Array.from({ length: 17 }, (_, i) => `http:${i}`) },
+        /`prefixes` is not a list of at most 16/,
+      ],
       [{ keys: ['%'], encoding: 'base64' }, /base64/],
       [{ keys: ['a'], encoding: 'latin1' }, /`encoding`/],
       [{ everything: true }, /unknown member "everything"; known: keys, tags, prefixes, encoding/],
@@ -270,23 +283,39 @@ export function httpContract(t: Test, addressOf: () => string, { tags = true } =
       t.same(await found(keys[1]), [true]);
     });
 
-  t.test('what comes later says so', async (t) => {
-    for (const header of [
-      'If-Match',
-      'X-Lease-Token',
-      'X-Soft-TTL-Seconds',
-      'X-Fencing-Token',
-      'Idempotency-Key',
+  t.test('a header where it means nothing is not ignored', async (t) => {
+    for (const [method, path, header, value] of [
+      ['GET', '/v1/key/http:h', 'X-TTL-Seconds', '1'],
+      ['DELETE', '/v1/key/http:h', 'X-Tags', 'a'],
+      ['POST', '/v1/key/http:h/incr', 'X-Lease-Token', 'a'],
+      ['POST', '/v1/mget', 'Idempotency-Key', 'a'],
+      ['POST', '/v1/purge', 'If-Match', '*'],
     ]) {
-      const answer = await send('PUT', '/v1/key/http:later', { headers: { [header]: '"1"' }, body: 'x' });
-      t.same(errorOf(answer), [501, 'not_implemented'], header);
-      t.match(answer.body.toString(), new RegExp(`${header}.*later release`));
+      const answer = await send(method, path, { headers: { [header]: value } });
+      t.same(answer.json(), { error: { code: 'bad_request', message: `${header} means nothing here` } });
     }
-    const etag = { headers: { 'if-none-match': '"123"' } };
-    t.same(errorOf(await send('GET', '/v1/key/http:later', etag)), [501, 'not_implemented']);
-    t.same(errorOf(await send('PUT', '/v1/key/http:later', etag)), [501, 'not_implemented']);
-    t.same(errorOf(await send('GET', '/v1/key/http:later?lease=1')), [501, 'not_implemented']);
-    t.equal((await send('GET', '/v1/key/http:later')).status, 404);
+  });
+
+  t.test('headers and parameters that make no sense', async (t) => {
+    for (const [headers, message] of [
+      [{ 'if-match': 'x' }, 'If-Match is not `*` or an ETag in double quotes'],
+      [{ 'if-match': '"1", "2"' }, 'If-Match of a write names one ETag, or is `*`'],
+      [{ 'if-none-match': '"1"' }, 'If-None-Match is not `*` (ETags are for reads)'],
+      [{ 'if-match': '*', 'if-none-match': '*' }, 'If-Match and If-None-Match cannot both hold'],
+      [{ 'x-soft-ttl-seconds': '-1' }, 'X-Soft-TTL-Seconds is not a whole number from 0 to 1000000000000'],
+      [{ 'x-fencing-token': '-1' }, 'X-Fencing-Token is not a number of 64 bits'],
+      [{ 'x-fencing-token': '18446744073709551616' }, 'X-Fencing-Token is not a number of 64 bits'],
+      [{ 'x-fence-name': 'a' }, 'X-Fence-Name comes without X-Fencing-Token'],
+      [{ 'idempotency-key': '' }, 'Idempotency-Key is not a text of 1 to 255 bytes'],
+      [{ 'idempotency-key': 'x'.repeat(256) }, 'Idempotency-Key is not a text of 1 to 255 bytes'],
+    ] as const) {
+      const answer = await send('PUT', '/v1/key/http:headers', { headers, body: 'x' });
+      t.same(answer.json(), { error: { code: 'bad_request', message } });
+    }
+    const fenced = { headers: { 'x-fencing-token': '1' } };
+    t.same(errorOf(await send('PUT', `/v1/key/${'k'.repeat(513)}`, fenced)), [400, 'bad_request']);
+    t.match((await send('GET', '/v1/key/a?lease=2')).json(), { error: { message: '?lease is not 0 or 1' } });
+    t.equal((await send('GET', '/v1/key/http:headers')).status, 404);
   });
 
   t.test('unknown paths and methods', async (t) => {
@@ -294,12 +323,14 @@ export function httpContract(t: Test, addressOf: () => string, { tags = true } =
     t.same(errorOf(await send('GET', '/v1/key')), [404, 'not_found']);
     t.same(errorOf(await send('PURGE', '/v1/key/a')), [404, 'not_found']);
     for (const [method, path, allow] of [
-      ['PATCH', '/v1/key/a', 'GET, HEAD, PUT, DELETE'],
-      ['POST', '/v1/key/a', 'GET, HEAD, PUT, DELETE'],
-      ['GET', '/v1/key/a/incr', 'POST'],
-      ['GET', '/v1/mget', 'POST'],
-      ['GET', '/v1/purge', 'POST'],
+      ['PATCH', '/v1/key/a', 'GET, HEAD, PUT, DELETE, OPTIONS'],
+      ['POST', '/v1/key/a', 'GET, HEAD, PUT, DELETE, OPTIONS'],
+      ['GET', '/v1/key/a/incr', 'POST, OPTIONS'],
+      ['GET', '/v1/mget', 'POST, OPTIONS'],
+      ['GET', '/v1/purge', 'POST, OPTIONS'],
+      ['PUT', '/v1/openapi.json', 'GET, OPTIONS'],
     ]) {
+      t.match(await send('OPTIONS', path), { status: 204, headers: { allow } });
       const answer = await send(method, path);
       t.same(errorOf(answer), [405, 'bad_request'], `${method} ${path}`);
       t.equal(answer.headers.allow, allow);

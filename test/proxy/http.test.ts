@@ -3,7 +3,7 @@ import t, { type Test } from 'tap';
 import { Client } from 'undici';
 import type { ProxyConfig } from '../../lib/config/index.ts';
 import { startHttpListener } from '../../proxy/http/index.ts';
-import { MemoryApi } from '../support/memory-api.ts';
+import { foundValue, MemoryApi } from '../support/memory-api.ts';
 import { listenerOptions, quietDeps } from '../support/proxy-limits.ts';
 import { until } from '../support/until.ts';
 import { httpContract, requester } from './http-contract.ts';
@@ -233,7 +233,7 @@ t.test('close lets what is under way finish', async (t) => {
     api.get = () => {
       isAsked();
       return new Promise((resolve) => {
-        answer = () => resolve({ value: Buffer.from('late'), ttlMs: null, possiblyStale: false });
+        answer = () => resolve(foundValue(Buffer.from('late')));
       });
     };
   });

@@ -1,34 +1,43 @@
 import { RingsideError } from '../../lib/base/index.ts';
 import type {
+  IncrResult,
   KeyValueApi,
   MgetResult,
+  Pieces,
   Purge,
+  ReadOptions,
   ReadResult,
   SetOptions,
   SetResult,
 } from '../../proxy/core/api.ts';
 
-/** A KeyValueApi over a Map. Keys that begin with `fail:CODE` fail with that code; `stale:` ones are possibly stale. */
+/** A KeyValueApi over a Map, without versions. Keys that begin with `fail:CODE` fail with that code; `stale:` ones are possibly stale. */
 export class MemoryApi implements KeyValueApi {
   readonly values = new Map<string, { value: Buffer; ttlMs: number | null; tags?: readonly Buffer[] }>();
 
-  async get(key: Buffer): Promise<ReadResult> {
+  async get(key: Buffer, { head = false }: ReadOptions = {}): Promise<ReadResult> {
     failIfAsked(key);
     const held = this.values.get(key.toString('hex'));
-    const possiblyStale = key.toString().startsWith('stale:');
-    return { value: held?.value ?? null, ttlMs: held?.ttlMs ?? null, possiblyStale };
+    const value = held ? [held.value] : null;
+    return {
+      value: head && value ? [] : value,
+      bytes: held?.value.length ?? 0,
+      ...factsOf(key, held?.ttlMs ?? null),
+      softTtlMs: null,
+      lease: null,
+    };
   }
 
   async set(
     key: Buffer,
-    value: Buffer,
-    { ttlMs, onlyIfAbsent, tags = [] }: SetOptions = {},
+    pieces: Pieces,
+    { ttlMs, onlyIfAbsent = false, tags = [] }: SetOptions = {},
   ): Promise<SetResult> {
     failIfAsked(key);
     const created = !this.values.has(key.toString('hex'));
-    if (onlyIfAbsent && !created) return { stored: false, created: false };
-    this.values.set(key.toString('hex'), { value: Buffer.from(value), ttlMs: ttlMs ?? null, tags });
-    return { stored: true, created };
+    if (onlyIfAbsent && !created) throw new RingsideError('precondition_failed', 'the key exists');
+    this.values.set(key.toString('hex'), { value: Buffer.concat(pieces), ttlMs: ttlMs ?? null, tags });
+    return { created, version: null };
   }
 
   async delete(key: Buffer): Promise<boolean> {
@@ -37,12 +46,16 @@ export class MemoryApi implements KeyValueApi {
   }
 
   async mget(keys: readonly Buffer[]): Promise<MgetResult[]> {
-    return Promise.all(
-      keys.map((key) => this.get(key).catch((error: RingsideError): MgetResult => ({ error }))),
-    );
+    return Promise.all(keys.map((key) => this.#one(key).catch((error: RingsideError) => ({ error }))));
   }
 
-  async incr(key: Buffer, by: bigint): Promise<bigint> {
+  async #one(key: Buffer): Promise<MgetResult> {
+    failIfAsked(key);
+    const held = this.values.get(key.toString('hex'));
+    return { value: held?.value ?? null, ...factsOf(key, held?.ttlMs ?? null) };
+  }
+
+  async incr(key: Buffer, by: bigint): Promise<IncrResult> {
     failIfAsked(key);
     const held = this.values.get(key.toString('hex'));
     const text = held?.value.toString() ?? '0';
@@ -53,7 +66,7 @@ export class MemoryApi implements KeyValueApi {
       ttlMs: held?.ttlMs ?? null,
       tags: held?.tags,
     });
-    return sum;
+    return { value: sum, version: null };
   }
 
   async purge({ keys, tags, prefixes }: Purge): Promise<void> {
@@ -64,6 +77,15 @@ export class MemoryApi implements KeyValueApi {
       prefixes.some((prefix) => key.startsWith(prefix.toString('hex')));
     for (const [key, { tags: own = [] }] of this.values) if (isPurged(key, own)) this.values.delete(key);
   }
+}
+
+/** What a read finds that finds this value. */
+export function foundValue(value: Buffer): ReadResult {
+  return { value: [value], bytes: value.length, ...factsOf(value, null), softTtlMs: null, lease: null };
+}
+
+function factsOf(key: Buffer, ttlMs: number | null) {
+  return { ttlMs, version: null, isStale: false, possiblyStale: key.toString().startsWith('stale:') };
 }
 
 function failIfAsked(key: Buffer): void {

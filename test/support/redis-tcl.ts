@@ -1,15 +1,28 @@
 import { spawn } from 'node:child_process';
-import { existsSync, mkdtempSync, readFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
 const root = join(import.meta.dirname, '../..');
 const folder = join(root, 'test/conformance');
+const document = join(root, 'docs/compatibility.md');
 
-/** What redis-server 7.0.15 passes in a unit, and the tests of these that use what Ringside does not have yet, with what that is. */
+/** What redis-server 7.0.15 passes in a unit and that applies, and the tests it passes that do not, with why. */
 interface Baseline {
   readonly passes: readonly string[];
   readonly excluded: Readonly<Record<string, string>>;
+}
+
+/** The suite as it is run against one kind of server. */
+export interface Suite {
+  /** By unit; a name stands there as often as the test runs. */
+  readonly baseline: Readonly<Record<string, Baseline>>;
+  /** Why a test fails, by its name. */
+  readonly reasons: Readonly<Record<string, string>>;
+  /** The command that starts the server on `{port}`, given a folder for files. */
+  readonly start: (files: string) => string;
+  /** As the script has them. */
+  readonly profile: 'full' | 'proxy';
 }
 
 /** How a unit went. */
@@ -21,15 +34,48 @@ export interface UnitResult {
   readonly notApplicable: number;
 }
 
-/** By unit; a name stands there as often as the test runs. */
-export const baseline: Readonly<Record<string, Baseline>> = JSON.parse(
-  readFileSync(join(folder, 'redis-tcl-7.0.15.json'), 'utf8'),
-);
+const json = (name: string) => JSON.parse(readFileSync(join(folder, name), 'utf8'));
 
-/** Why a test fails, by its name. */
-export const reasons: Readonly<Record<string, string>> = JSON.parse(
-  readFileSync(join(folder, 'reasons.json'), 'utf8'),
-);
+function startNode(files: string): string {
+  // The suite sets `maxmemory` where it counts on Redis's default policy.
+  const flags = '--admin-port 0 --enable-debug-command yes --log-level error --maxmemory-policy noeviction';
+  return `${join(root, 'bin/ringside')} node --standalone --port {port} --dir ${join(files, '{port}')} ${flags}`;
+}
+
+/** Against a node. */
+export const nodeSuite: Suite = {
+  baseline: json('redis-tcl-7.0.15.json'),
+  reasons: json('reasons.json'),
+  start: startNode,
+  profile: 'full',
+};
+
+/** What does not apply where keys are on several shards is another list. */
+interface ProxyBaseline extends Baseline {
+  readonly sharded: Readonly<Record<string, string>>;
+}
+
+function proxyBaseline(nodes: number): Suite['baseline'] {
+  const units = Object.entries<ProxyBaseline>(json('redis-tcl-proxy-7.0.15.json'));
+  if (nodes === 1) return Object.fromEntries(units);
+  return Object.fromEntries(
+    units.map(([unit, { passes, excluded, sharded }]) => [
+      unit,
+      { passes: passes.filter((name) => !(name in sharded)), excluded: { ...excluded, ...sharded } },
+    ]),
+  );
+}
+
+/** Against a proxy in front of so many nodes, each a shard of its own. */
+export function proxySuite(nodes: number): Suite {
+  const stack = join(import.meta.dirname, 'proxy-stack.ts');
+  return {
+    baseline: proxyBaseline(nodes),
+    reasons: json('proxy-reasons.json'),
+    start: () => `${process.execPath} ${stack} --port {port} --nodes ${nodes}`,
+    profile: 'proxy',
+  };
+}
 
 /** The script that runs the suite, or null. */
 export function suiteScript(): string | null {
@@ -37,61 +83,82 @@ export function suiteScript(): string | null {
   return existsSync(script) ? script : null;
 }
 
-/** Runs units against a node that the script starts afresh for each; resolves with how each went. */
-export async function runUnits(script: string, units: readonly string[]): Promise<UnitResult[]> {
+/** Those of RINGSIDE_UNITS, by default all. */
+export function unitsAskedFor({ baseline }: Suite): readonly string[] {
+  return process.env.RINGSIDE_UNITS?.split(' ') ?? Object.keys(baseline);
+}
+
+/** Runs units against a server that the script starts afresh for each; resolves with how each went. */
+export async function runUnits(
+  script: string,
+  suite: Suite,
+  units: readonly string[],
+): Promise<UnitResult[]> {
   const logs = mkdtempSync(join(tmpdir(), 'ringside-tcl-'));
-  // The suite sets `maxmemory` where it counts on Redis's default policy.
-  const flags = '--admin-port 0 --enable-debug-command yes --log-level error --maxmemory-policy noeviction';
-  const files = `--dir ${join(logs, '{port}')}`;
-  const start = `${join(root, 'bin/ringside')} node --standalone --port {port} ${files} ${flags}`;
+  const env = { NODE_OPTIONS: '', START: suite.start(logs), LOG_DIR: logs, PROFILE: suite.profile };
   const child = spawn(script, units, {
-    env: { ...process.env, NODE_OPTIONS: '', START: start, LOG_DIR: logs },
+    env: { ...process.env, ...env },
     stdio: ['ignore', 'inherit', 'inherit'],
   });
   const code = await new Promise((resolve) => child.once('close', resolve));
   if (code !== 0) throw new Error(`${script} ended with ${code}; its logs are in ${logs}`);
   return units.map((unit) =>
-    resultOf(unit, readFileSync(join(logs, `${unit.replaceAll('/', '_')}.out`), 'utf8')),
+    resultOf(
+      unit,
+      suite.baseline[unit],
+      readFileSync(join(logs, `${unit.replaceAll('/', '_')}.out`), 'utf8'),
+    ),
   );
 }
 
-function resultOf(unit: string, output: string): UnitResult {
+function resultOf(unit: string, { passes, excluded }: Baseline, output: string): UnitResult {
   const left = new Map<string, number>();
   for (const [, name] of output.matchAll(/^\[ok\]: (.*?)(?: \(\d+ ms\))?$/gm)) {
     left.set(name, (left.get(name) ?? 0) + 1);
   }
   const failed: string[] = [];
-  for (const name of baseline[unit].passes) {
+  for (const name of passes) {
     const count = left.get(name) ?? 0;
     if (count === 0) failed.push(name);
     else left.set(name, count - 1);
   }
   return {
     unit,
-    passed: baseline[unit].passes.length - failed.length,
+    passed: passes.length - failed.length,
     failed,
-    notApplicable: Object.keys(baseline[unit].excluded).length,
+    notApplicable: Object.keys(excluded).length,
   };
 }
 
+/** All units together. */
+export function totalOf(results: readonly UnitResult[]): { passed: number; failed: readonly string[] } {
+  const passed = results.reduce((sum, result) => sum + result.passed, 0);
+  return { passed, failed: results.flatMap((result) => result.failed) };
+}
+
 /** The table of docs/compatibility.md, and below it each failure with its reason. */
-export function conformanceTable(results: readonly UnitResult[]): string {
+export function conformanceTable(results: readonly UnitResult[], reasons: Suite['reasons']): string {
   const lines = ['| unit | passed | failed | not applicable |', '|---|---:|---:|---:|'];
   for (const { unit, passed, failed, notApplicable } of results) {
     lines.push(`| ${unit} | ${passed} | ${failed.length} | ${notApplicable} |`);
   }
-  const sum = (of: (result: UnitResult) => number) =>
-    results.reduce((total, result) => total + of(result), 0);
-  const passed = sum((result) => result.passed);
-  const failed = sum(({ failed }) => failed.length);
-  lines.push(`| **all** | **${passed}** | **${failed}** | **${sum((result) => result.notApplicable)}** |`);
-  lines.push(
-    '',
-    `${passed} of ${passed + failed} that apply: ${((100 * passed) / (passed + failed)).toFixed(1)} %.`,
-  );
-  if (failed > 0) lines.push('', '| test that fails | unit | why |', '|---|---|---|');
+  const { passed, failed } = totalOf(results);
+  const notApplicable = results.reduce((sum, result) => sum + result.notApplicable, 0);
+  lines.push(`| **all** | **${passed}** | **${failed.length}** | **${notApplicable}** |`);
+  const apply = passed + failed.length;
+  lines.push('', `${passed} of ${apply} that apply: ${((100 * passed) / apply).toFixed(1)} %.`);
+  if (failed.length > 0) lines.push('', '| test that fails | unit | why |', '|---|---|---|');
   for (const { unit, failed } of results) {
     for (const name of new Set(failed)) lines.push(`| ${name} | ${unit} | ${reasons[name] ?? ''} |`);
   }
   return lines.join('\n');
+}
+
+/** With RINGSIDE_WRITE_DOCS=1 puts `text` between the marks of this name in docs/compatibility.md. */
+export function writeToDocs(mark: string, text: string): void {
+  if (process.env.RINGSIDE_WRITE_DOCS !== '1') return;
+  const [begin, end] = [`<!-- ${mark}:begin -->`, `<!-- ${mark}:end -->`];
+  const before = readFileSync(document, 'utf8');
+  const from = before.indexOf(begin) + begin.length;
+  writeFileSync(document, `${before.slice(0, from)}\n${text}\n${before.slice(before.indexOf(end))}`);
 }

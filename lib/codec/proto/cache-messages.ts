@@ -6,6 +6,7 @@
 export interface GetRequest {
   key: Buffer;
   lease: boolean;
+  unlessVersion: string;
 }
 
 export interface GetResponse {
@@ -13,27 +14,40 @@ export interface GetResponse {
   value: Buffer;
   ttlMs: number | string;
   possiblyStale: boolean;
+  version: string;
+  stale: boolean;
+  softTtlMs: number | string;
+  leaseToken: string;
+  leaseMs: number | string;
+  notModified: boolean;
 }
 
-export interface PutRequest {
+/** What every write may depend on. */
+export interface ConditionFields {
+  ifVersion: string;
+  fencingToken: string;
+  fenceName: Buffer;
+  idempotencyKey: string;
+}
+
+export interface PutRequest extends ConditionFields {
   key: Buffer;
   value: Buffer;
   ttlMs: string;
   onlyIfAbsent: boolean;
+  onlyIfPresent: boolean;
   softTtlMs: string;
-  ifVersion: string;
-  fencingToken: string;
   leaseToken: string;
-  idempotencyKey: string;
   tags: string[];
 }
 
 export interface PutResponse {
   stored: boolean;
   created: boolean;
+  version: string;
 }
 
-export interface DeleteRequest {
+export interface DeleteRequest extends ConditionFields {
   key: Buffer;
 }
 
@@ -50,13 +64,16 @@ export interface KeyResult {
   value: Buffer;
   possiblyStale: boolean;
   error: { code: string; message: string } | null;
+  version: string;
+  ttlMs: number | string;
+  stale: boolean;
 }
 
 export interface MultiGetResponse {
   results: KeyResult[];
 }
 
-export interface IncrementRequest {
+export interface IncrementRequest extends ConditionFields {
   key: Buffer;
   by: string;
 }
@@ -72,4 +89,5 @@ export type PurgeResponse = Readonly<Record<string, never>>;
 
 export interface IncrementResponse {
   value: string;
+  version: string;
 }

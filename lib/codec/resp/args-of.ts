@@ -21,7 +21,7 @@ export function copyArgs(args: Args): Args {
 }
 
 /** The arguments of one whole command as `commandFrame` makes it; they stay in the frame. */
-export function parseCommand(frame: Buffer): Args {
+export function parseCommand(frame: Buffer): RequestParser {
   const parser = new RequestParser(UNLIMITED);
   parser.push(frame);
   parser.next();

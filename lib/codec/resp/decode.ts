@@ -154,11 +154,11 @@ function lineValue(type: string, line: string): RespValue {
     case '-':
       return new RespError(line);
     case ':': {
-      const value = BigInt(line);
+      const value = wholeNumber(line);
       return Number.isSafeInteger(Number(value)) ? Number(value) : value;
     }
     case '(':
-      return BigInt(line);
+      return wholeNumber(line);
     case ',':
       return double(line);
     case '#':
@@ -168,6 +168,11 @@ function lineValue(type: string, line: string): RespValue {
     default:
       throw new RespProtocolError(`unknown reply type '${type}'`);
   }
+}
+
+function wholeNumber(line: string): bigint {
+  if (!/^[+-]?\d+$/.test(line)) throw new RespProtocolError('invalid number in a reply');
+  return BigInt(line);
 }
 
 function double(line: string): number {

@@ -1,5 +1,6 @@
 export type { Args } from './args.ts';
 export { argsOf, commandFrame, copyArgs, parseCommand } from './args-of.ts';
+export { ByteFeed } from './byte-feed.ts';
 export { decodeReply, RespAttributed, RespError, RespPush, type RespValue, RespVerbatim } from './decode.ts';
 export { formatDouble, formatFixed } from './double-text.ts';
 export { type CommandPart, encodeCommand, writeCommand } from './encode.ts';

@@ -104,11 +104,22 @@ export class ReplyFramer extends ByteFeed {
     if (end + 2 > this.filled) {
       this.need = end + 2 - this.head;
       if (this.need > this.maxFrameBytes) this.fail('too big reply');
-      if (this.depth === 0) this.whole = this.need;
+      if (this.endsReply()) this.whole = this.need;
       return INCOMPLETE;
     }
     if (this.input[end] !== CR || this.input[end + 1] !== LF) this.fail('expected CRLF behind a bulk string');
     return end + 2;
+  }
+
+  /** Whether what is read now is the last of all that is open. */
+  private endsReply(): boolean {
+    for (let i = 0; i < this.depth; i++) if (this.open[i] !== 1) return false;
+    return true;
+  }
+
+  override detach(): void {
+    super.detach();
+    this.depth = 0;
   }
 
   /** Behind the count at `at`, or INCOMPLETE; sets `opened` when elements follow. */

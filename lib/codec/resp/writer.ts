@@ -231,6 +231,11 @@ export class RespWriter {
     this.slab.set(inserted, start);
   }
 
+  /** What has been written since `length` was `offset`, one character a byte. To be called in the same turn, without a `take` between. */
+  textSince(offset: number): string {
+    return this.slab.latin1Slice(this.taken + offset, this.at);
+  }
+
   /** Hands out everything written since the last `take` as one view of the slab. It stays true until `rewind`. */
   take(): Buffer {
     const bytes = this.slab.subarray(this.taken, this.at);

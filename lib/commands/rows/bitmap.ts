@@ -62,7 +62,7 @@ export const bitmapRows: readonly CommandRow[] = [
     complexity: 'O(N) where N is the length of the longest string',
     summary: 'Combines strings bit by bit and stores the result.',
     syntax: 'AND|OR|XOR|NOT destkey key [key ...]',
-    routing: 'one-shard',
+    routing: 'key',
   },
   {
     name: 'bitfield',

@@ -64,7 +64,7 @@ function rename(name: string, flags: string, keyFlags: string, summary: string):
     complexity: 'O(1), and what it takes to delete the key that is overwritten',
     summary,
     syntax: 'key newkey',
-    routing: 'one-shard',
+    routing: 'key',
   };
 }
 
@@ -97,8 +97,7 @@ function sort(name: string, store: string): CommandRow {
     complexity: 'O(N+M*log(M)) where N is the number of elements and M the number of those returned',
     summary: `Sorts a list, a set or a sorted set${store === '' ? '; never stores the result' : ''}.`,
     syntax: `key [BY pattern] [LIMIT offset count] [GET pattern [GET pattern ...]] [ASC|DESC] [ALPHA]${store}`,
-    // Patterns and the destination name keys that may be on other shards.
-    routing: 'one-shard',
+    routing: 'key',
   };
 }
 
@@ -223,7 +222,7 @@ export const genericRows: readonly CommandRow[] = [
     complexity: 'O(1)',
     summary: 'Moves a key to another database.',
     syntax: 'key db',
-    routing: 'one-shard',
+    routing: 'key',
   },
   {
     name: 'copy',
@@ -236,7 +235,7 @@ export const genericRows: readonly CommandRow[] = [
     complexity: 'O(N) where N is the number of elements of the value',
     summary: 'Copies a value to another key.',
     syntax: 'source destination [DB destination-db] [REPLACE]',
-    routing: 'one-shard',
+    routing: 'key',
   },
   {
     name: 'object',
@@ -244,7 +243,7 @@ export const genericRows: readonly CommandRow[] = [
     since: '2.2.3',
     complexity: 'Depends on the subcommand',
     summary: 'Groups the commands that tell how values are kept.',
-    routing: 'node',
+    routing: 'local',
     subcommands: [
       object('encoding', '2.2.3', 'Returns how a value is kept.'),
       object('freq', '4.0.0', 'Returns how often a key is used, on a logarithmic scale.'),

@@ -43,7 +43,7 @@ function oldSearch(
       keys,
       keyFlags: `${READS} | ${STORES} | ${STORES}`,
       complexity: PER_AREA,
-      routing: 'one-shard',
+      routing: 'key',
       deprecated: { since: '6.2.0', replacedBy: `\`GEOSEARCH\` and \`GEOSEARCHSTORE\` with the ${by}` },
     },
     {
@@ -98,7 +98,7 @@ export const geoRows: readonly CommandRow[] = [
     complexity: PER_AREA,
     summary: 'Stores the members within a circle or a box, with their positions or distances.',
     syntax: `destination source ${AREA} ${ORDER} ${COUNT} [STOREDIST]`,
-    routing: 'one-shard',
+    routing: 'key',
   },
   ...oldSearch(
     'georadius',

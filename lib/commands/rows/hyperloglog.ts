@@ -24,7 +24,7 @@ export const hyperloglogRows: readonly CommandRow[] = [
     complexity: 'O(1) for one key whose count is still known, else O(N) for N keys with a large constant',
     summary: 'Returns about how many different elements were noted in HyperLogLogs.',
     syntax: 'key [key ...]',
-    routing: 'one-shard',
+    routing: 'gather',
   },
   {
     name: 'pfmerge',
@@ -36,7 +36,7 @@ export const hyperloglogRows: readonly CommandRow[] = [
     complexity: 'O(N) for N HyperLogLogs, with a large constant',
     summary: 'Merges HyperLogLogs into one.',
     syntax: 'destkey [sourcekey [sourcekey ...]]',
-    routing: 'one-shard',
+    routing: 'key',
   },
   {
     name: 'pfdebug',
@@ -57,6 +57,6 @@ export const hyperloglogRows: readonly CommandRow[] = [
     since: '2.8.9',
     complexity: 'O(1)',
     summary: 'Checks that HyperLogLogs count as they should.',
-    routing: 'node',
+    routing: 'all',
   },
 ];

@@ -40,7 +40,7 @@ function blockingPop(name: string, summary: string): CommandRow {
     complexity: 'O(N) where N is the number of keys',
     summary,
     syntax: 'key [key ...] timeout:double',
-    routing: 'one-shard',
+    routing: 'pinned',
   };
 }
 
@@ -52,13 +52,13 @@ function move(name: string, flags: string, since: string, extra: Extra): Command
     keys: 'two',
     keyFlags: `${TAKES} | RW insert`,
     since,
-    routing: 'one-shard',
+    routing: 'key',
     ...extra,
   };
 }
 
 function popFromOne(name: string, flags: string, keys: CommandRow['keys'], extra: Extra): CommandRow {
-  return { name, flags, keys, keyFlags: TAKES, since: '7.0.0', routing: 'one-shard', ...extra };
+  return { name, flags, keys, keyFlags: TAKES, since: '7.0.0', routing: 'key', ...extra };
 }
 
 /** Commands on lists. */
@@ -139,12 +139,14 @@ export const listRows: readonly CommandRow[] = [
   blockingPop('blpop', 'Removes and returns the first element of the first list that has one; waits for it.'),
   blockingPop('brpop', 'Removes and returns the last element of the first list that has one; waits for it.'),
   move('blmove', ' noscript blocking', '6.2.0', {
+    routing: 'pinned',
     arity: 6,
     complexity: 'O(1)',
     summary: 'Moves an element from one list to another and returns it; waits for it.',
     syntax: `source destination ${ENDS} timeout:double`,
   }),
   move('brpoplpush', ' noscript blocking', '2.2.0', {
+    routing: 'pinned',
     arity: 4,
     complexity: 'O(1)',
     summary: 'Moves the last element of a list to the head of another and returns it; waits for it.',
@@ -152,6 +154,7 @@ export const listRows: readonly CommandRow[] = [
     deprecated: { since: '6.2.0', replacedBy: '`BLMOVE` with the `RIGHT` and `LEFT` arguments' },
   }),
   popFromOne('blmpop', 'write blocking movablekeys', 'counted-second', {
+    routing: 'pinned',
     arity: -5,
     complexity: 'O(N+M) where N is the number of keys and M the number of elements returned',
     summary: 'Removes elements from the first list that has some, and returns them; waits for them.',

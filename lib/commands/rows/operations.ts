@@ -9,7 +9,7 @@ const LOOK_AT_SHARDS = 'nondeterministic_output request_policy:all_shards respon
 type Words = Pick<CommandRow, 'name' | 'arity' | 'since' | 'summary'> & Partial<CommandRow>;
 
 function on(row: Words): CommandRow {
-  return { complexity: 'O(1)', routing: 'node', ...row };
+  return { complexity: 'O(1)', routing: 'local', ...row };
 }
 
 function container(
@@ -25,7 +25,7 @@ function container(
     since,
     complexity: 'Depends on subcommand.',
     summary,
-    routing: 'node',
+    routing: 'local',
     subcommands,
   };
 }
@@ -93,8 +93,14 @@ const latencyRows: readonly CommandRow[] = [
   help('2.8.13'),
 ];
 
-function memory(name: string, since: string, summary: string, tips = LOOK_AT_SHARDS): CommandRow {
-  return on({ name, arity: 2, tips, since, summary });
+function memory(
+  name: string,
+  since: string,
+  summary: string,
+  tips = LOOK_AT_SHARDS,
+  routing: CommandRow['routing'] = 'node',
+): CommandRow {
+  return on({ name, arity: 2, tips, since, summary, routing });
 }
 
 const memoryRows: readonly CommandRow[] = [
@@ -105,6 +111,7 @@ const memoryRows: readonly CommandRow[] = [
     '4.0.0',
     'Asks the allocator to give memory back.',
     'request_policy:all_shards response_policy:all_succeeded',
+    'all',
   ),
   memory('stats', '4.0.0', 'Returns how memory is used.'),
   on({
@@ -167,5 +174,6 @@ export const operationsRows: readonly CommandRow[] = [
     complexity: 'O(N log N) where N is the number of keys kept track of, at most 256',
     summary: 'Returns the keys with most commands of late, with an estimate of how many.',
     syntax: '[COUNT count]',
+    routing: 'node',
   }),
 ];

@@ -9,7 +9,7 @@ export const persistenceRows: readonly CommandRow[] = [
     since: '1.0.0',
     complexity: 'O(N) where N is the number of keys',
     summary: 'Writes the snapshot and serves nobody meanwhile.',
-    routing: 'node',
+    routing: 'all',
   },
   {
     name: 'bgsave',
@@ -19,7 +19,7 @@ export const persistenceRows: readonly CommandRow[] = [
     complexity: 'O(1)',
     summary: 'Begins to write the snapshot in the background.',
     syntax: '[SCHEDULE]',
-    routing: 'node',
+    routing: 'all',
   },
   {
     name: 'bgrewriteaof',
@@ -28,7 +28,7 @@ export const persistenceRows: readonly CommandRow[] = [
     since: '1.0.0',
     complexity: 'O(1)',
     summary: 'Begins to rewrite the append-only file in the background.',
-    routing: 'node',
+    routing: 'all',
   },
   {
     name: 'lastsave',
@@ -39,7 +39,7 @@ export const persistenceRows: readonly CommandRow[] = [
     since: '1.0.0',
     complexity: 'O(1)',
     summary: 'Returns when the snapshot was last written, in unix seconds.',
-    routing: 'node',
+    routing: 'all',
   },
   {
     name: 'shutdown',

@@ -13,7 +13,7 @@ function subscription(
   syntax: string,
 ): CommandRow {
   const complexity = PER_CHANNEL;
-  return { name, arity, flags: SUBSCRIBES, since, complexity, summary, syntax, routing: 'node' };
+  return { name, arity, flags: SUBSCRIBES, since, complexity, summary, syntax, routing: 'pubsub' };
 }
 
 /** One about shard channels, which cluster clients route like keys. */
@@ -23,12 +23,12 @@ function sharded(row: CommandRow, keys: CommandRow['keys']): CommandRow {
 
 function question(name: string, arity: number, since: string, summary: string, syntax = ''): CommandRow {
   const complexity = 'O(N) where N is the number of channels or patterns';
-  return { name, arity, flags: ASKS, since, complexity, summary, syntax, routing: 'node' };
+  return { name, arity, flags: ASKS, since, complexity, summary, syntax, routing: 'pubsub' };
 }
 
 function publish(name: string, since: string, summary: string, syntax: string): CommandRow {
   const complexity = 'O(N) where N is the number of subscribers and patterns';
-  return { name, arity: 3, flags: PUBLISHES, since, complexity, summary, syntax, routing: 'node' };
+  return { name, arity: 3, flags: PUBLISHES, since, complexity, summary, syntax, routing: 'pubsub' };
 }
 
 /** Commands of publish and subscribe. */
@@ -67,7 +67,7 @@ export const pubsubRows: readonly CommandRow[] = [
     since: '2.8.0',
     complexity: 'Depends on subcommand.',
     summary: 'Commands about channels and their subscribers.',
-    routing: 'node',
+    routing: 'pubsub',
     subcommands: [
       question('channels', -2, '2.8.0', 'Lists the channels that have subscribers.', '[pattern]'),
       question('numpat', 2, '2.8.0', 'Counts the patterns that have subscribers.'),
@@ -87,7 +87,7 @@ export const pubsubRows: readonly CommandRow[] = [
         since: '6.2.0',
         complexity: 'O(1)',
         summary: 'Prints this help.',
-        routing: 'node',
+        routing: 'pubsub',
       },
     ],
   },

@@ -36,9 +36,25 @@ function cache(
   summary: string,
   syntax: string,
 ): CommandRow {
-  const keys = keyFlags === '' ? 'none' : 'first';
+  const complexity = 'O(1)';
+  return {
+    name,
+    arity,
+    flags,
+    keys: 'first',
+    keyFlags,
+    since: SINCE,
+    complexity,
+    summary,
+    syntax,
+    routing: 'key',
+  };
+}
+
+/** One that concerns every shard. */
+function everywhere(name: string, arity: number, flags: string, summary: string, syntax: string): CommandRow {
   const complexity = name === 'rs.purge' ? 'O(N), N keys purged; most of it behind the reply' : 'O(1)';
-  return { name, arity, flags, keys, keyFlags, since: SINCE, complexity, summary, syntax, routing: 'node' };
+  return { name, arity, flags, since: SINCE, complexity, summary, syntax, routing: 'all' };
 }
 
 const EXPIRY = '[EX seconds|PX milliseconds|EXAT unix-time-seconds|PXAT unix-time-milliseconds|KEEPTTL]';
@@ -53,15 +69,35 @@ export const ringsideRows: readonly CommandRow[] = [
     'readonly fast',
     'RO access',
     'A string with its version, flags, times to live and state; hands out leases.',
-    'key [LEASE [milliseconds]] [NOVALUE]',
+    'key [LEASE [milliseconds]] [NOVALUE] [TAIL]',
   ),
+  {
+    ...cache(
+      'rs.mget',
+      -2,
+      'readonly fast',
+      'RO access',
+      'Strings with versions and states.',
+      'key [key ...]',
+    ),
+    keys: 'all',
+    complexity: 'O(N), N keys',
+  },
   cache(
     'rs.set',
     -3,
     'write denyoom',
     'OW update',
     'Sets a string with what a cache wants to know of it, under conditions; returns its version.',
-    `key value ${EXPIRY} ${MARKS} [NX|XX|IFVERSION version] [LEASE token] [FENCE name token]`,
+    `key value ${EXPIRY} ${MARKS} [NX|XX|IFVERSION version] [LEASE token] [FENCE name token] [ONCE name digest] [PREVIOUS]`,
+  ),
+  cache(
+    'rs.incr',
+    -3,
+    'write denyoom fast',
+    'RW update',
+    'Adds to a number, under conditions; returns the sum and its version.',
+    'key increment [XX|IFVERSION version] [FENCE name token] [ONCE name digest]',
   ),
   cache(
     'rs.del',
@@ -69,7 +105,7 @@ export const ringsideRows: readonly CommandRow[] = [
     'write fast',
     'RM delete',
     'Deletes a key, under conditions.',
-    'key [IFVERSION version] [FENCE name token]',
+    'key [XX|IFVERSION version] [FENCE name token] [ONCE name digest]',
   ),
   cache(
     'rs.mark',
@@ -79,12 +115,75 @@ export const ringsideRows: readonly CommandRow[] = [
     'Changes flags, soft expiry or tags of a key, and nothing else.',
     `key ${MARKS}`,
   ),
-  cache('rs.fence', 3, 'write fast', '', 'Raises the floor of a fence.', 'name token'),
+  {
+    ...cache(
+      'rs.mcget',
+      -2,
+      'readonly fast',
+      'RO access',
+      'Strings, with the flags of those that have any.',
+      'key [key ...]',
+    ),
+    keys: 'all',
+    complexity: 'O(N), N keys',
+  },
+  {
+    ...cache(
+      'rs.mcgets',
+      -2,
+      'readonly fast',
+      'RO access',
+      'Strings with versions and flags.',
+      'key [key ...]',
+    ),
+    keys: 'all',
+    complexity: 'O(N), N keys',
+  },
   cache(
+    'rs.mcmeta',
+    -2,
+    'readonly fast',
+    'RO access',
+    'A string with all that is known of it; says who is to fill or refresh it.',
+    'key [NOVALUE] [QUIET] [TRACK] [MISS milliseconds] [BELOW milliseconds]',
+  ),
+  cache(
+    'rs.mctouch',
+    -3,
+    'write fast',
+    'RW access update',
+    'As RS.MCMETA; gives the key another time to live.',
+    'key ttl-milliseconds [NOVALUE] [QUIET] [TRACK] [MISS milliseconds] [BELOW milliseconds]',
+  ),
+  cache(
+    'rs.mcset',
+    8,
+    'write denyoom',
+    'RW update',
+    'Stores a string as memcached does; returns its version or why not.',
+    'key value mode flags ttl-milliseconds version max-bytes',
+  ),
+  cache(
+    'rs.mcincr',
+    -3,
+    'write denyoom fast',
+    'RW access update',
+    'Adds to or subtracts from a number of 64 bits without sign.',
+    'key delta [DECR] [IFVERSION version] [TTL milliseconds] [INIT value ttl-milliseconds]',
+  ),
+  cache(
+    'rs.mcstale',
+    -2,
+    'write fast',
+    'RW update',
+    'Makes a string stale.',
+    'key [IFVERSION version] [TTL milliseconds]',
+  ),
+  everywhere('rs.fence', 3, 'write fast', 'Raises the floor of a fence.', 'name token'),
+  everywhere(
     'rs.purge',
     -3,
     'write',
-    '',
     'Deletes all keys with a tag or a prefix.',
     '<TAG tag [tag ...] | PREFIX prefix>',
   ),
@@ -94,6 +193,7 @@ export const ringsideRows: readonly CommandRow[] = [
     'A purge has begun.',
     'version-high version-low <TAG tag [tag ...] | PREFIX prefix>',
   ),
+  effect('rs.answer', 5, 'A named write has been answered.', 'name digest reply unix-time-milliseconds'),
   effect('rs.purged', 3, 'All keys of a purge are gone.', 'version-high version-low'),
   control(
     'rs.epoch',
@@ -102,4 +202,16 @@ export const ringsideRows: readonly CommandRow[] = [
     'shard shard-epoch',
   ),
   control('rs.grant', 2, 'Grants the leader the lease that it asked for in its stream.', 'sequence'),
+  {
+    name: 'rs.route',
+    arity: 2,
+    flags: 'readonly loading stale fast',
+    keys: 'first',
+    keyFlags: 'RO',
+    since: SINCE,
+    complexity: 'O(1)',
+    summary: 'Tells where a proxy sends the commands on a key, and why.',
+    syntax: 'key',
+    routing: 'local',
+  },
 ];

@@ -102,7 +102,7 @@ function flushOnly(name: string, since: string, what: string, flags: string, pol
     since,
     complexity: 'Depends on subcommand.',
     summary: `Commands about ${what}.`,
-    routing: 'node',
+    routing: 'local',
     subcommands: [
       {
         name: 'flush',
@@ -114,7 +114,7 @@ function flushOnly(name: string, since: string, what: string, flags: string, pol
         complexity,
         summary: `Deletes all ${what}.`,
         syntax: '[ASYNC|SYNC]',
-        routing: 'node',
+        routing: 'all',
       },
     ],
   };
@@ -174,7 +174,7 @@ export const serverRows: readonly CommandRow[] = [
     complexity: 'O(N) where N is the number of clients that watch or wait for keys of the databases',
     summary: 'Swaps the content of two databases.',
     syntax: 'index1 index2',
-    routing: 'node',
+    routing: 'all',
   },
   {
     name: 'info',

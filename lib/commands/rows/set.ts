@@ -26,7 +26,7 @@ function combine(name: string, complexity: string, summary: string): CommandRow 
     complexity,
     summary,
     syntax: 'key [key ...]',
-    routing: 'one-shard',
+    routing: 'gather',
   };
 }
 
@@ -42,7 +42,7 @@ function store(name: string, keyFlags: string, complexity: string, summary: stri
     complexity,
     summary,
     syntax: 'destination key [key ...]',
-    routing: 'one-shard',
+    routing: 'key',
   };
 }
 
@@ -102,7 +102,6 @@ export const setRows: readonly CommandRow[] = [
   onSet('smove', 'write fast', 'RW access delete | RW insert', '1.0.0', {
     arity: 4,
     keys: 'two',
-    routing: 'one-shard',
     complexity: 'O(1)',
     summary: 'Moves a member from one set to another.',
     syntax: 'source destination member',
@@ -118,7 +117,7 @@ export const setRows: readonly CommandRow[] = [
     complexity: SMALLEST,
     summary: 'Returns how many members all sets have in common.',
     syntax: 'numkeys key [key ...] [LIMIT limit]',
-    routing: 'one-shard',
+    routing: 'gather',
   },
   store('sinterstore', 'RW update', SMALLEST, 'Makes a set of the members that all sets have.'),
   combine('sunion', ALL, 'Returns the members that any of the sets has.'),

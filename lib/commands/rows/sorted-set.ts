@@ -70,7 +70,7 @@ function blockingPop(name: string, summary: string): CommandRow {
     complexity: LOG,
     summary,
     syntax: 'key [key ...] timeout',
-    routing: 'one-shard',
+    routing: 'pinned',
   };
 }
 
@@ -86,7 +86,7 @@ function combining(name: string, complexity: string, summary: string, syntax: st
     complexity,
     summary,
     syntax,
-    routing: 'one-shard',
+    routing: 'gather',
   };
 }
 
@@ -108,7 +108,7 @@ function storing(
     complexity,
     summary,
     syntax: `destination ${KEYS} ${options}`,
-    routing: 'one-shard',
+    routing: 'key',
   };
 }
 
@@ -197,7 +197,7 @@ const rangeRows: readonly CommandRow[] = [
     complexity: PER_RANGE,
     summary: 'Stores the members within a range of ranks, scores or members.',
     syntax: `destination key min max [BYSCORE|BYLEX] [REV] ${LIMIT}`,
-    routing: 'one-shard',
+    routing: 'key',
   },
   oldRange(
     'zrevrange',
@@ -266,7 +266,7 @@ const popRows: readonly CommandRow[] = [
     complexity: PER_POP,
     summary: 'Takes members out of the first of several sorted sets that exists.',
     syntax: `${KEYS} (MIN|MAX) [COUNT count]`,
-    routing: 'one-shard',
+    routing: 'key',
   },
   {
     name: 'bzmpop',
@@ -278,7 +278,7 @@ const popRows: readonly CommandRow[] = [
     complexity: PER_POP,
     summary: 'Takes members out of the first of several sorted sets that exists, waiting for one if need be.',
     syntax: `timeout ${KEYS} (MIN|MAX) [COUNT count]`,
-    routing: 'one-shard',
+    routing: 'pinned',
   },
 ];
 

@@ -172,7 +172,7 @@ export const stringRows: readonly CommandRow[] = [
     complexity: 'O(N) where N is the number of keys',
     summary: 'Sets the values of many keys, unless one of them exists.',
     syntax: 'key value [key value ...]',
-    routing: 'one-shard',
+    routing: 'key',
   },
   counter('incr', null, 'Adds one to the whole number that a key holds.'),
   counter('decr', null, 'Subtracts one from the whole number that a key holds.'),
@@ -230,6 +230,6 @@ export const stringRows: readonly CommandRow[] = [
     complexity: 'O(N*M) where N and M are the lengths of the two strings',
     summary: 'Finds the longest common subsequence of two strings.',
     syntax: 'key1 key2 [LEN] [IDX] [MINMATCHLEN len] [WITHMATCHLEN]',
-    routing: 'one-shard',
+    routing: 'key',
   },
 ];

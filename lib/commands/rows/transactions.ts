@@ -11,7 +11,7 @@ export const transactionRows: readonly CommandRow[] = [
     since: '1.2.0',
     complexity: 'O(1)',
     summary: 'Begins a transaction: what follows is queued.',
-    routing: 'node',
+    routing: 'pinned',
   },
   {
     name: 'exec',
@@ -20,7 +20,7 @@ export const transactionRows: readonly CommandRow[] = [
     since: '1.2.0',
     complexity: 'Depends on the commands of the transaction',
     summary: 'Executes what was queued, with nothing in between, unless a watched key has changed.',
-    routing: 'node',
+    routing: 'pinned',
   },
   {
     name: 'discard',
@@ -29,7 +29,7 @@ export const transactionRows: readonly CommandRow[] = [
     since: '2.0.0',
     complexity: 'O(N) where N is the number of queued commands',
     summary: 'Drops what was queued.',
-    routing: 'node',
+    routing: 'pinned',
   },
   {
     name: 'watch',
@@ -41,7 +41,7 @@ export const transactionRows: readonly CommandRow[] = [
     complexity: 'O(1) for every key',
     summary: 'Lets the next transaction fail if one of the keys changes before.',
     syntax: 'key [key ...]',
-    routing: 'one-shard',
+    routing: 'pinned',
   },
   {
     name: 'unwatch',
@@ -50,6 +50,6 @@ export const transactionRows: readonly CommandRow[] = [
     since: '2.2.0',
     complexity: 'O(1)',
     summary: 'Forgets which keys were watched.',
-    routing: 'node',
+    routing: 'pinned',
   },
 ];

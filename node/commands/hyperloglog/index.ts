@@ -1,12 +1,12 @@
+import { countOfRegisters, REGISTERS } from '../../../lib/codec/hyperloglog/index.ts';
 import type { Args, RespWriter } from '../../../lib/codec/resp/index.ts';
 import { NOTIFY_STRING } from '../../data-set.ts';
 import { refusalOfValue } from '../../value-limit.ts';
 import type { CommandContext, CommandHandlers } from '../command.ts';
 import { notify } from '../lookup.ts';
 import { debug } from './debug.ts';
-import { REGISTERS } from './estimate.ts';
 import { selfTest } from './self-test.ts';
-import { COUNT_AT, countOf } from './sketch.ts';
+import { COUNT_AT } from './sketch.ts';
 import { addInPlace, CORRUPTED, loadSketch, loadSparse, sketch, storeSketch } from './stored.ts';
 
 const COUNT_BYTES = 8;
@@ -70,7 +70,7 @@ function merged(
 function count(context: CommandContext, args: Args, reply: RespWriter) {
   if (args.count === 2) return countOne(context, args, reply);
   const values = new Uint8Array(REGISTERS);
-  if (merged(context, args, 1, values, reply) !== null) reply.integer(countOf(values));
+  if (merged(context, args, 1, values, reply) !== null) reply.integer(countOfRegisters(values));
 }
 
 function countOne({ keyspace }: CommandContext, args: Args, reply: RespWriter) {

@@ -1,6 +1,6 @@
+import { REGISTERS } from '../../../lib/codec/hyperloglog/index.ts';
 import type { Args, RespWriter } from '../../../lib/codec/resp/index.ts';
 import type { CommandContext } from '../command.ts';
-import { REGISTERS } from './estimate.ts';
 import { Sketch } from './sketch.ts';
 
 const REGISTER_ROUNDS = 4;

@@ -1,26 +1,32 @@
+import {
+  DENSE,
+  DENSE_BYTES,
+  estimate,
+  FORM_AT,
+  forEachRun,
+  HEADER_BYTES,
+  isHyperLogLog,
+  MAGIC,
+  MAX_RUN_VALUE,
+  mergeRegisters,
+  mergeRuns,
+  placeRuns,
+  REGISTER_BITS,
+  REGISTER_MAX,
+  REGISTERS,
+  run,
+  SPARSE,
+  splitRun,
+  writeZeros,
+} from '../../../lib/codec/hyperloglog/index.ts';
 import type { Found } from '../../values/index.ts';
-import { estimate, REGISTERS } from './estimate.ts';
 import { Observation } from './hash.ts';
-import { MAX_RUN_VALUE, mergeRuns, placeRuns, run, splitRun, writeZeros } from './sparse.ts';
 
-/*
- * A HyperLogLog is a string: "HYLL", a byte for the form, three for nothing, the last count in eight bytes (the highest bit says that it
- * is not true any more), and the registers.
- */
-const MAGIC = [0x48, 0x59, 0x4c, 0x4c];
-const FORM_AT = 4;
-const DENSE = 0;
-const SPARSE = 1;
 /** Where the last count is. */
 export const COUNT_AT = 8;
 /** Where the last count says by this bit that it is not true any more. */
 export const STALE_AT = 15;
 export const STALE = 0x80;
-/** Where the registers are. */
-const HEADER_BYTES = 16;
-const REGISTER_BITS = 6;
-const REGISTER_MAX = 63;
-const DENSE_BYTES = HEADER_BYTES + (REGISTERS * REGISTER_BITS) / 8;
 /** Behind the end, for what is added in one step, and zeros that reading may run into. */
 const SLACK_BYTES = 8;
 
@@ -31,10 +37,7 @@ const observation = new Observation();
 
 /** Whether the bytes look like a HyperLogLog; a sparse one may still be corrupted inside. */
 export function isSketch({ buffer, start, end }: Found): boolean {
-  if (end - start < HEADER_BYTES) return false;
-  if (MAGIC.some((byte, i) => buffer[start + i] !== byte)) return false;
-  const form = buffer[start + FORM_AT];
-  return form === SPARSE || (form === DENSE && end - start === DENSE_BYTES);
+  return isHyperLogLog(buffer, start, end);
 }
 
 /** Whether bytes that `isSketch` are of the dense form. */
@@ -205,16 +208,7 @@ export class Sketch {
 
   /** Visits the runs of the sparse form; false, possibly after some of them, when it is corrupted. */
   forEachRun(visit: (value: number, first: number, registers: number) => void): boolean {
-    let first = 0;
-    for (let at = HEADER_BYTES; at < this.length; ) {
-      run.read(this.bytes, at);
-      const { value, registers, bytes } = run;
-      if (first + registers > REGISTERS) return false;
-      visit(value, first, registers);
-      first += registers;
-      at += bytes;
-    }
-    return first === REGISTERS;
+    return forEachRun(this.bytes, 0, this.length, visit);
   }
 
   /** The runs of the sparse form as they stand, corrupted or not: `z:` and `Z:` for zeros, `v:` for values. */
@@ -230,16 +224,7 @@ export class Sketch {
 
   /** Raises each of the values to that of the register; false when the sparse form is corrupted. */
   mergeInto(values: Uint8Array): boolean {
-    if (!this.isDense) {
-      return this.forEachRun((value, first, registers) => {
-        for (let i = first; i < first + registers; i++) if (value > values[i]) values[i] = value;
-      });
-    }
-    for (let i = 0; i < REGISTERS; i++) {
-      const value = this.registerOf(i);
-      if (value > values[i]) values[i] = value;
-    }
-    return true;
+    return mergeRegisters(this.bytes, 0, this.length, values);
   }
 
   /** About how many different elements were noted; null when the sparse form is corrupted. */
@@ -255,11 +240,4 @@ export class Sketch {
     }
     return estimate(histogram);
   }
-}
-
-/** As `Sketch.count`, of the values of all registers. */
-export function countOf(values: Uint8Array): number | bigint {
-  const histogram = new Int32Array(REGISTER_MAX + 1);
-  for (const value of values) histogram[value]++;
-  return estimate(histogram);
 }

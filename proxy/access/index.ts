@@ -1,0 +1,4 @@
+export { Access, type ChangeResult, type GuardedClient, type UserChange } from './access.ts';
+export { AclFile, answerFileErrands, type FileErrand } from './acl-file.ts';
+export { catalogueOf } from './catalogue.ts';
+export { addConfiguredUsers, latin1, usersAsText } from './configured-users.ts';

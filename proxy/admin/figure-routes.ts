@@ -1,0 +1,15 @@
+import type { FastifyInstance } from 'fastify';
+import type { ProxyFigures } from '../core/figures-api.ts';
+import { clustersOf, clustersText } from './clusters.ts';
+import { latenciesOf } from './latencies.ts';
+
+/** Adds what tells how the proxy's clients and nodes are doing (docs/operations.md). */
+export function registerFigures(app: FastifyInstance, figures: ProxyFigures): void {
+  app.get('/clusters', async (request, reply) => {
+    const shards = clustersOf(figures.shards(), await figures.nodes());
+    const { format } = request.query as { format?: string };
+    if (format === 'json') return { shards };
+    return reply.type('text/plain; charset=utf-8').send(clustersText(shards));
+  });
+  app.get('/latency', async () => ({ commands: latenciesOf(await figures.commands()) }));
+}

@@ -1,0 +1,22 @@
+import type { MetricSnapshot } from '../../lib/metrics/index.ts';
+import type { CommandFigure } from '../watch/command-figures.ts';
+import type { NodeFigure } from './node-figures.ts';
+
+/** One shard of the ring in force. */
+export interface ShardSummary {
+  readonly shard: string;
+  /** Null: a fixed ring has none. */
+  readonly epoch: string | null;
+  readonly engine: string;
+}
+
+/** What all threads of the proxy know, for the admin listener. */
+export interface ProxyFigures {
+  shards(): ShardSummary[];
+  /** One for each node and thread. */
+  nodes(): Promise<NodeFigure[]>;
+  /** One for each listener, command and thread. */
+  commands(): Promise<CommandFigure[]>;
+  /** The metrics of worker threads. */
+  workerMetrics(): Promise<MetricSnapshot[]>;
+}

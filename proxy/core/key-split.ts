@@ -1,0 +1,124 @@
+import type { Args } from '../../lib/codec/resp/index.ts';
+import type { Router } from './router.ts';
+import { copyRange, Slab } from './slab.ts';
+import type { ShardRoute } from './topology.ts';
+
+const NONE = -1;
+const slab = new Slab();
+
+/**
+ * The keys of one command, sorted by the shard that owns them, and the part of the command that each shard gets. Nothing is made per key:
+ * one is used again and again (`acquireSplit`, `release`).
+ */
+export class KeySplit {
+  /** The shards, in the order in which the command first names a key of theirs. */
+  readonly routes: ShardRoute[] = [];
+  /** How many of the keys each shard has. */
+  readonly counts: number[] = [];
+  keyCount = 0;
+  /** For each key, in the order of the command, the position of its shard in `routes`. */
+  owners: Uint16Array = new Uint16Array(128);
+  /** After `encode`: holds the parts. */
+  bytes: Buffer = slab.bytes;
+  /** Where the part of each shard begins and ends in `bytes`. */
+  readonly starts: number[] = [];
+  readonly ends: number[] = [];
+  /** Bytes of each shard's keys as they travel, and what follows each up to the next. */
+  readonly #sizes: number[] = [];
+  /** By index of the shard in the ring: its position in `routes`. */
+  readonly #places: number[] = [];
+
+  /** Sorts the keys `first`, `first + step`, … up to the end. There must be a ring, and at least one key. */
+  sort(router: Router, args: Args, first: number, step: number): void {
+    const { buffer, count } = args;
+    const places = this.#places;
+    while (places.length < router.routes.length) places.push(NONE);
+    this.keyCount = Math.floor((count - first) / step);
+    if (this.owners.length < this.keyCount) this.owners = new Uint16Array(2 * this.keyCount);
+    const { owners, counts } = this;
+    const sizes = this.#sizes;
+    let before = args.end(first - 1);
+    for (let i = first, position = 0; i < count; i += step, position++) {
+      const route = router.routeOf(buffer, args.start(i), args.end(i));
+      let place = places[route.index];
+      if (place === NONE) place = this.#add(route);
+      const end = args.end(i + step - 1);
+      owners[position] = place;
+      counts[place]++;
+      sizes[place] += end - before;
+      before = end;
+    }
+    for (const { index } of this.routes) places[index] = NONE;
+  }
+
+  #add(route: ShardRoute): number {
+    const place = this.routes.push(route) - 1;
+    this.#places[route.index] = place;
+    this.counts[place] = 0;
+    this.#sizes[place] = 0;
+    return place;
+  }
+
+  /** Makes the command of each shard: its name, and this shard's keys with what follows each. Arguments as for `sort`. */
+  encode(args: Args, first: number, step: number): void {
+    const { buffer } = args;
+    const nameAt = encodedStart(buffer, args.start(0));
+    const nameEnd = args.end(first - 1) + 2;
+    const headers = this.counts.map((keys) => `*${first + keys * step}\r\n`);
+    this.#layOut(headers, nameEnd - nameAt);
+    const { bytes, starts, ends } = this;
+    for (let place = 0; place < headers.length; place++) {
+      const at = starts[place] + bytes.latin1Write(headers[place], starts[place]);
+      ends[place] = copyRange(buffer, nameAt, nameEnd, bytes, at);
+    }
+    this.#copyKeys(args, first, step);
+  }
+
+  #layOut(headers: readonly string[], nameBytes: number): void {
+    let total = 0;
+    for (let place = 0; place < headers.length; place++) {
+      this.starts[place] = total;
+      total += headers[place].length + nameBytes + this.#sizes[place];
+    }
+    const from = slab.reserve(total);
+    this.bytes = slab.bytes;
+    for (let place = 0; place < headers.length; place++) this.starts[place] += from;
+  }
+
+  /** Neighbours that go to the same shard are copied together. */
+  #copyKeys(args: Args, first: number, step: number): void {
+    const { buffer } = args;
+    const { bytes, ends, owners, keyCount } = this;
+    let from = args.end(first - 1) + 2;
+    let to = from;
+    for (let position = 0, i = first + step - 1; position < keyCount; position++, i += step) {
+      to = args.end(i) + 2;
+      const owner = owners[position];
+      if (position + 1 < keyCount && owners[position + 1] === owner) continue;
+      ends[owner] = copyRange(buffer, from, to, bytes, ends[owner]);
+      from = to;
+    }
+  }
+
+  /** Gives it back: nobody may look at it any more. The parts themselves stay. */
+  release(): void {
+    this.routes.length = 0;
+    this.counts.length = 0;
+    if (pool.length < POOL_LIMIT) pool.push(this);
+  }
+}
+
+const POOL_LIMIT = 256;
+const pool: KeySplit[] = [];
+
+/** An empty one; to be given back with `release`. */
+export function acquireSplit(): KeySplit {
+  return pool.pop() ?? new KeySplit();
+}
+
+/** Where the encoded argument begins whose bytes begin at `at`: back over its length line, `$`, digits, line end. */
+function encodedStart(buffer: Buffer, at: number): number {
+  let start = at - 3;
+  while (buffer[start] !== 0x24) start--;
+  return start;
+}

@@ -1,0 +1,36 @@
+import type { NodeFigure } from './node-figures.ts';
+import type { Router } from './router.ts';
+import type { UpstreamNode } from './topology.ts';
+
+/** What a thread knows of every node of the present ring, shard by shard, the leader first. */
+export function nodeFigures(router: Router): NodeFigure[] {
+  return router.routes.flatMap(({ leader, followers }) => {
+    const nodes = followers.map((node) => figureOf(node, 'follower'));
+    return leader === null ? nodes : [figureOf(leader, 'leader'), ...nodes];
+  });
+}
+
+/** What was counted begins again at 0. */
+export function resetNodeFigures(router: Router): void {
+  for (const node of router.nodes) node.figures.reset();
+}
+
+function figureOf(node: UpstreamNode, role: NodeFigure['role']): NodeFigure {
+  const { figures, links } = node;
+  let state: NodeFigure['state'] = node.isConnected ? 'connected' : 'connecting';
+  if (node.isSuspect) state = 'suspect';
+  return {
+    shard: node.shard,
+    node: node.name,
+    role,
+    state,
+    inFlight: node.inFlight,
+    queuedBytes: links.reduce((sum, link) => sum + link.queuedBytes, 0),
+    shared: links.filter(({ isReady }) => isReady).length,
+    private: node.privates.size,
+    retries: figures.retries,
+    errors: figures.errors,
+    failures: figures.failures,
+    durations: figures.counted(),
+  };
+}

@@ -1,0 +1,58 @@
+import { type CountedDurations, DurationCounts } from '../../lib/metrics/index.ts';
+
+/** What one thread knows of a node. Plain data: may be posted. */
+export interface NodeFigure {
+  readonly shard: string;
+  readonly node: string;
+  readonly role: 'leader' | 'follower';
+  readonly state: 'connecting' | 'connected' | 'suspect';
+  /** Commands queued or sent. */
+  readonly inFlight: number;
+  /** Bytes of commands that have not left. */
+  readonly queuedBytes: number;
+  /** Connections that all clients share, and those that one has for itself. */
+  readonly shared: number;
+  readonly private: number;
+  /** Commands tried again because of it, error replies of it, and connections to it that failed or broke. */
+  readonly retries: number;
+  readonly errors: number;
+  readonly failures: number;
+  /** From a command joining its queue until its reply was there. */
+  readonly durations: CountedDurations;
+}
+
+/** What is counted of one node. */
+export class NodeFigures {
+  readonly #durations = new DurationCounts();
+  /** Replies that waited since the same moment: recorded together. */
+  #sinceMs = 0;
+  #replies = 0;
+  retries = 0;
+  errors = 0;
+  failures = 0;
+
+  /** A reply came to a command that joined the queue at `queuedMs`; `settle` follows in the same turn. */
+  replied(queuedMs: number, nowMs: number): void {
+    if (queuedMs === this.#sinceMs) this.#replies++;
+    else {
+      this.settle(nowMs);
+      this.#sinceMs = queuedMs;
+      this.#replies = 1;
+    }
+  }
+
+  /** Everything that has come by now is recorded. */
+  settle(nowMs: number): void {
+    if (this.#replies > 0) this.#durations.record(Math.max(0, nowMs - this.#sinceMs), this.#replies);
+    this.#replies = 0;
+  }
+
+  counted(): CountedDurations {
+    return this.#durations.counted();
+  }
+
+  reset(): void {
+    this.#durations.reset();
+    this.retries = this.errors = this.failures = 0;
+  }
+}

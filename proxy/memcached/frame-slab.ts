@@ -1,0 +1,88 @@
+import { slabMemory } from '../../lib/base/index.ts';
+
+const SLAB_BYTES = 64 * 1024;
+const LOOP_BYTES = 24;
+const CR = 0x0d;
+const LF = 0x0a;
+const STAR = 0x2a;
+const DOLLAR = 0x24;
+const ZERO = 0x30;
+
+/** Bytes that an argument takes beside its own: type, length and two line ends. */
+export const ARGUMENT_BYTES = 16;
+
+/**
+ * Encodes commands for the nodes side by side, so that all of one turn leave as one piece. Call `begin`, then as many arguments as it was told;
+ * `buffer[start, end)` is the frame, which nobody changes any more.
+ */
+export class FrameSlab {
+  buffer: Buffer = slabMemory(SLAB_BYTES);
+  start = 0;
+  end = 0;
+
+  /** A command of `count` arguments, which all together take at most `bytes` and `ARGUMENT_BYTES` each. */
+  begin(count: number, bytes: number): void {
+    const room = ARGUMENT_BYTES * (count + 1) + bytes;
+    if (this.end + room > this.buffer.length) {
+      this.buffer = slabMemory(Math.max(SLAB_BYTES, room));
+      this.end = 0;
+    }
+    this.start = this.end;
+    this.#header(STAR, count);
+  }
+
+  /** An argument of ASCII. */
+  text(text: string): void {
+    this.#header(DOLLAR, text.length);
+    const { buffer } = this;
+    let at = this.end;
+    for (let i = 0; i < text.length; i++) buffer[at++] = text.charCodeAt(i);
+    this.#endLine(at);
+  }
+
+  /** An argument, `source[start, end)`. */
+  bytes(source: Buffer, start: number, end: number): void {
+    const length = end - start;
+    this.#header(DOLLAR, length);
+    const { buffer } = this;
+    const at = this.end;
+    if (length < LOOP_BYTES) for (let i = 0; i < length; i++) buffer[at + i] = source[start + i];
+    else source.copy(buffer, at, start, end);
+    this.#endLine(at + length);
+  }
+
+  /** The head of an argument of `length` bytes that come from elsewhere, with the line end behind them. */
+  openArgument(length: number): void {
+    this.#header(DOLLAR, length);
+  }
+
+  /** Begins a piece that holds arguments behind those that come from elsewhere; `bytes` as for `begin`. */
+  beginTail(count: number, bytes: number): void {
+    const room = ARGUMENT_BYTES * count + bytes;
+    if (this.end + room > this.buffer.length) {
+      this.buffer = slabMemory(Math.max(SLAB_BYTES, room));
+      this.end = 0;
+    }
+    this.start = this.end;
+  }
+
+  #header(type: number, value: number): void {
+    const { buffer } = this;
+    let at = this.end;
+    buffer[at++] = type;
+    let power = 1;
+    while (value >= power * 10) power *= 10;
+    for (let left = value; power >= 1; power = Math.floor(power / 10)) {
+      const digit = Math.floor(left / power);
+      buffer[at++] = ZERO + digit;
+      left -= digit * power;
+    }
+    this.#endLine(at);
+  }
+
+  #endLine(at: number): void {
+    this.buffer[at] = CR;
+    this.buffer[at + 1] = LF;
+    this.end = at + 2;
+  }
+}

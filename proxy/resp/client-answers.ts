@@ -1,0 +1,20 @@
+import { isPicked } from '../../lib/commands/index.ts';
+import type { Desk } from '../workers/questions.ts';
+import { listed } from './client-list.ts';
+import type { RespConnection } from './connection.ts';
+
+/** Lets a thread answer questions about its clients. */
+export function answerAboutClients(desk: Desk, connections: ReadonlyMap<number, RespConnection>): void {
+  desk.on('clients', () => Array.from(connections.values(), listed));
+  desk.on('kill', ({ filter, address, me }) => {
+    const picked = Array.from(connections.values()).filter((connection) =>
+      filter === null ? connection.address === address : isPicked(filter, listed(connection), me),
+    );
+    for (const connection of picked) connection.disconnect();
+    return picked.length;
+  });
+  desk.on(
+    'unblock',
+    ({ id, isError }) => connections.get(id)?.blocked?.unblock(isError ? 'ERROR' : 'TIMEOUT') ?? false,
+  );
+}

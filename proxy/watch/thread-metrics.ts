@@ -1,0 +1,53 @@
+import {
+  type CountedDurations,
+  durationBuckets,
+  durationsOf,
+  type Metrics,
+  type ObservedHistogram,
+  secondsHistogram,
+} from '../../lib/metrics/index.ts';
+import type { NodeFigure } from '../core/node-figures.ts';
+import type { CommandFigure } from './command-figures.ts';
+
+/** Adds the figures of one thread, read at the scrape. */
+export function registerThreadMetrics(
+  metrics: Metrics,
+  commands: () => readonly CommandFigure[],
+  nodes: () => readonly NodeFigure[],
+): void {
+  const byCommand = ({ listener, command }: CommandFigure) => ({ listener, command });
+  const byNode = ({ shard, node }: NodeFigure) => ({ shard, node });
+  metrics.observedHistogram(
+    'ringside_proxy_command_seconds',
+    'How long commands took, from their bytes being read until the reply left.',
+    () => commands().map((figure) => observed(byCommand(figure), figure.durations)),
+  );
+  metrics.observedCounter('ringside_proxy_command_failures_total', 'Commands answered with an error.', () =>
+    commands().map((figure) => ({ labels: byCommand(figure), value: figure.failed })),
+  );
+  metrics.observedHistogram(
+    'ringside_proxy_upstream_seconds',
+    'How long nodes took to answer, queueing in the proxy included.',
+    () => nodes().map((figure) => observed(byNode(figure), figure.durations)),
+  );
+  metrics.observedCounter('ringside_proxy_upstream_errors_total', 'Error replies of nodes.', () =>
+    nodes().map((figure) => ({ labels: byNode(figure), value: figure.errors })),
+  );
+  metrics.observedCounter(
+    'ringside_proxy_upstream_retries_total',
+    'Commands tried again because of a node.',
+    () => nodes().map((figure) => ({ labels: byNode(figure), value: figure.retries })),
+  );
+  metrics.observedGauge('ringside_proxy_upstream_in_flight', 'Commands queued or sent to a node.', () =>
+    nodes().map((figure) => ({ labels: byNode(figure), value: figure.inFlight })),
+  );
+  metrics.observedGauge(
+    'ringside_proxy_upstream_queued_bytes',
+    'Bytes of commands that have not left for a node.',
+    () => nodes().map((figure) => ({ labels: byNode(figure), value: figure.queuedBytes })),
+  );
+}
+
+function observed(labels: Readonly<Record<string, string>>, durations: CountedDurations): ObservedHistogram {
+  return { labels, histogram: secondsHistogram(durationsOf([durations]), durationBuckets) };
+}

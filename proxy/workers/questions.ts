@@ -1,0 +1,119 @@
+import type { AclLogEntry } from '../../lib/acl/index.ts';
+import type { ClientFacts, ClientFilter, ClientType } from '../../lib/commands/index.ts';
+import type { LatencyEvent, MetricSnapshot } from '../../lib/metrics/index.ts';
+import type { ChangeResult, FileErrand, UserChange } from '../access/index.ts';
+import type { NodeFigure } from '../core/node-figures.ts';
+import type { CommandFigure } from '../watch/command-figures.ts';
+
+/** A client of any thread, as CLIENT LIST and KILL need it. */
+export interface ListedClient extends ClientFacts {
+  readonly type: ClientType;
+  /** What CLIENT SETINFO said. */
+  readonly library: { readonly name: string; readonly version: string };
+}
+
+/** An entry of the slow log; arguments have one character a byte. */
+export interface SlowEntry {
+  readonly id: number;
+  readonly atS: number;
+  readonly durationUs: number;
+  readonly args: readonly string[];
+  readonly address: string;
+  readonly name: string;
+}
+
+/** How long commands are to wait. */
+export interface PauseOrder {
+  /** Milliseconds; 0 ends the pause. */
+  readonly ms: number;
+  readonly mode: 'write' | 'all';
+}
+
+/** What a thread may ask all threads of the process, and what each answers. Plain data: it is posted. */
+export interface Questions {
+  /** Every client. */
+  clients: { asked: null; answer: readonly ListedClient[] };
+  /** Closes clients: those that `filter` picks, or the one of this address; answered with how many. `me`: the id of who asks. */
+  kill: {
+    asked: { readonly filter: ClientFilter | null; readonly address: string; readonly me: number };
+    answer: number;
+  };
+  users: { asked: UserChange; answer: ChangeResult };
+  /** The log of refusals; `reset` forgets it. */
+  aclLog: { asked: { readonly reset: boolean }; answer: readonly AclLogEntry[] };
+  /** The main thread alone; answered with Redis's error text, or null. */
+  aclFile: { asked: FileErrand; answer: string | null };
+  slowLog: { asked: { readonly reset: boolean }; answer: readonly SlowEntry[] };
+  /** The latency monitor; `reset` names events to forget (empty: all). */
+  latency: { asked: { readonly reset: readonly string[] | null }; answer: readonly LatencyEvent[] };
+  /** Settings by Redis's names, checked already. */
+  settings: { asked: readonly (readonly [name: string, text: string])[]; answer: null };
+  /** Counters begin again at 0. */
+  resetStatistics: { asked: null; answer: null };
+  pause: { asked: PauseOrder; answer: null };
+  /** Ends the wait of the client of this id; answered with whether it was waiting. */
+  unblock: { asked: { readonly id: number; readonly isError: boolean }; answer: boolean };
+  /** A thread has clients that said MONITOR, or none any more. */
+  monitoring: { asked: { readonly thread: string; readonly isOn: boolean }; answer: null };
+  /** What they are shown of the commands of this thread; one character a byte. */
+  monitored: { asked: { readonly thread: string; readonly lines: readonly string[] }; answer: null };
+  commands: { asked: null; answer: readonly CommandFigure[] };
+  nodes: { asked: null; answer: readonly NodeFigure[] };
+  metrics: { asked: null; answer: readonly MetricSnapshot[] };
+}
+
+export type QuestionName = keyof Questions;
+
+/** Answers one kind of question in one thread. */
+export type Answerer<Q extends QuestionName> = (
+  asked: Questions[Q]['asked'],
+) => Questions[Q]['answer'] | Promise<Questions[Q]['answer']>;
+
+/** Questions that only the main thread answers. */
+const OF_MAIN: ReadonlySet<QuestionName> = new Set(['aclFile']);
+
+/** Whether the main thread alone answers. */
+export function isForMain(name: QuestionName): boolean {
+  return OF_MAIN.has(name);
+}
+
+/** Everything one thread can answer. */
+export class Desk {
+  readonly #answerers = new Map<QuestionName, Answerer<never>>();
+
+  /** The thread answers this from now on. A question without an answerer has no answer of this thread. */
+  on<Q extends QuestionName>(name: Q, answerer: Answerer<Q>): void {
+    this.#answerers.set(name, answerer as unknown as Answerer<never>);
+  }
+
+  /** Undefined when the thread has nothing to say. */
+  answer(name: QuestionName, asked: unknown): unknown {
+    return this.#answerers.get(name)?.(asked as never);
+  }
+}
+
+/** All threads of the process, from the point of view of one. */
+export interface Group {
+  /** This thread is the only one: what it knows at once is answered at once. */
+  readonly isImmediate: boolean;
+  /**
+   * Asks all threads, the asking one included; `then` gets their answers, at once when this thread is the only one and knows it at once. Questions of
+   * one thread, and changes of all, are answered in the same order everywhere. A thread that ends meanwhile has no answer.
+   */
+  ask<Q extends QuestionName>(
+    name: Q,
+    asked: Questions[Q]['asked'],
+    then: (answers: readonly Questions[Q]['answer'][]) => void,
+  ): void;
+}
+
+/** As `Group.ask`, as a promise. */
+export function askAll<Q extends QuestionName>(
+  group: Group,
+  name: Q,
+  asked: Questions[Q]['asked'],
+): Promise<readonly Questions[Q]['answer'][]> {
+  return new Promise((resolve) => {
+    group.ask(name, asked, resolve);
+  });
+}
