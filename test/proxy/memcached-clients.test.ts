@@ -36,7 +36,7 @@ t.test('npm memcached', async (t) => {
     'it is there',
   );
   t.equal(await ask((done) => client.append('js:text', '!', done)), true);
-  t.equal(await ask((done) => client.touch('js:text', 5, done)), true);
+  t.equal(await ask((done) => client.touch('js:text', 5, done as never)), true);
   t.equal(await ask((done) => client.del('js:text', done)), true);
   t.equal(await ask((done) => client.get('js:text', done)), undefined);
   const [stats] = await ask<Record<string, unknown>[]>((done) => client.stats(done as never));
