@@ -170,7 +170,8 @@ function addCommands(metrics: Metrics, { services: { stats, watch } }: NodeParts
     const found: ObservedHistogram[] = [];
     for (const { id, name } of everySpec) {
       const durations = watch.stats.durationsOf(id);
-      if (durations) found.push({ labels: { command: name }, histogram: secondsHistogram(durations, commandBuckets) });
+      if (durations)
+        found.push({ labels: { command: name }, histogram: secondsHistogram(durations, commandBuckets) });
     }
     return found;
   });
