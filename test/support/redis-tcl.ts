@@ -50,27 +50,11 @@ export const nodeSuite: Suite = {
   profile: 'full',
 };
 
-/** What does not apply where keys are on several shards is another list. */
-interface ProxyBaseline extends Baseline {
-  readonly sharded: Readonly<Record<string, string>>;
-}
-
-function proxyBaseline(nodes: number): Suite['baseline'] {
-  const units = Object.entries<ProxyBaseline>(json('redis-tcl-proxy-7.0.15.json'));
-  if (nodes === 1) return Object.fromEntries(units);
-  return Object.fromEntries(
-    units.map(([unit, { passes, excluded, sharded }]) => [
-      unit,
-      { passes: passes.filter((name) => !(name in sharded)), excluded: { ...excluded, ...sharded } },
-    ]),
-  );
-}
-
 /** Against a proxy in front of so many nodes, each a shard of its own. */
 export function proxySuite(nodes: number): Suite {
   const stack = join(import.meta.dirname, 'proxy-stack.ts');
   return {
-    baseline: proxyBaseline(nodes),
+    baseline: json('redis-tcl-proxy-7.0.15.json'),
     reasons: json('proxy-reasons.json'),
     start: () => `${process.execPath} ${stack} --port {port} --nodes ${nodes}`,
     profile: 'proxy',
