@@ -79,9 +79,13 @@ namespaces:
   t.equal(config.node.limits.maxBulkBytes, 4096);
   t.equal(config.node.limits.maxConnections, 10_000, 'the rest of a group has its defaults');
   t.match(config.proxy, { memcachedPort: 'off', httpPort: 'off', grpcPort: 'auto' });
+  const others = {
+    ...{ engine: null, username: null, password: null, tls: 'inherit' },
+    ...{ sentinels: [], masterName: null, sentinelUsername: null, sentinelPassword: null },
+  };
   t.same(config.proxy.upstreams, [
-    { name: 'a', leader: '127.0.0.1:1', followers: [], weight: 1 },
-    { name: 'b', leader: '[::1]:2', followers: ['h:3'], weight: 2 },
+    { name: 'a', leader: '127.0.0.1:1', followers: [], weight: 1, ...others },
+    { name: 'b', leader: '[::1]:2', followers: ['h:3'], weight: 2, ...others },
   ]);
   t.same(config.proxy.clientTls, { ca: 'x', cert: 'y', key: 'z', allowedNames: [] });
   t.same(config.tls?.allowedNames, ['spiffe://ringside/*', 'a.example']);
