@@ -170,6 +170,8 @@ function increment(context: CommandContext, args: Args, reply: RespWriter) {
 function create(keyspace: Keyspace, args: Args, { initial }: EditOptions, reply: RespWriter) {
   if (initial === null) return reply.simple('NOT_FOUND');
   const digits = initial.value.toString();
+  const refusal = refusalOfValue(keyspace, args, 1, () => digits.length);
+  if (refusal !== null) return reply.error(refusal);
   const slot = keyspace.insert(args.buffer, args.start(1), args.end(1));
   keyspace.setLatin1(slot, digits, initial.expiresAt);
   answerNumber(keyspace, args, digits, true, reply);

@@ -511,7 +511,7 @@ t.test('every setting', async (t) => {
         [],
         'and no others',
       );
-      // What this node was started with, and what it does by default that Redis does not.
+      // What either was started with, and what this node does by default that Redis does not.
       const own = [
         'bind',
         'port',
@@ -521,6 +521,7 @@ t.test('every setting', async (t) => {
         'maxmemory-policy',
         'tcp-keepalive',
         'repl-backlog-size',
+        'repl-diskless-sync-delay',
       ];
       const other = known.filter((name) => !own.includes(name) && ours.get(name) !== theirs.get(name));
       t.strictSame(
