@@ -444,11 +444,11 @@ t.test('hot keys', async (t) => {
 });
 
 t.test('docs/operations.md names the metrics that there are', async (t) => {
-  const namesIn = (path: string) => {
-    const text = readFileSync(new URL(`../../${path}`, import.meta.url), 'utf8');
-    return [...new Set(text.match(/ringside_node_[a-z_]+/g))].sort();
+  const namesIn = (...paths: string[]) => {
+    const texts = paths.map((path) => readFileSync(new URL(`../../${path}`, import.meta.url), 'utf8'));
+    return [...new Set(texts.join('\n').match(/ringside_node_[a-z_]+/g))].sort();
   };
-  t.strictSame(namesIn('docs/operations.md'), namesIn('node/metrics.ts'));
+  t.strictSame(namesIn('docs/operations.md'), namesIn('node/metrics.ts', 'node/metrics-files.ts'));
 });
 
 t.test('a MONITOR that does not read is closed, and nobody else notices', async (t) => {
