@@ -42,7 +42,7 @@ export class AofPart {
   push(slice: Buffer): void {
     if (!this.#isBegun) {
       this.#isBegun = true;
-      if (slice.latin1Slice(0, RDB_MAGIC.length) === RDB_MAGIC) this.#loader = this.#newLoader();
+      if (slice.subarray(0, RDB_MAGIC.length).latin1Slice() === RDB_MAGIC) this.#loader = this.#newLoader();
     }
     if (!this.isSnapshot) this.replay.push(slice);
     else this.#load(this.#loader!, slice);

@@ -439,3 +439,19 @@ t.test('while a node begins to go on with its files, nothing else is done to the
     t.same(entriesOf(again.node), entriesOf(leader.node), `round ${round}`);
   }
 });
+
+t.test('a last part of a few bytes is a torn one, whatever it might have become', async (t) => {
+  const leader = new Leader();
+  const base = leader.base();
+  const incr = leader.incr(() => leader.run(['SET', 'k', 'v']));
+  for (const rest of ['*', '*2', '*2\r', '*2\r\n', '#', '#RS:', '']) {
+    const dir = folderWith(t, { [BASE]: base, [INCR(1)]: incr, [INCR(2)]: Buffer.from(rest) });
+    const { node, lines } = await load(dir, leader.clock);
+    t.same(entriesOf(node), entriesOf(leader.node), JSON.stringify(rest));
+    t.equal(
+      lines.some(({ level }) => level === 'warn'),
+      rest !== '',
+      'the log says that something was cut off',
+    );
+  }
+});
