@@ -9,15 +9,7 @@ import {
 } from '../lib/acl/index.ts';
 import type { Clock } from '../lib/base/index.ts';
 import type { Args } from '../lib/codec/resp/index.ts';
-import {
-  aclCategoryNames,
-  type CommandSpec,
-  commandIdCount,
-  commands,
-  keysOf,
-  lookupCommand,
-  lookupCommandPath,
-} from '../lib/commands/index.ts';
+import { type CommandSpec, catalogueOf, lookupCommand } from '../lib/commands/index.ts';
 import { handlers } from './commands/index.ts';
 import type { Client } from './server/client.ts';
 import type { ClientRegistry } from './server/client-registry.ts';
@@ -29,7 +21,7 @@ export type DescribeClient = (client: Client) => string;
 /** Who may do what on this node. */
 export class Access {
   /** The commands that this node answers. */
-  readonly catalogue: Catalogue = catalogueOf();
+  readonly catalogue: Catalogue = catalogueOf(isAnswered);
   readonly users = new Users(this.catalogue);
   readonly log = new AclLog();
   readonly #clock: Clock;
@@ -139,23 +131,7 @@ export function latin1(text: string): string {
   return Buffer.from(text).latin1Slice();
 }
 
-/** The commands that this node answers. */
-function catalogueOf(): Catalogue {
-  const isAnswered = (spec: CommandSpec): boolean =>
-    spec.name.toUpperCase() in handlers ||
-    spec.name.startsWith('command') ||
-    spec.subcommands.some(isAnswered);
-  const answered = commands
-    .filter(isAnswered)
-    .map((spec) => ({ ...spec, subcommands: spec.subcommands.filter(isAnswered) }));
-  const byName = new Map(
-    answered.flatMap((spec) => [spec, ...spec.subcommands]).map((spec) => [spec.name, spec]),
-  );
-  return {
-    categories: aclCategoryNames,
-    commands: answered,
-    size: commandIdCount,
-    find: (name) => byName.get(lookupCommandPath(Buffer.from(name, 'latin1'), 0, name.length)?.name ?? ''),
-    keysOf: (command, args, first) => keysOf(byName.get(command.name)!, args, first),
-  };
+/** Whether this node answers the command itself, not only a subcommand of it. */
+function isAnswered({ name }: CommandSpec): boolean {
+  return name.toUpperCase() in handlers || name.startsWith('command');
 }

@@ -1,8 +1,8 @@
 import type { Clock, Random } from '../lib/base/index.ts';
-import type { CommandSpec } from '../lib/commands/index.ts';
+import { type CommandSpec, catalogueOf } from '../lib/commands/index.ts';
 import type { Config } from '../lib/config/index.ts';
 import { createLineLog } from '../lib/net/index.ts';
-import { Access, addConfiguredUsers, catalogueOf, usersAsText } from './access/index.ts';
+import { Access, addConfiguredUsers, usersAsText } from './access/index.ts';
 import type { NodeFigure } from './core/node-figures.ts';
 import { nodeFigures, resetNodeFigures } from './core/node-figures-of.ts';
 import type { Router } from './core/router.ts';

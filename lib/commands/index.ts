@@ -1,4 +1,5 @@
 export { MAX_FENCE_NAME_BYTES, MAX_PURGED_TAGS, MAX_TAG_BYTES, MAX_TAGS, MetaState } from './cache-limits.ts';
+export { catalogueOf } from './catalogue.ts';
 export {
   type ClientFilter,
   type ClientType,

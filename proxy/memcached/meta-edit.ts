@@ -1,7 +1,6 @@
 import { replyLineEnd, replyNumber } from '../../lib/codec/resp/index.ts';
 import { errorText, hasErrorCode, isErrorReply } from '../core/frames.ts';
 import type { Request } from '../core/request.ts';
-import type { ShardRoute } from '../core/topology.ts';
 import { capability } from '../engine/capability.ts';
 import { type Answer, ERROR, LineAnswer, writeError } from './answer.ts';
 import type { AnswerWriter } from './answer-writer.ts';
@@ -13,9 +12,9 @@ import { writeFlags } from './meta-answer.ts';
 import { hasFlag, type MetaFlags, parseMeta, VAGUE_TEXTS } from './meta-flags.ts';
 import type { MemcachedParser } from './protocol/index.ts';
 import { bulkTextAt } from './reply-text.ts';
+import { sendWords } from './send-words.ts';
 import { ANY_VERSION, NO_VERSION } from './versions.ts';
 
-const ROOM_BYTES = 160;
 const PLUS = 0x2b;
 const LETTER_E = 0x45;
 
@@ -35,7 +34,7 @@ export function runMetaDelete(connection: MemcachedConnection, parser: Memcached
     : isStaling
       ? staleWords(connection, meta)
       : ['RS.DEL', 'IFVERSION', meta.cas!];
-  send(connection, route, meta, words, new MetaDeleteAnswer(meta), nowMs);
+  sendWords(connection, route, meta.key, words, new MetaDeleteAnswer(meta), true, nowMs);
 }
 
 function staleWords({ context }: MemcachedConnection, { cas, exptimes }: MetaFlags): string[] {
@@ -56,7 +55,15 @@ export function runMetaArithmetic(connection: MemcachedConnection, parser: Memca
   const route = routeOf(connection, meta.key);
   if (route === null) return;
   if (route.engine !== 'ringside') return connection.say(noArithmetic(route));
-  send(connection, route, meta, numberWords(connection, meta), new MetaNumberAnswer(meta), nowMs);
+  sendWords(
+    connection,
+    route,
+    meta.key,
+    numberWords(connection, meta),
+    new MetaNumberAnswer(meta),
+    true,
+    nowMs,
+  );
 }
 
 function isDecrement({ mode }: MetaFlags): boolean {
@@ -77,22 +84,6 @@ function numberWords({ context }: MemcachedConnection, meta: MetaFlags): string[
   const isTouched = T !== undefined && flags.indexOf('T') > flags.indexOf('N');
   words.push('INIT', initial, String(ttlOf(isTouched ? T : N, wallMs)));
   return words;
-}
-
-function send(
-  connection: MemcachedConnection,
-  route: ShardRoute,
-  { key }: MetaFlags,
-  [name, ...words]: readonly string[],
-  answer: Answer,
-  nowMs: number,
-): void {
-  const { frames } = connection.context;
-  frames.begin(2 + words.length, ROOM_BYTES + key.end - key.start);
-  frames.text(name);
-  frames.bytes(key.buffer, key.start, key.end);
-  for (const word of words) frames.text(word);
-  connection.send(route, answer, true, 1, nowMs);
 }
 
 class MetaDeleteAnswer implements Answer {

@@ -16,8 +16,8 @@ import { type MetaFields, writeFlags } from './meta-answer.ts';
 import { hasFlag, type MetaFlags, type MetaTexts, parseMeta } from './meta-flags.ts';
 import { type MemcachedParser, wordIs } from './protocol/index.ts';
 import { bulkTextAt } from './reply-text.ts';
+import { sendWords } from './send-words.ts';
 
-const ROOM_BYTES = 128;
 const DOLLAR = 0x24;
 /** As long as a lease can be (`docs/protocol.md`): what is asked for without end. */
 const LONGEST_MS = 3_600_000;
@@ -49,7 +49,7 @@ export function runMetaGet(connection: MemcachedConnection, parser: MemcachedPar
     route.engine === 'ringside' ? wordsFor(connection, meta) : plainWordsFor(connection, meta, route);
   if (words === null) return;
   const isTouch = words[0] === 'RS.MCTOUCH';
-  sendMeta(
+  sendWords(
     connection,
     route,
     meta.key,
@@ -72,24 +72,7 @@ export function runMetaDebug(connection: MemcachedConnection, parser: MemcachedP
   const refusal = capability(route, 'cas');
   if (refusal !== null) return connection.say(new LineAnswer(refusal.toMemcached()));
   const words = ['RS.MCMETA', 'NOVALUE', 'QUIET'];
-  sendMeta(connection, route, key, words, new MetaDebugAnswer(given, key), false, nowMs);
-}
-
-function sendMeta(
-  connection: MemcachedConnection,
-  route: ShardRoute,
-  key: MemcachedKey,
-  [name, ...words]: readonly string[],
-  answer: Answer,
-  isWrite: boolean,
-  nowMs: number,
-): void {
-  const { frames } = connection.context;
-  frames.begin(2 + words.length, ROOM_BYTES + key.end - key.start);
-  frames.text(name);
-  frames.bytes(key.buffer, key.start, key.end);
-  for (const word of words) frames.text(word);
-  connection.send(route, answer, isWrite, 1, nowMs);
+  sendWords(connection, route, key, words, new MetaDebugAnswer(given, key), false, nowMs);
 }
 
 /** Command and arguments behind the key. */
