@@ -3,7 +3,12 @@ import { createServer, type ListeningServer } from '../../lib/net/index.ts';
 import type { Access } from '../access/index.ts';
 import type { Router } from '../core/router.ts';
 import { Stat } from '../core/stats.ts';
-import type { ApiListenerDeps, ApiListenerOptions, ListenerHandle } from '../listener/index.ts';
+import {
+  type ApiListenerDeps,
+  type ApiListenerOptions,
+  closeLate,
+  type ListenerHandle,
+} from '../listener/index.ts';
 import { CommandFigures } from '../watch/command-figures.ts';
 import { AnswerWriter } from './answer-writer.ts';
 import { MemcachedConnection } from './connection.ts';
@@ -14,8 +19,6 @@ import { commandNames } from './dispatch.ts';
 import { FrameSlab } from './frame-slab.ts';
 
 const SWEEP_MS = 1000;
-/** How long a connection that was ended may take to close its side. */
-const LINGER_MS = 2000;
 const OVER_LIMIT = 'SERVER_ERROR too many connections (proxy.limits.maxConnections)\r\n';
 
 /** What the listener needs of its thread. */
@@ -140,24 +143,8 @@ class MemcachedListener implements MemcachedContext, ListenerHandle {
     this.#info.accepted++;
   }
 
-  /** Closes clients that dawdle over a request, or are silent for too long. */
   #sweep(): void {
-    const { headerTimeoutMs, idleTimeoutMs } = this.#options.limits;
-    const { clock, log, stats } = this.router.env;
-    const nowMs = clock.monotonicMs();
-    for (const connection of this.connections) {
-      const { address, endedMs, partialSinceMs, lastActiveMs } = connection;
-      if (endedMs > 0 && nowMs - endedMs > LINGER_MS) connection.destroy();
-      const isSlow = partialSinceMs > 0 && nowMs - partialSinceMs > headerTimeoutMs;
-      const isSilent = idleTimeoutMs > 0 && connection.isIdle && nowMs - lastActiveMs > idleTimeoutMs;
-      if (!isSlow && !isSilent) continue;
-      const setting = isSlow ? 'proxy.limits.headerTimeoutMs' : 'proxy.limits.idleTimeoutMs';
-      log.info(
-        { client: address, setting },
-        isSlow ? 'client closed: its request did not arrive in time' : 'client closed: idle',
-      );
-      stats.add(Stat.connectionsCut);
-      connection.destroy();
-    }
+    const { headerTimeoutMs: requestTimeoutMs, stalledReaderTimeoutMs, idleTimeoutMs } = this.#options.limits;
+    closeLate(this.connections, { requestTimeoutMs, stalledReaderTimeoutMs, idleTimeoutMs }, this.router.env);
   }
 }

@@ -9,6 +9,7 @@ import type { PubSub } from '../core/pubsub.ts';
 import type { Router } from '../core/router.ts';
 import { Stat } from '../core/stats.ts';
 import type { WaitService } from '../core/wait.ts';
+import { closeLate } from '../listener/index.ts';
 import type { ProxyThread } from '../thread.ts';
 import type { ProxyWatch } from '../watch/proxy-watch.ts';
 import type { ProxySettings } from '../watch/settings.ts';
@@ -16,13 +17,10 @@ import type { Group } from '../workers/questions.ts';
 import { answerAboutClients } from './client-answers.ts';
 import { type ConnectionLimits, RespConnection } from './connection.ts';
 import type { ListenerContext, ProxyInfo } from './context.ts';
-import { latenessOf } from './late-clients.ts';
 import { MonitorFeed } from './monitor-feed.ts';
 import type { Pause } from './pause.ts';
 
 const SWEEP_MS = 1000;
-/** How long a connection that was ended may take to close its side. */
-const LINGER_MS = 2000;
 const OVER_LIMIT = '-OVERLOADED max number of clients reached (setting proxy.limits.maxConnections)\r\n';
 
 /** How the RESP listener listens. */
@@ -153,20 +151,9 @@ export class RespListener implements ListenerContext {
     stats.counts[Stat.connectionsOpen] = this.connections.size;
   }
 
-  /** Closes clients that dawdle over a request, take no replies, or are silent for too long. */
   #sweep(): void {
     const { requestTimeoutMs, stalledReaderTimeoutMs } = this.#options;
     const patience = { requestTimeoutMs, stalledReaderTimeoutMs, idleTimeoutMs: this.settings.idleTimeoutMs };
-    const { clock, log, stats } = this.router.env;
-    const nowMs = clock.monotonicMs();
-    for (const connection of this.connections.values()) {
-      const { endedMs } = connection;
-      if (endedMs > 0 && nowMs - endedMs > LINGER_MS) connection.destroy();
-      const lateness = latenessOf(connection, patience, nowMs);
-      if (lateness === null) continue;
-      log.info({ client: connection.address, setting: lateness.setting }, lateness.text);
-      stats.add(Stat.connectionsCut);
-      connection.destroy();
-    }
+    closeLate(this.connections.values(), patience, this.router.env);
   }
 }
