@@ -144,6 +144,12 @@ export class Router implements LinkOwner {
     this.#dispatch(request, route, request.startedMs);
   }
 
+  /** Sends a request over this very link; its sink may get it back (`handBack`). */
+  submitOver(request: Request, link: Link): void {
+    if (this.#ticker === undefined) this.#startTicking();
+    link.enqueue(request, this.#env.clock.monotonicMs());
+  }
+
   /** Whether requests of this sink wait for the ring: later ones must not overtake them. */
   hasParked(sink: Sink): boolean {
     return this.#parking.has(sink);
@@ -296,7 +302,7 @@ export class Router implements LinkOwner {
   }
 
   refused(request: Request, reply: Buffer, start: number, end: number, node: UpstreamNode): boolean {
-    if (request.retries > 0 || request.sink === discard) return false;
+    if (request.retries > 0 || request.sink === discard || request.sink.handBack) return false;
     const loading = hasErrorCode(reply, start, 'LOADING');
     // A follower that has lost its leader may be set up to answer nothing (`replica-serve-stale-data no`).
     const cannot = loading || hasErrorCode(reply, start, 'MASTERDOWN');
@@ -318,12 +324,15 @@ export class Router implements LinkOwner {
     if (!this.#isClosed) this.#env.stats.add(Stat.upstreamFailures);
     for (const request of sent) {
       if (request.sink === discard) releaseRequest(request);
+      else if (request.sink.handBack) request.sink.handBack(request, reason, true);
       else if (request.isWrite)
         this.#failUnknown(request, node, `the connection was lost before the answer came (${reason})`);
       else if (!this.#readElsewhere(request, node)) this.#readAgain(request, node, reason);
     }
     for (const request of unsent) {
-      if (this.#isClosed) this.#fail(request, 'shard_down', 'the proxy is shutting down; nothing was sent');
+      if (request.sink.handBack) request.sink.handBack(request, reason, false);
+      else if (this.#isClosed)
+        this.#fail(request, 'shard_down', 'the proxy is shutting down; nothing was sent');
       else this.#resubmit(request);
     }
   }
@@ -414,6 +423,10 @@ export class Router implements LinkOwner {
   #resubmit(request: Request): void {
     if (request.sink === discard && !request.isWrite) {
       releaseRequest(request);
+      return;
+    }
+    if (request.sink.handBack) {
+      request.sink.handBack(request, 'the connection is not used any more', false);
       return;
     }
     const route = this.#currentRoute(request);

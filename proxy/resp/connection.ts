@@ -192,6 +192,12 @@ export class RespConnection extends ClientConnection<RequestParser> implements G
       );
   }
 
+  /** As `push`, but ahead of the replies that come after this, in this turn too. */
+  pushInOrder(bytes: Buffer): void {
+    if (this.#composedLeft === 0) super.writeReady();
+    this.push(bytes);
+  }
+
   /** Commands are offered to `mode` from now on, after the modes entered before, or ahead of them. */
   enter(mode: ConnectionMode, place: 'first' | 'last' = 'last'): void {
     this.modes = place === 'first' ? [mode, ...this.modes] : [...this.modes, mode];
@@ -259,6 +265,7 @@ export class RespConnection extends ClientConnection<RequestParser> implements G
   }
 
   override ready(request: Request, grewBytes: number): void {
+    if (this.#pushes !== null && request === this.head) this.#writeWaitingPushes();
     if (request.isWrite) this.noteWritten(request.route);
     super.ready(request, grewBytes);
   }
@@ -337,7 +344,11 @@ export class RespConnection extends ClientConnection<RequestParser> implements G
 
   protected override writeReady(): void {
     super.writeReady();
-    if (this.#pushes !== null && !this.isBlocked && this.#composedLeft === 0) this.#writePushes(this.#pushes);
+    if (this.#pushes !== null) this.#writeWaitingPushes();
+  }
+
+  #writeWaitingPushes(): void {
+    if (!this.isBlocked && this.#composedLeft === 0) this.#writePushes(this.#pushes!);
   }
 
   /** What was pushed before a command leaves before its reply, whether the client reads or not. */
