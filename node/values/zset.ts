@@ -8,7 +8,8 @@ import { MAX_PACKED_BYTES, MAX_PACKED_COUNT, packed } from './packed.ts';
 
 export type { VisitMember };
 
-const SCORE_BYTES = 8;
+/** In front of a packed member. */
+export const SCORE_BYTES = 8;
 
 /** The element that `seek` looked at last, among the packed ones: `[length of member][score][member]`, in order. */
 let at = 0;
