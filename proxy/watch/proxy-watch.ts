@@ -144,7 +144,8 @@ export class ProxyWatch {
 
   #tell(request: Request, trace: Trace, nowMs: number): void {
     const durationMs = Math.max(0, nowMs - request.startedMs);
-    if (!waits.has(request.commandId)) this.#noteSlow(trace, durationMs);
+    // How long it waited says nothing.
+    this.#noteSlow(trace, waits.has(request.commandId) ? 0 : durationMs);
     const { accessLog } = this;
     if (accessLog === null || !(trace.isSampled || durationMs >= accessLog.slowerThanMs)) return;
     accessLog.write(trace, {

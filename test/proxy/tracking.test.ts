@@ -122,6 +122,7 @@ t.test('over shards', async (t) => {
   await test('PING comes behind what was written before it', pingLast);
   await test('an invalidation never comes before the reply that it is about', order);
   await test('OFF, RESET and leaving close the links', leaving);
+  await test('INFO tells of it once, however many shards', figures);
   await test('other databases', databases);
   await test('node-redis with a client-side cache', withNodeRedis);
 });
@@ -364,6 +365,19 @@ function simplify(frame: unknown): unknown {
   if (Array.isArray(frame)) return frame.map(simplify);
   if (frame !== null && typeof frame === 'object' && 'items' in frame) return simplify(frame.items);
   return frame;
+}
+
+async function figures(t: Test, { resp, client, tags }: RealShards) {
+  const c = await tracked(t, resp);
+  const b = await tracked(t, resp, 'BCAST', 'PREFIX', 'figures:');
+  await client().text('FLUSHALL');
+  await c.ask(1, 'MGET', ...tags.map((tag) => `${tag}f`));
+  const info = (await client().text('INFO'))!;
+  t.match(info, /^tracking_clients:2\r$/m);
+  t.match(info, new RegExp(`^tracking_total_keys:${tags.length}\\r$`, 'm'));
+  t.match(info, /^tracking_total_prefixes:1\r$/m);
+  b.close();
+  c.close();
 }
 
 async function leaving(t: Test, { resp, nodes, tags }: RealShards) {
