@@ -9,10 +9,10 @@ import type { ProxyFigures } from './core/figures-api.ts';
 import { Stats } from './core/stats.ts';
 import type { Topology } from './core/topology.ts';
 import { type StepResult, takeStep, type UpstreamStep } from './core/upstream-step.ts';
+import { DataSide } from './data-side.ts';
 import { isFollowed, UpstreamFollower } from './engine/index.ts';
 import { ApiListeners } from './listeners.ts';
 import { registerMetrics } from './metrics.ts';
-import { RespSide } from './resp-side.ts';
 import type { ControlClient } from './ring/control-client.ts';
 import { RingKeeper } from './ring/ring-keeper.ts';
 import { RingStore } from './ring/ring-store.ts';
@@ -64,7 +64,7 @@ class ProxyProcess implements RunningProxy {
   readonly #stats = new Stats();
   readonly #path: DataPath;
   readonly #thread: ProxyThread;
-  readonly #resp: RespSide;
+  readonly #data: DataSide;
   readonly #api: ApiListeners;
   readonly #keeper: RingKeeper;
   readonly #mover: UpstreamMover;
@@ -118,24 +118,24 @@ class ProxyProcess implements RunningProxy {
       log,
       runId,
     };
-    this.#resp = new RespSide({ ...start, refresh, thread: this.#thread });
+    this.#data = new DataSide({ ...start, refresh, thread: this.#thread });
     this.#api = new ApiListeners({ ...start, clock, admin: this.admin, thread: this.#thread });
     registerThreadMetrics(
       this.#metrics,
       () => this.#thread.commands(),
       () => this.#thread.nodes(),
     );
-    registerMetrics(this.#metrics, [this.#stats, ...this.#resp.stats], () => this.#path.router.nodes);
+    registerMetrics(this.#metrics, [this.#stats, ...this.#data.stats], () => this.#path.router.nodes);
     this.#keeper = new RingKeeper(
       new RingStore(config.proxy.dir, log),
       log,
       (document) => this.#apply(topologyOfDocument(document)),
-      () => this.#resp.confirm(),
+      () => this.#data.confirm(),
     );
   }
 
   get listeners(): Record<string, string> {
-    return { ...this.#resp.listeners, ...this.#api.listeners };
+    return { ...this.#data.listeners, ...this.#api.listeners };
   }
 
   async start(): Promise<void> {
@@ -145,7 +145,7 @@ class ProxyProcess implements RunningProxy {
     });
     if (upstreams.length > 0) await this.#followed.start(upstreams);
     else await this.#keeper.restore();
-    await this.#resp.start();
+    await this.#data.start();
     await this.#api.start();
     if (controlPlane !== null) await this.#attach(controlPlane);
     await ringCame;
@@ -184,7 +184,7 @@ class ProxyProcess implements RunningProxy {
   }
 
   #figures(): ProxyFigures {
-    const ask = <Q extends 'nodes' | 'commands' | 'metrics'>(name: Q) => askAll(this.#resp.group, name, null);
+    const ask = <Q extends 'nodes' | 'commands' | 'metrics'>(name: Q) => askAll(this.#data.group, name, null);
     return {
       shards: () =>
         this.#path.router.routes.map(({ name, epoch, engine }) => ({ shard: name, epoch, engine })),
@@ -216,7 +216,7 @@ class ProxyProcess implements RunningProxy {
   async #close(): Promise<void> {
     const graceMs = this.#config.proxy.drainTimeoutMs;
     await this.#mover.close();
-    await Promise.all([this.#resp.close(graceMs), this.#api.close(graceMs)]);
+    await Promise.all([this.#data.close(graceMs), this.#api.close(graceMs)]);
     this.#control?.close();
     this.#followed.close();
     await this.#thread.close();
@@ -226,7 +226,7 @@ class ProxyProcess implements RunningProxy {
 
   async #step(step: UpstreamStep, timeoutMs: number): Promise<StepResult[]> {
     const own = takeStep(this.#path.router, step, timeoutMs);
-    const others = this.#resp.step(step, timeoutMs);
+    const others = this.#data.step(step, timeoutMs);
     return [await own, ...(await others)];
   }
 
@@ -237,7 +237,7 @@ class ProxyProcess implements RunningProxy {
 
   #apply(topology: Topology): void {
     this.#path.router.apply(topology);
-    this.#resp.apply(topology);
+    this.#data.apply(topology);
     this.#ringCame();
   }
 

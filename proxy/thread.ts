@@ -12,6 +12,7 @@ import { plans } from './resp/plans.ts';
 import { AccessLog } from './watch/access-log.ts';
 import type { CommandFigure, CommandFigures } from './watch/command-figures.ts';
 import { ProxyWatch } from './watch/proxy-watch.ts';
+import { RespWatch } from './watch/resp-watch.ts';
 import { ProxySettings } from './watch/settings.ts';
 import { Desk, type SlowEntry } from './workers/questions.ts';
 import type { SharedIds } from './workers/shared-ids.ts';
@@ -39,6 +40,8 @@ export class ProxyThread {
   readonly settings = new ProxySettings();
   readonly access: Access;
   readonly watch: ProxyWatch;
+  /** Of RESP clients. */
+  readonly commandsOfResp: RespWatch;
   readonly pause: Pause;
   readonly ids: SharedIds;
   readonly desk = new Desk();
@@ -61,7 +64,8 @@ export class ProxyThread {
     const log = isLogged ? new AccessLog(accessLog, createLineLog(accessLog.path), clock, random) : null;
     const { slowness } = router.env;
     this.watch = new ProxyWatch({ clock, settings: this.settings, ids, slowness, accessLog: log });
-    this.figures.push(this.watch.resp);
+    this.commandsOfResp = new RespWatch(this.watch);
+    this.figures.push(this.commandsOfResp.figures);
     this.pause = new Pause(clock, (isPaused) => {
       this.watch.isHalted = isPaused;
     });
@@ -107,7 +111,7 @@ export class ProxyThread {
       return entries;
     });
     desk.on('latency', ({ reset }) => {
-      watch.resp.settle();
+      for (const figures of this.figures) figures.settle();
       const events = watch.latency.all();
       if (reset === null) return events;
       watch.latency.reset(reset);

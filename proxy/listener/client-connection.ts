@@ -7,7 +7,9 @@ import { discard, type Request, RequestState, releaseRequest, type Sink } from '
 import type { Router, RouterEnvironment } from '../core/router.ts';
 import { Stat } from '../core/stats.ts';
 import type { Flushable } from '../core/turn.ts';
+import type { CommandWatch } from '../watch/command-watch.ts';
 import type { Trace, TracedClient } from '../watch/trace.ts';
+import type { Group, QuestionName, Questions } from '../workers/questions.ts';
 import { ReplyWindow } from './reply-window.ts';
 
 /** Written to the socket at once at most. */
@@ -33,6 +35,8 @@ export interface ClientParts<Parser extends ByteFeed> {
   readonly limits: ClientLimits;
   readonly users: Users;
   readonly router: Router;
+  /** Takes note of every command. */
+  readonly commands: CommandWatch;
 }
 
 /**
@@ -53,6 +57,8 @@ export abstract class ClientConnection<Parser extends ByteFeed> implements Sink,
   commandId = 0;
   /** Of the command that is taken just now, if somebody wants to hear of it. */
   trace: Trace | null = null;
+  /** It waits for what other threads say: it must hear of it before it is closed. */
+  isAsking = false;
   /** The command under way has no deadline. */
   waitsForEver = false;
   /** Monotonic milliseconds when bytes last arrived. */
@@ -65,6 +71,7 @@ export abstract class ClientConnection<Parser extends ByteFeed> implements Sink,
   protected readonly socket: Socket;
   protected readonly env: RouterEnvironment;
   readonly #router: Router;
+  readonly #commands: CommandWatch;
   /** The first command that was not answered. */
   protected head: Request | null = null;
   /** Bytes of requests, replies and messages that wait. */
@@ -93,12 +100,13 @@ export abstract class ClientConnection<Parser extends ByteFeed> implements Sink,
   /** Grows with each barrier: an action may set up the next. */
   #barrierId = 0;
 
-  constructor({ socket, address, parser, limits, users, router }: ClientParts<Parser>) {
+  constructor({ socket, address, parser, limits, users, router, commands }: ClientParts<Parser>) {
     this.socket = socket;
     this.address = address;
     this.parser = parser;
     this.env = router.env;
     this.#router = router;
+    this.#commands = commands;
     this.#limits = limits;
     this.#window = new ReplyWindow(limits.maxInFlight);
     this.user = users.default;
@@ -159,6 +167,10 @@ export abstract class ClientConnection<Parser extends ByteFeed> implements Sink,
     return nowMs - this.#unsentSinceMs;
   }
 
+  noted(whole: Request, part: Request): void {
+    this.#commands.noted(this, whole, part);
+  }
+
   ready(request: Request, grewBytes: number): void {
     if (request === this.head) this.schedule();
     if (this.isBlocked || request !== this.head) this.#compactIfStuck(request);
@@ -174,6 +186,26 @@ export abstract class ClientConnection<Parser extends ByteFeed> implements Sink,
     this.#barrierId++;
     this.#barrier = action;
     if (this.#pending === 0) this.#runBarrier();
+  }
+
+  /**
+   * Asks all threads of the process once every earlier command is answered; `reply` answers this one with what they say. Later commands of the
+   * client wait. To be called as the last thing that a command does.
+   */
+  askThreads<Q extends QuestionName>(
+    group: Group,
+    name: Q,
+    asked: Questions[Q]['asked'],
+    reply: (answers: readonly Questions[Q]['answer'][]) => void,
+  ): void {
+    this.barrier((done) => {
+      this.isAsking = true;
+      group.ask(name, asked, (answers) => {
+        this.isAsking = false;
+        if (!this.#isClosed) reply(answers);
+        done();
+      });
+    });
   }
 
   /** Takes no more commands, lets what is under way finish, then closes. */

@@ -11,8 +11,6 @@ import { Parts } from './parts.ts';
 import { MemcachedParser } from './protocol/index.ts';
 import { type PreparedStore, prepareStore, submitLarge } from './store-command.ts';
 
-const MINUS = 0x2d;
-
 /** One memcached client. */
 export class MemcachedConnection extends ClientConnection<MemcachedParser> {
   readonly context: MemcachedContext;
@@ -21,9 +19,9 @@ export class MemcachedConnection extends ClientConnection<MemcachedParser> {
   #largeStore: PreparedStore | null = null;
 
   constructor(socket: Socket, address: string, context: MemcachedContext) {
-    const { limits, access, router } = context;
+    const { limits, access, router, commands } = context;
     const parser = new MemcachedParser({ ...limits, maxBufferedBytes: limits.maxHeldBytes });
-    super({ socket, address, parser, limits, users: access.users, router });
+    super({ socket, address, parser, limits, users: access.users, router, commands });
     this.context = context;
   }
 
@@ -124,11 +122,12 @@ export class MemcachedConnection extends ClientConnection<MemcachedParser> {
   }
 
   protected override give(request: Request, nowMs: number): number {
-    const { out, counters, figures } = this.context;
+    const { out, counters, commands } = this.context;
     const answer = this.#answers.shift();
+    const sizeBefore = out.size;
+    out.failure = null;
     answer.write(out, request, counters);
-    const hasFailed = answer.parts === null && request.bytes[request.start] === MINUS;
-    figures.ended(request.commandId, request.startedMs, nowMs, hasFailed);
+    commands.ended(request, nowMs, out.size - sizeBefore, out.failure);
     if (answer.parts === null) return request.length;
     const { bytes } = answer.parts;
     answer.parts.release();

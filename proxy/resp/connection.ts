@@ -14,7 +14,7 @@ import { acquireRequest, type Request, RequestState } from '../core/request.ts';
 import { Stat } from '../core/stats.ts';
 import type { ShardRoute } from '../core/topology.ts';
 import { ClientConnection, type ClientLimits } from '../listener/index.ts';
-import { commandName, NO_COMMAND } from '../watch/proxy-watch.ts';
+import { commandName, NO_COMMAND } from '../watch/resp-watch.ts';
 import { lineOf, listed } from './client-list.ts';
 import type { ListenerContext } from './context.ts';
 import { dispatch, type PreparedLarge, prepareLarge, submitLarge } from './dispatch.ts';
@@ -46,8 +46,6 @@ export class RespConnection extends ClientConnection<RequestParser> implements G
   database = 0;
   /** What CLIENT REPLY asked for; `skip` is about the next command alone. */
   replyMode: 'on' | 'off' | 'skip' = 'on';
-  /** It waits for what other threads say: it must hear of it before it is closed. */
-  isAsking = false;
   /** What changes the meaning of commands just now; see `enter` and `leave`. */
   modes: readonly ConnectionMode[] = NO_MODES;
   /** What MULTI has begun; also one of `modes`. */
@@ -83,8 +81,9 @@ export class RespConnection extends ClientConnection<RequestParser> implements G
     limits: ConnectionLimits,
     context: ListenerContext,
   ) {
-    const { router, access } = context;
-    super({ socket, address, parser: new RequestParser(limits), limits, users: access.users, router });
+    const { router, access, commands } = context;
+    const parser = new RequestParser(limits);
+    super({ socket, address, parser, limits, users: access.users, router, commands });
     this.id = id;
     this.localAddress = `${socket.localAddress}:${socket.localPort}`;
     this.#limits = limits;
@@ -145,10 +144,6 @@ export class RespConnection extends ClientConnection<RequestParser> implements G
   #mute(request: Request): void {
     request.isMuted = true;
     if (this.replyMode === 'skip') this.replyMode = 'on';
-  }
-
-  noted(whole: Request, part: Request): void {
-    this.context.watch.noted(this, whole, part);
   }
 
   /** Answers the current command with these bytes. */
@@ -329,9 +324,8 @@ export class RespConnection extends ClientConnection<RequestParser> implements G
   }
 
   protected override give(request: Request, nowMs: number): number {
-    const { watch, router } = this.context;
-    watch.ended(request, nowMs);
-    if (!request.isMuted) router.env.output.addRequest(request);
+    this.context.commands.ended(request, nowMs);
+    if (!request.isMuted) this.env.output.addRequest(request);
     return request.length;
   }
 

@@ -5,6 +5,7 @@ import type { PubSub } from '../core/pubsub.ts';
 import type { Router } from '../core/router.ts';
 import type { WaitService } from '../core/wait.ts';
 import type { ProxyWatch } from '../watch/proxy-watch.ts';
+import type { RespWatch } from '../watch/resp-watch.ts';
 import type { ProxySettings } from '../watch/settings.ts';
 import type { Group } from '../workers/questions.ts';
 import type { RespConnection } from './connection.ts';
@@ -22,8 +23,10 @@ export interface ListenerContext {
   /** Who may do what. */
   readonly access: Access;
   readonly settings: ProxySettings;
-  /** Takes note of every command. */
+  /** Which commands somebody wants to hear of. */
   readonly watch: ProxyWatch;
+  /** Takes note of every command. */
+  readonly commands: RespWatch;
   readonly pause: Pause;
   /** All threads of the process. */
   readonly group: Group;

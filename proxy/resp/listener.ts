@@ -12,6 +12,7 @@ import type { WaitService } from '../core/wait.ts';
 import { closeLate } from '../listener/index.ts';
 import type { ProxyThread } from '../thread.ts';
 import type { ProxyWatch } from '../watch/proxy-watch.ts';
+import type { RespWatch } from '../watch/resp-watch.ts';
 import type { ProxySettings } from '../watch/settings.ts';
 import type { Group } from '../workers/questions.ts';
 import { answerAboutClients } from './client-answers.ts';
@@ -53,6 +54,7 @@ export class RespListener implements ListenerContext {
   readonly access: Access;
   readonly settings: ProxySettings;
   readonly watch: ProxyWatch;
+  readonly commands: RespWatch;
   readonly pause: Pause;
   readonly group: Group;
   readonly writer = new RespWriter();
@@ -70,10 +72,11 @@ export class RespListener implements ListenerContext {
     this.pubsub = pubsub;
     this.info = options.info;
     this.maxHeldBytes = options.limits.maxHeldBytes;
-    const { access, settings, watch, pause, desk } = options.thread;
+    const { access, settings, watch, commandsOfResp, pause, desk } = options.thread;
     this.access = access;
     this.settings = settings;
     this.watch = watch;
+    this.commands = commandsOfResp;
     this.pause = pause;
     this.group = options.group;
     const { clock, random } = router.env;
