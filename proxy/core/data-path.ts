@@ -2,6 +2,7 @@ import type { Clock, Logger, Random } from '../../lib/base/index.ts';
 import type { Config } from '../../lib/config/index.ts';
 import type { TlsMaterial } from '../../lib/net/index.ts';
 import { KeyValue } from './key-value.ts';
+import { NodeSettings } from './node-settings.ts';
 import { Output } from './output.ts';
 import { Privates } from './privates.ts';
 import { PubSub } from './pubsub.ts';
@@ -30,6 +31,7 @@ export class DataPath {
   readonly pubsub: PubSub;
   readonly wait: WaitService;
   readonly keyValue: KeyValue;
+  readonly nodeSettings: NodeSettings;
 
   constructor(config: Config, deps: DataPathDeps) {
     const { clock, random, log, stats, fleetTls, refresh } = deps;
@@ -49,10 +51,12 @@ export class DataPath {
     this.pubsub = new PubSub(this.router, config.proxy.limits.maxSubscriptions);
     this.wait = new WaitService(this.router, config.proxy.limits.maxWaitsPerNode);
     this.keyValue = new KeyValue(this.router);
+    this.nodeSettings = new NodeSettings(this.router);
   }
 
   /** Closes every connection to nodes. */
   close(): void {
+    this.nodeSettings.close();
     this.wait.close();
     this.pubsub.close();
     this.privates.close();

@@ -1,5 +1,6 @@
 import type { RequestParser, RespWriter } from '../../lib/codec/resp/index.ts';
 import type { Access } from '../access/index.ts';
+import type { NodeSettings } from '../core/node-settings.ts';
 import type { Privates } from '../core/privates.ts';
 import type { PubSub } from '../core/pubsub.ts';
 import type { Router } from '../core/router.ts';
@@ -19,6 +20,8 @@ export interface ListenerContext {
   /** Connections to nodes that one client has for itself, or that only transactions share. */
   readonly privates: Privates;
   readonly pubsub: PubSub;
+  /** Settings of the nodes that clients have set. */
+  readonly nodeSettings: NodeSettings;
   readonly monitors: MonitorFeed;
   /** Who may do what. */
   readonly access: Access;

@@ -4,6 +4,7 @@ import type { Metrics } from '../../lib/metrics/index.ts';
 import { createServer, type ListeningServer, type TlsMaterial } from '../../lib/net/index.ts';
 import type { Access } from '../access/index.ts';
 import type { DataPath } from '../core/data-path.ts';
+import type { NodeSettings } from '../core/node-settings.ts';
 import type { Privates } from '../core/privates.ts';
 import type { PubSub } from '../core/pubsub.ts';
 import type { Router } from '../core/router.ts';
@@ -50,6 +51,7 @@ export class RespListener implements ListenerContext {
   readonly wait: WaitService;
   readonly privates: Privates;
   readonly pubsub: PubSub;
+  readonly nodeSettings: NodeSettings;
   readonly monitors: MonitorFeed;
   readonly access: Access;
   readonly settings: ProxySettings;
@@ -65,11 +67,12 @@ export class RespListener implements ListenerContext {
   readonly #sweeper: NodeJS.Timeout;
   #server: ListeningServer | null = null;
 
-  constructor({ router, wait, privates, pubsub }: DataPath, options: RespListenerOptions) {
+  constructor({ router, wait, privates, pubsub, nodeSettings }: DataPath, options: RespListenerOptions) {
     this.router = router;
     this.wait = wait;
     this.privates = privates;
     this.pubsub = pubsub;
+    this.nodeSettings = nodeSettings;
     this.info = options.info;
     this.maxHeldBytes = options.limits.maxHeldBytes;
     const { access, settings, watch, commandsOfResp, pause, desk } = options.thread;
