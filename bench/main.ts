@@ -4,7 +4,8 @@ import { type LargeRow, largeValues } from './suites/large.ts';
 import { type MemoryEffort, type MemoryRow, memoryAgainstRedis, type PhaseRow } from './suites/memory.ts';
 import type { BudgetRow } from './suites/memory-budget.ts';
 import { mutualTlsCost } from './suites/mutual-tls.ts';
-import { type PersistenceRow, persistenceAgainstRedis, type SnapshotRow } from './suites/persistence.ts';
+import { persistenceAgainstRedis, type SnapshotRow } from './suites/persistence.ts';
+import { type LoadEffort, type LoadRow, loadingAgainstRedis } from './suites/persistence-load.ts';
 import { type LogEffort, type LogRow, logAgainstRedis, syncsPerSecond } from './suites/persistence-log.ts';
 import { proxyAgainstPeers } from './suites/proxy.ts';
 import { type LatencyRow, proxyLatency } from './suites/proxy-latency.ts';
@@ -13,7 +14,7 @@ import { type HitRatios, traceHitRatios } from './suites/traces.ts';
 import { typesAgainstRedis } from './suites/types.ts';
 import { type Delays, isInstalled } from './support/peers.ts';
 
-const usage = `usage: npm run bench -- [node] [types] [proxy] [tls] [latency] [idle] [large] [memory] [persistence] [traces]
+const usage = `usage: npm run bench -- [node] [types] [proxy] [tls] [latency] [idle] [large] [memory] [persistence] [loading] [traces]
                         [--alternations N] [--seconds S] [--value-bytes N]
                         [--connections N] [--entries N] [--budgets LIST] [--small-entries N] [--json]
 
@@ -29,13 +30,14 @@ const usage = `usage: npm run bench -- [node] [types] [proxy] [tls] [latency] [i
           PING waits while a node fills, evicts and expires; only when it is named
   persistence  SETs with append-only files, snapshots and rewrites under write load, and loading files, ringside node
           beside redis-server; only when it is named
+  loading the last part of persistence: files of strings, and of collections of five elements; only when it is named
   traces  hit ratios of the node's policies on real traces beside the simulators, in this process;
           only when it is named; the traces are looked for in ../shared or RINGSIDE_SHARED
   --alternations N   turns of each target (default 5)
   --seconds S        length of one turn (default 2)
   --value-bytes N    size of the values (default 3, as redis-benchmark's)
   --connections N    clients of the idle suite (default 10000)
-  --entries N        entries of the memory and persistence suites (default 5000000)
+  --entries N        entries of the memory, persistence and loading suites (default 5000000)
   --budgets LIST     budgets in MiB that a node must keep to (default 512,1024)
   --small-entries N  also fills a node with so many entries of 16 + 8 bytes (default 0)
   --json             one line of JSON for each comparison instead of the table
@@ -50,6 +52,9 @@ const suites = {
   proxy: proxyAgainstPeers,
   tls: mutualTlsCost,
 };
+
+/** Suites that run only when they are named. */
+const unlisted = ['latency', 'idle', 'large', 'memory', 'persistence', 'loading', 'traces'];
 
 function thousands(rate: number): string {
   return `${(rate / 1000).toFixed(1)}k`;
@@ -118,11 +123,10 @@ function snapshotRow(row: SnapshotRow): string {
   ].join('\n');
 }
 
-function persistenceRow(row: PersistenceRow): string {
-  if ('what' in row) return snapshotRow(row);
+function loadRow(row: LoadRow): string {
   const ratio = row.ratio === undefined ? '' : `  ${row.ratio.toFixed(2)} x`;
   const rate = `${row.loadSeconds.toFixed(2)} s, ${thousands(row.loadedPerSecond)}/s`;
-  return `${row.server.padEnd(13)} loads the file of ${row.fileOf.padEnd(13)} ${rate}${ratio}`;
+  return `${row.server.padEnd(13)} loads ${row.content.padEnd(7)} of ${row.fileOf.padEnd(13)} ${rate}${ratio}`;
 }
 
 function logRow(row: LogRow): string {
@@ -147,8 +151,15 @@ async function runPersistence(
     write(`this disk: ${syncsPerSecond().toFixed(0)} syncs of 100 bytes a second, one behind the other`);
   for (const row of await logAgainstRedis({ ...effort, progress }))
     write(isJson ? JSON.stringify(row) : logRow(row));
-  for (const row of await persistenceAgainstRedis({ entries, alternations: effort.alternations, progress }))
-    write(isJson ? JSON.stringify(row) : persistenceRow(row));
+  for (const row of await persistenceAgainstRedis({ entries, progress }))
+    write(isJson ? JSON.stringify(row) : snapshotRow(row));
+  await runLoading({ entries, alternations: effort.alternations }, isJson);
+}
+
+async function runLoading(effort: Omit<LoadEffort, 'progress'>, isJson: boolean): Promise<void> {
+  const progress = (line: string) => void process.stderr.write(`${line}\n`);
+  for (const row of await loadingAgainstRedis({ ...effort, progress }))
+    process.stdout.write(`${isJson ? JSON.stringify(row) : loadRow(row)}\n`);
 }
 
 function latencyRow({ server, p50, p99, p999, added }: LatencyRow): string {
@@ -229,10 +240,7 @@ async function main(): Promise<number> {
     },
   });
   const chosen = positionals.length > 0 ? positionals : Object.keys(suites);
-  const unknown = chosen.find(
-    (name) =>
-      !(name in suites) && !['latency', 'idle', 'large', 'memory', 'persistence', 'traces'].includes(name),
-  );
+  const unknown = chosen.find((name) => !(name in suites) && !unlisted.includes(name));
   const entries = Number(values.entries);
   const budgetsMiB = values.budgets.split(',').filter(Boolean).map(Number);
   const connections = Number(values.connections);
@@ -268,6 +276,7 @@ async function main(): Promise<number> {
   if (chosen.includes('memory')) await runMemory({ entries, budgetsMiB, smallEntries }, values.json);
   if (chosen.includes('persistence'))
     await runPersistence(entries, { alternations, seconds, valueBytes }, values.json);
+  if (chosen.includes('loading')) await runLoading({ entries, alternations }, values.json);
   const others = chosen.filter((name) => name in suites) as (keyof typeof suites)[];
   if (others.length === 0) return 0;
   const progress = (line: string) => void process.stderr.write(`${line}\n`);
