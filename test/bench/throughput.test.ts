@@ -59,14 +59,18 @@ t.test('persistence beside redis-server', redis, async (t) => {
     what.flatMap((name) => [`ringside node ${name}`, `redis-server ${name}`]);
   t.strictSame(
     found.map(
-      ({ server, policy, pipeline, what, fileOf }) =>
-        `${server} ${what ?? fileOf ?? `${policy} ${pipeline}`}`,
+      ({ server, policy, pipeline, what, content, fileOf }) =>
+        `${server} ${what ?? (content && `${content} of ${fileOf}`) ?? `${policy} ${pipeline}`}`,
     ),
     [
       ...[1, 16].flatMap((depth) => both(`none ${depth}`, `everysec ${depth}`, `always ${depth}`)),
       ...['BGSAVE', 'BGREWRITEAOF'].map((what) => `ringside node ${what}`),
       ...['BGSAVE', 'BGREWRITEAOF'].map((what) => `redis-server ${what}`),
-      ...['ringside node ringside node', 'ringside node redis-server', 'redis-server redis-server'],
+      ...['strings', 'mixed'].flatMap((content) => [
+        `ringside node ${content} of ringside node`,
+        `ringside node ${content} of redis-server`,
+        `redis-server ${content} of redis-server`,
+      ]),
     ],
   );
 });
