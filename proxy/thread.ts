@@ -141,7 +141,8 @@ export class ProxyThread {
 }
 
 /** What a user can be allowed: everything that the proxy does. */
-function isAnswered({ id, name }: CommandSpec): boolean {
+/** Whether the proxy has the command, so that users may be given it. */
+export function isAnswered({ id, name }: CommandSpec): boolean {
   return plans[id] !== undefined || name.startsWith('command|');
 }
 

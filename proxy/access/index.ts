@@ -1,3 +1,3 @@
 export { Access, type ChangeResult, type GuardedClient, type UserChange } from './access.ts';
 export { AclFile, answerFileErrands, type FileErrand } from './acl-file.ts';
-export { addConfiguredUsers, latin1, usersAsText } from './configured-users.ts';
+export { addConfiguredUsers, checkConfiguredUsers, latin1, usersAsText } from './configured-users.ts';
