@@ -55,6 +55,9 @@ export async function startProxy(config: Config, deps: ProxyDeps): Promise<Runni
   return proxy;
 }
 
+/** In the order in which people are told of them. */
+const LISTENERS = ['resp', 'http', 'grpc', 'memcached', 'admin'];
+
 class ProxyProcess implements RunningProxy {
   readonly admin: ProxyAdminApi;
   readonly #config: Config;
@@ -135,7 +138,8 @@ class ProxyProcess implements RunningProxy {
   }
 
   get listeners(): Record<string, string> {
-    return { ...this.#data.listeners, ...this.#api.listeners };
+    const bound: Record<string, string> = { ...this.#data.listeners, ...this.#api.listeners };
+    return Object.fromEntries(LISTENERS.filter((name) => name in bound).map((name) => [name, bound[name]]));
   }
 
   async start(): Promise<void> {
