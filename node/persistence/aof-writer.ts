@@ -12,8 +12,9 @@ const GATHERED_WRITES = 8;
 const QUICK_SYNC_MS = 1;
 /** What a turn writes by itself; more takes its time. */
 const QUICK_BYTES = 1 << 20;
-/** How much the last sync counts in the average. */
+/** How much the last sync counts in the average, and as what at most: one that others hold up for long says nothing of the next ten. */
 const SYNC_WEIGHT = 1 / 8;
+const MOST_SYNC_MS = 2 * QUICK_SYNC_MS;
 /** Polls of the event loop that a sync within the turn waits for at most, while each brings more that it is for. */
 const GATHERED_POLLS = 4;
 /** What nobody waits for is collected for so long, or until there is so much of it: handing every turn's bytes to a thread costs more. */
@@ -537,7 +538,7 @@ export class AofWriter {
   /** What was written when the file had this size is on disk. */
   #synced(size: number, written: Cursor, startedMs: number): void {
     const ms = this.#parts.clock.monotonicMs() - startedMs;
-    this.#syncMs += (ms - this.#syncMs) * SYNC_WEIGHT;
+    this.#syncMs += (Math.min(ms, MOST_SYNC_MS) - this.#syncMs) * SYNC_WEIGHT;
     if (this.#isAlways()) this.#parts.onTook('aof-fsync-always', ms);
     this.#owesSync = false;
     this.#unsynced = written;

@@ -314,6 +314,11 @@ t.test(
     for (let i = 0; i < 2; i++) await turn();
     t.equal(slow.writer.settledOffset, slow.log.end, 'nobody knows how slow it is before the first sync');
     slow.append();
+    t.ok(slow.writer.settlesSoon, 'one that was held up may be the only one');
+    for (let syncs = 1; syncs < 8; syncs++) {
+      for (let i = 0; i < 20; i++) await turn();
+      slow.append();
+    }
     t.notOk(slow.writer.settlesSoon);
     let syncsWithin = 0;
     slow.files[0].syncNow = () => void syncsWithin++;
