@@ -376,6 +376,8 @@ async function figures(t: Test, { resp, client, tags }: RealShards) {
   t.match(info, /^tracking_clients:2\r$/m);
   t.match(info, new RegExp(`^tracking_total_keys:${tags.length}\\r$`, 'm'));
   t.match(info, /^tracking_total_prefixes:1\r$/m);
+  t.same(await b.ask(1, 'QUIT'), ['OK']);
+  t.match(await client().text('INFO', 'clients'), /^tracking_clients:1\r$/m);
   b.close();
   c.close();
 }
