@@ -1,7 +1,7 @@
 import type { Socket } from 'node:net';
 import type { User, Users } from '../../lib/acl/index.ts';
 import type { ByteFeed } from '../../lib/codec/resp/index.ts';
-import { readChunks, unsentBytes } from '../../lib/net/index.ts';
+import { readRanges, unsentBytes } from '../../lib/net/index.ts';
 import type { LargeFrame } from '../core/large-frame.ts';
 import { discard, type Request, RequestState, releaseRequest, type Sink } from '../core/request.ts';
 import type { Router, RouterEnvironment } from '../core/router.ts';
@@ -112,7 +112,7 @@ export abstract class ClientConnection<Parser extends ByteFeed> implements Sink,
     this.user = users.default;
     this.isAuthenticated = !users.requireLogin;
     this.lastActiveMs = this.env.clock.monotonicMs();
-    readChunks(socket, (chunk) => this.received(chunk));
+    readRanges(socket, (bytes, start, end) => this.received(bytes, start, end));
     socket.on('drain', () => this.#drained());
     socket.on('end', () => this.#ended());
     socket.on('close', () => this.#closed());
@@ -266,11 +266,12 @@ export abstract class ClientConnection<Parser extends ByteFeed> implements Sink,
       this.#writeBatch();
   }
 
-  protected received(chunk: Buffer): void {
+  protected received(bytes: Buffer, start: number, end: number): void {
     this.lastActiveMs = this.env.clock.monotonicMs();
     if (this.#isEnding) return;
     const { parser } = this;
-    parser.push(this.#large === null ? chunk : this.#takeLarge(this.#large, chunk));
+    if (this.#large === null) parser.push(bytes, start, end);
+    else parser.push(this.#takeLarge(this.#large, bytes.subarray(start, end)));
     if (this.#large !== null) return;
     if (this.#isBarred || this.#isHeld) {
       if (parser.bufferedBytes > this.#limits.maxHeldBytes / 2) this.#pause();

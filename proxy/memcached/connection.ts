@@ -82,9 +82,9 @@ export class MemcachedConnection extends ClientConnection<MemcachedParser> {
     this.enqueue(request);
   }
 
-  protected override received(chunk: Buffer): void {
-    this.context.counters.bytes_read += chunk.length;
-    super.received(chunk);
+  protected override received(bytes: Buffer, start: number, end: number): void {
+    this.context.counters.bytes_read += end - start;
+    super.received(bytes, start, end);
   }
 
   protected override takeCommands(nowMs: number): void {
