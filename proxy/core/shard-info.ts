@@ -49,7 +49,7 @@ const fields: ReadonlyMap<string, Combine> = new Map([
   ...named(sum, 'tracking_total_keys tracking_total_items'),
   // Every shard knows those of all clients.
   ...named(most, 'tracking_total_prefixes'),
-  ...named(sum, 'expired_keys evicted_keys keyspace_hits keyspace_misses total_forks'),
+  ...named(sum, 'expired_keys evicted_keys keyspace_hits keyspace_misses total_forks migrate_cached_sockets'),
 ]);
 
 /** Fields that are repeated in words behind them. */

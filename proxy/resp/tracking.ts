@@ -6,7 +6,7 @@ import type { UnitLanes } from '../core/transaction-lanes.ts';
 import type { RespConnection } from './connection.ts';
 import { placeholder } from './forward.ts';
 import type { ConnectionMode } from './mode.ts';
-import { EVERYTHING, firstKey, invalidation, keysFrame } from './tracking-frames.ts';
+import { deliverTo, EVERYTHING, firstKey, invalidation, keysFrame } from './tracking-frames.ts';
 
 const PONG = Buffer.from('+PONG\r\n');
 /** Keys kept of a client that says by itself what is tracked; beyond that it hears of all that its nodes track. */
@@ -176,17 +176,24 @@ export class ClientTracking implements ConnectionMode, InvalidationListener {
     if (when !== 'now') connection.reply(bytes);
   }
 
-  /** A RESP2 connection takes messages only while it listens to channels. */
   #redirect(keys: Buffer, start: number, end: number): void {
-    const { state } = this;
-    const target = this.#connection.context.connections.get(state.redirect);
-    // One that said QUIT is gone, whatever its socket still waits for.
-    if (target === undefined || target.endedMs > 0) {
-      state.isRedirectBroken = true;
-      if (this.#connection.protocol === 3) this.#connection.push(brokenRedirect(state.redirect));
-    } else if (target.protocol === 3 || (target.subscriptions?.count ?? 0) > 0) {
-      target.push(invalidation(target.protocol, keys, start, end));
+    const { redirect: id } = this.state;
+    const { connections, group } = this.#connection.context;
+    const isThere = deliverTo(connections.get(id), keys, start, end);
+    if (isThere) return;
+    if (group.isImmediate || connections.has(id)) {
+      this.#breakRedirect();
+      return;
     }
+    group.ask('redirected', { id, keys: keys.latin1Slice(start, end) }, (answers) => {
+      if (!answers.includes(true) && this.#connection.tracking === this) this.#breakRedirect();
+    });
+  }
+
+  #breakRedirect(): void {
+    const { state } = this;
+    state.isRedirectBroken = true;
+    if (this.#connection.protocol === 3) this.#connection.push(brokenRedirect(state.redirect));
   }
 }
 

@@ -69,6 +69,10 @@ export interface Questions {
   pause: { asked: PauseOrder; answer: null };
   /** Ends the wait of the client of this id; answered with whether it was waiting. */
   unblock: { asked: { readonly id: number; readonly isError: boolean }; answer: boolean };
+  /** Whether the thread has the client of this id. */
+  hasClient: { asked: { readonly id: number }; answer: boolean };
+  /** An invalidation for the client of this id, its keys as RESP3 has them, one character a byte; answered with whether the thread has it. */
+  redirected: { asked: { readonly id: number; readonly keys: string }; answer: boolean };
   /** A thread has clients that said MONITOR, or none any more. */
   monitoring: { asked: { readonly thread: string; readonly isOn: boolean }; answer: null };
   /** What they are shown of the commands of this thread; one character a byte. */

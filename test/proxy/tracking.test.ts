@@ -482,3 +482,23 @@ t.test('the leader is killed: everything is to be forgotten, and the next one te
   await listener.sees('invalidate\r\n*1\r\n$1\r\nk', 2);
   t.ok(reader.frames.length > read);
 });
+
+t.test('REDIRECT to clients of all threads', async (t) => {
+  const { resp, client, tags } = await behindProxy(t, addresses, { ...PATIENT, workers: 2 });
+  const writer = client();
+  const c = connect(t, resp);
+  for (let n = 0; n < 8; n++) {
+    const target = connect(t, resp);
+    await target.ask(1, 'HELLO', '3');
+    const [id] = await target.ask(1, 'CLIENT', 'ID');
+    t.same(await c.ask(1, 'CLIENT', 'TRACKING', 'ON', 'REDIRECT', String(id)), ['OK']);
+    const key = `${tags[0]}w${n}`;
+    await c.ask(1, 'GET', key);
+    const from = target.frames.length;
+    await writer.text('SET', key, '1');
+    t.same(await target.next(1, from), [invalid(key)]);
+    t.same(await c.ask(1, 'CLIENT', 'TRACKING', 'OFF'), ['OK']);
+  }
+  const [none] = await c.ask(1, 'CLIENT', 'TRACKING', 'ON', 'REDIRECT', '99999');
+  t.match(none, /does not exist/);
+});
