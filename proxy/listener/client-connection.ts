@@ -2,6 +2,7 @@ import type { Socket } from 'node:net';
 import type { User, Users } from '../../lib/acl/index.ts';
 import type { ByteFeed } from '../../lib/codec/resp/index.ts';
 import { readRanges, unsentBytes } from '../../lib/net/index.ts';
+import type { KnownClient } from '../access/index.ts';
 import type { LargeFrame } from '../core/large-frame.ts';
 import { discard, type Request, RequestState, releaseRequest, type Sink } from '../core/request.ts';
 import type { Router, RouterEnvironment } from '../core/router.ts';
@@ -46,7 +47,9 @@ export interface ClientParts<Parser extends ByteFeed> {
  *
  * A subclass knows the protocol: how commands are taken from the parser, and how replies are written.
  */
-export abstract class ClientConnection<Parser extends ByteFeed> implements Sink, Flushable, TracedClient {
+export abstract class ClientConnection<Parser extends ByteFeed>
+  implements Sink, Flushable, TracedClient, KnownClient
+{
   readonly address: string;
   readonly parser: Parser;
   name = '';
@@ -224,6 +227,15 @@ export abstract class ClientConnection<Parser extends ByteFeed> implements Sink,
   destroy(): void {
     this.socket.destroy();
   }
+
+  /** Closes the connection: at once, or when it waits for the answer that tells of this, behind that. */
+  disconnect(): void {
+    if (this.isAsking) this.end();
+    else this.destroy();
+  }
+
+  /** What it listens to: nothing, in most protocols. */
+  *channels(): Iterable<{ readonly name: string; readonly isPattern: boolean }> {}
 
   flush(): void {
     this.#isScheduled = false;

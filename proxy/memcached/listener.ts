@@ -74,6 +74,7 @@ class MemcachedListener implements MemcachedContext, ListenerHandle {
   constructor(options: MemcachedListenerOptions, { router, thread, group }: MemcachedParts) {
     const { limits, threads } = options;
     this.access = thread.access;
+    this.access.clients.push(() => this.#connections);
     this.watch = thread.watch;
     this.commands = new MemcachedWatch(thread.watch, commandNames);
     thread.figures.push(this.commands.figures);

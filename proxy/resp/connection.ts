@@ -107,15 +107,8 @@ export class RespConnection extends ClientConnection<RequestParser> implements G
     return lineOf(listed(this));
   }
 
-  /** What it listens to. */
-  *channels(): Iterable<{ readonly name: string; readonly isPattern: boolean }> {
+  override *channels(): Iterable<{ readonly name: string; readonly isPattern: boolean }> {
     for (const mode of this.modes) yield* mode.channels?.() ?? [];
-  }
-
-  /** Closes the connection: at once, or when it waits for the answer that tells of this, behind that. */
-  disconnect(): void {
-    if (this.isAsking) this.end();
-    else this.destroy();
   }
 
   override get heldBytes(): number {

@@ -87,7 +87,7 @@ export class RespListener implements ListenerContext {
       watch.isMonitored = isOn;
     };
     this.monitors = new MonitorFeed({ clock, random, group: options.group, desk, onChange });
-    access.clients = () => this.connections.values();
+    access.clients.push(() => this.connections.values());
     answerAboutClients(desk, this.connections);
     this.#options = options;
     this.#sweeper = setInterval(() => this.#sweep(), SWEEP_MS);
