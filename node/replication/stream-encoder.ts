@@ -1,4 +1,4 @@
-import type { Args } from '../../lib/codec/resp/index.ts';
+import { type Args, partsOf } from '../../lib/codec/resp/index.ts';
 import { type Slot, STRING, type Store } from '../store/index.ts';
 import type { VersionClock } from '../versions.ts';
 import { FRAME_OVERHEAD_BYTES, FrameWriter } from './frame-writer.ts';
@@ -188,10 +188,6 @@ export class StreamEncoder {
 /** Whether the whole value of the entry goes as the payload of DUMP. */
 export function isDumped(store: Store, slot: Slot): boolean {
   return store.typeOf(slot) !== STRING;
-}
-
-function partsOf(args: Args): Buffer[] {
-  return Array.from({ length: args.count }, (_, i) => args.bytes(i));
 }
 
 function isOwn(name: string | Buffer): boolean {

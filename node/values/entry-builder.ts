@@ -25,10 +25,9 @@ const types: Readonly<Record<RdbKind, ValueType>> = {
 export class EntryBuilder implements RdbSink {
   readonly #packing = new Packing();
   readonly #list = new ListBuilder(this.#packing);
-  readonly #set = new SetBuilder(this.#packing);
-  readonly #zset = new ZsetBuilder(this.#packing);
-  readonly #hash = new HashBuilder(this.#packing);
-  readonly #data: DataSet;
+  readonly #set: SetBuilder;
+  readonly #zset: ZsetBuilder;
+  readonly #hash: HashBuilder;
   type: ValueType = STRING;
   /** Of a value that `end` has completed: its bytes, if `object` is null. Valid until the next one begins, of a string as long as what it was read from. */
   bytes: Buffer = this.#packing.bytes;
@@ -36,7 +35,9 @@ export class EntryBuilder implements RdbSink {
   end = 0;
 
   constructor(data: DataSet) {
-    this.#data = data;
+    this.#set = new SetBuilder(this.#packing, data);
+    this.#zset = new ZsetBuilder(this.#packing, data);
+    this.#hash = new HashBuilder(this.#packing, data);
   }
 
   /** The value when it is no string and too large for the bytes of an entry. */
@@ -51,9 +52,9 @@ export class EntryBuilder implements RdbSink {
     const type = types[kind];
     this.type = type;
     this.#packing.clear();
-    if (type === HASH) this.#hash.begin(this.#data);
-    else if (type === SET) this.#set.begin(this.#data);
-    else if (type === ZSET) this.#zset.begin(this.#data);
+    if (type === HASH) this.#hash.begin();
+    else if (type === SET) this.#set.begin();
+    else if (type === ZSET) this.#zset.begin();
     else if (type === LIST) this.#list.begin();
   }
 

@@ -8,16 +8,16 @@ import { TableObject } from './table-object.ts';
 /** Builds a hash, field by field. */
 export class HashBuilder {
   readonly #packing: Packing;
-  #data!: DataSet;
+  readonly #data: DataSet;
   /** Null while it is packed. */
   large: TableObject | null = null;
 
-  constructor(packing: Packing) {
+  constructor(packing: Packing, data: DataSet) {
     this.#packing = packing;
+    this.#data = data;
   }
 
-  begin(data: DataSet): void {
-    this.#data = data;
+  begin(): void {
     this.large = null;
   }
 

@@ -10,18 +10,18 @@ import { TableObject } from './table-object.ts';
 /** Builds a set, member by member. */
 export class SetBuilder {
   readonly #packing: Packing;
-  #data!: DataSet;
+  readonly #data: DataSet;
   /** While they are in order: where the last packed member is. */
   #lastAt = 0;
   /** Null while it is packed. */
   large: TableObject | null = null;
 
-  constructor(packing: Packing) {
+  constructor(packing: Packing, data: DataSet) {
     this.#packing = packing;
+    this.#data = data;
   }
 
-  begin(data: DataSet): void {
-    this.#data = data;
+  begin(): void {
     this.large = null;
   }
 

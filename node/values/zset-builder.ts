@@ -9,18 +9,18 @@ import { SCORE_BYTES } from './zset.ts';
 /** Builds a sorted set, member by member in any order; from the lowest up or the highest down takes no search. */
 export class ZsetBuilder {
   readonly #packing: Packing;
-  #data!: DataSet;
+  readonly #data: DataSet;
   /** Where the last packed member is. */
   #lastAt = 0;
   /** Null while it is packed. */
   large: OrderedTable | null = null;
 
-  constructor(packing: Packing) {
+  constructor(packing: Packing, data: DataSet) {
     this.#packing = packing;
+    this.#data = data;
   }
 
-  begin(data: DataSet): void {
-    this.#data = data;
+  begin(): void {
     this.large = null;
   }
 

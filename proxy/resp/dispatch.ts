@@ -80,7 +80,7 @@ function refuse(connection: RespConnection, text: string, commandId = NO_COMMAND
 function isHeld(connection: RespConnection, args: RequestParser, spec: CommandSpec): boolean {
   const { commands, pause, monitors } = connection.context;
   if (pause.holds(spec.isWrite || MAY_CHANGE.has(spec.name)) && !connection.isComposing) {
-    const kept = copyArgs(args) as RequestParser;
+    const kept = copyArgs(args);
     connection.barrier((done) => {
       pause.wait(() => {
         if (!connection.isClosed) dispatch(connection, kept, connection.lastActiveMs);
