@@ -1,8 +1,11 @@
 import t from 'tap';
 import { findEnvoy, isInstalled } from '../../bench/support/peers.ts';
+import { allowTime } from '../support/allow-time.ts';
 import { bench, benchRows, needsRedis } from '../support/bench-rows.ts';
 
 /* `npm run bench` of what is measured at a proxy. */
+
+allowTime(t, 900_000);
 
 t.test('proxy beside nutcracker and Envoy', needsRedis, async (t) => {
   const found = await benchRows('proxy');
