@@ -13,7 +13,7 @@ export function checkRules(config: Config, role: Role | undefined, report: Repor
   checkControlPlane(config, report);
   checkNamespaces(config, report);
   checkAddresses(config, report);
-  if (config.nearCache.mode !== 'off') later(['nearCache', 'mode'], report);
+  checkNearCache(config, report);
 }
 
 function later(path: Path, report: Report): void {
@@ -151,9 +151,30 @@ function checkNamespaces({ namespaces }: Config, report: Report): void {
   unique(namespaces, 'name', ['namespaces'], report);
   unique(namespaces, 'prefix', ['namespaces'], report);
   for (const [i, namespace] of namespaces.entries()) {
-    if (namespace.stalenessMs > 0) later(['namespaces', i, 'stalenessMs'], report);
     if (namespace.origin !== null) later(['namespaces', i, 'origin'], report);
   }
+}
+
+function checkNearCache({ nearCache, namespaces }: Config, report: Report): void {
+  const { mode, minTtlMs, maxTtlMs } = nearCache;
+  if (minTtlMs > maxTtlMs)
+    report(
+      ['nearCache', 'minTtlMs'],
+      `\`nearCache.minTtlMs\` (${minTtlMs}) must be at most \`nearCache.maxTtlMs\` (${maxTtlMs})`,
+    );
+  const isOn = (one: string | null) => one !== null && one !== 'off';
+  for (const [i, { nearCache: own, stalenessMs }] of namespaces.entries()) {
+    if (isOn(own) && stalenessMs === 0)
+      report(
+        ['namespaces', i, 'nearCache'],
+        `\`namespaces.${i}.nearCache\` needs \`namespaces.${i}.stalenessMs\` above 0: a value in the proxy may be a little old`,
+      );
+  }
+  if (mode !== 'off' && !namespaces.some(({ stalenessMs }) => stalenessMs > 0))
+    report(
+      ['nearCache', 'mode'],
+      '`nearCache.mode` has no effect: no namespace has `stalenessMs` above 0, and only their values are kept',
+    );
 }
 
 /** The schema checks the form `host:port`; a port of 0 or 99999 has that form too. */

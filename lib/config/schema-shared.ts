@@ -94,7 +94,13 @@ const namespace = group(
       minimum: 0,
       maximum: 3_600_000,
       default: 0,
-      description: 'How old a value read may be. 0: reads go to the leader while it answers; no near cache.',
+      description:
+        'How old a value read may be. 0: reads go to the leader while it answers; no near cache. Above 0 a connection still reads its own writes, and never an older value after a newer one.',
+    }),
+    nearCache: oneOf(['off', 'hot-keys', 'always'], {
+      default: null,
+      description:
+        "Which reads of the namespace are answered from the proxy's own memory; needs `stalenessMs` above 0. Left out: as `nearCache.mode` says.",
     }),
     readFallback: oneOf(['follower', 'off'], {
       default: 'follower',
@@ -119,13 +125,39 @@ export const nearCacheSchema = group(
   {
     mode: oneOf(['off', 'hot-keys', 'always'], {
       default: 'off',
-      description: 'Which values a proxy keeps in its own memory for a short, bounded time.',
+      description:
+        'Which values a proxy keeps in its own memory for a short, bounded time, in namespaces with `stalenessMs` above 0: none (`off`), those of keys read more often than `hotKeysPerSecond` (`hot-keys`), or all that are read (`always`).',
     }),
     maxBytes: size({
       minimum: '1mb',
       maximum: '64gb',
       default: '64mb',
+      formula: 'each worker thread has maxBytes / proxy.workers',
       description: 'Memory of one proxy process for such values.',
+    }),
+    hotKeysPerSecond: whole({
+      minimum: 1,
+      maximum: 1_000_000,
+      unit: 'reads/s',
+      default: 500,
+      formula:
+        'a worker thread that gets its share of the reads finds a key hot at hotKeysPerSecond / proxy.workers',
+      description:
+        'Reads of one key through one proxy, from which on the key is hot. Found within a second; cold again within ten.',
+    }),
+    minTtlMs: milliseconds({
+      minimum: 1,
+      maximum: 3_600_000,
+      default: 1000,
+      description: 'The shortest time for which a value is kept.',
+    }),
+    maxTtlMs: milliseconds({
+      minimum: 1,
+      maximum: 3_600_000,
+      default: 5000,
+      formula: 'minTtlMs <= maxTtlMs; at most stalenessMs, and never beyond the expiry of the key itself',
+      description:
+        'The longest time for which a value is kept. Each is kept for a random time between the two, so that not all are fetched again at once.',
     }),
   },
   { description: 'Near cache (L1) of each proxy.' },

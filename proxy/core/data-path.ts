@@ -2,6 +2,7 @@ import type { Clock, Logger, Random } from '../../lib/base/index.ts';
 import type { Config } from '../../lib/config/index.ts';
 import type { TlsMaterial } from '../../lib/net/index.ts';
 import { KeyValue } from './key-value.ts';
+import { NamespaceMatcher } from './namespace-rules.ts';
 import { Output } from './output.ts';
 import { Privates } from './privates.ts';
 import { PubSub } from './pubsub.ts';
@@ -60,13 +61,8 @@ export class DataPath {
   }
 }
 
-function settingsOf({ proxy, namespaces }: Config): DataPathSettings {
-  // With nothing forbidden no key has to be looked at.
-  const restricts = namespaces.some(({ readFallback }) => readFallback === 'off');
-  const rules = namespaces.map(({ prefix, readFallback }) => ({
-    prefix: Buffer.from(prefix),
-    allowed: readFallback === 'follower',
-  }));
+function settingsOf(config: Config): DataPathSettings {
+  const { proxy } = config;
   return {
     operationTimeoutMs: proxy.operationTimeoutMs,
     readTimeoutMs: proxy.readTimeoutMs,
@@ -75,6 +71,6 @@ function settingsOf({ proxy, namespaces }: Config): DataPathSettings {
     maxDatabaseLinksPerNode: proxy.limits.maxDatabaseLinksPerNode,
     maxPrivateConnectionsPerNode: proxy.limits.maxPrivateConnectionsPerNode,
     nodePassword: proxy.nodePassword,
-    readFallback: restricts ? rules : [],
+    namespaces: new NamespaceMatcher(config),
   };
 }

@@ -362,7 +362,7 @@ export class Router implements LinkOwner {
     if (
       followers.length === 0 ||
       request.fromLeader ||
-      !mayFallBack(this.#env.settings.readFallback, request)
+      !mayFallBack(this.#env.settings.namespaces, request)
     )
       return null;
     for (let i = 0; i < followers.length; i++) {

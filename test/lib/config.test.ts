@@ -287,16 +287,18 @@ t.test('rules between options', async (t) => {
     ['controlPlane: {leaseMs: 300}', /`controlPlane.heartbeatMs` \(250\) must be at most 100/],
     ['controlPlane: {formation: {shards: 3}}', /`controlPlane.formation.nodesPerShard` is missing/],
     ['controlPlane: {state: etcd}', /`controlPlane.state` comes in a later release/],
-    ['nearCache: {mode: always}', /`nearCache.mode` comes in a later release/],
+    ['nearCache: {mode: always}', /`nearCache.mode` has no effect: no namespace has `stalenessMs` above 0/],
+    ['nearCache: {minTtlMs: 9, maxTtlMs: 8}', /`nearCache.minTtlMs` \(9\) must be at most/],
+    [
+      'namespaces: [{name: a, prefix: a, nearCache: always}]',
+      /`namespaces.0.nearCache` needs `namespaces.0.stalenessMs` above 0/,
+    ],
     [
       'namespaces: [{name: a, prefix: a}, {name: a, prefix: b}]',
       /`namespaces.1.name` is "a", as `namespaces.0.name`/,
     ],
     ['namespaces: [{name: a, prefix: x}, {name: b, prefix: x}]', /`namespaces.1.prefix` is "x"/],
-    ...['stalenessMs: 5', 'origin: "http://x"'].map((option): [string, RegExp] => [
-      `namespaces: [{name: a, prefix: a, ${option}}]`,
-      /comes in a later release/,
-    ]),
+    ['namespaces: [{name: a, prefix: a, origin: "http://x"}]', /comes in a later release/],
   ];
   for (const [yaml, message] of cases) t.match(errorsOf(yaml), [message], yaml);
 });

@@ -9,7 +9,7 @@ import { commandTable } from '../../lib/commands/index.ts';
 import { Durations, LatencyMonitor, latencyGraph, MAX_NS, quoted, SlowLog } from '../../lib/metrics/index.ts';
 import { CommandStats } from '../../node/operations/command-stats.ts';
 import { CommandWatch } from '../../node/operations/command-watch.ts';
-import { HeavyHitters } from '../../node/operations/heavy-hitters.ts';
+import { HeavyHitters } from '../../lib/store/index.ts';
 import { HotKeys } from '../../node/operations/hot-keys.ts';
 import { Client } from '../../node/server/client.ts';
 import { OutputGuard, outputLimitOf } from '../../node/server/output-limit.ts';
