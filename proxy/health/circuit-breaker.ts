@@ -13,7 +13,10 @@ export interface BreakerOptions {
   readonly minimumOutcomes: number;
   /** Milliseconds. */
   readonly windowMs: number;
-  /** Milliseconds that it stays open the first time; twice as long each time that a probe fails, up to `maxOpenMs`. Up to a fifth is added at random. */
+  /**
+   * Milliseconds that it stays open the first time; twice as long each time that a probe fails, or that it opens again within `windowMs` of
+   * closing, up to `maxOpenMs`. Up to a fifth is added at random.
+   */
   readonly openMs: number;
   readonly maxOpenMs: number;
   /** Probes that are let through when that time is over. When all succeed it closes; the first that fails opens it again. */
@@ -46,6 +49,7 @@ export class CircuitBreaker {
   #failuresInARow = 0;
   #openForMs: number;
   #openUntilMs = 0;
+  #closedAtMs = Number.NEGATIVE_INFINITY;
   #probesOut = 0;
   #probesPassed = 0;
   #opened = 0;
@@ -84,6 +88,11 @@ export class CircuitBreaker {
     return this.#refused;
   }
 
+  /** Something was not even tried because it is not closed. */
+  noteRefusal(): void {
+    this.#refused++;
+  }
+
   /** Milliseconds until an attempt may be let through again; 0 unless it is open. */
   retryAfterMs(nowMs: number): number {
     return this.#state === 'open' ? Math.max(0, this.#openUntilMs - nowMs) : 0;
@@ -98,7 +107,7 @@ export class CircuitBreaker {
       this.#probesOut++;
       return this.#generation;
     }
-    this.#refused++;
+    this.noteRefusal();
     return REFUSED;
   }
 
@@ -113,22 +122,29 @@ export class CircuitBreaker {
     this.#probesOut--;
     this.#probesPassed++;
     if (this.#probesPassed < this.#options.probes) return;
-    this.#openForMs = this.#options.openMs;
+    this.#closedAtMs = nowMs;
     this.#become('closed', 'the probes succeeded');
+  }
+
+  /** Counts outcomes of attempts that asked for no permit, while it is closed; failures last. For owners to whom a permit each is too much. */
+  record(successes: number, failures: number, nowMs: number): void {
+    if (this.#state !== 'closed') return;
+    if (successes > 0) this.#failuresInARow = 0;
+    this.#failuresInARow += failures;
+    this.#counts.add(nowMs, successes, failures);
+    if (failures > 0) this.#openIfDue(nowMs);
   }
 
   /** The attempt with this permit failed, in a way that tells of what the breaker protects. */
   failed(permit: number, nowMs: number): void {
     if (permit !== this.#generation) return;
     if (this.#state === 'half-open') {
-      this.#openForMs = Math.min(2 * this.#openForMs, this.#options.maxOpenMs);
-      this.#open('a probe failed', nowMs);
+      this.#openFor(2 * this.#openForMs, 'a probe failed', nowMs);
       return;
     }
     this.#failuresInARow++;
     this.#counts.add(nowMs, 0, 1);
-    const why = this.#whyOpen(nowMs);
-    if (why !== null) this.#open(why, nowMs);
+    this.#openIfDue(nowMs);
   }
 
   /** The attempt with this permit ended without telling anything, or was never made. */
@@ -145,8 +161,16 @@ export class CircuitBreaker {
     return `${failures} of ${outcomes} attempts failed within ${windowMs} ms`;
   }
 
-  #open(reason: string, nowMs: number): void {
+  #openIfDue(nowMs: number): void {
+    const why = this.#whyOpen(nowMs);
+    if (why === null) return;
+    const isSoon = nowMs - this.#closedAtMs < this.#options.windowMs;
+    this.#openFor(isSoon ? 2 * this.#openForMs : this.#options.openMs, why, nowMs);
+  }
+
+  #openFor(ms: number, reason: string, nowMs: number): void {
     this.#opened++;
+    this.#openForMs = Math.min(ms, this.#options.maxOpenMs);
     this.#openUntilMs = nowMs + this.#openForMs * (1 + JITTER * this.#random.next());
     this.#become('open', reason);
   }

@@ -74,7 +74,7 @@ t.test('half-open: so many probes and no more; all must succeed', async (t) => {
   t.same(heard.slice(1), ['half-open: it was open long enough', 'closed: the probes succeeded']);
 });
 
-t.test('a failed probe opens it for longer, up to a bound; closing forgets that', async (t) => {
+t.test('a failed probe opens it for longer, up to a bound; a while closed forgets that', async (t) => {
   const { breaker } = breakerWith({ probes: 1 });
   let nowMs = 0;
   fail(breaker, 3, nowMs);
@@ -89,8 +89,25 @@ t.test('a failed probe opens it for longer, up to a bound; closing forgets that'
     t.ok(waits[i] >= atLeastMs && waits[i] <= 1.2 * atLeastMs, `${waits[i]} ms`);
   nowMs += breaker.retryAfterMs(nowMs);
   breaker.succeeded(breaker.enter(nowMs), nowMs);
-  fail(breaker, 3, nowMs);
-  t.ok(breaker.retryAfterMs(nowMs) <= 120);
+  fail(breaker, 3, nowMs + 999);
+  t.ok(breaker.retryAfterMs(nowMs + 999) >= 400, 'it failed again soon');
+  nowMs += 2000;
+  breaker.succeeded(breaker.enter(nowMs), nowMs);
+  fail(breaker, 3, nowMs + 1000);
+  t.ok(breaker.retryAfterMs(nowMs + 1000) <= 120);
+});
+
+t.test('outcomes without permits: counted in bulk while it is closed', async (t) => {
+  const { breaker, heard } = breakerWith();
+  breaker.record(0, 2, 0);
+  breaker.record(5, 0, 1);
+  breaker.record(1, 2, 2);
+  t.equal(breaker.state, 'closed', 'the success came before the two failures');
+  breaker.record(0, 1, 3);
+  t.same(heard, ['open: 3 failures in a row']);
+  breaker.record(100, 100, 200);
+  breaker.succeeded(breaker.enter(200), 200);
+  t.equal(breaker.state, 'half-open', 'one of two probes has passed');
 });
 
 t.test('an abandoned probe makes room for another', async (t) => {
