@@ -4,6 +4,7 @@ import type { Reply } from './caller.ts';
 import { bulkIn, lengthOf, valueIn } from './value-frame.ts';
 
 const STALE = 'stale';
+const NOT_THERE: ReadonlySet<string> = new Set(['miss', 'absent']);
 
 /** Goes through the elements of a reply that are short. */
 export class ReplyWalk {
@@ -61,7 +62,7 @@ export function readResultOf(
   const token = walk.text();
   const ms = walk.number();
   const found = head ? [] : valueIn(reply.bytes, walk.at, reply.rest);
-  const value = state === 'miss' ? null : found;
+  const value = NOT_THERE.has(state) ? null : found;
   return {
     value,
     bytes: head ? bytes : lengthOf(value ?? []),
