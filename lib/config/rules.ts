@@ -85,11 +85,24 @@ function checkProxy({ proxy }: Config, isRole: boolean, report: Report): void {
       '`proxy.limits.maxApiBytes` must be at least `proxy.limits.maxHttpBodyBytes`, or the largest body never fits',
     );
   }
+  checkResilience(proxy.resilience, report);
   checkUsers(proxy, report);
   unique(proxy.upstreams, 'name', ['proxy', 'upstreams'], report);
   for (const i of proxy.upstreams.keys()) checkUpstream(proxy, i, report);
   const { respPort, memcachedPort, httpPort, grpcPort, adminPort } = proxy;
   distinctPorts('proxy', { respPort, memcachedPort, httpPort, grpcPort, adminPort }, report);
+}
+
+function checkResilience({ outlier, breaker }: Config['proxy']['resilience'], report: Report): void {
+  const atLeast = (path: string, more: number, key: string, less: number) => {
+    if (more < less)
+      report(
+        ['proxy', 'resilience', ...path.split('.')],
+        `\`proxy.resilience.${path}\` (${more}) must be at least \`${key}\` (${less})`,
+      );
+  };
+  atLeast('outlier.maxEjectionMs', outlier.maxEjectionMs, 'ejectionMs', outlier.ejectionMs);
+  atLeast('breaker.maxOpenMs', breaker.maxOpenMs, 'openMs', breaker.openMs);
 }
 
 function checkUsers({ aclFile, users, requirePass }: Config['proxy'], report: Report): void {

@@ -102,6 +102,21 @@ const namespace = group(
       description:
         "Which reads of the namespace are answered from the proxy's own memory; needs `stalenessMs` above 0. Left out: as `nearCache.mode` says.",
     }),
+    maxReadsPerSecond: whole({
+      minimum: 1,
+      maximum: 100_000_000,
+      unit: '1/s',
+      default: null,
+      description:
+        'Keys of the namespace that one worker of a proxy reads a second, for all clients together. Further commands are answered OVERLOADED (HTTP 429) and not executed. Left out: no limit.',
+    }),
+    maxWritesPerSecond: whole({
+      minimum: 1,
+      maximum: 100_000_000,
+      unit: '1/s',
+      default: null,
+      description: 'The same for keys that are written.',
+    }),
     readFallback: oneOf(['follower', 'off'], {
       default: 'follower',
       description:
