@@ -163,17 +163,31 @@ function checkControlPlane({ controlPlane }: Config, report: Report): void {
 function checkNamespaces({ namespaces }: Config, report: Report): void {
   unique(namespaces, 'name', ['namespaces'], report);
   unique(namespaces, 'prefix', ['namespaces'], report);
-  for (const [i, namespace] of namespaces.entries()) {
-    if (namespace.origin !== null) later(['namespaces', i, 'origin'], report);
+  for (const [i, { origin }] of namespaces.entries()) {
+    if (origin === null || origin.breaker.openMs <= origin.breaker.maxOpenMs) continue;
+    const name = `namespaces.${i}.origin.breaker`;
+    report(
+      ['namespaces', i, 'origin', 'breaker', 'openMs'],
+      `\`${name}.openMs\` (${origin.breaker.openMs}) must be at most \`${name}.maxOpenMs\` (${origin.breaker.maxOpenMs})`,
+    );
   }
 }
 
-function checkNearCache({ nearCache, namespaces }: Config, report: Report): void {
+/** What the near cache of one thread needs at least. */
+const LEAST_NEAR_BYTES = 256 << 10;
+
+function checkNearCache({ nearCache, namespaces, proxy }: Config, report: Report): void {
   const { mode, minTtlMs, maxTtlMs } = nearCache;
   if (minTtlMs > maxTtlMs)
     report(
       ['nearCache', 'minTtlMs'],
       `\`nearCache.minTtlMs\` (${minTtlMs}) must be at most \`nearCache.maxTtlMs\` (${maxTtlMs})`,
+    );
+  const leastBytes = LEAST_NEAR_BYTES * proxy.workers;
+  if (nearCache.maxBytes < leastBytes)
+    report(
+      ['nearCache', 'maxBytes'],
+      `\`nearCache.maxBytes\` must be at least ${leastBytes} (256 KiB for each of \`proxy.workers\`)`,
     );
   const isOn = (one: string | null) => one !== null && one !== 'off';
   for (const [i, { nearCache: own, stalenessMs }] of namespaces.entries()) {

@@ -1,4 +1,5 @@
 import { group, list, milliseconds, oneOf, size, text, whole } from './option.ts';
+import { originSchema } from './schema-origin.ts';
 
 const tlsOptions = {
   ca: text({
@@ -122,7 +123,7 @@ const namespace = group(
       description:
         'What a read does while the leader is unreachable: ask a follower, whose value may be a little older (counted as possibly stale), or answer an error.',
     }),
-    origin: text({ default: null, unit: 'URL', description: 'Where a missing value is fetched from.' }),
+    origin: originSchema,
   },
   { description: 'Rules for the keys that share a prefix.' },
 );

@@ -22,6 +22,8 @@ export interface Target {
   readonly isWrite: boolean;
   /** Index of its only key among its arguments; 0: it belongs to its shard as a whole. */
   readonly keyIndex: number;
+  /** 0 by default. */
+  readonly database?: number;
 }
 
 /** Sends commands, and promises their replies. */
@@ -33,7 +35,11 @@ export class Caller {
   }
 
   /** Rejects with the RingsideError that an error reply stands for. The reply is in one piece unless `inPieces`. */
-  call({ route, isWrite, keyIndex }: Target, { bytes, rest }: Frame, inPieces = false): Promise<Reply> {
+  call(
+    { route, isWrite, keyIndex, database = 0 }: Target,
+    { bytes, rest }: Frame,
+    inPieces = false,
+  ): Promise<Reply> {
     return new Promise((resolve, reject) => {
       const request = acquireRequest();
       request.bytes = bytes;
@@ -42,6 +48,7 @@ export class Caller {
       request.restBytes = rest === null ? 0 : lengthOf(rest);
       request.isWrite = isWrite;
       request.keyIndex = keyIndex;
+      request.database = database;
       request.protocol = 2;
       request.startedMs = this.router.env.clock.monotonicMs();
       request.sink = new Call(resolve, reject, inPieces);
