@@ -1,6 +1,7 @@
 import type { Clock, Logger, Random } from '../../lib/base/index.ts';
 import type { Config } from '../../lib/config/index.ts';
 import type { TlsMaterial } from '../../lib/net/index.ts';
+import { NearCache } from '../near/index.ts';
 import { KeyValue } from './key-value.ts';
 import { NamespaceMatcher } from './namespace-rules.ts';
 import { Output } from './output.ts';
@@ -31,6 +32,8 @@ export class DataPath {
   readonly pubsub: PubSub;
   readonly wait: WaitService;
   readonly keyValue: KeyValue;
+  /** Null where no namespace has one. */
+  readonly near: NearCache | null;
 
   constructor(config: Config, deps: DataPathDeps) {
     const { clock, random, log, stats, fleetTls, refresh } = deps;
@@ -50,10 +53,19 @@ export class DataPath {
     this.pubsub = new PubSub(this.router, config.proxy.limits.maxSubscriptions);
     this.wait = new WaitService(this.router, config.proxy.limits.maxWaitsPerNode);
     this.keyValue = new KeyValue(this.router);
+    this.near = this.#nearCache(config);
+    this.router.near = this.near;
+  }
+
+  #nearCache({ nearCache: config, proxy }: Config): NearCache | null {
+    const { namespaces } = this.router.env.settings;
+    if (namespaces.all.every(({ nearCache }) => nearCache === 'off')) return null;
+    return new NearCache({ router: this.router, namespaces, config, workers: proxy.workers });
   }
 
   /** Closes every connection to nodes. */
   close(): void {
+    this.near?.close();
     this.wait.close();
     this.pubsub.close();
     this.privates.close();

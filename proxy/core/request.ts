@@ -1,5 +1,6 @@
 import type { Trace } from '../watch/trace.ts';
 import type { Link } from './link.ts';
+import { type NearPort, NO_MARK } from './near-port.ts';
 import type { ShardRoute } from './topology.ts';
 
 /** Where a request is on its way. */
@@ -84,6 +85,9 @@ export class Request {
   isMuted = false;
   /** Kept of a command that somebody wants to hear of; null for nearly all. */
   trace: Trace | null = null;
+  /** Who is to hear when it is answered or given up, by `nearMark`; null for most. */
+  near: NearPort | null = null;
+  nearMark = NO_MARK;
 
   /** Bytes of the command, or of the reply. */
   get length(): number {
@@ -111,6 +115,7 @@ export class Request {
     this.restBytes = restBytes;
     this.state = RequestState.READY;
     this.link = null;
+    if (this.near !== null) settle(this, this.near);
     this.sink.ready(this, grewBytes);
   }
 
@@ -118,6 +123,12 @@ export class Request {
   answerWith(reply: Buffer): void {
     this.answer(reply, 0, reply.length);
   }
+}
+
+/** Once only, whatever becomes of the request. */
+function settle(request: Request, near: NearPort): void {
+  request.near = null;
+  near.settled(request.nearMark);
 }
 
 const POOL_LIMIT = 16_384;
@@ -136,6 +147,7 @@ export function acquireRequest(): Request {
 
 /** Gives a request back. It must be in no link's, router's or sink's hands. */
 export function releaseRequest(request: Request): void {
+  if (request.near !== null) settle(request, request.near);
   request.bytes = NO_BYTES;
   request.start = 0;
   request.end = 0;

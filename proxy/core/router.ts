@@ -7,6 +7,7 @@ import { argumentRange, errorReply, hasErrorCode } from './frames.ts';
 import type { ConnectionPurpose } from './greeting.ts';
 import { HeldRequests } from './held-requests.ts';
 import { Link, type LinkEnvironment, type LinkOwner, type LinkRole } from './link.ts';
+import type { NearPort } from './near-port.ts';
 import { Parking } from './parking.ts';
 import { mayFallBack } from './read-fallback.ts';
 import { discard, noteAnswered, type Request, RequestState, releaseRequest, type Sink } from './request.ts';
@@ -61,6 +62,8 @@ export class Router implements LinkOwner {
   readonly ownLinks = new Map<Sink, OwnLinks>();
   /** Called when the ring has changed, and when new writes are held, or no longer. */
   readonly changed = new Set<() => void>();
+  /** What answers reads from memory, and hears of every command; null: there is no such memory. */
+  near: NearPort | null = null;
   /** Writes under way on private connections. */
   pinnedWrites = 0;
   /** Monotonic milliseconds at the last tick: coarse, and only right while something is under way. */
@@ -133,6 +136,7 @@ export class Router implements LinkOwner {
   /** Sends a request to `route`. The sink hears of it exactly once, possibly before this returns. */
   submit(request: Request, route: ShardRoute): void {
     request.route = route;
+    if (this.near?.takes(request)) return;
     if (this.#held?.wants(request)) {
       if (!this.#held.add(request)) this.#overloaded(request, route);
       return;
@@ -142,6 +146,17 @@ export class Router implements LinkOwner {
       return;
     }
     this.#dispatch(request, route, request.startedMs);
+  }
+
+  /** Sends a request that was kept from being sent, to whoever serves its shard now. */
+  sendOn(request: Request): void {
+    this.#resubmit(request);
+  }
+
+  /** Sends a request over a link of one's own. */
+  sendOver(link: Link, request: Request): void {
+    if (this.#ticker === undefined) this.#startTicking();
+    link.enqueue(request, request.startedMs);
   }
 
   /** Whether requests of this sink wait for the ring: later ones must not overtake them. */
@@ -359,11 +374,7 @@ export class Router implements LinkOwner {
   /** A follower that may answer this read; null: none, or the namespace does not allow it. */
   #followerFor(request: Request, route: ShardRoute): UpstreamNode | null {
     const { followers } = route;
-    if (
-      followers.length === 0 ||
-      request.fromLeader ||
-      !mayFallBack(this.#env.settings.namespaces, request)
-    )
+    if (followers.length === 0 || request.fromLeader || !mayFallBack(this.#env.settings.namespaces, request))
       return null;
     for (let i = 0; i < followers.length; i++) {
       const follower = followers[(this.#nextFollower + i) % followers.length];

@@ -1,5 +1,6 @@
 import { errorReply } from './frames.ts';
 import { type LedRoute, leaderOf, meansNoLeader, nextChange } from './leader-wait.ts';
+import { NO_MARK } from './near-port.ts';
 import type { Router } from './router.ts';
 import { Stat } from './stats.ts';
 import type { ShardRoute } from './topology.ts';
@@ -35,6 +36,7 @@ export class TransactionRun implements UnitSink {
   #sentMs = 0;
   #timer: NodeJS.Timeout | undefined;
   #isOver = false;
+  readonly #nearMark: number;
 
   constructor(
     router: Router,
@@ -47,6 +49,7 @@ export class TransactionRun implements UnitSink {
     this.#unit = unit;
     this.#done = done;
     this.#failure = abortReply(`CLUSTERDOWN shard ${unit.shard} has no leader; nothing was sent`);
+    this.#nearMark = router.near?.bypassed(unit.frame) ?? NO_MARK;
   }
 
   /** Begins; `done` may be called before this returns. The time counts from now, or from when writes are no longer held. */
@@ -149,6 +152,7 @@ export class TransactionRun implements UnitSink {
   #finish(reply: Buffer, route: ShardRoute | null): void {
     this.#isOver = true;
     clearTimeout(this.#timer);
+    this.#router.near?.settled(this.#nearMark);
     this.#done({ reply, route });
   }
 }

@@ -1,0 +1,16 @@
+import type { Request } from './request.ts';
+
+/** No mark: nobody has to hear of the end of this request. */
+export const NO_MARK = -1;
+
+/**
+ * Answers reads from the proxy's own memory, and therefore has to hear of every command on its way to a node: of those that the router sends, by
+ * `takes`, and of those that go over connections of their own, by `bypassed`.
+ */
+export interface NearPort {
+  /** A request is about to be sent for the first time. True: it is answered, or will be; else it is sent. */
+  takes(request: Request): boolean;
+  /** The commands in `frame` (encoded, one behind the other) are about to be sent. `settled` must be called with the mark once they are answered, or given up. */
+  bypassed(frame: Buffer): number;
+  settled(mark: number): void;
+}
