@@ -5,10 +5,18 @@ import type { ProxyFigures } from './figures-api.ts';
 /** Bytes in the pieces in which they came: a long value is not copied together. */
 export type Pieces = readonly Buffer[];
 
+/** The lease that a read asks for. */
+export interface LeaseWish {
+  /** Milliseconds that it is to run. */
+  readonly leaseMs: number;
+  /** Also of a value with fewer milliseconds left; 0: not. */
+  readonly belowMs: number;
+}
+
 /** What a read is to tell. */
 export interface ReadOptions {
-  /** Ask for the right to fill what is missing, or to refresh what is stale. */
-  readonly lease?: boolean;
+  /** Ask for the right to fill what is missing, or to refresh what is stale; `true`: for as long as leases usually run. */
+  readonly lease?: boolean | LeaseWish;
   /** Everything but the value. */
   readonly head?: boolean;
 }
@@ -39,6 +47,10 @@ export interface ReadResult {
   readonly possiblyStale: boolean;
   /** Null unless asked for. */
   readonly lease: Lease | null;
+  /** Whoever was to fill the key found that there is nothing. */
+  readonly isAbsent?: boolean;
+  /** The value was not there: it has just come from the origin. */
+  readonly isFilled?: boolean;
 }
 
 /** What a write depends on. */

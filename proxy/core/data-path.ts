@@ -1,7 +1,9 @@
 import type { Clock, Logger, Random } from '../../lib/base/index.ts';
 import type { Config } from '../../lib/config/index.ts';
 import type { TlsMaterial } from '../../lib/net/index.ts';
+import { FilledKeyValue, Fills } from '../fill/index.ts';
 import { NearCache } from '../near/index.ts';
+import type { KeyValueApi } from './api.ts';
 import { KeyValue } from './key-value.ts';
 import { NamespaceMatcher } from './namespace-rules.ts';
 import { Output } from './output.ts';
@@ -31,7 +33,9 @@ export class DataPath {
   readonly privates: Privates;
   readonly pubsub: PubSub;
   readonly wait: WaitService;
-  readonly keyValue: KeyValue;
+  readonly keyValue: KeyValueApi;
+  /** Null: no namespace has an origin. */
+  readonly fills: Fills | null;
   /** Null where no namespace has one. */
   readonly near: NearCache | null;
 
@@ -52,7 +56,9 @@ export class DataPath {
     this.privates = new Privates(this.router);
     this.pubsub = new PubSub(this.router, config.proxy.limits.maxSubscriptions);
     this.wait = new WaitService(this.router, config.proxy.limits.maxWaitsPerNode);
-    this.keyValue = new KeyValue(this.router);
+    this.fills = Fills.areNeeded(this.router.env.settings.namespaces) ? new Fills(this.router) : null;
+    const keyValue = new KeyValue(this.router);
+    this.keyValue = this.fills === null ? keyValue : new FilledKeyValue(keyValue, this.fills, this.router);
     this.near = this.#nearCache(config);
     this.router.near = this.near;
   }
@@ -66,6 +72,7 @@ export class DataPath {
   /** Closes every connection to nodes. */
   close(): void {
     this.near?.close();
+    void this.fills?.close();
     this.wait.close();
     this.pubsub.close();
     this.privates.close();

@@ -4,6 +4,7 @@ import { type Capability, capability } from '../engine/capability.ts';
 import type {
   IncrResult,
   KeyValueApi,
+  LeaseWish,
   MgetResult,
   Pieces,
   Purge,
@@ -44,7 +45,7 @@ export class KeyValue implements KeyValueApi {
     const route = this.#routeOf(key);
     if (lease) demand(route, 'leases');
     if (route.engine !== 'ringside') return this.#getPlain(route, key, head);
-    const asked = ['RS.GET', key, ...(lease ? ['LEASE'] : []), ...(head ? ['NOVALUE'] : []), 'TAIL'];
+    const asked = ['RS.GET', key, ...leaseWords(lease), ...(head ? ['NOVALUE'] : []), 'TAIL'];
     if (!head) return readResultOf(await this.#read(route, asked, true), options);
     // Next to each other on one connection: nobody's command comes between, and they cost one round trip.
     const [found, length] = await Promise.all([this.#read(route, asked), this.#read(route, ['STRLEN', key])]);
@@ -198,6 +199,13 @@ export class KeyValue implements KeyValueApi {
 
 function frameOf(parts: readonly CommandPart[]): Frame {
   return { bytes: encodeCommand(...parts), rest: null };
+}
+
+/** What asks RS.GET for a lease. */
+export function leaseWords(wish: boolean | LeaseWish): CommandPart[] {
+  if (typeof wish === 'boolean') return wish ? ['LEASE'] : [];
+  const { leaseMs, belowMs } = wish;
+  return belowMs > 0 ? ['LEASE', leaseMs, 'BELOW', belowMs] : ['LEASE', leaseMs];
 }
 
 function isOk({ bytes, start }: Reply): boolean {

@@ -4,7 +4,8 @@ import type { Reply } from './caller.ts';
 import { bulkIn, lengthOf, valueIn } from './value-frame.ts';
 
 const STALE = 'stale';
-const NOT_THERE: ReadonlySet<string> = new Set(['miss', 'absent']);
+const ABSENT = 'absent';
+const NOT_THERE: ReadonlySet<string> = new Set(['miss', ABSENT]);
 
 /** Goes through the elements of a reply that are short. */
 export class ReplyWalk {
@@ -72,6 +73,7 @@ export function readResultOf(
     isStale: state === STALE,
     possiblyStale: reply.isPossiblyStale,
     lease: lease ? { token, ms } : null,
+    isAbsent: state === ABSENT,
   };
 }
 

@@ -37,15 +37,21 @@ export function getHandler({ api, held }: HttpContext): HttpHandler {
   };
 }
 
-function hitHeaders({ version, ttlMs, softTtlMs, isStale, possiblyStale }: ReadResult): OutgoingHttpHeaders {
+function hitHeaders(result: ReadResult): OutgoingHttpHeaders {
+  const { version, ttlMs, softTtlMs } = result;
   return {
-    'x-cache': isStale || possiblyStale ? 'STALE' : 'HIT',
+    'x-cache': xCacheOf(result),
     age: '0',
     ...(version !== null && { etag: etagOf(version) }),
     // Rounded up: a key that lives has at least 1.
     ...(ttlMs !== null && { 'x-ttl-seconds': Math.max(1, Math.ceil(ttlMs / 1000)) }),
     ...(softTtlMs !== null && { 'x-soft-ttl-seconds': Math.ceil(softTtlMs / 1000) }),
   };
+}
+
+function xCacheOf({ isStale, possiblyStale, isFilled }: ReadResult): string {
+  if (isFilled) return 'MISS';
+  return isStale || possiblyStale ? 'STALE' : 'HIT';
 }
 
 /** Of a fresh value nothing is said: there is nothing to fill. */
@@ -58,9 +64,14 @@ function headersOfLease(lease: Lease | null, { value, isStale }: ReadResult): Ou
 }
 
 /** Whether the caller has this value already. Throws RingsideError when it asked for another one alone. */
-function isUnchanged({ headers }: IncomingMessage, { version }: ReadResult): boolean {
+function isUnchanged({ headers }: IncomingMessage, { version, isFilled }: ReadResult): boolean {
   const ifMatch = headers['if-match'];
   const ifNoneMatch = headers['if-none-match'];
+  if (isFilled) {
+    // Nobody can have had it before.
+    if ((ifMatch ?? '*') !== '*') throw notMatched();
+    return ifNoneMatch === '*';
+  }
   if (version === null) {
     if ((ifMatch ?? '*') !== '*' || (ifNoneMatch ?? '*') !== '*')
       throw new RingsideError('not_implemented', 'versions (If-Match, ETag): not supported by engine redis');

@@ -15,6 +15,7 @@ import { NO_COMMAND } from '../watch/proxy-watch.ts';
 import type { RespConnection } from './connection.ts';
 import { forward } from './forward.ts';
 import { NO_MODES } from './mode.ts';
+import { readThrough } from './origin-commands.ts';
 import { type Plan, plans } from './plans.ts';
 
 /** No writes, but they may change data, or what others hear of it. */
@@ -60,6 +61,7 @@ export function dispatch(connection: RespConnection, args: RequestParser, nowMs:
     connection.reply(noRing());
     return;
   }
+  if (connection.context.fills !== null && readThrough(connection, plan.spec, args, nowMs)) return;
   if (plan.keyIndex > 0) forward(connection, args, plan.keyIndex, plan.keyIndex, plan.isWrite, nowMs);
   else plan.handler!(connection, args, nowMs);
 }

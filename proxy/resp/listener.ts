@@ -9,6 +9,7 @@ import type { PubSub } from '../core/pubsub.ts';
 import type { Router } from '../core/router.ts';
 import { Stat } from '../core/stats.ts';
 import type { WaitService } from '../core/wait.ts';
+import type { Fills } from '../fill/index.ts';
 import type { ProxyThread } from '../thread.ts';
 import type { ProxyWatch } from '../watch/proxy-watch.ts';
 import type { ProxySettings } from '../watch/settings.ts';
@@ -51,6 +52,7 @@ export class RespListener implements ListenerContext {
   readonly wait: WaitService;
   readonly privates: Privates;
   readonly pubsub: PubSub;
+  readonly fills: Fills | null;
   readonly monitors: MonitorFeed;
   readonly access: Access;
   readonly settings: ProxySettings;
@@ -65,11 +67,12 @@ export class RespListener implements ListenerContext {
   readonly #sweeper: NodeJS.Timeout;
   #server: ListeningServer | null = null;
 
-  constructor({ router, wait, privates, pubsub }: DataPath, options: RespListenerOptions) {
+  constructor({ router, wait, privates, pubsub, fills }: DataPath, options: RespListenerOptions) {
     this.router = router;
     this.wait = wait;
     this.privates = privates;
     this.pubsub = pubsub;
+    this.fills = fills;
     this.info = options.info;
     this.maxHeldBytes = options.limits.maxHeldBytes;
     const { access, settings, watch, pause, desk } = options.thread;

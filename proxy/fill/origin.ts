@@ -1,0 +1,164 @@
+import { type Clock, type Logger, type Random, RingsideError } from '../../lib/base/index.ts';
+import type { OriginConfig } from '../../lib/config/index.ts';
+import type { Pieces } from '../core/api.ts';
+import { CircuitBreaker, REFUSED } from '../health/index.ts';
+import { EarlyRefresh } from './early-refresh.ts';
+import { newCounts, type OriginFigures } from './figures.ts';
+import { type HttpAnswer, HttpClient } from './http-client.ts';
+import { type Lifetime, lifetimeOf } from './lifetime.ts';
+import { OriginUrl } from './origin-url.ts';
+import { Turnstile } from './turnstile.ts';
+
+/** A lease outlives the request it is for, so that the value still gets in. */
+const LEASE_MARGIN_MS = 1000;
+const NOT_THERE: ReadonlySet<number> = new Set([404, 410]);
+
+/** How a question to an origin ended. */
+export type Fetched =
+  | { readonly kind: 'value'; readonly value: Pieces; readonly bytes: number; readonly lifetime: Lifetime }
+  | { readonly kind: 'absent' }
+  | { readonly kind: 'failed'; readonly error: RingsideError };
+
+/** What an origin needs of its thread. */
+export interface OriginDeps {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Logger;
+}
+
+/** The HTTP origin of one namespace, as one thread sees it. */
+export class Origin {
+  readonly namespace: string;
+  readonly settings: OriginConfig;
+  /** Milliseconds that the lease of a fill runs. */
+  readonly leaseMs: number;
+  readonly counts = newCounts();
+  readonly #clock: Clock;
+  readonly #random: Random;
+  readonly #url: OriginUrl;
+  readonly #client: HttpClient;
+  readonly #turnstile: Turnstile;
+  readonly #breaker: CircuitBreaker;
+  readonly #early: EarlyRefresh;
+
+  constructor(namespace: string, settings: OriginConfig, { clock, random, log }: OriginDeps) {
+    this.namespace = namespace;
+    this.settings = settings;
+    this.leaseMs = settings.timeoutMs + LEASE_MARGIN_MS;
+    this.#clock = clock;
+    this.#random = random;
+    this.#url = new OriginUrl(settings.url);
+    this.#client = new HttpClient(this.#url.server, settings.maxConcurrent);
+    this.#turnstile = new Turnstile(settings.maxConcurrent, settings.maxQueued);
+    const { minimumRequests: minimumOutcomes, ...breaker } = settings.breaker;
+    const setting = `namespaces[${namespace}].origin.breaker`;
+    this.#breaker = new CircuitBreaker({ ...breaker, minimumOutcomes, probes: 1 }, random, (state, reason) =>
+      log.warn({ namespace, setting, state, reason }, 'the circuit breaker of an origin has changed'),
+    );
+    this.#early = new EarlyRefresh(settings.earlyRefreshBeta);
+  }
+
+  /** Whether asking is worth while: false while the breaker is open. */
+  get isAsked(): boolean {
+    return this.#breaker.retryAfterMs(this.#clock.monotonicMs()) === 0;
+  }
+
+  /** For one read: a value with fewer milliseconds left is to be refreshed; 0: none is. */
+  earlyWindowMs(): number {
+    return this.settings.earlyRefreshBeta === 0 ? 0 : this.#early.windowMs(this.#random.next());
+  }
+
+  get figures(): OriginFigures {
+    return {
+      namespace: this.namespace,
+      breaker: this.#breaker.state,
+      inFlight: this.#turnstile.inside,
+      queued: this.#turnstile.waiting,
+      counts: { ...this.counts, refused: this.counts.refused + this.#breaker.refused },
+    };
+  }
+
+  /** Asks for the value of a key, or says at once why not. Never rejects. Waiting for its turn counts towards `timeoutMs`. */
+  async fetch(key: Buffer): Promise<Fetched> {
+    const path = this.#url.pathOf(key);
+    if (path === null) return { kind: 'absent' };
+    if (!this.isAsked) {
+      this.counts.refused++;
+      return this.#refusal();
+    }
+    const startedMs = this.#clock.monotonicMs();
+    if (!(await this.#turnstile.enter())) {
+      this.counts.queueFull++;
+      return this.#failed(
+        'overloaded',
+        `too many keys wait (namespaces[${this.namespace}].origin.maxQueued)`,
+      );
+    }
+    try {
+      return await this.#fetch(path, startedMs);
+    } finally {
+      this.#turnstile.leave();
+    }
+  }
+
+  async #fetch(path: string, startedMs: number): Promise<Fetched> {
+    const { timeoutMs, maxBytes } = this.settings;
+    const beganMs = this.#clock.monotonicMs();
+    const leftMs = Math.ceil(timeoutMs - (beganMs - startedMs));
+    if (leftMs <= 0) {
+      this.counts.timeouts++;
+      return this.#failed(
+        'timeout',
+        `no turn within ${timeoutMs} ms (namespaces[${this.namespace}].origin.maxConcurrent)`,
+      );
+    }
+    const permit = this.#breaker.enter(beganMs);
+    if (permit === REFUSED) return this.#refusal();
+    try {
+      const fetched = this.#judged(await this.#client.get(path, { timeoutMs: leftMs, maxBytes }));
+      const nowMs = this.#clock.monotonicMs();
+      if (fetched.kind === 'failed') this.#breaker.failed(permit, nowMs);
+      else this.#breaker.succeeded(permit, nowMs);
+      if (fetched.kind === 'value') this.#early.learn(nowMs - beganMs);
+      return fetched;
+    } catch (thrown) {
+      const { code, message } = thrown as RingsideError;
+      const nowMs = this.#clock.monotonicMs();
+      if (code === 'too_large') this.#breaker.succeeded(permit, nowMs);
+      else this.#breaker.failed(permit, nowMs);
+      if (code === 'timeout') this.counts.timeouts++;
+      else this.counts.failures++;
+      return this.#failed(code, message);
+    }
+  }
+
+  #judged({ status, fields, body, bytes }: HttpAnswer): Fetched {
+    if (NOT_THERE.has(status)) {
+      this.counts.absences++;
+      return { kind: 'absent' };
+    }
+    const encoding = fields['content-encoding'] ?? 'identity';
+    if (status === 200 && encoding === 'identity') {
+      this.counts.values++;
+      return { kind: 'value', value: body, bytes, lifetime: lifetimeOf(fields, this.settings) };
+    }
+    this.counts.failures++;
+    const what = status === 200 ? `with Content-Encoding ${encoding}` : `${status}`;
+    return this.#failed('unavailable', `it answered ${what}`);
+  }
+
+  #refusal(): Fetched {
+    const { reason } = this.#breaker;
+    return this.#failed('unavailable', `its circuit breaker is open: ${reason}`);
+  }
+
+  #failed(code: RingsideError['code'], why: string): Fetched {
+    const error = new RingsideError(code, `the origin of namespace ${this.namespace} has no answer: ${why}`);
+    return { kind: 'failed', error };
+  }
+
+  /** Ends what is under way. */
+  close(): Promise<void> {
+    return this.#client.close();
+  }
+}
