@@ -20,7 +20,7 @@ import { documentOfUpstreams, topologyOfDocument, topologyOfUpstreams } from './
 import { ProxyThread } from './thread.ts';
 import { loadProxyTls, type ProxyTls } from './tls.ts';
 import { UpstreamMover } from './upstream-mover.ts';
-import { registerThreadMetrics } from './watch/thread-metrics.ts';
+import { registerLimitMetrics, registerThreadMetrics } from './watch/thread-metrics.ts';
 import { askAll } from './workers/questions.ts';
 import { SharedIds } from './workers/shared-ids.ts';
 
@@ -125,6 +125,7 @@ class ProxyProcess implements RunningProxy {
       () => this.#thread.commands(),
       () => this.#thread.nodes(),
     );
+    registerLimitMetrics(this.#metrics, this.#path.router.env.health.limits);
     registerMetrics(this.#metrics, [this.#stats, ...this.#resp.stats], () => this.#path.router.nodes);
     this.#keeper = new RingKeeper(
       new RingStore(config.proxy.dir, log),

@@ -132,6 +132,7 @@ export class ProxyThread {
     for (const figures of this.figures) figures.reset();
     resetNodeFigures(this.#router);
     this.#router.stats.reset();
+    this.#router.env.health.limits.reset();
     return null;
   }
 }

@@ -2,6 +2,7 @@ import type { Clock, Logger, Random } from '../../lib/base/index.ts';
 import type { Config } from '../../lib/config/index.ts';
 import type { TlsMaterial } from '../../lib/net/index.ts';
 import { FilledKeyValue, Fills } from '../fill/index.ts';
+import { Health, resilienceOf } from '../health/index.ts';
 import { NearCache } from '../near/index.ts';
 import type { KeyValueApi } from './api.ts';
 import { KeyValue } from './key-value.ts';
@@ -51,6 +52,7 @@ export class DataPath {
       turn: new Turn(clock),
       slowness: { thresholdMs: Number.POSITIVE_INFINITY },
       output: new Output(),
+      health: new Health(resilienceOf(config.proxy), random, log),
       refresh,
     });
     this.privates = new Privates(this.router);

@@ -10,3 +10,10 @@ export function mayFallBack(namespaces: NamespaceMatcher, request: Request): boo
   const { start, end } = argumentRange(request.bytes, request.start, request.keyIndex);
   return namespaces.rulesOf(request.bytes, start, end).mayFallBack;
 }
+
+/** Milliseconds that the value which this read asks for may be old; 0 of several keys in one frame. */
+export function stalenessOf(namespaces: NamespaceMatcher, request: Request): number {
+  if (request.keyIndex < 1) return 0;
+  const { start, end } = argumentRange(request.bytes, request.start, request.keyIndex);
+  return namespaces.rulesOf(request.bytes, start, end).stalenessMs;
+}

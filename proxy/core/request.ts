@@ -32,6 +32,11 @@ export interface Sink {
    * the same.
    */
   noted?(whole: Request, part: Request): void;
+  /**
+   * Takes back a request that belonged to one link alone, which is lost or closed, instead of its being sent elsewhere; releases it. `wasSent`: the
+   * node may have executed it.
+   */
+  handBack?(request: Request, reason: string, wasSent: boolean): void;
   /** A part of one of the sink's requests was a write to this shard. */
   noteWritten?(route: ShardRoute | null): void;
 }

@@ -8,5 +8,5 @@ export { NodeHealth } from './node-health.ts';
 export { Candidate, OutlierDetector, type OutlierOptions } from './outlier-detector.ts';
 export { RetryBudget, type RetryBudgetOptions } from './retry-budget.ts';
 export { RollingCounts } from './rolling-counts.ts';
-export type { ResilienceSettings } from './settings.ts';
+export { type ResilienceSettings, resilienceOf } from './settings.ts';
 export { TokenBucket } from './token-bucket.ts';

@@ -1,3 +1,4 @@
+import type { ProxyConfig } from '../../lib/config/index.ts';
 import type { BreakerOptions } from './circuit-breaker.ts';
 import type { FanOutOptions } from './fan-out-window.ts';
 import type { OutlierOptions } from './outlier-detector.ts';
@@ -14,4 +15,18 @@ export interface ResilienceSettings {
   readonly maxQueuedBytesPerNode: number;
   /** Milliseconds that a node may take to answer a probe. */
   readonly probeTimeoutMs: number;
+}
+
+/** What the configuration says. */
+export function resilienceOf({ resilience, readTimeoutMs }: ProxyConfig): ResilienceSettings {
+  const { outlier, breaker, retries, fanOut } = resilience;
+  return {
+    outlier,
+    breaker,
+    retries,
+    fanOut: { maxBytes: fanOut.maxBytesPerShard, maxKeys: fanOut.maxKeysPerShard },
+    maxQueuedPerNode: breaker.maxQueuedPerNode,
+    maxQueuedBytesPerNode: breaker.maxQueuedBytesPerNode,
+    probeTimeoutMs: readTimeoutMs,
+  };
 }

@@ -10,7 +10,7 @@ import { startRespListener } from '../resp/start.ts';
 import { ProxyThread } from '../thread.ts';
 import { loadProxyTls } from '../tls.ts';
 import { RINGSIDE_VERSION } from '../version.ts';
-import { registerThreadMetrics } from '../watch/thread-metrics.ts';
+import { registerLimitMetrics, registerThreadMetrics } from '../watch/thread-metrics.ts';
 import { WorkerGroup } from './group.ts';
 import type { FromWorker, ToWorker, WorkerStart } from './messages.ts';
 import { SharedIds } from './shared-ids.ts';
@@ -43,6 +43,7 @@ registerThreadMetrics(
   () => thread.commands(),
   () => thread.nodes(),
 );
+registerLimitMetrics(metrics, path.router.env.health.limits);
 thread.desk.on('metrics', () => metrics.snapshot());
 let listener: RespListener | null = null;
 
