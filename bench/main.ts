@@ -8,12 +8,13 @@ import { type PersistenceRow, persistenceAgainstRedis, type SnapshotRow } from '
 import { type LogEffort, type LogRow, logAgainstRedis, syncsPerSecond } from './suites/persistence-log.ts';
 import { proxyAgainstPeers } from './suites/proxy.ts';
 import { type LatencyRow, proxyLatency } from './suites/proxy-latency.ts';
+import { type StampedeRow, stampedes } from './suites/stampede.ts';
 import { type Comparison, type Figures, nodeAgainstRedis } from './suites/throughput.ts';
 import { type HitRatios, traceHitRatios } from './suites/traces.ts';
 import { typesAgainstRedis } from './suites/types.ts';
 import { type Delays, isInstalled } from './support/peers.ts';
 
-const usage = `usage: npm run bench -- [node] [types] [proxy] [tls] [latency] [idle] [large] [memory] [persistence] [traces]
+const usage = `usage: npm run bench -- [node] [types] [proxy] [tls] [latency] [idle] [large] [memory] [persistence] [stampede] [traces]
                         [--alternations N] [--seconds S] [--value-bytes N]
                         [--connections N] [--entries N] [--budgets LIST] [--small-entries N] [--json]
 
@@ -29,6 +30,8 @@ const usage = `usage: npm run bench -- [node] [types] [proxy] [tls] [latency] [i
           PING waits while a node fills, evicts and expires; only when it is named
   persistence  SETs with append-only files, snapshots and rewrites under write load, and loading files, ringside node
           beside redis-server; only when it is named
+  stampede  10,000 reads at once of a key that is not there, over four proxies: requests at an HTTP origin and how long the
+          readers wait, with and without an origin at the namespace; only when it is named
   traces  hit ratios of the node's policies on real traces beside the simulators, in this process;
           only when it is named; the traces are looked for in ../shared or RINGSIDE_SHARED
   --alternations N   turns of each target (default 5)
@@ -199,6 +202,17 @@ function largeRow({ server, command, ofDirect, peakMiB, ...rates }: LargeRow): s
   ].join('  ');
 }
 
+function stampedeRow({ filler, reads, filled, originRequests, most, p50, p99, max }: StampedeRow): string {
+  const asked = `${originRequests} requests at the origin (at most ${most} at once)`;
+  return `filled by ${filler}  ${filled} of ${reads} reads  ${asked}  p50 ${p50} p99 ${p99} max ${max} ms`;
+}
+
+async function runStampede(alternations: number, isJson: boolean): Promise<void> {
+  const progress = (line: string) => void process.stderr.write(`${line}\n`);
+  for (const row of await stampedes(alternations, progress))
+    process.stdout.write(`${isJson ? JSON.stringify(row) : stampedeRow(row)}\n`);
+}
+
 const percent = (ratio: number) => (100 * ratio).toFixed(2).padStart(6);
 
 function hitRatioRow({ trace, part, maxBytes, policy, node, reference }: HitRatios): string {
@@ -231,7 +245,8 @@ async function main(): Promise<number> {
   const chosen = positionals.length > 0 ? positionals : Object.keys(suites);
   const unknown = chosen.find(
     (name) =>
-      !(name in suites) && !['latency', 'idle', 'large', 'memory', 'persistence', 'traces'].includes(name),
+      !(name in suites) &&
+      !['latency', 'idle', 'large', 'memory', 'persistence', 'stampede', 'traces'].includes(name),
   );
   const entries = Number(values.entries);
   const budgetsMiB = values.budgets.split(',').filter(Boolean).map(Number);
@@ -255,7 +270,8 @@ async function main(): Promise<number> {
     return values.help ? 0 : 2;
   }
   if (chosen.includes('traces')) await runTraces(values.json);
-  if (chosen.every((name) => name === 'traces')) return 0;
+  if (chosen.includes('stampede')) await runStampede(alternations, values.json);
+  if (chosen.every((name) => name === 'traces' || name === 'stampede')) return 0;
   if (!isInstalled('redis-benchmark') || !isInstalled('redis-server')) {
     process.stderr.write(
       'redis-server and redis-benchmark are needed: apt-get install redis-server redis-tools\n',
