@@ -12,6 +12,7 @@ import { type StepResult, takeStep, type UpstreamStep } from './core/upstream-st
 import { isFollowed, UpstreamFollower } from './engine/index.ts';
 import { ApiListeners } from './listeners.ts';
 import { registerMetrics } from './metrics.ts';
+import { summed } from './near/index.ts';
 import { RespSide } from './resp-side.ts';
 import type { ControlClient } from './ring/control-client.ts';
 import { RingKeeper } from './ring/ring-keeper.ts';
@@ -106,7 +107,7 @@ class ProxyProcess implements RunningProxy {
       config,
       clock,
       random,
-      router: this.#path.router,
+      path: this.#path,
       ids: new SharedIds(),
       inherited: null,
     });
@@ -185,12 +186,14 @@ class ProxyProcess implements RunningProxy {
   }
 
   #figures(): ProxyFigures {
-    const ask = <Q extends 'nodes' | 'commands' | 'metrics'>(name: Q) => askAll(this.#resp.group, name, null);
+    const ask = <Q extends 'nodes' | 'commands' | 'metrics' | 'near'>(name: Q) =>
+      askAll(this.#resp.group, name, null);
     return {
       shards: () =>
         this.#path.router.routes.map(({ name, epoch, engine }) => ({ shard: name, epoch, engine })),
       nodes: async () => (await ask('nodes')).flat(),
       commands: async () => (await ask('commands')).flat(),
+      near: async () => summed((await ask('near')).flat()),
       workerMetrics: async () => (await ask('metrics')).flat(),
     };
   }

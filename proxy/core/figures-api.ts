@@ -1,4 +1,5 @@
 import type { MetricSnapshot } from '../../lib/metrics/index.ts';
+import type { NamespaceFigures } from '../near/index.ts';
 import type { CommandFigure } from '../watch/command-figures.ts';
 import type { NodeFigure } from './node-figures.ts';
 
@@ -17,6 +18,8 @@ export interface ProxyFigures {
   nodes(): Promise<NodeFigure[]>;
   /** One for each listener, command and thread. */
   commands(): Promise<CommandFigure[]>;
+  /** What the near cache did, one for each namespace that has one, all threads together. */
+  near(): Promise<NamespaceFigures[]>;
   /** The metrics of worker threads. */
   workerMetrics(): Promise<MetricSnapshot[]>;
 }

@@ -10,10 +10,12 @@ import type { Form } from './read-form.ts';
 import { SingleFlight } from './single-flight.ts';
 import type { CommandsUnderWay } from './under-way.ts';
 
-/** How long a fill waits for the ordinary commands on its key to be over. */
-const PATIENCE_MS = 10;
-/** After a fill was given up, its key is not fetched for so long. */
-const REST_MS = 50;
+/**
+ * How long a fill waits for the ordinary commands on its key to be over. No longer than those take, unless others on keys of the same bucket come
+ * without end; then its key is left alone for a while.
+ */
+const PATIENCE_MS = 100;
+const REST_MS = 100;
 
 /** What fills need. */
 export interface FillsParts {
@@ -112,7 +114,10 @@ export class Fills {
     for (const [key, untilMs] of this.#resting) if (untilMs <= nowMs) this.#resting.delete(key);
     if (this.#held.size === 0) return;
     for (const fill of [...this.#held.values()].flat())
-      if (this.#flights.has(fill) && nowMs - fill.parts.beganMs > PATIENCE_MS) this.#giveUp(fill);
+      if (this.#flights.has(fill) && nowMs - fill.parts.beganMs > PATIENCE_MS) {
+        this.#resting.set(fill.key, nowMs + REST_MS);
+        this.#giveUp(fill);
+      }
   }
 
   #hold(fill: Fill): void {
@@ -135,8 +140,6 @@ export class Fills {
   }
 
   #giveUp(fill: Fill): void {
-    const { beganMs } = fill.parts;
-    if (!fill.isSent) this.#resting.set(fill.key, beganMs + PATIENCE_MS + REST_MS);
     fill.isVoid = true;
     for (const { request } of this.#flights.land(fill)) this.#sendOn(fill, request);
   }

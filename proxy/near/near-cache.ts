@@ -118,8 +118,9 @@ export class NearCache implements NearPort {
   bypassed(frame: Buffer): number {
     const buckets: number[] = [];
     const concernsAll = keysInFrame(frame, (buffer, start, end) => {
-      const bucket = this.#dropAhead(buffer, start, end);
-      if (bucket !== NO_MARK) buckets.push(bucket);
+      const rules = this.#namespaces.rulesOf(buffer, start, end);
+      if (rules.nearCache === 'off') return;
+      buckets.push(this.#underWay.bucketOf(this.#drop(rules, buffer, start, end)));
     });
     if (!concernsAll) return this.#underWay.addSeveral(buckets);
     this.clear();
@@ -201,10 +202,7 @@ export class NearCache implements NearPort {
   }
 
   #wants(rules: NamespaceRules, hash: number, bucket: number): boolean {
-    const crowd = this.#underWay.count(bucket);
-    // Nobody waits for others who reads a key that nobody else does.
-    if (rules.nearCache === 'always' && crowd === 0) return true;
-    return crowd >= CROWD || this.#hot.isHot(hash);
+    return rules.nearCache === 'always' || this.#hot.isHot(hash) || this.#underWay.count(bucket) >= CROWD;
   }
 
   /** Whether the client's commands go over links of their own, on which nodes watch what it reads. */

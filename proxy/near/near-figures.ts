@@ -50,3 +50,14 @@ export class NearFigures {
     this.#counts.fill(0);
   }
 }
+
+/** The figures of all threads, one for each namespace. */
+export function summed(figures: readonly NamespaceFigures[]): NamespaceFigures[] {
+  const sums = new Map<string, NamespaceFigures>();
+  for (const one of figures) {
+    const sum = sums.get(one.namespace);
+    const counts = NAMES.map((stat) => [stat, one[stat] + (sum?.[stat] ?? 0)]);
+    sums.set(one.namespace, { namespace: one.namespace, ...Object.fromEntries(counts) });
+  }
+  return [...sums.values()];
+}

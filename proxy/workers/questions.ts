@@ -3,6 +3,7 @@ import type { ClientFacts, ClientFilter, ClientType } from '../../lib/commands/i
 import type { LatencyEvent, MetricSnapshot } from '../../lib/metrics/index.ts';
 import type { ChangeResult, FileErrand, UserChange } from '../access/index.ts';
 import type { NodeFigure } from '../core/node-figures.ts';
+import type { NamespaceFigures } from '../near/index.ts';
 import type { CommandFigure } from '../watch/command-figures.ts';
 
 /** A client of any thread, as CLIENT LIST and KILL need it. */
@@ -59,6 +60,7 @@ export interface Questions {
   monitored: { asked: { readonly thread: string; readonly lines: readonly string[] }; answer: null };
   commands: { asked: null; answer: readonly CommandFigure[] };
   nodes: { asked: null; answer: readonly NodeFigure[] };
+  near: { asked: null; answer: readonly NamespaceFigures[] };
   metrics: { asked: null; answer: readonly MetricSnapshot[] };
 }
 

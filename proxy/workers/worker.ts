@@ -32,7 +32,7 @@ const thread = new ProxyThread({
   config,
   clock: systemClock,
   random: systemRandom,
-  router: path.router,
+  path,
   ids: new SharedIds(ids),
   inherited,
 });

@@ -55,6 +55,7 @@ function fakeProxy() {
       shards: () => [],
       nodes: async () => [],
       commands: async () => [],
+      near: async () => [],
       workerMetrics: async () => [],
     },
     move: new UpstreamMover({
