@@ -77,6 +77,8 @@ const entries = {
     'The condition of the request (`If-Match`, `If-None-Match`; `IFVERSION`, `NX`, `XX`) does not hold; nothing was changed.'),
   lease_void: entry('LEASEVOID The lease is over, or the key was written meanwhile.', 'NOT_STORED', 409, 'ABORTED',
     'The value came too late: the token is no longer the one that may fill the key. Nothing was changed; serve the value without caching it.'),
+  origin_failed: entry('ORIGIN …', serverError, 502, 'UNAVAILABLE',
+    'The value is not in the cache, and the origin of its namespace has given none: it failed, or is not asked because it kept failing. Try again later.'),
   idempotency_key_reused: entry('KEYREUSED The idempotency key came before with another request.', 'SERVER_ERROR the idempotency key came before with another request', 422, 'INVALID_ARGUMENT',
     'The same `Idempotency-Key` came before for this key, with a different request. Nothing was changed; use a new one for a new request.'),
   conflict: entry('ERR …', serverError, 409, 'ABORTED',

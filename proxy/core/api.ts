@@ -116,7 +116,7 @@ export type MgetResult =
  *
  * Keys and values are handed over: the caller must not change the buffers until the promise settles.
  * Every method rejects with a `RingsideError`: `write_unknown` (the write may or may not have happened), `timeout` (reads),
- * `shard_down`, `overloaded`, `no_replicas`, `precondition_failed`, `fenced`, `lease_void`, `idempotency_key_reused`, `not_an_integer`,
+ * `shard_down`, `overloaded`, `no_replicas`, `precondition_failed`, `fenced`, `lease_void`, `origin_failed`, `idempotency_key_reused`, `not_an_integer`,
  * `wrong_type`, `too_large`, `not_implemented` (the engine of the shard cannot do it), `not_found` never (a miss is a result).
  */
 export interface KeyValueApi {

@@ -1,7 +1,7 @@
 import type { Clock, Logger, Random } from '../../lib/base/index.ts';
 import type { Config } from '../../lib/config/index.ts';
 import type { TlsMaterial } from '../../lib/net/index.ts';
-import { FilledKeyValue, Fills } from '../fill/index.ts';
+import { FillAhead, FilledKeyValue, Fills } from '../fill/index.ts';
 import { Health, resilienceOf } from '../health/index.ts';
 import { NearCache } from '../near/index.ts';
 import type { KeyValueApi } from './api.ts';
@@ -59,6 +59,7 @@ export class DataPath {
     this.pubsub = new PubSub(this.router, config.proxy.limits.maxSubscriptions);
     this.wait = new WaitService(this.router, config.proxy.limits.maxWaitsPerNode);
     this.fills = Fills.areNeeded(this.router.env.settings.namespaces) ? new Fills(this.router) : null;
+    if (this.fills !== null) this.router.origins = new FillAhead(this.fills, this.router);
     const keyValue = new KeyValue(this.router);
     this.keyValue = this.fills === null ? keyValue : new FilledKeyValue(keyValue, this.fills, this.router);
     this.near = this.#nearCache(config);

@@ -74,6 +74,8 @@ export class Router implements LinkOwner {
   readonly ownLinks = new Map<Sink, OwnLinks>();
   /** Called when the ring has changed, and when new writes are held, or no longer. */
   readonly changed = new Set<() => void>();
+  /** What keeps reads back until their keys are filled; null: no key has an origin. */
+  origins: { takes(request: Request): boolean } | null = null;
   /** What answers reads from memory, and hears of every command; null: there is no such memory. */
   near: NearPort | null = null;
   /** Writes under way on private connections. */
@@ -156,6 +158,7 @@ export class Router implements LinkOwner {
   /** Sends a request to `route`. The sink hears of it exactly once, possibly before this returns. */
   submit(request: Request, route: ShardRoute): void {
     request.route = route;
+    if (this.origins?.takes(request)) return;
     if (this.near?.takes(request)) return;
     this.#env.health.retries.requested();
     if (this.#held?.wants(request)) {

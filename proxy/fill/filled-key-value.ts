@@ -13,11 +13,9 @@ import type {
 } from '../core/api.ts';
 import type { Router } from '../core/router.ts';
 import type { FillOutcome } from './fill.ts';
-import type { Fills } from './fills.ts';
+import { type Fills, LANE } from './fills.ts';
 import type { Origin } from './origin.ts';
 
-/** HTTP and gRPC ask over connections of RESP2, in database 0. */
-const LANE = 'resp2';
 const DATABASE = 0;
 
 /** The data path for HTTP and gRPC, where keys have origins: a read of what is not there brings what the origin gives. */
@@ -71,6 +69,11 @@ export class FilledKeyValue implements KeyValueApi {
     const { clock, settings } = this.#router.env;
     const deadlineMs = clock.monotonicMs() + settings.operationTimeoutMs;
     const place = { database: DATABASE, key };
+    if (this.#fills.isKeptNear(key)) {
+      const near = await this.#inner.get(key, { head });
+      if (near.isStale) this.#fills.refreshIfFree(origin, place);
+      if (near.value !== null || near.isAbsent) return near;
+    }
     const wish = this.#fills.wishOf(origin);
     const found = await this.#inner.get(key, { lease: wish ?? false, head });
     const { token = null, ms: leaseMs = 0 } = found.lease ?? {};

@@ -5,6 +5,7 @@ import type { Router } from '../core/router.ts';
 import type { OriginFigures } from './figures.ts';
 import { Fill, type FillOutcome, type FillWaiter } from './fill.ts';
 import { KeyLeases, type Place } from './key-leases.ts';
+import type { LeaseReply } from './lease-reply.ts';
 import { type Fetched, Origin } from './origin.ts';
 
 /** How often deadlines of those who wait are looked at: what an answer may be late by. */
@@ -12,6 +13,8 @@ const TICK_MS = 10;
 /** Between two looks at whether somebody else has filled a key. */
 const FIRST_LOOK_MS = 5;
 const LAST_LOOK_MS = 50;
+/** Of reads over the connections that everybody but RESP clients shares. */
+export const LANE = 'resp2';
 
 /** What a read that found nothing was told of the lease. */
 export interface FoundLease {
@@ -115,6 +118,46 @@ export class Fills {
     return origin.isAsked ? { leaseMs: origin.leaseMs, belowMs: origin.earlyWindowMs() } : null;
   }
 
+  /** Whether reads of the key may be answered from the proxy's own memory: then the first look is one that can be. */
+  isKeptNear(key: Buffer): boolean {
+    return this.#router.near !== null && this.#namespaces.rulesOf(key, 0, key.length).nearCache !== 'off';
+  }
+
+  /** Sees to it that a key is there before it is read. Resolves with why it is not, where the read would not tell. Never rejects. */
+  async ensure(origin: Origin, place: Place, deadlineMs: number): Promise<RingsideError | null> {
+    try {
+      if (this.isKeptNear(place.key)) {
+        const { state } = (await this.#leases.read(place, null)).found;
+        if (state === 'hit' || state === 'absent') return null;
+      }
+      const found = await this.#lookOnce(origin, place, LANE);
+      if (found.state !== 'miss') return null;
+      const outcome = await new Promise<FillOutcome>((filled) =>
+        this.missed(origin, place, found, { waiter: { filled }, deadlineMs, lane: LANE }),
+      );
+      return outcome.kind === 'failed' ? outcome.error : null;
+    } catch {
+      // The read that comes now is told by the node itself.
+      return null;
+    }
+  }
+
+  /** A stale value has come from somewhere that hands out no leases: whoever gets the lease fetches a new one. */
+  refreshIfFree(origin: Origin, place: Place): void {
+    this.#lookOnce(origin, place, LANE).catch((error) =>
+      this.#log.debug({ namespace: origin.namespace, err: error }, 'a stale value was not looked at again'),
+    );
+  }
+
+  /** Looks at a key without its value, and refreshes it if it is to be. */
+  async #lookOnce(origin: Origin, place: Place, lane: string): Promise<LeaseReply> {
+    const { found } = await this.#leases.read(place, this.wishOf(origin), false);
+    const isThere = found.state === 'hit' || found.state === 'stale';
+    if (isThere && found.token !== null)
+      this.refresh(origin, place, found.token, lane, found.state === 'stale');
+    return found;
+  }
+
   /** Everybody who waits is told so; requests to origins end. */
   async close(): Promise<void> {
     this.#isClosed = true;
@@ -181,8 +224,10 @@ export class Fills {
 
   async #fetch(task: Task, token: string | null): Promise<void> {
     const fetched = await task.origin.fetch(task.place.key);
+    // Sent first: a read that is sent because of the outcome comes behind it.
+    const concluded = token === null ? null : this.#conclude(task, token, fetched);
     task.fill.settle(outcomeOf(fetched));
-    if (token !== null) await this.#conclude(task, token, fetched);
+    await concluded;
   }
 
   /** The node hears how it ended: others wait for that. */

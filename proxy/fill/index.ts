@@ -1,5 +1,6 @@
 export type { OriginFigures } from './figures.ts';
 export type { FillOutcome, FillWaiter } from './fill.ts';
+export { FillAhead } from './fill-ahead.ts';
 export { FilledKeyValue } from './filled-key-value.ts';
 export { Fills } from './fills.ts';
 export type { Origin } from './origin.ts';

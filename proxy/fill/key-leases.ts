@@ -14,9 +14,17 @@ export interface Place {
   readonly key: Buffer;
 }
 
-/** The words of a read that says what it knows of the key, the value last; null: it wants no lease. */
-export function leaseRead(key: Buffer, wish: LeaseWish | null): Buffer {
-  return encodeCommand('RS.GET', key, ...leaseWords(wish ?? false), 'TAIL');
+/** What a look at a key has shown. */
+export interface Look {
+  readonly found: LeaseReply;
+  /** Null when the value is still to come. */
+  readonly outcome: FillOutcome | null;
+}
+
+/** A read that says what is known of the key, the value last. `wish` null: it wants no lease. */
+export function leaseRead(key: Buffer, wish: LeaseWish | null, withValue = true): Buffer {
+  const words = [...leaseWords(wish ?? false), ...(withValue ? [] : ['NOVALUE'])];
+  return encodeCommand('RS.GET', key, ...words, 'TAIL');
 }
 
 /** The nodes, as those see them who fill keys. Every method rejects with a RingsideError. */
@@ -29,12 +37,10 @@ export class KeyLeases {
     this.#caller = new Caller(router);
   }
 
-  /** What there is. */
-  async read(
-    place: Place,
-    wish: LeaseWish | null,
-  ): Promise<{ found: LeaseReply; outcome: FillOutcome | null }> {
-    const reply = await this.#call(place, false, { bytes: leaseRead(place.key, wish), rest: null }, true);
+  /** What there is; without the value when that is not asked for. */
+  async read(place: Place, wish: LeaseWish | null, withValue = true): Promise<Look> {
+    const frame = { bytes: leaseRead(place.key, wish, withValue), rest: null };
+    const reply = await this.#call(place, false, frame, true);
     const found = leaseReplyOf(reply.bytes, reply.start);
     return { found, outcome: outcomeOf(reply, found) };
   }

@@ -5,7 +5,7 @@ import type { Router } from '../core/router.ts';
 import type { FillOutcome, FillWaiter } from './fill.ts';
 import type { Fills } from './fills.ts';
 import { leaseRead, type Place } from './key-leases.ts';
-import { leaseReplyOf } from './lease-reply.ts';
+import { type LeaseReply, leaseReplyOf } from './lease-reply.ts';
 import type { Origin } from './origin.ts';
 
 /** A reply in the protocol of the client: a bulk string, a null or an error. It goes on in `rest`. */
@@ -15,6 +15,15 @@ export interface FoundValue {
   readonly end: number;
   readonly rest: readonly Buffer[] | null;
   readonly restBytes: number;
+}
+
+/** Who reads. */
+export interface Reader {
+  /** The command that the read is a part of, or all of. */
+  readonly command: Request;
+  readonly router: Router;
+  /** As of `Claim`. */
+  readonly lane: string;
 }
 
 const NULL_BULK = whole(Buffer.from('$-1\r\n'));
@@ -30,33 +39,29 @@ export class OriginRead implements Sink, FillWaiter {
   readonly #fills: Fills;
   readonly #origin: Origin;
   readonly #place: Place;
-  readonly #lane: string;
+  readonly #reader: Reader;
   readonly #done: (found: FoundValue) => void;
-  #deadlineMs = 0;
+  /** The first look is one that the proxy's own memory may answer. */
+  #isFirst: boolean;
 
-  /** `lane`: as of `Claim`. `done` is called once; it may be from within `send`. */
-  constructor(
-    fills: Fills,
-    origin: Origin,
-    key: Buffer,
-    { command, lane }: { readonly command: Request; readonly lane: string },
-    done: (found: FoundValue) => void,
-  ) {
+  /** `done` is called once; it may be from within `send`. */
+  constructor(fills: Fills, origin: Origin, key: Buffer, reader: Reader, done: (found: FoundValue) => void) {
+    const { command } = reader;
     this.command = command;
     this.#fills = fills;
     this.#origin = origin;
     this.#place = { database: command.database, key };
-    this.#lane = lane;
+    this.#reader = reader;
     this.#done = done;
+    this.#isFirst = fills.isKeptNear(key);
   }
 
   /** Asks the node. */
-  send(router: Router): void {
-    const { command } = this;
+  send(): void {
+    const { command, router } = this.#reader;
     const { key, database } = this.#place;
-    this.#deadlineMs = command.startedMs + router.env.settings.operationTimeoutMs;
     const request = acquireRequest();
-    request.bytes = leaseRead(key, this.#fills.wishOf(this.#origin));
+    request.bytes = leaseRead(key, this.#isFirst ? null : this.#fills.wishOf(this.#origin));
     request.end = request.bytes.length;
     request.keyIndex = 1;
     request.protocol = command.protocol;
@@ -77,15 +82,25 @@ export class OriginRead implements Sink, FillWaiter {
     }
     const found = leaseReplyOf(bytes, start);
     if (found.state === 'miss') {
-      const claim = { waiter: this, deadlineMs: this.#deadlineMs, lane: this.#lane };
-      this.#fills.missed(this.#origin, this.#place, found, claim);
+      this.#missed(found);
       return;
     }
-    const isStale = found.state === 'stale';
-    if (isStale) this.#origin.counts.stale++;
+    if (found.state === 'stale') this.#origin.counts.stale++;
+    if (this.#isFirst && found.state === 'stale') this.#fills.refreshIfFree(this.#origin, this.#place);
     if (found.token !== null)
-      this.#fills.refresh(this.#origin, this.#place, found.token, this.#lane, isStale);
+      this.#fills.refresh(this.#origin, this.#place, found.token, this.#reader.lane, found.state === 'stale');
     this.#done({ bytes, start: found.valueAt, end, rest, restBytes });
+  }
+
+  #missed(found: LeaseReply): void {
+    if (this.#isFirst) {
+      this.#isFirst = false;
+      this.send();
+      return;
+    }
+    const { command, router, lane } = this.#reader;
+    const deadlineMs = command.startedMs + router.env.settings.operationTimeoutMs;
+    this.#fills.missed(this.#origin, this.#place, found, { waiter: this, deadlineMs, lane });
   }
 
   filled(outcome: FillOutcome): void {

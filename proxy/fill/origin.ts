@@ -128,7 +128,7 @@ export class Origin {
       else this.#breaker.failed(permit, nowMs);
       if (code === 'timeout') this.counts.timeouts++;
       else this.counts.failures++;
-      return this.#failed(code, message);
+      return this.#failed(code === 'timeout' ? code : 'origin_failed', message);
     }
   }
 
@@ -144,12 +144,12 @@ export class Origin {
     }
     this.counts.failures++;
     const what = status === 200 ? `with Content-Encoding ${encoding}` : `${status}`;
-    return this.#failed('unavailable', `it answered ${what}`);
+    return this.#failed('origin_failed', `it answered ${what}`);
   }
 
   #refusal(): Fetched {
     const { reason } = this.#breaker;
-    return this.#failed('unavailable', `its circuit breaker is open: ${reason}`);
+    return this.#failed('origin_failed', `its circuit breaker is open: ${reason}`);
   }
 
   #failed(code: RingsideError['code'], why: string): Fetched {

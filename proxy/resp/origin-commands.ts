@@ -49,17 +49,17 @@ function laneOf(connection: RespConnection): string {
 function readOne(connection: RespConnection, fills: Fills, key: Buffer, nowMs: number): void {
   const command = placeholder(connection, nowMs);
   const origin = fills.originOf(key, 0, key.length)!;
-  const reader = { command, lane: laneOf(connection) };
+  const reader = { command, router: connection.context.router, lane: laneOf(connection) };
   const read = new OriginRead(fills, origin, key, reader, ({ bytes, start, end, rest, restBytes }) =>
     command.answerInPieces(bytes, start, end, rest, restBytes),
   );
-  read.send(connection.context.router);
+  read.send();
 }
 
 function readMany(connection: RespConnection, fills: Fills, keys: readonly Buffer[], nowMs: number): void {
   const { router } = connection.context;
   const command = placeholder(connection, nowMs);
-  const reader = { command, lane: laneOf(connection) };
+  const reader = { command, router: connection.context.router, lane: laneOf(connection) };
   const found = new Array<FoundValue>(keys.length);
   let missing = keys.length;
   for (const [place, key] of keys.entries()) {
@@ -69,7 +69,7 @@ function readMany(connection: RespConnection, fills: Fills, keys: readonly Buffe
       if (--missing === 0) answerMany(command, found);
     };
     if (origin === null) new PlainRead(command, done).send(router, key);
-    else new OriginRead(fills, origin, key, reader, done).send(router);
+    else new OriginRead(fills, origin, key, reader, done).send();
   }
 }
 

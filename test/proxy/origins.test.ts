@@ -1,5 +1,6 @@
 import t, { type Test } from 'tap';
 import { request } from 'undici';
+import { MemcachedClient } from '../support/memcached-client.ts';
 import { type OriginUnderTest, startOrigin } from '../support/origin.ts';
 import { type ProxyUnderTest, proxyWith } from '../support/proxy-under-test.ts';
 import { RespClient } from '../support/resp-client.ts';
@@ -33,10 +34,17 @@ const WELL = {
 };
 
 /** A proxy in front of an empty node, whose keys `o:…` have an origin with these settings. */
-async function setUp(t: Test, settings: object = {}, proxyOptions: object = {}): Promise<Setup> {
+async function setUp(
+  t: Test,
+  settings: object = {},
+  proxyOptions: object = {},
+  namespace: object = {},
+): Promise<Setup> {
   const patience = { operationTimeoutMs: 20_000, readTimeoutMs: 15_000 };
   const upstreams = [{ name: 's0', leader: shard.ready.resp }];
-  const namespaces = [{ name: 'filled', prefix: 'o:', origin: { url: shared.url, ...settings } }];
+  const namespaces = [
+    { name: 'filled', prefix: 'o:', origin: { url: shared.url, ...settings }, ...namespace },
+  ];
   const proxy = await proxyWith(t, { upstreams, ...patience, ...proxyOptions }, { namespaces });
   const node = new RespClient(shard.ready.resp);
   t.teardown(() => node.close());
@@ -151,7 +159,7 @@ t.test('a stale value is served while one fetches, and goes on while the origin 
   for (let i = 0; i < 20; i++) t.equal(await own.text('GET', 'o:f'), 'old', 'stale values go on');
   t.match(
     text(await own.send('GET', 'o:none')),
-    /^ERR the origin of namespace filled has no answer: its circuit breaker is open/,
+    /^ORIGIN the origin of namespace filled has no answer: its circuit breaker is open/,
   );
   t.same((await origin.seen()).asked, asked, 'and it is left in peace');
   const { token } = await leaseOf(node, 'o:f');
@@ -211,7 +219,7 @@ t.test('what an origin must not do costs its own clients an error', async (t) =>
   await origin.tell({ bytes: 2000 });
   t.match(
     await get('o:long'),
-    /^ERR the origin of namespace filled has no answer: its value is longer than 1024 bytes/,
+    /^ORIGIN the origin of namespace filled has no answer: its value is longer than 1024 bytes/,
   );
   await origin.tell({ bytes: 0, headers: { 'content-encoding': 'gzip' } });
   t.match(await get('o:zip'), /with Content-Encoding gzip/);
@@ -232,7 +240,7 @@ t.test('an origin that is not there is an error', async (t) => {
   const gone = await startOrigin();
   await gone.stop();
   const own = (await setUp(t, { url: gone.url })).client();
-  t.match(text(await own.send('GET', 'o:dead')), /^ERR the origin of namespace filled has no answer: /);
+  t.match(text(await own.send('GET', 'o:dead')), /^ORIGIN the origin of namespace filled has no answer: /);
   t.equal(await own.text('PING'), 'PONG');
 });
 
@@ -276,7 +284,7 @@ t.test('HTTP reads through too', async (t) => {
   await origin.tell({ status: 404 });
   t.match(await get('o:none'), { statusCode: 404, cache: 'MISS' });
   await origin.tell({ status: 500 });
-  t.match(await get('o:bad'), { statusCode: 503, body: /the origin of namespace filled/ });
+  t.match(await get('o:bad'), { statusCode: 502, body: /the origin of namespace filled/ });
   await origin.tell({ status: 200 });
   const many = await request(at('/v1/mget'), {
     method: 'POST',
@@ -286,4 +294,56 @@ t.test('HTTP reads through too', async (t) => {
   const { results } = (await many.body.json()) as { results: { value?: string }[] };
   const values = results.map(({ value }) => value);
   t.same(values, ['made o:1', 'made o:m', undefined]);
+});
+
+t.test('memcached clients read through too', async (t) => {
+  const { origin, proxy, client } = await setUp(t, { negativeTtlSeconds: 60 }, { memcachedPort: 'auto' });
+  const mc = new MemcachedClient(t, proxy.listeners.memcached);
+  t.equal(await mc.ask('get o:1\r\n'), 'VALUE o:1 0 8\r\nmade o:1\r\nEND\r\n');
+  t.equal(await mc.ask('mg o:2 s v\r\n'), 'VA 8 s8\r\nmade o:2\r\n');
+  t.match(
+    await mc.ask('gets o:3 plain o:1\r\n'),
+    /^VALUE o:3 0 8 \d+\r\nmade o:3\r\nVALUE o:1 0 8 \d+\r\nmade o:1\r\nEND\r\n$/,
+  );
+  t.match(await mc.ask('mg o:4 v N30\r\n'), /^VA 0 W\r\n/, 'who asks for the lease fills the key itself');
+  await origin.tell({ status: 404 });
+  t.equal(await mc.ask('get o:none\r\n'), 'END\r\n');
+  await origin.tell({ status: 500 });
+  t.match(await mc.ask('get o:bad\r\n'), /^SERVER_ERROR .*the origin of namespace filled/);
+  t.match(await mc.ask('get o:1 o:bad2\r\n'), /^SERVER_ERROR /);
+  t.same((await origin.seen()).asked, ['o:1', 'o:2', 'o:3', 'o:none', 'o:bad', 'o:bad2']);
+  t.equal(await client().text('GET', 'o:2'), 'made o:2');
+});
+
+t.test("the proxy's own memory and an origin go together", async (t) => {
+  const near = { nearCache: 'always', stalenessMs: 60_000 };
+  const { origin, client, node, proxy } = await setUp(
+    t,
+    { ttlSeconds: 100 },
+    { memcachedPort: 'auto' },
+    near,
+  );
+  const own = client();
+  await own.send('GET', 'plain');
+  t.equal(await own.text('GET', 'o:1'), 'made o:1');
+  const readsAt = async () => {
+    const info = (await node.text('INFO', 'commandstats'))!;
+    return Number(/^cmdstat_rs\.get:calls=(\d+)/m.exec(info)?.[1] ?? 0);
+  };
+  await until('reads are answered from memory', async () => {
+    const before = await readsAt();
+    for (let i = 0; i < 20; i++) t.equal(await own.text('GET', 'o:1'), 'made o:1');
+    return (await readsAt()) === before;
+  });
+  const mc = new MemcachedClient(t, proxy.listeners.memcached);
+  t.equal(await mc.ask('get o:1\r\n'), 'VALUE o:1 0 8\r\nmade o:1\r\nEND\r\n');
+  await own.send('DEL', 'o:1');
+  await origin.tell({ body: 'new' });
+  t.equal(await own.text('GET', 'o:1'), 'new o:1', 'a deletion is not answered from memory');
+  await node.send('RS.SET', 'o:1', 'old', 'PX', '100000', 'SOFTPX', '0');
+  await until('a stale value is refreshed', async () => {
+    await own.text('GET', 'o:1');
+    return (await node.text('GET', 'o:1')) === 'new o:1';
+  });
+  t.same((await origin.seen()).asked, ['o:1', 'o:1', 'o:1']);
 });
