@@ -3,7 +3,7 @@ import type { Clock, Logger, Random } from '../lib/base/index.ts';
 import type { Config, UpstreamConfig } from '../lib/config/index.ts';
 import { createMetrics, type Metrics } from '../lib/metrics/index.ts';
 import type { RingDocument } from '../lib/ring/index.ts';
-import type { ProxyAdminApi, UpstreamStatus } from './core/api.ts';
+import type { ProxyAdminApi, Purge, UpstreamStatus } from './core/api.ts';
 import { DataPath } from './core/data-path.ts';
 import type { ProxyFigures } from './core/figures-api.ts';
 import { Stats } from './core/stats.ts';
@@ -12,7 +12,7 @@ import { type StepResult, takeStep, type UpstreamStep } from './core/upstream-st
 import { isFollowed, UpstreamFollower } from './engine/index.ts';
 import { ApiListeners } from './listeners.ts';
 import { registerMetrics } from './metrics.ts';
-import { summed } from './near/index.ts';
+import { registerNearMetrics, summed } from './near/index.ts';
 import { RespSide } from './resp-side.ts';
 import type { ControlClient } from './ring/control-client.ts';
 import { RingKeeper } from './ring/ring-keeper.ts';
@@ -120,6 +120,7 @@ class ProxyProcess implements RunningProxy {
       runId,
     };
     this.#resp = new RespSide({ ...start, refresh, thread: this.#thread });
+    if (this.#path.near !== null) this.#path.purged = (what) => this.#purged(what);
     this.#api = new ApiListeners({ ...start, clock, admin: this.admin, thread: this.#thread });
     registerThreadMetrics(
       this.#metrics,
@@ -127,6 +128,7 @@ class ProxyProcess implements RunningProxy {
       () => this.#thread.nodes(),
     );
     registerLimitMetrics(this.#metrics, this.#path.router.env.health.limits);
+    if (this.#path.near !== null) registerNearMetrics(this.#metrics, this.#path.near);
     registerMetrics(this.#metrics, [this.#stats, ...this.#resp.stats], () => this.#path.router.nodes);
     this.#keeper = new RingKeeper(
       new RingStore(config.proxy.dir, log),
@@ -226,6 +228,12 @@ class ProxyProcess implements RunningProxy {
     await this.#thread.close();
     this.#path.close();
     this.#tls.close();
+  }
+
+  /** Every thread forgets what was purged. */
+  async #purged({ keys, tags, prefixes }: Purge): Promise<void> {
+    const named = keys.map((key) => key.toString('latin1'));
+    await askAll(this.#resp.group, 'purge', { keys: named, isAll: tags.length + prefixes.length > 0 });
   }
 
   async #step(step: UpstreamStep, timeoutMs: number): Promise<StepResult[]> {

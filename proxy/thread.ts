@@ -131,6 +131,12 @@ export class ProxyThread {
     });
     desk.on('commands', () => this.commands());
     desk.on('nodes', () => this.nodes());
+    desk.on('purge', ({ keys, isAll }) => {
+      const { near } = this.#path;
+      if (isAll) near?.clear();
+      else near?.purge({ keys: keys.map((key) => Buffer.from(key, 'latin1')), tags: [], prefixes: [] });
+      return null;
+    });
     desk.on('near', () => this.near());
     desk.on('resetStatistics', () => this.#reset());
   }

@@ -183,11 +183,11 @@ function checkNearCache({ nearCache, namespaces, proxy }: Config, report: Report
       ['nearCache', 'minTtlMs'],
       `\`nearCache.minTtlMs\` (${minTtlMs}) must be at most \`nearCache.maxTtlMs\` (${maxTtlMs})`,
     );
-  const leastBytes = LEAST_NEAR_BYTES * proxy.workers;
+  const leastBytes = LEAST_NEAR_BYTES * (proxy.workers > 1 ? proxy.workers + 1 : 1);
   if (nearCache.maxBytes < leastBytes)
     report(
       ['nearCache', 'maxBytes'],
-      `\`nearCache.maxBytes\` must be at least ${leastBytes} (256 KiB for each of \`proxy.workers\`)`,
+      `\`nearCache.maxBytes\` must be at least ${leastBytes} (256 KiB for each thread of \`proxy.workers\`)`,
     );
   const isOn = (one: string | null) => one !== null && one !== 'off';
   for (const [i, { nearCache: own, stalenessMs }] of namespaces.entries()) {

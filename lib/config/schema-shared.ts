@@ -148,7 +148,7 @@ export const nearCacheSchema = group(
       minimum: '1mb',
       maximum: '64gb',
       default: '64mb',
-      formula: 'each worker thread has maxBytes / proxy.workers',
+      formula: 'each thread has maxBytes / (proxy.workers + 1), or all of it with one worker',
       description: 'Memory of one proxy process for such values.',
     }),
     hotKeysPerSecond: whole({

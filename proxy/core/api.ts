@@ -43,6 +43,8 @@ export interface ReadResult {
   readonly softTtlMs: number | null;
   /** The value is past its soft lifetime. */
   readonly isStale: boolean;
+  /** Milliseconds since a node was asked, of a value that the proxy kept in its own memory; left out where a node answered. */
+  readonly l1AgeMs?: number;
   /** True when a follower answered because the leader could not be reached. */
   readonly possiblyStale: boolean;
   /** Null unless asked for. */

@@ -14,6 +14,9 @@ export interface Reply {
   readonly start: number;
   readonly rest: readonly Buffer[] | null;
   readonly isPossiblyStale: boolean;
+  /** As a request has them. */
+  readonly nearAgeMs: number;
+  readonly nearTtlMs: number;
 }
 
 /** Where a command goes, and what it is. */
@@ -70,9 +73,9 @@ class Call implements Sink {
 
   ready(request: Request): void {
     if (!this.#inPieces) joinPieces(request);
-    const { bytes, start, end, rest, isPossiblyStale } = request;
+    const { bytes, start, end, rest, isPossiblyStale, nearAgeMs, nearTtlMs } = request;
     releaseRequest(request);
     if (isErrorReply(bytes, start)) this.#reject(errorOfReply(bytes, start, end));
-    else this.#resolve({ bytes, start, rest, isPossiblyStale });
+    else this.#resolve({ bytes, start, rest, isPossiblyStale, nearAgeMs, nearTtlMs });
   }
 }

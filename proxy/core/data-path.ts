@@ -4,7 +4,7 @@ import type { TlsMaterial } from '../../lib/net/index.ts';
 import { FillAhead, FilledKeyValue, Fills } from '../fill/index.ts';
 import { Health, resilienceOf } from '../health/index.ts';
 import { NearCache } from '../near/index.ts';
-import type { KeyValueApi } from './api.ts';
+import type { KeyValueApi, Purge } from './api.ts';
 import { KeyValue } from './key-value.ts';
 import { NamespaceMatcher } from './namespace-rules.ts';
 import { Output } from './output.ts';
@@ -39,6 +39,8 @@ export class DataPath {
   readonly fills: Fills | null;
   /** Null where no namespace has one. */
   readonly near: NearCache | null;
+  /** Has all threads forget what was purged. */
+  purged: (what: Purge) => Promise<void> = async (what) => this.near?.purge(what);
 
   constructor(config: Config, deps: DataPathDeps) {
     const { clock, random, log, stats, fleetTls, refresh } = deps;
@@ -60,7 +62,7 @@ export class DataPath {
     this.wait = new WaitService(this.router, config.proxy.limits.maxWaitsPerNode);
     this.fills = Fills.areNeeded(this.router.env.settings.namespaces) ? new Fills(this.router) : null;
     if (this.fills !== null) this.router.origins = new FillAhead(this.fills, this.router);
-    const keyValue = new KeyValue(this.router);
+    const keyValue = new KeyValue(this.router, (what) => this.purged(what));
     this.keyValue = this.fills === null ? keyValue : new FilledKeyValue(keyValue, this.fills, this.router);
     this.near = this.#nearCache(config);
     this.router.near = this.near;
@@ -69,7 +71,9 @@ export class DataPath {
   #nearCache({ nearCache: config, proxy }: Config): NearCache | null {
     const { namespaces } = this.router.env.settings;
     if (namespaces.all.every(({ nearCache }) => nearCache === 'off')) return null;
-    return new NearCache({ router: this.router, namespaces, config, workers: proxy.workers });
+    // Several workers leave the main thread to HTTP, gRPC and memcached.
+    const threads = proxy.workers > 1 ? proxy.workers + 1 : 1;
+    return new NearCache({ router: this.router, namespaces, config, threads });
   }
 
   /** Closes every connection to nodes. */

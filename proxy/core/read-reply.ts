@@ -72,6 +72,7 @@ export function readResultOf(
     softTtlMs: msOrNull(softTtlMs),
     isStale: state === STALE,
     possiblyStale: reply.isPossiblyStale,
+    ...(reply.nearAgeMs >= 0 && { l1AgeMs: reply.nearAgeMs }),
     lease: lease ? { token, ms } : null,
     isAbsent: state === ABSENT,
   };

@@ -93,6 +93,10 @@ export class Request {
   /** Who is to hear when it is answered or given up, by `nearMark`; null for most. */
   near: NearPort | null = null;
   nearMark = NO_MARK;
+  /** Milliseconds since a node was asked, of a reply from the near cache; -1: a node answered. */
+  nearAgeMs = -1;
+  /** Milliseconds that are left to the value of a reply that the near cache knows more about, -1: for ever; -2: it knows nothing. */
+  nearTtlMs = -2;
 
   /** Bytes of the command, or of the reply. */
   get length(): number {
@@ -170,6 +174,8 @@ export function releaseRequest(request: Request): void {
   request.link = null;
   request.isMuted = false;
   request.trace = null;
+  request.nearAgeMs = -1;
+  request.nearTtlMs = -2;
   if (pooled >= POOL_LIMIT) return;
   request.next = pool;
   pool = request;

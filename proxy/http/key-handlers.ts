@@ -41,7 +41,7 @@ function hitHeaders(result: ReadResult): OutgoingHttpHeaders {
   const { version, ttlMs, softTtlMs } = result;
   return {
     'x-cache': xCacheOf(result),
-    age: '0',
+    age: String(Math.floor((result.l1AgeMs ?? 0) / 1000)),
     ...(version !== null && { etag: etagOf(version) }),
     // Rounded up: a key that lives has at least 1.
     ...(ttlMs !== null && { 'x-ttl-seconds': Math.max(1, Math.ceil(ttlMs / 1000)) }),
@@ -49,9 +49,10 @@ function hitHeaders(result: ReadResult): OutgoingHttpHeaders {
   };
 }
 
-function xCacheOf({ isStale, possiblyStale, isFilled }: ReadResult): string {
+function xCacheOf({ isStale, possiblyStale, isFilled, l1AgeMs }: ReadResult): string {
   if (isFilled) return 'MISS';
-  return isStale || possiblyStale ? 'STALE' : 'HIT';
+  if (isStale || possiblyStale) return 'STALE';
+  return l1AgeMs === undefined ? 'HIT' : 'HIT-L1';
 }
 
 /** Of a fresh value nothing is said: there is nothing to fill. */

@@ -1,7 +1,8 @@
 import type { NearCacheConfig } from '../../lib/config/index.ts';
+import type { Purge } from '../core/api.ts';
 import { argumentRange } from '../core/frames.ts';
 import type { NamespaceMatcher, NamespaceRules } from '../core/namespace-rules.ts';
-import { type NearPort, NO_MARK } from '../core/near-port.ts';
+import { type NearPort, type NearSize, type NearState, NO_MARK } from '../core/near-port.ts';
 import { noteAnswered, type Request } from '../core/request.ts';
 import type { Router } from '../core/router.ts';
 import type { ShardRoute, UpstreamNode } from '../core/topology.ts';
@@ -27,16 +28,8 @@ export interface NearCacheParts {
   readonly router: Router;
   readonly namespaces: NamespaceMatcher;
   readonly config: NearCacheConfig;
-  /** Threads that share the settings. */
-  readonly workers: number;
-}
-
-/** What the near cache knows of a key. */
-export interface NearState {
-  /** off: the key's namespace has none. */
-  readonly state: 'off' | 'absent' | 'filling' | 'value' | 'miss' | 'pass';
-  /** Milliseconds since a node was asked; 0 unless there is something. */
-  readonly ageMs: number;
+  /** Threads that share the memory, and the reads. */
+  readonly threads: number;
 }
 
 /**
@@ -67,18 +60,18 @@ export class NearCache implements NearPort {
   /** When the last entry that was made ends. */
   #lastEndMs = 0;
 
-  constructor({ router, namespaces, config, workers }: NearCacheParts) {
+  constructor({ router, namespaces, config, threads }: NearCacheParts) {
     const { random } = router.env;
     this.#router = router;
     this.#namespaces = namespaces;
     this.#config = config;
     this.figures = new NearFigures(namespaces.all);
     this.#store = new L1Store({
-      maxBytes: Math.floor(config.maxBytes / workers),
+      maxBytes: Math.floor(config.maxBytes / threads),
       hashSeed: random.int(2 ** 31),
       onEvicted: (namespace) => this.figures.add(NearStat.evictions, namespace),
     });
-    this.#hot = new HotKeys(config.hotKeysPerSecond / workers, random, (key) => this.#hashOf(key));
+    this.#hot = new HotKeys(config.hotKeysPerSecond / threads, random, (key) => this.#hashOf(key));
     this.#links = new FillLinks(router, {
       changed: (buffer, start, end) => this.#told(buffer, start, end),
       lost: (source) => this.#lost(source),
@@ -94,8 +87,7 @@ export class NearCache implements NearPort {
     router.changed.add(this.#onChanged);
   }
 
-  /** Memory taken, and entries in it. */
-  get size(): { readonly bytes: number; readonly entries: number; readonly hotKeys: number } {
+  get size(): NearSize {
     this.#hot.tick(this.#readClock());
     return { bytes: this.#store.bytes, entries: this.#store.size, hotKeys: this.#hot.size };
   }
@@ -131,8 +123,16 @@ export class NearCache implements NearPort {
     this.#underWay.settle(mark);
   }
 
-  /** Forgets the key; what is being fetched of it is not kept. */
-  forget(key: Buffer): void {
+  /**
+   * Forgets what was purged, and keeps nothing that is being fetched by now. Nobody knows tags here, nor looks through all keys for a prefix: for those
+   * everything is forgotten.
+   */
+  purge({ keys, tags, prefixes }: Purge): void {
+    if (tags.length + prefixes.length > 0) this.clear();
+    for (const key of keys) this.#forget(key);
+  }
+
+  #forget(key: Buffer): void {
     const rules = this.#namespaces.rulesOf(key, 0, key.length);
     if (rules.nearCache !== 'off') this.#drop(rules, key, 0, key.length);
   }
@@ -143,7 +143,6 @@ export class NearCache implements NearPort {
     this.#fills.giveUpAll();
   }
 
-  /** What is known of the key. */
   stateOf(key: Buffer): NearState {
     if (this.#namespaces.rulesOf(key, 0, key.length).nearCache === 'off') return { state: 'off', ageMs: 0 };
     const found = this.#found;

@@ -23,6 +23,8 @@ export function canTell(form: Form, found: Found): boolean {
  * Answers a read of this form with what was found. `isLent`: the bytes are only good now, and are copied; else the answer refers to them.
  */
 export function answerRead(request: Request, form: Form, found: Found, isLent: boolean): void {
+  request.nearTtlMs = found.ttlLeftMs;
+  if (isLent) request.nearAgeMs = found.ageMs;
   if (found.kind === FoundKind.MISS) {
     request.answerWith(missOf(form, request.protocol));
     return;

@@ -60,6 +60,8 @@ export interface Questions {
   monitored: { asked: { readonly thread: string; readonly lines: readonly string[] }; answer: null };
   commands: { asked: null; answer: readonly CommandFigure[] };
   nodes: { asked: null; answer: readonly NodeFigure[] };
+  /** The thread forgets this, and says nothing. One character a byte; `isAll`: everything. */
+  purge: { asked: { readonly keys: readonly string[]; readonly isAll: boolean }; answer: null };
   near: { asked: null; answer: readonly NamespaceFigures[] };
   metrics: { asked: null; answer: readonly MetricSnapshot[] };
 }

@@ -5,6 +5,7 @@ import { createLogger } from '../../lib/net/index.ts';
 import { DataPath } from '../core/data-path.ts';
 import { Stats } from '../core/stats.ts';
 import { takeStep } from '../core/upstream-step.ts';
+import { registerNearMetrics } from '../near/index.ts';
 import type { RespListener } from '../resp/listener.ts';
 import { startRespListener } from '../resp/start.ts';
 import { ProxyThread } from '../thread.ts';
@@ -44,6 +45,8 @@ registerThreadMetrics(
   () => thread.nodes(),
 );
 registerLimitMetrics(metrics, path.router.env.health.limits);
+if (path.near !== null) registerNearMetrics(metrics, path.near);
+if (path.fills !== null) registerFillMetrics(metrics, path.fills);
 thread.desk.on('metrics', () => metrics.snapshot());
 let listener: RespListener | null = null;
 
