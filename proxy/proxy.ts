@@ -10,6 +10,7 @@ import { Stats } from './core/stats.ts';
 import type { Topology } from './core/topology.ts';
 import { type StepResult, takeStep, type UpstreamStep } from './core/upstream-step.ts';
 import { isFollowed, UpstreamFollower } from './engine/index.ts';
+import { registerFillMetrics } from './fill/index.ts';
 import { ApiListeners } from './listeners.ts';
 import { registerMetrics } from './metrics.ts';
 import { registerNearMetrics, summed } from './near/index.ts';
@@ -129,6 +130,7 @@ class ProxyProcess implements RunningProxy {
     );
     registerLimitMetrics(this.#metrics, this.#path.router.env.health.limits);
     if (this.#path.near !== null) registerNearMetrics(this.#metrics, this.#path.near);
+    if (this.#path.fills !== null) registerFillMetrics(this.#metrics, this.#path.fills);
     registerMetrics(this.#metrics, [this.#stats, ...this.#resp.stats], () => this.#path.router.nodes);
     this.#keeper = new RingKeeper(
       new RingStore(config.proxy.dir, log),

@@ -148,6 +148,7 @@ export class ProxyThread {
     router.stats.reset();
     router.env.health.limits.reset();
     near?.figures.reset();
+    this.#path.fills?.resetFigures();
     return null;
   }
 }

@@ -85,6 +85,11 @@ export class Fills {
     return this.#origins.flatMap((origin) => (origin === null ? [] : [origin.figures]));
   }
 
+  /** All counters begin again at 0. */
+  resetFigures(): void {
+    for (const origin of this.#origins) origin?.resetCounts();
+  }
+
   /** A read found nothing: the value is got, by this thread when the read has brought the lease. */
   missed(origin: Origin, place: Place, lease: FoundLease, { waiter, deadlineMs, lane }: Claim): void {
     const id = `${lane} ${place.database} ${place.key.latin1Slice()}`;

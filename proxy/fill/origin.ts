@@ -74,18 +74,20 @@ export class Origin {
       breaker: this.#breaker.state,
       inFlight: this.#turnstile.inside,
       queued: this.#turnstile.waiting,
-      counts: { ...this.counts, refused: this.counts.refused + this.#breaker.refused },
+      counts: { ...this.counts },
     };
+  }
+
+  /** All counters begin again at 0. */
+  resetCounts(): void {
+    Object.assign(this.counts, newCounts());
   }
 
   /** Asks for the value of a key, or says at once why not. Never rejects. Waiting for its turn counts towards `timeoutMs`. */
   async fetch(key: Buffer): Promise<Fetched> {
     const path = this.#url.pathOf(key);
     if (path === null) return { kind: 'absent' };
-    if (!this.isAsked) {
-      this.counts.refused++;
-      return this.#refusal();
-    }
+    if (!this.isAsked) return this.#refusal();
     const startedMs = this.#clock.monotonicMs();
     if (!(await this.#turnstile.enter())) {
       this.counts.queueFull++;
@@ -148,6 +150,7 @@ export class Origin {
   }
 
   #refusal(): Fetched {
+    this.counts.refused++;
     const { reason } = this.#breaker;
     return this.#failed('origin_failed', `its circuit breaker is open: ${reason}`);
   }

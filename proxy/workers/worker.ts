@@ -5,6 +5,7 @@ import { createLogger } from '../../lib/net/index.ts';
 import { DataPath } from '../core/data-path.ts';
 import { Stats } from '../core/stats.ts';
 import { takeStep } from '../core/upstream-step.ts';
+import { registerFillMetrics } from '../fill/index.ts';
 import { registerNearMetrics } from '../near/index.ts';
 import type { RespListener } from '../resp/listener.ts';
 import { startRespListener } from '../resp/start.ts';

@@ -347,3 +347,25 @@ t.test("the proxy's own memory and an origin go together", async (t) => {
   });
   t.same((await origin.seen()).asked, ['o:1', 'o:1', 'o:1']);
 });
+
+t.test('everything is counted by namespace', async (t) => {
+  const { origin, client, proxy } = await setUp(t, {}, { adminPort: 'auto' });
+  const own = client();
+  await own.send('MGET', 'o:1', 'o:2');
+  await origin.tell({ status: 404 });
+  await own.send('GET', 'o:3');
+  await origin.tell({ status: 500 });
+  await own.send('GET', 'o:4');
+  const figures = async () => {
+    const { body } = await request(`http://${proxy.listeners.admin}/metrics`);
+    const lines = (await body.text())
+      .split('\n')
+      .filter((line) => line.startsWith('ringside_proxy_origin_requests_total'));
+    return Object.fromEntries(
+      lines.map((line) => [/result="(\w+)"/.exec(line)![1], Number(line.split(' ').at(-1))]),
+    );
+  };
+  t.same(await figures(), { value: 2, absent: 1, failure: 1, timeout: 0 });
+  await own.send('CONFIG', 'RESETSTAT');
+  t.same(await figures(), { value: 0, absent: 0, failure: 0, timeout: 0 });
+});
