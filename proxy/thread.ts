@@ -62,6 +62,7 @@ export class ProxyThread {
     const log = isLogged ? new AccessLog(accessLog, createLineLog(accessLog.path), clock, random) : null;
     const { slowness } = path.router.env;
     this.watch = new ProxyWatch({ clock, settings: this.settings, ids, slowness, accessLog: log });
+    this.watch.isLimited = path.router.env.rates !== null;
     this.figures.push(this.watch.resp);
     this.pause = new Pause(clock, (isPaused) => {
       this.watch.isHalted = isPaused;

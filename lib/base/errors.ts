@@ -49,6 +49,8 @@ const entries = {
     'The namespace asks for `ack: replica` and no follower is connected, or there are fewer than `min-replicas-to-write` asks for; the write was not executed.'),
   overloaded: entry('OVERLOADED …', serverError, 503, 'RESOURCE_EXHAUSTED',
     'A configured limit is reached; the message names the setting. The command was not executed.'),
+  rate_limited: entry('OVERLOADED …', serverError, 429, 'RESOURCE_EXHAUSTED',
+    'A client, or all clients of a namespace, sent more commands in a second than a setting allows; the message names it. The command was not executed.'),
   shard_down: entry('CLUSTERDOWN …', serverError, 503, 'UNAVAILABLE',
     'No node serves the shard of this key right now. The command was not executed.'),
   fenced: entry('FENCED …', serverError, 409, 'FAILED_PRECONDITION',

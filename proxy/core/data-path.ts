@@ -2,10 +2,11 @@ import type { Clock, Logger, Random } from '../../lib/base/index.ts';
 import type { Config } from '../../lib/config/index.ts';
 import type { TlsMaterial } from '../../lib/net/index.ts';
 import { FillAhead, FilledKeyValue, Fills } from '../fill/index.ts';
-import { Health, resilienceOf } from '../health/index.ts';
+import { Health, RateGuard, resilienceOf } from '../health/index.ts';
 import { NearCache } from '../near/index.ts';
 import type { KeyValueApi, Purge } from './api.ts';
 import { KeyValue } from './key-value.ts';
+import { LimitedKeyValue } from './limited-key-value.ts';
 import { NamespaceMatcher } from './namespace-rules.ts';
 import { Output } from './output.ts';
 import { Privates } from './privates.ts';
@@ -44,8 +45,10 @@ export class DataPath {
 
   constructor(config: Config, deps: DataPathDeps) {
     const { clock, random, log, stats, fleetTls, refresh } = deps;
+    const settings = settingsOf(config);
+    const health = new Health(resilienceOf(config.proxy), random, log);
     this.router = new Router({
-      settings: settingsOf(config),
+      settings,
       clock,
       random,
       log,
@@ -54,7 +57,8 @@ export class DataPath {
       turn: new Turn(clock),
       slowness: { thresholdMs: Number.POSITIVE_INFINITY },
       output: new Output(),
-      health: new Health(resilienceOf(config.proxy), random, log),
+      health,
+      rates: RateGuard.of(config, settings.namespaces, health.limits, clock.monotonicMs()),
       refresh,
     });
     this.privates = new Privates(this.router);
@@ -63,9 +67,16 @@ export class DataPath {
     this.fills = Fills.areNeeded(this.router.env.settings.namespaces) ? new Fills(this.router) : null;
     if (this.fills !== null) this.router.origins = new FillAhead(this.fills, this.router);
     const keyValue = new KeyValue(this.router, (what) => this.purged(what));
-    this.keyValue = this.fills === null ? keyValue : new FilledKeyValue(keyValue, this.fills, this.router);
+    this.keyValue = this.#limited(
+      this.fills === null ? keyValue : new FilledKeyValue(keyValue, this.fills, this.router),
+    );
     this.near = this.#nearCache(config);
     this.router.near = this.near;
+  }
+
+  #limited(keyValue: KeyValueApi): KeyValueApi {
+    const { rates, clock } = this.router.env;
+    return rates?.looksAtKeys ? new LimitedKeyValue(keyValue, rates, clock) : keyValue;
   }
 
   #nearCache({ nearCache: config, proxy }: Config): NearCache | null {

@@ -1,5 +1,6 @@
 import { parseAddress } from '../../lib/net/index.ts';
 import type { Ring } from '../../lib/ring/index.ts';
+import type { RateGuard } from '../health/index.ts';
 import { isOvertaken, wasTriedAgain } from './command-order.ts';
 import { DatabaseLinks } from './database-links.ts';
 import { Deadlines } from './deadlines.ts';
@@ -39,6 +40,8 @@ export interface OwnLinks {
 
 /** What the router needs beyond what its links need. */
 export interface RouterEnvironment extends LinkEnvironment {
+  /** Null: neither clients nor namespaces have a rate. */
+  readonly rates: RateGuard | null;
   readonly stats: Stats;
   /** Asks the control plane for its newest ring; undefined with a fixed ring, where a refusal goes to the client at once. */
   readonly refresh: (() => void) | undefined;

@@ -210,6 +210,7 @@ const EVERYWHERE: readonly ErrorCode[] = [
   'bad_request',
   'unauthorized',
   'overloaded',
+  'rate_limited',
   'shard_down',
   'stale_ring',
   'read_only',

@@ -8,6 +8,7 @@ import { runMetaArithmetic, runMetaDelete } from './meta-edit.ts';
 import { runMetaDebug, runMetaGet } from './meta-read.ts';
 import { refusalFor } from './permission.ts';
 import { type MemcachedParser, unsigned32, wordIs, wordText } from './protocol/index.ts';
+import { rateRefusal } from './rates.ts';
 import { runStats } from './stats-command.ts';
 import { runStore } from './store-command.ts';
 import { runTouch } from './touch-command.ts';
@@ -88,7 +89,13 @@ export function mayRun(connection: MemcachedConnection, parser: MemcachedParser)
 
 /** Does what the line in `parser` asks for. */
 export function dispatch(connection: MemcachedConnection, parser: MemcachedParser, nowMs: number): void {
-  if (!connection.isAuthenticated) {
+  const { rates } = connection.context.router.env;
+  const refusal =
+    rates !== null && connection.isAuthenticated ? rateRefusal(rates, connection, parser, nowMs) : null;
+  if (refusal !== null) {
+    connection.commandId = NO_COMMAND;
+    connection.say(new LineAnswer(refusal));
+  } else if (!connection.isAuthenticated) {
     connection.commandId = NO_COMMAND;
     authenticate(connection, parser);
   } else if (connection.user.isUnlimited && parser.count > 1 && wordIs(parser, 0, 'get')) {

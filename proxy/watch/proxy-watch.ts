@@ -54,6 +54,7 @@ export class ProxyWatch {
   readonly #parts: WatchParts;
   #isHalted = false;
   #isMonitored = false;
+  #isLimited = false;
   /** Commands until the next one for the access log. */
   #gap: number;
 
@@ -90,18 +91,28 @@ export class ProxyWatch {
     this.#rest();
   }
 
+  /** While set, every command is shown to whoever counts commands a second. */
+  set isLimited(isLimited: boolean) {
+    this.#isLimited = isLimited;
+    this.#rest();
+  }
+
+  get #isShown(): boolean {
+    return this.#isHalted || this.#isMonitored || this.#isLimited;
+  }
+
   /** Begins the next stretch of commands that nobody looks at. */
   #rest(): void {
     const { slowlogSlowerThanUs: slowUs } = this.#parts.settings;
     const isFine = slowUs >= 0 && slowUs < FINE_US;
-    this.quiet = isFine || this.#isHalted || this.#isMonitored ? 0 : this.#gap;
+    this.quiet = isFine || this.#isShown ? 0 : this.#gap;
   }
 
   /** Called when `quiet` commands have passed: the trace of this one, if it is to have one from the start. */
   looksAt(spec: CommandSpec, args: Args, client: TracedClient, inputBytes: number): Trace | null {
     const { slowlogSlowerThanUs: slowUs } = this.#parts.settings;
     const isFine = slowUs >= 0 && slowUs < FINE_US;
-    const isEach = isFine || this.#isHalted || this.#isMonitored;
+    const isEach = isFine || this.#isShown;
     const isDue = isEach ? this.#gap-- <= 0 : true;
     if (isDue) this.#gap = this.accessLog?.nextGap() ?? NEVER;
     this.#rest();
