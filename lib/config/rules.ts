@@ -160,10 +160,17 @@ function checkControlPlane({ controlPlane }: Config, report: Report): void {
   distinctPorts('controlPlane', { httpPort: controlPlane.httpPort, grpcPort: controlPlane.grpcPort }, report);
 }
 
-function checkNamespaces({ namespaces }: Config, report: Report): void {
+function checkNamespaces({ namespaces, proxy }: Config, report: Report): void {
   unique(namespaces, 'name', ['namespaces'], report);
   unique(namespaces, 'prefix', ['namespaces'], report);
+  const { upstreams, engine: general } = proxy;
+  const isRedis = upstreams.length > 0 && upstreams.every(({ engine }) => (engine ?? general) === 'redis');
   for (const [i, { origin }] of namespaces.entries()) {
+    if (origin !== null && isRedis)
+      report(
+        ['namespaces', i, 'origin'],
+        `\`namespaces.${i}.origin\` needs nodes of engine \`ringside\`: a fill takes a lease, which a redis-server has not`,
+      );
     if (origin === null || origin.breaker.openMs <= origin.breaker.maxOpenMs) continue;
     const name = `namespaces.${i}.origin.breaker`;
     report(

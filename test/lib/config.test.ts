@@ -299,6 +299,10 @@ t.test('rules between options', async (t) => {
     ],
     ['namespaces: [{name: a, prefix: x}, {name: b, prefix: x}]', /`namespaces.1.prefix` is "x"/],
     [
+      '{proxy: {engine: redis, upstreams: [{name: a, leader: "h:1"}]}, namespaces: [{name: a, prefix: a, origin: "http://h/{key}"}]}',
+      /`namespaces.0.origin` needs nodes of engine `ringside`/,
+    ],
+    [
       'namespaces: [{name: a, prefix: a, origin: {url: "http://h/{key}", breaker: {openMs: 60000}}}]',
       /`namespaces.0.origin.breaker.openMs` \(60000\) must be at most/,
     ],

@@ -369,3 +369,60 @@ t.test('everything is counted by namespace', async (t) => {
   await own.send('CONFIG', 'RESETSTAT');
   t.same(await figures(), { value: 0, absent: 0, failure: 0, timeout: 0 });
 });
+
+t.test('a popular value is refreshed before it is stale, and nobody waits', async (t) => {
+  const { origin, client, node } = await setUp(t, {
+    earlyRefreshBeta: 100,
+    ttlSeconds: 3600,
+    softTtlSeconds: 2,
+  });
+  await origin.tell({ delayMs: 50 });
+  const own = client();
+  t.equal(await own.text('GET', 'o:1'), 'made o:1', 'the proxy has seen how long a fetch takes');
+  await until('it is kept', async () => (await node.text('GET', 'o:1')) === 'made o:1');
+  await origin.tell({ body: 'again' });
+  await until('it is refreshed', async () => {
+    const value = await own.text('GET', 'o:1');
+    t.match(value, /^(made|again) o:1$/);
+    return value === 'again o:1';
+  });
+});
+
+t.test('without a lease to be had the value is served and not kept', async (t) => {
+  const poor = [
+    'node',
+    '--standalone',
+    '--port',
+    'auto',
+    '--admin-port',
+    'off',
+    '--set',
+    'node.limits.maxLeases=1',
+  ];
+  const few = await startRingside(poor);
+  t.teardown(() => few.stop());
+  const upstreams = [{ name: 's0', leader: few.ready.resp }];
+  const { client } = await setUp(t, {}, { upstreams });
+  const node = new RespClient(few.ready.resp);
+  t.teardown(() => node.close());
+  await node.send('RS.GET', 'taken', 'LEASE', '60000');
+  const own = client();
+  t.equal(await own.text('GET', 'o:1'), 'made o:1');
+  t.equal(await own.text('GET', 'o:1'), 'made o:1');
+  t.equal(await node.send('GET', 'o:1'), null);
+});
+
+t.test('a client that goes while it waits takes nothing with it', async (t) => {
+  const { origin, client, node } = await setUp(t);
+  await origin.tell({ isHeld: true });
+  const [going, staying] = [client(), client()];
+  const lost = Promise.allSettled([going.send('GET', 'o:1'), going.send('MGET', 'o:1', 'o:2')]);
+  await until('both keys are asked for', async () => (await origin.seen()).present === 2);
+  going.close();
+  await lost;
+  const read = staying.text('GET', 'o:1');
+  await origin.tell({ isHeld: false });
+  t.equal(await read, 'made o:1');
+  await until('the other is kept too', async () => (await node.text('GET', 'o:2')) === 'made o:2');
+  t.equal((await origin.seen()).asked.length, 2);
+});
