@@ -19,6 +19,8 @@ export interface ReadOptions {
   readonly lease?: boolean | LeaseWish;
   /** Everything but the value. */
   readonly head?: boolean;
+  /** A long value may come in parts. */
+  readonly mayArrive?: boolean;
 }
 
 /** The right to fill a key, which at most one caller has. */
@@ -53,6 +55,8 @@ export interface ReadResult {
   readonly isAbsent?: boolean;
   /** The value was not there: it has just come from the origin. */
   readonly isFilled?: boolean;
+  /** Instead of the value, where that may come in parts: it is still on its way from the origin, and what is read here fails when that does. */
+  readonly arriving?: AsyncIterable<Buffer>;
 }
 
 /** What a write depends on. */

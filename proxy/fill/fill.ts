@@ -1,5 +1,6 @@
 import type { RingsideError } from '../../lib/base/index.ts';
 import type { Pieces } from '../core/api.ts';
+import type { ArrivingValue } from './arriving-value.ts';
 
 /** What became of a key that was not there. */
 export type FillOutcome =
@@ -18,6 +19,8 @@ export type FillOutcome =
 export interface FillWaiter {
   /** Called once. The pieces are shared with others: they must not be changed. */
   filled(outcome: FillOutcome): void;
+  /** Called instead, once a long value begins to come, of who may take it in parts. */
+  began?(value: ArrivingValue): void;
 }
 
 interface Waiting {
@@ -32,6 +35,7 @@ interface Waiting {
 export class Fill {
   #waiting: Waiting[] = [];
   #outcome: FillOutcome | null = null;
+  #arriving: ArrivingValue | null = null;
 
   /** How many wait. */
   get waiting(): number {
@@ -41,7 +45,16 @@ export class Fill {
   /** From now on `waiter` hears of the outcome; at once when it is known already. */
   join(waiter: FillWaiter, deadlineMs: number): void {
     if (this.#outcome !== null) waiter.filled(this.#outcome);
+    else if (this.#arriving !== null && waiter.began) waiter.began(this.#arriving);
     else this.#waiting.push({ waiter, deadlineMs });
+  }
+
+  /** The value begins to come: those who may take it in parts need not wait for the outcome. */
+  begin(value: ArrivingValue): void {
+    this.#arriving = value;
+    const waiting = this.#waiting;
+    this.#waiting = waiting.filter(({ waiter }) => waiter.began === undefined);
+    for (const { waiter } of waiting) waiter.began?.(value);
   }
 
   /** Tells everybody. Later ones are told the same. */

@@ -12,6 +12,7 @@ import type {
   WriteConditions,
 } from '../core/api.ts';
 import type { Router } from '../core/router.ts';
+import { ArrivingValue } from './arriving-value.ts';
 import type { FillOutcome } from './fill.ts';
 import { type Fills, LANE } from './fills.ts';
 import type { Origin } from './origin.ts';
@@ -34,7 +35,7 @@ export class FilledKeyValue implements KeyValueApi {
   async get(key: Buffer, options: ReadOptions = {}): Promise<ReadResult> {
     const origin = this.#fills.originOf(key, 0, key.length);
     if (origin === null || options.lease) return this.#inner.get(key, options);
-    return this.#read(origin, key, options.head ?? false);
+    return this.#read(origin, key, options);
   }
 
   async mget(keys: readonly Buffer[]): Promise<MgetResult[]> {
@@ -65,7 +66,11 @@ export class FilledKeyValue implements KeyValueApi {
     return this.#inner.purge(what);
   }
 
-  async #read(origin: Origin, key: Buffer, head: boolean): Promise<ReadResult> {
+  async #read(
+    origin: Origin,
+    key: Buffer,
+    { head = false, mayArrive = false }: ReadOptions,
+  ): Promise<ReadResult> {
     const { clock, settings } = this.#router.env;
     const deadlineMs = clock.monotonicMs() + settings.operationTimeoutMs;
     const place = { database: DATABASE, key };
@@ -83,15 +88,16 @@ export class FilledKeyValue implements KeyValueApi {
       if (token !== null) this.#fills.refresh(origin, place, token, LANE, found.isStale);
       return { ...found, lease: null };
     }
-    const outcome = await new Promise<FillOutcome>((filled) =>
-      this.#fills.missed(origin, place, { token, leaseMs }, { waiter: { filled }, deadlineMs, lane: LANE }),
-    );
+    const outcome = await new Promise<FillOutcome | ArrivingValue>((filled) => {
+      const waiter = mayArrive ? { filled, began: filled } : { filled };
+      this.#fills.missed(origin, place, { token, leaseMs }, { waiter, deadlineMs, lane: LANE });
+    });
     return { ...found, lease: null, ...filledWith(outcome, head) };
   }
 
   async #readAgain(origin: Origin, key: Buffer): Promise<MgetResult> {
     try {
-      const { value, version, ttlMs, isStale, possiblyStale } = await this.#read(origin, key, false);
+      const { value, version, ttlMs, isStale, possiblyStale } = await this.#read(origin, key, {});
       return { value: value && Buffer.concat(value), version, ttlMs, isStale, possiblyStale };
     } catch (error) {
       return { error: error as RingsideError };
@@ -100,7 +106,9 @@ export class FilledKeyValue implements KeyValueApi {
 }
 
 /** Throws the RingsideError of a fill that failed. */
-function filledWith(outcome: FillOutcome, head: boolean): Partial<ReadResult> {
+function filledWith(outcome: FillOutcome | ArrivingValue, head: boolean): Partial<ReadResult> {
+  if (outcome instanceof ArrivingValue)
+    return { value: [], bytes: outcome.bytes, ttlMs: outcome.ttlMs, isFilled: true, arriving: outcome };
   if (outcome.kind === 'failed') throw outcome.error;
   if (outcome.kind === 'absent') return { value: null, bytes: 0, ttlMs: null };
   const { value, bytes, ttlMs } = outcome;

@@ -228,7 +228,7 @@ export class Fills {
   }
 
   async #fetch(task: Task, token: string | null): Promise<void> {
-    const fetched = await task.origin.fetch(task.place.key);
+    const fetched = await task.origin.fetch(task.place.key, (value) => task.fill.begin(value));
     // Sent first: a read that is sent because of the outcome comes behind it.
     const concluded = token === null ? null : this.#conclude(task, token, fetched);
     task.fill.settle(outcomeOf(fetched));

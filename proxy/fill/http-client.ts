@@ -20,6 +20,9 @@ export interface HttpLimits {
   readonly maxBytes: number;
 }
 
+/** Hears of an answer as soon as its head is there; returns who takes the chunks of its body too, if anybody. */
+export type OnHead = (status: number, fields: HeaderFields) => ((chunk: Buffer) => void) | null;
+
 /** GET requests to one server over at most so many connections, which are opened when needed and kept. */
 export class HttpClient {
   readonly #server: string;
@@ -36,7 +39,7 @@ export class HttpClient {
    * Redirects are not followed. Rejects with RingsideError `timeout`, `too_large` (the server is well; the message says what was too long) or
    * `unavailable` (no connection, a broken one, an answer that is no HTTP).
    */
-  async get(path: string, { timeoutMs, maxBytes }: HttpLimits): Promise<HttpAnswer> {
+  async get(path: string, { timeoutMs, maxBytes }: HttpLimits, onHead: OnHead): Promise<HttpAnswer> {
     this.#pool ??= this.#open();
     const signal = AbortSignal.timeout(timeoutMs);
     try {
@@ -47,7 +50,9 @@ export class HttpClient {
         headers: fields,
         body,
       } = await pool.request({ path, method: 'GET', headers, signal });
-      if (statusCode === 200) return { status: statusCode, fields, ...(await collect(body, maxBytes)) };
+      const onChunk = onHead(statusCode, fields);
+      if (statusCode === 200)
+        return { status: statusCode, fields, ...(await collect(body, maxBytes, onChunk)) };
       await body.dump({ limit: KEPT_CHUNK_BYTES, signal });
       return { status: statusCode, fields, body: [], bytes: 0 };
     } catch (error) {
@@ -76,14 +81,20 @@ export class HttpClient {
 
 type Body = AsyncIterable<Buffer>;
 
-async function collect(source: Body, maxBytes: number): Promise<{ body: Pieces; bytes: number }> {
+async function collect(
+  source: Body,
+  maxBytes: number,
+  onChunk: ((chunk: Buffer) => void) | null,
+): Promise<{ body: Pieces; bytes: number }> {
   const body: Buffer[] = [];
   let bytes = 0;
   for await (const chunk of source) {
     bytes += chunk.length;
     // Leaving the loop ends the connection.
     if (bytes > maxBytes) throw new RingsideError('too_large', `its value is longer than ${maxBytes} bytes`);
-    body.push(chunk.length < KEPT_CHUNK_BYTES ? Buffer.from(chunk) : chunk);
+    const piece = chunk.length < KEPT_CHUNK_BYTES ? Buffer.from(chunk) : chunk;
+    body.push(piece);
+    onChunk?.(piece);
   }
   return { body, bytes };
 }

@@ -2,15 +2,18 @@ import { type Clock, type Logger, type Random, RingsideError } from '../../lib/b
 import type { OriginConfig } from '../../lib/config/index.ts';
 import type { Pieces } from '../core/api.ts';
 import { CircuitBreaker, REFUSED } from '../health/index.ts';
+import { ArrivingValue } from './arriving-value.ts';
 import { EarlyRefresh } from './early-refresh.ts';
 import { newCounts, type OriginFigures } from './figures.ts';
-import { type HttpAnswer, HttpClient } from './http-client.ts';
-import { type Lifetime, lifetimeOf } from './lifetime.ts';
+import { type HttpAnswer, HttpClient, type OnHead } from './http-client.ts';
+import { type HeaderFields, type Lifetime, lifetimeOf } from './lifetime.ts';
 import { OriginUrl } from './origin-url.ts';
 import { Turnstile } from './turnstile.ts';
 
 /** A lease outlives the request it is for, so that the value still gets in. */
 const LEASE_MARGIN_MS = 1000;
+/** From here on a value is passed on while it comes. */
+const ARRIVING_BYTES = 64 * 1024;
 const NOT_THERE: ReadonlySet<number> = new Set([404, 410]);
 
 /** How a question to an origin ended. */
@@ -83,8 +86,11 @@ export class Origin {
     Object.assign(this.counts, newCounts());
   }
 
-  /** Asks for the value of a key, or says at once why not. Never rejects. Waiting for its turn counts towards `timeoutMs`. */
-  async fetch(key: Buffer): Promise<Fetched> {
+  /**
+   * Asks for the value of a key, or says at once why not. Never rejects. Waiting for its turn counts towards `timeoutMs`. `began` hears of a long value as
+   * soon as it begins to come.
+   */
+  async fetch(key: Buffer, began: (value: ArrivingValue) => void = () => {}): Promise<Fetched> {
     const path = this.#url.pathOf(key);
     if (path === null) return { kind: 'absent' };
     if (!this.isAsked) return this.#refusal();
@@ -97,13 +103,13 @@ export class Origin {
       );
     }
     try {
-      return await this.#fetch(path, startedMs);
+      return await this.#fetch(path, startedMs, began);
     } finally {
       this.#turnstile.leave();
     }
   }
 
-  async #fetch(path: string, startedMs: number): Promise<Fetched> {
+  async #fetch(path: string, startedMs: number, began: (value: ArrivingValue) => void): Promise<Fetched> {
     const { timeoutMs, maxBytes } = this.settings;
     const beganMs = this.#clock.monotonicMs();
     const leftMs = Math.ceil(timeoutMs - (beganMs - startedMs));
@@ -116,8 +122,16 @@ export class Origin {
     }
     const permit = this.#breaker.enter(beganMs);
     if (permit === REFUSED) return this.#refusal();
+    let arriving: ArrivingValue | null = null;
+    const onHead: OnHead = (status, fields) => {
+      arriving = this.#arrivingOf(status, fields);
+      if (arriving === null) return null;
+      began(arriving);
+      return arriving.push.bind(arriving);
+    };
     try {
-      const fetched = this.#judged(await this.#client.get(path, { timeoutMs: leftMs, maxBytes }));
+      const fetched = this.#judged(await this.#client.get(path, { timeoutMs: leftMs, maxBytes }, onHead));
+      (arriving as ArrivingValue | null)?.end();
       const nowMs = this.#clock.monotonicMs();
       if (fetched.kind === 'failed') this.#breaker.failed(permit, nowMs);
       else this.#breaker.succeeded(permit, nowMs);
@@ -125,6 +139,7 @@ export class Origin {
       return fetched;
     } catch (thrown) {
       const { code, message } = thrown as RingsideError;
+      (arriving as ArrivingValue | null)?.fail(thrown as RingsideError);
       const nowMs = this.#clock.monotonicMs();
       if (code === 'too_large') this.#breaker.succeeded(permit, nowMs);
       else this.#breaker.failed(permit, nowMs);
@@ -132,6 +147,15 @@ export class Origin {
       else this.counts.failures++;
       return this.#failed(code === 'timeout' ? code : 'origin_failed', message);
     }
+  }
+
+  /** A value that is passed on while it comes; null: it is short, too long or none, or nobody knows. */
+  #arrivingOf(status: number, fields: HeaderFields): ArrivingValue | null {
+    const bytes = Number(fields['content-length'] ?? 0);
+    const isPlain = (fields['content-encoding'] ?? 'identity') === 'identity';
+    if (status !== 200 || !isPlain || !(bytes >= ARRIVING_BYTES) || bytes > this.settings.maxBytes)
+      return null;
+    return new ArrivingValue(bytes, lifetimeOf(fields, this.settings).ttlMs);
   }
 
   #judged({ status, fields, body, bytes }: HttpAnswer): Fetched {

@@ -6,7 +6,7 @@ import type { HttpContext, HttpHandler } from './context.ts';
 import { etagOf, hasVersion } from './entity-tags.ts';
 import { parseBy } from './json-requests.ts';
 import { keyOf } from './key-path.ts';
-import { sendEmpty, sendJson, sendPieces } from './reply.ts';
+import { sendArriving, sendEmpty, sendJson, sendPieces } from './reply.ts';
 import { conditionsOf, setOptionsOf } from './write-headers.ts';
 
 const MISS = { error: { code: 'not_found', message: 'no such key' } };
@@ -15,7 +15,7 @@ const MISS = { error: { code: 'not_found', message: 'no such key' } };
 export function getHandler({ api, held }: HttpContext): HttpHandler {
   return async (request, response, { lease }) => {
     const head = request.method === 'HEAD';
-    const result = await api.get(keyOf(request), { lease: lease === '1', head });
+    const result = await api.get(keyOf(request), { lease: lease === '1', head, mayArrive: true });
     const leaseHeaders = headersOfLease(result.lease, result);
     if (result.value === null) {
       if (request.headers['if-match'] !== undefined) throw notMatched();
@@ -33,7 +33,8 @@ export function getHandler({ api, held }: HttpContext): HttpHandler {
       return;
     }
     held.hold(response, result.bytes);
-    sendPieces(response, all, result.value);
+    if (result.arriving === undefined) sendPieces(response, all, result.value);
+    else await sendArriving(response, all, result.arriving);
   };
 }
 

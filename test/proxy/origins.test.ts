@@ -426,3 +426,38 @@ t.test('a client that goes while it waits takes nothing with it', async (t) => {
   await until('the other is kept too', async () => (await node.text('GET', 'o:2')) === 'made o:2');
   t.equal((await origin.seen()).asked.length, 2);
 });
+
+t.test('a long value is passed on while it comes, to everybody at their own pace', async (t) => {
+  const { origin, client, proxy, node } = await setUp(t, {}, { httpPort: 'auto' });
+  const bytes = 2 << 20;
+  await origin.tell({ bytes, body: 'x', holdsHalf: true });
+  const get = () => request(`http://${proxy.listeners.http}/v1/key/o%3Along`);
+  const first = await get();
+  t.match(first.headers, { 'x-cache': 'MISS', 'content-length': String(bytes) });
+  const second = await get();
+  const slow = await get();
+  const parts = second.body[Symbol.asyncIterator]();
+  let came = ((await parts.next()).value as Buffer).length;
+  t.ok(came > 0, 'a part is here while the rest is still at the origin');
+  const whole = client().send('GET', 'o:long');
+  t.equal((await origin.seen()).present, 0);
+  await origin.tell({ holdsHalf: false });
+  for (let part = await parts.next(); !part.done; part = await parts.next())
+    came += (part.value as Buffer).length;
+  t.equal(came, bytes);
+  t.equal(((await whole) as Buffer).length, bytes);
+  t.equal((await first.body.bytes()).length, bytes);
+  await until('it is kept', async () => (await node.send('STRLEN', 'o:long')) === bytes);
+  t.equal((await slow.body.bytes()).length, bytes, 'who took nothing so far gets all of it');
+  t.same((await origin.seen()).asked, ['o:long']);
+});
+
+t.test('a value that stops coming is no value', async (t) => {
+  const { client, proxy } = await setUp(t, { timeoutMs: 300 }, { httpPort: 'auto' });
+  await shared.tell({ bytes: 1 << 20, body: 'x', holdsHalf: true });
+  const { statusCode, body } = await request(`http://${proxy.listeners.http}/v1/key/o%3Acut`);
+  t.equal(statusCode, 200);
+  await t.rejects(body.bytes(), 'the connection ends before the announced length');
+  t.match(text(await client().send('GET', 'o:cut')), /^TIMEOUT /);
+  await shared.tell({ holdsHalf: false });
+});

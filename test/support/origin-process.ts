@@ -6,7 +6,15 @@ import type { AddressInfo } from 'node:net';
  * `GET /control` answers what it has seen. Prints `ready PORT`.
  */
 
-let behaviour = { status: 200, headers: {}, body: 'made', bytes: 0, delayMs: 0, isHeld: false };
+let behaviour = {
+  holdsHalf: false,
+  status: 200,
+  headers: {},
+  body: 'made',
+  bytes: 0,
+  delayMs: 0,
+  isHeld: false,
+};
 let asked: string[] = [];
 let most = 0;
 let present = 0;
@@ -17,7 +25,9 @@ function answer(response: ServerResponse, key: string): void {
   present--;
   const value = bytes > 0 ? Buffer.alloc(bytes, body) : Buffer.from(`${body} ${key}`);
   response.writeHead(status, { 'content-length': value.length, ...headers });
-  response.end(value);
+  if (!behaviour.holdsHalf) return void response.end(value);
+  response.write(value.subarray(0, value.length / 2));
+  held.push(() => response.end(value.subarray(value.length / 2)));
 }
 
 const server = createServer(async (request, response) => {
@@ -38,7 +48,7 @@ const server = createServer(async (request, response) => {
       asked = [];
       most = 0;
     }
-    if (!behaviour.isHeld) for (const go of held.splice(0)) go();
+    if (!behaviour.isHeld && !behaviour.holdsHalf) for (const go of held.splice(0)) go();
   }
   response.end(JSON.stringify({ asked, most, present }));
 });

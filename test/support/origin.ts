@@ -13,6 +13,8 @@ export interface OriginBehaviour {
   readonly body?: string;
   readonly bytes?: number;
   readonly delayMs?: number;
+  /** Half of the value comes, the rest when it is false again. */
+  readonly holdsHalf?: boolean;
   /** Requests wait until it is false again. */
   readonly isHeld?: boolean;
   /** What it has seen is forgotten. */
