@@ -4,6 +4,7 @@ import { type LargeRow, largeValues } from './suites/large.ts';
 import { type MemoryEffort, type MemoryRow, memoryAgainstRedis, type PhaseRow } from './suites/memory.ts';
 import type { BudgetRow } from './suites/memory-budget.ts';
 import { mutualTlsCost } from './suites/mutual-tls.ts';
+import { nearAgainstRedis } from './suites/near.ts';
 import { type PersistenceRow, persistenceAgainstRedis, type SnapshotRow } from './suites/persistence.ts';
 import { type LogEffort, type LogRow, logAgainstRedis, syncsPerSecond } from './suites/persistence-log.ts';
 import { proxyAgainstPeers } from './suites/proxy.ts';
@@ -14,7 +15,7 @@ import { type HitRatios, traceHitRatios } from './suites/traces.ts';
 import { typesAgainstRedis } from './suites/types.ts';
 import { type Delays, isInstalled } from './support/peers.ts';
 
-const usage = `usage: npm run bench -- [node] [types] [proxy] [tls] [latency] [idle] [large] [memory] [persistence] [stampede] [traces]
+const usage = `usage: npm run bench -- [node] [types] [proxy] [tls] [near] [latency] [idle] [large] [memory] [persistence] [stampede] [traces]
                         [--alternations N] [--seconds S] [--value-bytes N]
                         [--connections N] [--entries N] [--budgets LIST] [--small-entries N] [--json]
 
@@ -23,6 +24,7 @@ const usage = `usage: npm run bench -- [node] [types] [proxy] [tls] [latency] [i
   proxy   ringside proxy beside nutcracker and Envoy, all in front of the same redis-servers: GET and SET,
           MGET of 100 keys over three shards, and two workers (Envoy has two threads then)
   tls     a proxy and a node with mutual TLS between them beside the same without
+  near    reads that a proxy answers from its near cache beside redis-server itself, and beside the same proxy without one
   latency what each proxy adds to one unpipelined GET; only when it is named
   idle    memory of 10,000 connections that do nothing, for each proxy; only when it is named
   large   SET and GET of 1 MB by 50 clients, redis-server itself and through each proxy; only when it is named
@@ -52,6 +54,7 @@ const suites = {
   types: typesAgainstRedis,
   proxy: proxyAgainstPeers,
   tls: mutualTlsCost,
+  near: nearAgainstRedis,
 };
 
 function thousands(rate: number): string {
