@@ -58,14 +58,21 @@ export class Fills {
   #isClosed = false;
 
   constructor(router: Router) {
-    const { settings, clock, random, log } = router.env;
+    const { settings, clock, random, log, health } = router.env;
     this.#router = router;
     this.#leases = new KeyLeases(router);
     this.#log = log;
     this.#namespaces = settings.namespaces;
-    this.#origins = settings.namespaces.all.map(({ name, config }) => {
+    this.#origins = settings.namespaces.all.map(({ name: namespace, index, config }) => {
       const origin = config?.origin ?? null;
-      return origin === null ? null : new Origin(name, origin, { clock, random, log });
+      return origin === null
+        ? null
+        : new Origin({ namespace, path: `namespaces.${index - 1}.origin` }, origin, {
+            clock,
+            random,
+            log,
+            limits: health.limits,
+          });
     });
   }
 

@@ -1,7 +1,7 @@
 import { type Clock, type Logger, type Random, RingsideError } from '../../lib/base/index.ts';
 import type { OriginConfig } from '../../lib/config/index.ts';
 import type { Pieces } from '../core/api.ts';
-import { CircuitBreaker, REFUSED } from '../health/index.ts';
+import { CircuitBreaker, type LimitLog, REFUSED } from '../health/index.ts';
 import { ArrivingValue } from './arriving-value.ts';
 import { EarlyRefresh } from './early-refresh.ts';
 import { newCounts, type OriginFigures } from './figures.ts';
@@ -27,6 +27,8 @@ export interface OriginDeps {
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Logger;
+  /** Hears of limits that are reached. */
+  readonly limits: LimitLog;
 }
 
 /** The HTTP origin of one namespace, as one thread sees it. */
@@ -36,25 +38,34 @@ export class Origin {
   /** Milliseconds that the lease of a fill runs. */
   readonly leaseMs: number;
   readonly counts = newCounts();
+  readonly #path: string;
   readonly #clock: Clock;
   readonly #random: Random;
+  readonly #limits: LimitLog;
   readonly #url: OriginUrl;
   readonly #client: HttpClient;
   readonly #turnstile: Turnstile;
   readonly #breaker: CircuitBreaker;
   readonly #early: EarlyRefresh;
 
-  constructor(namespace: string, settings: OriginConfig, { clock, random, log }: OriginDeps) {
+  /** `path`: of its settings. */
+  constructor(
+    { namespace, path }: { readonly namespace: string; readonly path: string },
+    settings: OriginConfig,
+    { clock, random, log, limits }: OriginDeps,
+  ) {
     this.namespace = namespace;
+    this.#path = path;
     this.settings = settings;
     this.leaseMs = settings.timeoutMs + LEASE_MARGIN_MS;
     this.#clock = clock;
     this.#random = random;
+    this.#limits = limits;
     this.#url = new OriginUrl(settings.url);
     this.#client = new HttpClient(this.#url.server, settings.maxConcurrent);
     this.#turnstile = new Turnstile(settings.maxConcurrent, settings.maxQueued);
     const { minimumRequests: minimumOutcomes, ...breaker } = settings.breaker;
-    const setting = `namespaces[${namespace}].origin.breaker`;
+    const setting = `${path}.breaker`;
     this.#breaker = new CircuitBreaker({ ...breaker, minimumOutcomes, probes: 1 }, random, (state, reason) =>
       log.warn({ namespace, setting, state, reason }, 'the circuit breaker of an origin has changed'),
     );
@@ -97,10 +108,8 @@ export class Origin {
     const startedMs = this.#clock.monotonicMs();
     if (!(await this.#turnstile.enter())) {
       this.counts.queueFull++;
-      return this.#failed(
-        'overloaded',
-        `too many keys wait (namespaces[${this.namespace}].origin.maxQueued)`,
-      );
+      this.#reached('maxQueued');
+      return this.#failed('overloaded', `too many keys wait (${this.#path}.maxQueued)`);
     }
     try {
       return await this.#fetch(path, startedMs, began);
@@ -115,10 +124,8 @@ export class Origin {
     const leftMs = Math.ceil(timeoutMs - (beganMs - startedMs));
     if (leftMs <= 0) {
       this.counts.timeouts++;
-      return this.#failed(
-        'timeout',
-        `no turn within ${timeoutMs} ms (namespaces[${this.namespace}].origin.maxConcurrent)`,
-      );
+      this.#reached('maxConcurrent');
+      return this.#failed('timeout', `no turn within ${timeoutMs} ms (${this.#path}.maxConcurrent)`);
     }
     const permit = this.#breaker.enter(beganMs);
     if (permit === REFUSED) return this.#refusal();
@@ -141,8 +148,10 @@ export class Origin {
       const { code, message } = thrown as RingsideError;
       (arriving as ArrivingValue | null)?.fail(thrown as RingsideError);
       const nowMs = this.#clock.monotonicMs();
-      if (code === 'too_large') this.#breaker.succeeded(permit, nowMs);
-      else this.#breaker.failed(permit, nowMs);
+      if (code === 'too_large') {
+        this.#reached('maxBytes');
+        this.#breaker.succeeded(permit, nowMs);
+      } else this.#breaker.failed(permit, nowMs);
       if (code === 'timeout') this.counts.timeouts++;
       else this.counts.failures++;
       return this.#failed(code === 'timeout' ? code : 'origin_failed', message);
@@ -171,6 +180,12 @@ export class Origin {
     this.counts.failures++;
     const what = status === 200 ? `with Content-Encoding ${encoding}` : `${status}`;
     return this.#failed('origin_failed', `it answered ${what}`);
+  }
+
+  #reached(setting: 'maxQueued' | 'maxConcurrent' | 'maxBytes'): void {
+    this.#limits.reached(`${this.#path}.${setting}`, this.#clock.monotonicMs(), {
+      namespace: this.namespace,
+    });
   }
 
   #refusal(): Fetched {

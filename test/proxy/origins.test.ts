@@ -153,7 +153,7 @@ t.test('a stale value is served while one fetches, and goes on while the origin 
   });
   t.match(
     log.find(({ state }) => state === 'open'),
-    { setting: 'namespaces[filled].origin.breaker', reason: '2 failures in a row' },
+    { setting: 'namespaces.0.origin.breaker', reason: '2 failures in a row' },
   );
   const { asked } = await origin.seen();
   for (let i = 0; i < 20; i++) t.equal(await own.text('GET', 'o:f'), 'old', 'stale values go on');
@@ -245,7 +245,7 @@ t.test('an origin that is not there is an error', async (t) => {
 });
 
 t.test('so many requests at once and no more; so many keys wait and no more', async (t) => {
-  const { origin, client } = await setUp(t, { maxConcurrent: 2, maxQueued: 3 });
+  const { origin, client, log } = await setUp(t, { maxConcurrent: 2, maxQueued: 3 });
   await origin.tell({ isHeld: true });
   const own = client();
   const reads = Array.from({ length: 8 }, (_, i) => own.send('GET', `o:${i}`));
@@ -255,8 +255,10 @@ t.test('so many requests at once and no more; so many keys wait and no more', as
   t.equal(answers.filter((one) => one.startsWith('made')).length, 5);
   const refused = answers.filter((one) => one.startsWith('OVERLOADED'));
   t.equal(refused.length, 3);
-  t.match(refused[0], /namespaces\[filled\]\.origin\.maxQueued/);
+  t.match(refused[0], /namespaces\.0\.origin\.maxQueued/);
   t.equal((await origin.seen()).most, 2);
+  const lines = log.filter(({ setting }) => setting === 'namespaces.0.origin.maxQueued');
+  t.match(lines, [{ namespace: 'filled' }], 'one line says which setting');
 });
 
 t.test('nobody waits longer than operationTimeoutMs, and the fill goes on', async (t) => {

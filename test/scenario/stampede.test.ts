@@ -43,6 +43,25 @@ t.test('a client that does not read its value delays nobody', async (t) => {
   await stage.origin.tell({ bytes: 0, body: 'made' });
 });
 
+t.test('while the origin fails stale values go on, and it is left in peace', async (t) => {
+  const keys = Array.from({ length: 50 }, (_, i) => `o:stale:${i}`);
+  const clients = stage.proxies.map((_, i) => stage.client(i));
+  await Promise.all(keys.map((key) => clients[0].send('RS.SET', key, 'old', 'PX', '600000', 'SOFTPX', '0')));
+  await stage.origin.tell({ status: 500, isForgotten: true });
+  const readAll = () => Promise.all(clients.flatMap((client) => keys.map((key) => client.text('GET', key))));
+  for (let round = 0; round < 20; round++) t.ok((await readAll()).every((value) => value === 'old'));
+  const { asked } = await stage.origin.seen();
+  t.ok(asked.length > 0 && asked.length <= 400, `${asked.length} requests to the origin for 4,000 reads`);
+  await stage.origin.tell({ status: 200 });
+  await until('all are new', async () => (await readAll()).every((value) => value?.startsWith('made ')));
+  for (const [i, client] of clients.entries())
+    await until(
+      'the breaker of each proxy closes',
+      async () => String(await client.send('GET', `o:well:${i}`)) === `made o:well:${i}`,
+    );
+  for (const client of clients) client.close();
+});
+
 t.test('a fill that outlives its lease does not overwrite what came after', async (t) => {
   const [stopped, other] = [stage.client(0), stage.client(1)];
   await stage.origin.tell({ body: 'older', isHeld: true, isForgotten: true });
