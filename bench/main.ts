@@ -5,6 +5,7 @@ import { type MemoryEffort, type MemoryRow, memoryAgainstRedis, type PhaseRow } 
 import type { BudgetRow } from './suites/memory-budget.ts';
 import { mutualTlsCost } from './suites/mutual-tls.ts';
 import { nearAgainstRedis } from './suites/near.ts';
+import { runOverload } from './suites/overload.ts';
 import { type PersistenceRow, persistenceAgainstRedis, type SnapshotRow } from './suites/persistence.ts';
 import { type LogEffort, type LogRow, logAgainstRedis, syncsPerSecond } from './suites/persistence-log.ts';
 import { proxyAgainstPeers } from './suites/proxy.ts';
@@ -15,7 +16,7 @@ import { type HitRatios, traceHitRatios } from './suites/traces.ts';
 import { typesAgainstRedis } from './suites/types.ts';
 import { type Delays, isInstalled } from './support/peers.ts';
 
-const usage = `usage: npm run bench -- [node] [types] [proxy] [tls] [near] [latency] [idle] [large] [memory] [persistence] [stampede] [traces]
+const usage = `usage: npm run bench -- [node] [types] [proxy] [tls] [near] [latency] [idle] [large] [memory] [overload] [persistence] [stampede] [traces]
                         [--alternations N] [--seconds S] [--value-bytes N]
                         [--connections N] [--entries N] [--budgets LIST] [--small-entries N] [--json]
 
@@ -34,6 +35,8 @@ const usage = `usage: npm run bench -- [node] [types] [proxy] [tls] [near] [late
           beside redis-server; only when it is named
   stampede  10,000 reads at once of a key that is not there, over four proxies: requests at an HTTP origin and how long the
           readers wait, with and without an origin at the namespace; only when it is named
+  overload  one of four shards stopped (SIGSTOP) behind each proxy, all nodes ten times slower for a while, and MGETs of
+          1,000 keys over eight shards; only when it is named
   traces  hit ratios of the node's policies on real traces beside the simulators, in this process;
           only when it is named; the traces are looked for in ../shared or RINGSIDE_SHARED
   --alternations N   turns of each target (default 5)
@@ -249,7 +252,7 @@ async function main(): Promise<number> {
   const unknown = chosen.find(
     (name) =>
       !(name in suites) &&
-      !['latency', 'idle', 'large', 'memory', 'persistence', 'stampede', 'traces'].includes(name),
+      !['latency', 'idle', 'large', 'memory', 'overload', 'persistence', 'stampede', 'traces'].includes(name),
   );
   const entries = Number(values.entries);
   const budgetsMiB = values.budgets.split(',').filter(Boolean).map(Number);
@@ -274,7 +277,8 @@ async function main(): Promise<number> {
   }
   if (chosen.includes('traces')) await runTraces(values.json);
   if (chosen.includes('stampede')) await runStampede(alternations, values.json);
-  if (chosen.every((name) => name === 'traces' || name === 'stampede')) return 0;
+  if (chosen.includes('overload')) await runOverload(values.json);
+  if (chosen.every((name) => ['traces', 'stampede', 'overload'].includes(name))) return 0;
   if (!isInstalled('redis-benchmark') || !isInstalled('redis-server')) {
     process.stderr.write(
       'redis-server and redis-benchmark are needed: apt-get install redis-server redis-tools\n',

@@ -6,6 +6,9 @@ import type { RouterEnvironment } from './router.ts';
 import { Stat } from './stats.ts';
 import type { UpstreamNode } from './topology.ts';
 
+/** How often deadlines are looked at: what is due before the next look is answered now, so that nobody waits longer than promised. */
+const LOOK_MS = 10;
+
 /** What whoever looks at deadlines needs of the router. */
 export interface DeadlineOwner {
   /** Another node may lead the shard of this one soon. */
@@ -31,6 +34,7 @@ export class Deadlines {
   /** Looks at everything that waits at this link. */
   check(link: Link, nowMs: number): void {
     const { readTimeoutMs, operationTimeoutMs } = this.#env.settings;
+    const dueMs = Math.max(operationTimeoutMs - LOOK_MS, operationTimeoutMs / 2);
     const overdue: Request[] = [];
     const slow: Request[] = [];
     // While others are answered the leader is there, only busy: a follower's older value is the worse answer then.
@@ -38,7 +42,7 @@ export class Deadlines {
     const patienceMs = isSilent ? readTimeoutMs : Math.max(readTimeoutMs, operationTimeoutMs / 2);
     link.queue.scan((request) => {
       const waitedMs = nowMs - request.queuedMs;
-      const isOverdue = nowMs - request.startedMs >= operationTimeoutMs;
+      const isOverdue = nowMs - request.startedMs >= dueMs;
       if (isOverdue) overdue.push(request);
       else if (waitedMs < readTimeoutMs) return request.retries > 0;
       else if (waitedMs >= patienceMs && !request.isWrite && !wasTriedAgain(request)) slow.push(request);
