@@ -18,7 +18,7 @@ const counters: readonly (readonly [NearCount, name: string, help: string])[] = 
   ['fills', 'ringside_proxy_near_fills_total', 'Fetches of values to be kept.'],
   [
     'voidedFills',
-    'voided_fills',
+    'ringside_proxy_near_voided_fills_total',
     'Fetches whose value was not kept because the key was changed or used otherwise meanwhile.',
   ],
   ['evictions', 'ringside_proxy_near_evictions_total', 'Values displaced by others before their time.'],
