@@ -13,7 +13,7 @@ import { isFollowed, UpstreamFollower } from './engine/index.ts';
 import { registerFillMetrics } from './fill/index.ts';
 import { ApiListeners } from './listeners.ts';
 import { registerMetrics } from './metrics.ts';
-import { registerNearMetrics, summed } from './near/index.ts';
+import { mostTelling, registerNearMetrics, summed } from './near/index.ts';
 import { RespSide } from './resp-side.ts';
 import type { ControlClient } from './ring/control-client.ts';
 import { RingKeeper } from './ring/ring-keeper.ts';
@@ -197,6 +197,8 @@ class ProxyProcess implements RunningProxy {
         this.#path.router.routes.map(({ name, epoch, engine }) => ({ shard: name, epoch, engine })),
       nodes: async () => (await ask('nodes')).flat(),
       commands: async () => (await ask('commands')).flat(),
+      nearState: async (key) =>
+        mostTelling(await askAll(this.#resp.group, 'nearState', { key: key.toString('latin1') })),
       near: async () => summed((await ask('near')).flat()),
       workerMetrics: async () => (await ask('metrics')).flat(),
     };

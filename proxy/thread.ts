@@ -4,6 +4,7 @@ import type { Config } from '../lib/config/index.ts';
 import { createLineLog } from '../lib/net/index.ts';
 import { Access, addConfiguredUsers, usersAsText } from './access/index.ts';
 import type { DataPath } from './core/data-path.ts';
+import { NO_NEAR_CACHE } from './core/near-port.ts';
 import type { NodeFigure } from './core/node-figures.ts';
 import { nodeFigures, resetNodeFigures } from './core/node-figures-of.ts';
 import type { NamespaceFigures } from './near/index.ts';
@@ -138,6 +139,7 @@ export class ProxyThread {
       else near?.purge({ keys: keys.map((key) => Buffer.from(key, 'latin1')), tags: [], prefixes: [] });
       return null;
     });
+    desk.on('nearState', ({ key }) => this.#path.near?.stateOf(Buffer.from(key, 'latin1')) ?? NO_NEAR_CACHE);
     desk.on('near', () => this.near());
     desk.on('resetStatistics', () => this.#reset());
   }

@@ -18,6 +18,9 @@ export interface NearState {
   readonly ageMs: number;
 }
 
+/** Of a proxy that keeps nothing. */
+export const NO_NEAR_CACHE: NearState = { state: 'off', ageMs: 0 };
+
 /**
  * Answers reads from the proxy's own memory, and therefore has to hear of every command on its way to a node: of those that the router sends, by
  * `takes`, and of those that go over connections of their own, by `bypassed`.

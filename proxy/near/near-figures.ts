@@ -1,4 +1,5 @@
 import type { NamespaceRules } from '../core/namespace-rules.ts';
+import { type NearState, NO_NEAR_CACHE } from '../core/near-port.ts';
 
 /** What is counted for each namespace. */
 const NAMES = [
@@ -49,6 +50,15 @@ export class NearFigures {
   reset(): void {
     this.#counts.fill(0);
   }
+}
+
+/** The least telling first. */
+const TELLING: readonly NearState['state'][] = ['off', 'absent', 'filling', 'pass', 'miss', 'value'];
+
+/** What the thread says that knows most of a key. */
+export function mostTelling(states: readonly NearState[]): NearState {
+  const rank = ({ state }: NearState) => TELLING.indexOf(state);
+  return states.reduce((most, one) => (rank(one) > rank(most) ? one : most), NO_NEAR_CACHE);
 }
 
 /** The figures of all threads, one for each namespace. */

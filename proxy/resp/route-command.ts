@@ -1,7 +1,6 @@
 import { keyHashHex } from '../../lib/ring/index.ts';
+import { NO_NEAR_CACHE } from '../core/near-port.ts';
 import type { Handler } from './context.ts';
-
-const NO_NEAR_CACHE = { state: 'off', ageMs: 0 };
 
 /** RS.ROUTE key: where commands on the key go, and why. Names and values in turn; in RESP3 a map. */
 const runRoute: Handler = (connection, args) => {

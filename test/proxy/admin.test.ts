@@ -56,6 +56,7 @@ function fakeProxy() {
       nodes: async () => [],
       commands: async () => [],
       near: async () => [],
+      nearState: async () => ({ state: 'off' as const, ageMs: 0 }),
       workerMetrics: async () => [],
     },
     move: new UpstreamMover({

@@ -116,6 +116,8 @@ t.test('HTTP, memcached and RESP answer from the same memory, and tell so', asyn
   };
   t.equal(status.nearCache[0].namespace, 'near');
   t.ok(status.nearCache[0].hits >= 5, 'all of these were hits');
+  const kept = await (await request(`http://${proxy.listeners.admin}/near?key=n:h`)).body.json();
+  t.match(kept, { state: 'value', ageMs: Number });
   const metrics = await (await request(`http://${proxy.listeners.admin}/metrics`)).body.text();
   t.match(metrics, /ringside_proxy_near_hits_total\{namespace="near"\} [1-9]/);
   await request(`${url}/purge`, { method: 'POST', body: JSON.stringify({ prefixes: ['n:'] }) });
