@@ -105,8 +105,11 @@ export class TransactionRun implements UnitSink {
     const lane = this.#lanes.laneTo(led.node, protocol, database);
     const { maxInFlightPerShard } = this.#router.env.settings;
     if (lane.length >= maxInFlightPerShard) {
-      this.#router.stats.add(Stat.overloadedErrors);
-      const text = `shard ${this.#unit.shard} has ${maxInFlightPerShard} transactions in flight (proxy.limits.maxInFlightPerShard)`;
+      const { stats, health, clock } = this.#router.env;
+      const setting = 'proxy.limits.maxInFlightPerShard';
+      stats.add(Stat.overloadedErrors);
+      health.limits.reached(setting, clock.monotonicMs(), { shard: this.#unit.shard });
+      const text = `shard ${this.#unit.shard} has ${maxInFlightPerShard} transactions in flight (${setting})`;
       this.#finish(errorReply('overloaded', text), null);
       return;
     }

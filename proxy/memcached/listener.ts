@@ -112,7 +112,11 @@ class MemcachedListener implements MemcachedContext, ListenerHandle {
         sharedReads: true,
         onRefused: (socket) => {
           this.#info.refused++;
-          this.router.stats.add(Stat.connectionsRefused);
+          const { stats, health, clock } = this.router.env;
+          stats.add(Stat.connectionsRefused);
+          health.limits.reached('proxy.limits.maxConnections', clock.monotonicMs(), {
+            listener: 'memcached',
+          });
           socket.write(OVER_LIMIT);
         },
         ...this.#deps,

@@ -119,6 +119,9 @@ export class RespListener implements ListenerContext {
         log: env.log,
         onRefused: (socket) => {
           env.stats.add(Stat.connectionsRefused);
+          env.health.limits.reached('proxy.limits.maxConnections', env.clock.monotonicMs(), {
+            listener: 'resp',
+          });
           socket.write(OVER_LIMIT);
         },
       },
