@@ -175,7 +175,7 @@ export const resilienceSchema = group(
       maximum: 86_400_000,
       default: 30_000,
       description:
-        'How often the names of nodes are looked up again. Connections to an address that a name no longer stands for are replaced by new ones; what was sent over them is still answered. 0: only when a connection is made. Addresses that are no names are not looked up.',
+        'How often the names of nodes are looked up again. A shared connection to an address that its name no longer stands for is replaced by a new one as soon as it is looked at while no reply is due on it. 0: only when a connection is made. Addresses that are no names are not looked up.',
     }),
   },
   { description: 'How the proxy stands up to slow, dead and overloaded nodes (`docs/resilience.md`).' },

@@ -7,6 +7,7 @@ import { NearCache } from '../near/index.ts';
 import type { KeyValueApi, Purge } from './api.ts';
 import { KeyValue } from './key-value.ts';
 import { LimitedKeyValue } from './limited-key-value.ts';
+import { NameWatch } from './name-watch.ts';
 import { NamespaceMatcher } from './namespace-rules.ts';
 import { Output } from './output.ts';
 import { Privates } from './privates.ts';
@@ -33,6 +34,7 @@ export interface DataPathDeps {
 export class DataPath {
   readonly router: Router;
   readonly privates: Privates;
+  readonly #names: NameWatch;
   readonly pubsub: PubSub;
   readonly wait: WaitService;
   readonly keyValue: KeyValueApi;
@@ -62,6 +64,7 @@ export class DataPath {
       refresh,
     });
     this.privates = new Privates(this.router);
+    this.#names = new NameWatch(this.router, config.proxy.resilience.resolveEveryMs);
     this.pubsub = new PubSub(this.router, config.proxy.limits.maxSubscriptions);
     this.wait = new WaitService(this.router, config.proxy.limits.maxWaitsPerNode);
     this.fills = Fills.areNeeded(this.router.env.settings.namespaces) ? new Fills(this.router) : null;
@@ -89,6 +92,7 @@ export class DataPath {
 
   /** Closes every connection to nodes. */
   close(): void {
+    this.#names.close();
     this.near?.close();
     void this.fills?.close();
     this.wait.close();

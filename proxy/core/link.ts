@@ -123,6 +123,11 @@ export class Link implements Flushable {
     return this.#role !== null;
   }
 
+  /** Where the present connection leads; null while there is none that can be used. */
+  get remoteAddress(): string | null {
+    return (this.isReady && this.#socket?.remoteAddress) || null;
+  }
+
   /** Commands queued or sent, abandoned ones included. */
   get length(): number {
     return this.#queue.length;

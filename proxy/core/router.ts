@@ -321,6 +321,22 @@ export class Router implements LinkOwner {
     for (const request of unsent) this.#resubmit(request);
   }
 
+  /** Replaces a shared link by a new one, unless something is under way on it. */
+  renew(link: Link): void {
+    const { node, protocol, database } = link;
+    const at = node.links.indexOf(link);
+    if (at < 0 || link.length > 0) return;
+    node.links.splice(at, 1);
+    node.linkSlots[linkSlot(protocol, database)] = null;
+    if (database !== 0) this.#databaseLinks.remove(link);
+    link.retire();
+    this.#env.log.info(
+      { node: node.name, shard: node.shard },
+      'the name stands for another address: connecting to it',
+    );
+    this.linkTo(node, protocol, database);
+  }
+
   #openLink(node: UpstreamNode, protocol: 2 | 3, database: number): Link | null {
     if (database !== 0 && !this.#databaseLinks.makeRoom(node)) return null;
     const link = new Link(node, { protocol, database }, this.#env, this);
