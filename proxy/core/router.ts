@@ -140,6 +140,7 @@ export class Router implements LinkOwner {
       for (const node of [route.leader, ...route.followers]) if (node) kept.add(node);
       return route;
     });
+    this.#env.health.fanOut.keep(new Set(this.#routes.map(({ name }) => name)));
     const displaced: Request[] = [];
     for (const [key, node] of this.#nodes) {
       if (kept.has(node)) continue;

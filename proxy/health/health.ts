@@ -53,12 +53,6 @@ export class Health {
     health.close();
   }
 
-  /** Whether some node is in trouble: `tick` has something to do even while nothing is under way. */
-  get isTroubled(): boolean {
-    for (const node of this.#nodes) if (node.isTroubled) return true;
-    return false;
-  }
-
   /** Compares the nodes once a second. To be called often while something is under way. */
   tick(nowMs: number): void {
     if (nowMs - this.#sweptMs < SWEEP_MS) return;

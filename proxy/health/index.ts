@@ -1,7 +1,6 @@
 export { type BreakerOptions, type BreakerState, CircuitBreaker, REFUSED } from './circuit-breaker.ts';
 export { type FanOutOptions, FanOutWindow } from './fan-out-window.ts';
 export { Health } from './health.ts';
-export { Hedging, type HedgingOptions } from './hedging.ts';
 export { IdentityRates } from './identity-rates.ts';
 export { LimitLog } from './limit-log.ts';
 export { NodeHealth } from './node-health.ts';
