@@ -200,3 +200,35 @@ function fieldsOf(reply: unknown): Map<string, string> {
   const flat = (reply as (string | null)[]).map(String);
   return new Map(flat.flatMap((name, i) => (i % 2 === 0 ? [[name, flat[i + 1]] as const] : [])));
 }
+
+t.test(
+  'a leader that stops: who waits for a fetch is answered by a follower, and nothing of that is kept',
+  { skip: !hasRedisServer && NO_REDIS },
+  async (t) => {
+    const [leader, follower] = [await startRedis(), await startRedis()];
+    t.teardown(() => Promise.all([leader.stop(), follower.stop()]));
+    const upstreams = [{ name: 's0', leader: leader.address, followers: [follower.address] }];
+    const options = { upstreams, engine: 'redis', readTimeoutMs: 100, operationTimeoutMs: 1000 };
+    const short = { nearCache: { mode: 'always', minTtlMs: 30, maxTtlMs: 30 }, namespaces: near.namespaces };
+    const { client } = await proxyWith(t, options, short);
+    const [onLeader, onFollower] = [new RespClient(leader.address), new RespClient(follower.address)];
+    t.teardown(() => {
+      for (const one of [onLeader, onFollower]) one.close();
+    });
+    const [host, port] = leader.address.split(':');
+    await onFollower.send('REPLICAOF', host, port);
+    await onLeader.send('SET', 'n:s', '1');
+    await until('replicated', async () => (await onFollower.text('GET', 'n:s')) === '1');
+    const c = client();
+    await until('fetches go to the leader', async () => {
+      await c.send('GET', 'n:s');
+      return (await onLeader.text('CLIENT', 'LIST'))!.includes('flags=t');
+    });
+    process.kill(leader.pid, 'SIGSTOP');
+    await until('the follower answers', async () => {
+      t.equal(await c.text('GET', 'n:s'), '1', 'from memory for a moment, then from the follower');
+      return /possibly_stale_reads:[1-9]/.test((await c.text('INFO', 'stats'))!);
+    });
+    t.not(fieldsOf(await c.send('RS.ROUTE', 'n:s')).get('l1'), 'value');
+  },
+);
