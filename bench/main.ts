@@ -4,17 +4,21 @@ import { type LargeRow, largeValues } from './suites/large.ts';
 import { type MemoryEffort, type MemoryRow, memoryAgainstRedis, type PhaseRow } from './suites/memory.ts';
 import type { BudgetRow } from './suites/memory-budget.ts';
 import { mutualTlsCost } from './suites/mutual-tls.ts';
+import { nearAgainstRedis } from './suites/near.ts';
+import { runOverload } from './suites/overload.ts';
 import { persistenceAgainstRedis, type SnapshotRow } from './suites/persistence.ts';
 import { type LoadEffort, type LoadRow, loadingAgainstRedis } from './suites/persistence-load.ts';
 import { type LogEffort, type LogRow, logAgainstRedis, syncsPerSecond } from './suites/persistence-log.ts';
 import { proxyAgainstPeers } from './suites/proxy.ts';
 import { type LatencyRow, proxyLatency } from './suites/proxy-latency.ts';
+import { type StampedeRow, stampedes } from './suites/stampede.ts';
 import { type Comparison, type Figures, nodeAgainstRedis } from './suites/throughput.ts';
 import { type HitRatios, traceHitRatios } from './suites/traces.ts';
 import { typesAgainstRedis } from './suites/types.ts';
 import { type Delays, isInstalled } from './support/peers.ts';
 
-const usage = `usage: npm run bench -- [node] [types] [proxy] [tls] [latency] [idle] [large] [memory] [persistence] [loading] [traces]
+const usage = `usage: npm run bench -- [node] [types] [proxy] [tls] [near] [latency] [idle] [large] [memory] [overload] [persistence] [loading] [stampede]
+                        [traces]
                         [--alternations N] [--seconds S] [--value-bytes N]
                         [--connections N] [--entries N] [--budgets LIST] [--small-entries N] [--json]
 
@@ -23,6 +27,7 @@ const usage = `usage: npm run bench -- [node] [types] [proxy] [tls] [latency] [i
   proxy   ringside proxy beside nutcracker and Envoy, all in front of the same redis-servers: GET and SET,
           MGET of 100 keys over three shards, and two workers (Envoy has two threads then)
   tls     a proxy and a node with mutual TLS between them beside the same without
+  near    reads that a proxy answers from its near cache beside redis-server itself, and beside the same proxy without one
   latency what each proxy adds to one unpipelined GET; only when it is named
   idle    memory of 10,000 connections that do nothing, for each proxy; only when it is named
   large   SET and GET of 1 MB by 50 clients, redis-server itself and through each proxy; only when it is named
@@ -31,6 +36,10 @@ const usage = `usage: npm run bench -- [node] [types] [proxy] [tls] [latency] [i
   persistence  SETs with append-only files, snapshots and rewrites under write load, and loading files, ringside node
           beside redis-server; only when it is named
   loading the last part of persistence: files of strings, and of collections of five elements; only when it is named
+  stampede  10,000 reads at once of a key that is not there, over four proxies: requests at an HTTP origin and how long the
+          readers wait, with and without an origin at the namespace; only when it is named
+  overload  one of four shards stopped (SIGSTOP) behind each proxy, all nodes ten times slower for a while, and MGETs of
+          1,000 keys over eight shards; only when it is named
   traces  hit ratios of the node's policies on real traces beside the simulators, in this process;
           only when it is named; the traces are looked for in ../shared or RINGSIDE_SHARED
   --alternations N   turns of each target (default 5)
@@ -51,10 +60,21 @@ const suites = {
   types: typesAgainstRedis,
   proxy: proxyAgainstPeers,
   tls: mutualTlsCost,
+  near: nearAgainstRedis,
 };
 
 /** Suites that run only when they are named. */
-const unlisted = ['latency', 'idle', 'large', 'memory', 'persistence', 'loading', 'traces'];
+const unlisted = [
+  'latency',
+  'idle',
+  'large',
+  'memory',
+  'overload',
+  'persistence',
+  'loading',
+  'stampede',
+  'traces',
+];
 
 function thousands(rate: number): string {
   return `${(rate / 1000).toFixed(1)}k`;
@@ -210,6 +230,17 @@ function largeRow({ server, command, ofDirect, peakMiB, ...rates }: LargeRow): s
   ].join('  ');
 }
 
+function stampedeRow({ filler, reads, filled, originRequests, most, p50, p99, max }: StampedeRow): string {
+  const asked = `${originRequests} requests at the origin (at most ${most} at once)`;
+  return `filled by ${filler}  ${filled} of ${reads} reads  ${asked}  p50 ${p50} p99 ${p99} max ${max} ms`;
+}
+
+async function runStampede(alternations: number, isJson: boolean): Promise<void> {
+  const progress = (line: string) => void process.stderr.write(`${line}\n`);
+  for (const row of await stampedes(alternations, progress))
+    process.stdout.write(`${isJson ? JSON.stringify(row) : stampedeRow(row)}\n`);
+}
+
 const percent = (ratio: number) => (100 * ratio).toFixed(2).padStart(6);
 
 function hitRatioRow({ trace, part, maxBytes, policy, node, reference }: HitRatios): string {
@@ -263,7 +294,9 @@ async function main(): Promise<number> {
     return values.help ? 0 : 2;
   }
   if (chosen.includes('traces')) await runTraces(values.json);
-  if (chosen.every((name) => name === 'traces')) return 0;
+  if (chosen.includes('stampede')) await runStampede(alternations, values.json);
+  if (chosen.includes('overload')) await runOverload(values.json);
+  if (chosen.every((name) => ['traces', 'stampede', 'overload'].includes(name))) return 0;
   if (!isInstalled('redis-benchmark') || !isInstalled('redis-server')) {
     process.stderr.write(
       'redis-server and redis-benchmark are needed: apt-get install redis-server redis-tools\n',

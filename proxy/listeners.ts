@@ -93,7 +93,14 @@ export class ApiListeners {
     const { config, tls } = this.#options;
     const { limits, adminTls } = config.proxy;
     const isPlain = name === 'admin' && adminTls === 'off';
-    const options = { host, port, tls: isPlain ? undefined : tls.clients, limits, password: this.#login };
+    const options = {
+      host,
+      port,
+      tls: isPlain ? undefined : tls.clients,
+      limits,
+      password: this.#login,
+      rates: this.#options.path.router.env.rates,
+    };
     this.#running.set(name, await start(options));
   }
 }

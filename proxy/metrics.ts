@@ -36,6 +36,21 @@ const counters: readonly [StatName, name: string, help: string][] = [
     'Connections to nodes that failed or broke.',
   ],
   ['waitCommands', 'ringside_proxy_wait_commands_total', 'WAIT commands.'],
+  [
+    'breakerRefusals',
+    'ringside_proxy_breaker_refusals_total',
+    'Commands answered CLUSTERDOWN at once because the circuit breaker of a node was open.',
+  ],
+  [
+    'queueRefusals',
+    'ringside_proxy_queue_refusals_total',
+    'Commands answered CLUSTERDOWN at once because enough waited for a node already.',
+  ],
+  [
+    'retriesRefused',
+    'ringside_proxy_retries_refused_total',
+    'Commands not tried again because the retry budget was used up.',
+  ],
 ];
 
 /** Adds the proxy's figures: `stats` of all threads together, and the main thread's view of the nodes. */

@@ -3,7 +3,7 @@ import type { Clock, Logger, Random } from '../lib/base/index.ts';
 import type { Config, UpstreamConfig } from '../lib/config/index.ts';
 import { createMetrics, type Metrics } from '../lib/metrics/index.ts';
 import type { RingDocument } from '../lib/ring/index.ts';
-import type { ProxyAdminApi, UpstreamStatus } from './core/api.ts';
+import type { ProxyAdminApi, Purge, UpstreamStatus } from './core/api.ts';
 import { DataPath } from './core/data-path.ts';
 import type { ProxyFigures } from './core/figures-api.ts';
 import { Stats } from './core/stats.ts';
@@ -11,8 +11,10 @@ import type { Topology } from './core/topology.ts';
 import { type StepResult, takeStep, type UpstreamStep } from './core/upstream-step.ts';
 import { DataSide } from './data-side.ts';
 import { isFollowed, UpstreamFollower } from './engine/index.ts';
+import { registerFillMetrics } from './fill/index.ts';
 import { ApiListeners } from './listeners.ts';
 import { registerMetrics } from './metrics.ts';
+import { mostTelling, registerNearMetrics, summed } from './near/index.ts';
 import type { ControlClient } from './ring/control-client.ts';
 import { RingKeeper } from './ring/ring-keeper.ts';
 import { RingStore } from './ring/ring-store.ts';
@@ -20,7 +22,7 @@ import { documentOfUpstreams, topologyOfDocument, topologyOfUpstreams } from './
 import { ProxyThread } from './thread.ts';
 import { loadProxyTls, type ProxyTls } from './tls.ts';
 import { UpstreamMover } from './upstream-mover.ts';
-import { registerThreadMetrics } from './watch/thread-metrics.ts';
+import { registerLimitMetrics, registerThreadMetrics } from './watch/thread-metrics.ts';
 import { askAll } from './workers/questions.ts';
 import { SharedIds } from './workers/shared-ids.ts';
 
@@ -109,7 +111,7 @@ class ProxyProcess implements RunningProxy {
       config,
       clock,
       random,
-      router: this.#path.router,
+      path: this.#path,
       ids: new SharedIds(),
       inherited: null,
     });
@@ -122,12 +124,16 @@ class ProxyProcess implements RunningProxy {
       runId,
     };
     this.#data = new DataSide({ ...start, refresh, thread: this.#thread });
+    if (this.#path.near !== null) this.#path.purged = (what) => this.#purged(what);
     this.#api = new ApiListeners({ ...start, clock, admin: this.admin, thread: this.#thread });
     registerThreadMetrics(
       this.#metrics,
       () => this.#thread.commands(),
       () => this.#thread.nodes(),
     );
+    registerLimitMetrics(this.#metrics, this.#path.router.env.health.limits);
+    if (this.#path.near !== null) registerNearMetrics(this.#metrics, this.#path.near);
+    if (this.#path.fills !== null) registerFillMetrics(this.#metrics, this.#path.fills);
     registerMetrics(this.#metrics, [this.#stats, ...this.#data.stats], () => this.#path.router.nodes);
     this.#keeper = new RingKeeper(
       new RingStore(config.proxy.dir, log),
@@ -188,12 +194,16 @@ class ProxyProcess implements RunningProxy {
   }
 
   #figures(): ProxyFigures {
-    const ask = <Q extends 'nodes' | 'commands' | 'metrics'>(name: Q) => askAll(this.#data.group, name, null);
+    const ask = <Q extends 'nodes' | 'commands' | 'metrics' | 'near'>(name: Q) =>
+      askAll(this.#data.group, name, null);
     return {
       shards: () =>
         this.#path.router.routes.map(({ name, epoch, engine }) => ({ shard: name, epoch, engine })),
       nodes: async () => (await ask('nodes')).flat(),
       commands: async () => (await ask('commands')).flat(),
+      nearState: async (key) =>
+        mostTelling(await askAll(this.#data.group, 'nearState', { key: key.toString('latin1') })),
+      near: async () => summed((await ask('near')).flat()),
       workerMetrics: async () => (await ask('metrics')).flat(),
     };
   }
@@ -226,6 +236,12 @@ class ProxyProcess implements RunningProxy {
     await this.#thread.close();
     this.#path.close();
     this.#tls.close();
+  }
+
+  /** Every thread forgets what was purged. */
+  async #purged({ keys, tags, prefixes }: Purge): Promise<void> {
+    const named = keys.map((key) => key.toString('latin1'));
+    await askAll(this.#data.group, 'purge', { keys: named, isAll: tags.length + prefixes.length > 0 });
   }
 
   async #step(step: UpstreamStep, timeoutMs: number): Promise<StepResult[]> {

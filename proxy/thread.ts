@@ -3,9 +3,11 @@ import { type CommandSpec, catalogueOf } from '../lib/commands/index.ts';
 import type { Config } from '../lib/config/index.ts';
 import { createLineLog } from '../lib/net/index.ts';
 import { Access, addConfiguredUsers, usersAsText } from './access/index.ts';
+import type { DataPath } from './core/data-path.ts';
+import { NO_NEAR_CACHE } from './core/near-port.ts';
 import type { NodeFigure } from './core/node-figures.ts';
 import { nodeFigures, resetNodeFigures } from './core/node-figures-of.ts';
-import type { Router } from './core/router.ts';
+import type { NamespaceFigures } from './near/index.ts';
 import { applySettings, settingsNow } from './resp/config-settings.ts';
 import { Pause } from './resp/pause.ts';
 import { plans } from './resp/plans.ts';
@@ -29,7 +31,7 @@ export interface ThreadParts {
   readonly config: Config;
   readonly clock: Clock;
   readonly random: Random;
-  readonly router: Router;
+  readonly path: DataPath;
   readonly ids: SharedIds;
   /** Null in the main thread, which begins with what the configuration says. */
   readonly inherited: InheritedState | null;
@@ -47,13 +49,13 @@ export class ProxyThread {
   readonly desk = new Desk();
   /** What is known of commands, by listener. */
   readonly figures: CommandFigures[] = [];
-  readonly #router: Router;
+  readonly #path: DataPath;
 
   /** Throws RingsideError `config_invalid` when the configured users are wrong. */
-  constructor({ config, clock, random, router, ids, inherited }: ThreadParts) {
+  constructor({ config, clock, random, path, ids, inherited }: ThreadParts) {
     const { proxy } = config;
     this.ids = ids;
-    this.#router = router;
+    this.#path = path;
     this.settings.idleTimeoutMs = proxy.limits.idleTimeoutMs;
     this.settings.requirePass = proxy.requirePass ?? '';
     this.access = new Access(catalogueOf(isAnswered), clock, this.settings);
@@ -62,8 +64,9 @@ export class ProxyThread {
     const { accessLog } = proxy;
     const isLogged = accessLog.sample > 0 || accessLog.slowerThanMs !== null;
     const log = isLogged ? new AccessLog(accessLog, createLineLog(accessLog.path), clock, random) : null;
-    const { slowness } = router.env;
+    const { slowness } = path.router.env;
     this.watch = new ProxyWatch({ clock, settings: this.settings, ids, slowness, accessLog: log });
+    this.watch.isLimited = path.router.env.rates !== null;
     this.commandsOfResp = new RespWatch(this.watch);
     this.figures.push(this.commandsOfResp.figures);
     this.pause = new Pause(clock, (isPaused) => {
@@ -84,7 +87,12 @@ export class ProxyThread {
 
   /** What is known of nodes by now. */
   nodes(): NodeFigure[] {
-    return nodeFigures(this.#router);
+    return nodeFigures(this.#path.router);
+  }
+
+  /** What the near cache did by now. */
+  near(): NamespaceFigures[] {
+    return this.#path.near?.figures.all() ?? [];
   }
 
   /** Resolves once the access log is written. */
@@ -129,13 +137,25 @@ export class ProxyThread {
     });
     desk.on('commands', () => this.commands());
     desk.on('nodes', () => this.nodes());
+    desk.on('purge', ({ keys, isAll }) => {
+      const { near } = this.#path;
+      if (isAll) near?.clear();
+      else near?.purge({ keys: keys.map((key) => Buffer.from(key, 'latin1')), tags: [], prefixes: [] });
+      return null;
+    });
+    desk.on('nearState', ({ key }) => this.#path.near?.stateOf(Buffer.from(key, 'latin1')) ?? NO_NEAR_CACHE);
+    desk.on('near', () => this.near());
     desk.on('resetStatistics', () => this.#reset());
   }
 
   #reset(): null {
     for (const figures of this.figures) figures.reset();
-    resetNodeFigures(this.#router);
-    this.#router.stats.reset();
+    const { router, near } = this.#path;
+    resetNodeFigures(router);
+    router.stats.reset();
+    router.env.health.limits.reset();
+    near?.figures.reset();
+    this.#path.fills?.resetFigures();
     return null;
   }
 }

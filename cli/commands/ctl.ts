@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import type { TlsMaterial } from '../../lib/net/index.ts';
 import { addClientTlsOptions, type ClientTlsOptions, clientTls } from '../client-tls.ts';
 import type { ControlPlaneClient, FleetStatus, KeyRoute } from '../ctl/client.ts';
 import type { RingView } from '../ctl/render.ts';
@@ -30,9 +31,7 @@ export function registerCtl(program: Command): void {
   );
   add(ctl, 'route', 'which shard and nodes a key belongs to')
     .argument('<key>')
-    .action((key: string, options: CtlOptions) =>
-      show<KeyRoute>(options, `/v1/route?key=${encodeURIComponent(key)}`, 'renderRoute'),
-    );
+    .action((key: string, options: CtlOptions) => route(key, options));
   add(ctl, 'failover', 'give a shard another leader')
     .argument('<shard>')
     .option('--to <node>', 'the follower to promote; by default the one that is furthest')
@@ -56,12 +55,24 @@ function addLater(ctl: Command, name: string, what: string): void {
     });
 }
 
-async function show<T>(
-  options: CtlOptions,
-  path: string,
-  renderer: 'renderStatus' | 'renderRing' | 'renderRoute',
-): Promise<void> {
-  const answer = await withClient(options, (client) => client.get<T>(path));
+type Renderer = 'renderStatus' | 'renderRing' | 'renderRoute';
+
+async function show<T>(options: CtlOptions, path: string, renderer: Renderer): Promise<void> {
+  await print(options, await withClient(options, (client) => client.get<T>(path)), renderer);
+}
+
+/** Where a key lives by the control plane, and what the proxies keep of it. */
+async function route(key: string, options: CtlOptions): Promise<void> {
+  const { nearStates } = await import('../ctl/near-states.ts');
+  const isSecure = options.controlPlane.startsWith('https:');
+  const answer = await withClient(options, async (client, tls) => ({
+    ...(await client.get<KeyRoute>(`/v1/route?key=${encodeURIComponent(key)}`)),
+    l1: await nearStates(key, client, isSecure, tls),
+  }));
+  await print(options, answer, 'renderRoute');
+}
+
+async function print<T>(options: CtlOptions, answer: T, renderer: Renderer): Promise<void> {
   if (options.json) {
     process.stdout.write(`${JSON.stringify(answer)}\n`);
     return;
@@ -85,13 +96,13 @@ async function failover(shard: string, options: CtlOptions & { to?: string }): P
 
 async function withClient<T>(
   options: CtlOptions,
-  use: (client: ControlPlaneClient) => Promise<T>,
+  use: (client: ControlPlaneClient, tls: TlsMaterial | undefined) => Promise<T>,
 ): Promise<T> {
   const { ControlPlaneClient } = await import('../ctl/client.ts');
   const tls = clientTls(options);
   const client = new ControlPlaneClient(options.controlPlane, tls);
   try {
-    return await use(client);
+    return await use(client, tls);
   } finally {
     await client.close();
     tls?.close();

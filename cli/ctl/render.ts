@@ -53,7 +53,8 @@ export function renderRoute(route: KeyRoute, width?: number): string {
     ...route.followers.map((node) => ['follower', ...nodeCells(node, true)]),
   ];
   const l1 = Object.entries(route.l1).map(
-    ([proxy, entry]) => `near cache of ${proxy}: ${entry.state}, ${entry.ageMs} ms old\n`,
+    ([proxy, { state, ageMs }]) =>
+      `near cache of ${proxy}: ${state}${ageMs > 0 ? `, ${ageMs} ms old` : ''}\n`,
   );
   return [
     `key ${JSON.stringify(route.key)}, hash ${route.hash}: ${route.shard} at epoch ${route.epoch}\n\n`,

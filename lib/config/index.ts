@@ -9,6 +9,7 @@ export {
   type NamespaceConfig,
   type NearCacheConfig,
   type NodeConfig,
+  type OriginConfig,
   type ProxyConfig,
   type TlsConfig,
   type UpstreamConfig,

@@ -69,6 +69,11 @@ export function whole<const D extends number | null>(
   return typed({ ...more, type: 'integer', expects });
 }
 
+/** A number of `unit`, from `minimum` to `maximum`. */
+export function decimal(more: OptionText & Bounds & { default: number; unit: string }): TUnsafe<number> {
+  return typed({ ...more, type: 'number', expects: `a number from ${more.minimum} to ${more.maximum}` });
+}
+
 /** A part of something, from 0 to 1. */
 export function ratio(more: OptionText & { default: number }): TUnsafe<number> {
   return typed({

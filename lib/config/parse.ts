@@ -1,7 +1,8 @@
 import { RingsideError } from '../base/index.ts';
 import { deepFreeze, tidySettings, withDefaults } from './defaults.ts';
 import { checkRules, type Report, type Role } from './rules.ts';
-import { type Config, configSchema, type Option } from './schema.ts';
+import { type Config, configSchema, type Option, type OriginConfig } from './schema.ts';
+import { originGroup } from './schema-origin.ts';
 import { type ConfigError, ConfigSource } from './source.ts';
 import { checkSchema } from './validate.ts';
 
@@ -55,8 +56,15 @@ function complete(settings: unknown, option: Option): Config {
     ...namespace,
     ack: namespace.ack ?? ack,
     ackTimeoutMs: namespace.ackTimeoutMs ?? ackTimeoutMs,
+    origin: originOf(namespace.origin),
   }));
   return deepFreeze({ ...config, namespaces });
+}
+
+/** A URL alone stands for a group with this `url`. */
+function originOf(given: unknown): OriginConfig | null {
+  if (typeof given !== 'string') return given as OriginConfig | null;
+  return withDefaults({ url: given }, originGroup as Option) as OriginConfig;
 }
 
 /** Down the file, then what has no line; on one line by name. */

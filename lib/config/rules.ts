@@ -14,7 +14,7 @@ export function checkRules(config: Config, role: Role | undefined, report: Repor
   checkControlPlane(config, report);
   checkNamespaces(config, report);
   checkAddresses(config, report);
-  if (config.nearCache.mode !== 'off') later(['nearCache', 'mode'], report);
+  checkNearCache(config, report);
 }
 
 function later(path: Path, report: Report): void {
@@ -86,11 +86,24 @@ function checkProxy({ proxy }: Config, isRole: boolean, report: Report): void {
       '`proxy.limits.maxApiBytes` must be at least `proxy.limits.maxHttpBodyBytes`, or the largest body never fits',
     );
   }
+  checkResilience(proxy.resilience, report);
   checkUsers(proxy, report);
   unique(proxy.upstreams, 'name', ['proxy', 'upstreams'], report);
   for (const i of proxy.upstreams.keys()) checkUpstream(proxy, i, report);
   const { respPort, memcachedPort, httpPort, grpcPort, adminPort } = proxy;
   distinctPorts('proxy', { respPort, memcachedPort, httpPort, grpcPort, adminPort }, report);
+}
+
+function checkResilience({ outlier, breaker }: Config['proxy']['resilience'], report: Report): void {
+  const atLeast = (path: string, more: number, key: string, less: number) => {
+    if (more < less)
+      report(
+        ['proxy', 'resilience', ...path.split('.')],
+        `\`proxy.resilience.${path}\` (${more}) must be at least \`${key}\` (${less})`,
+      );
+  };
+  atLeast('outlier.maxEjectionMs', outlier.maxEjectionMs, 'ejectionMs', outlier.ejectionMs);
+  atLeast('breaker.maxOpenMs', breaker.maxOpenMs, 'openMs', breaker.openMs);
 }
 
 function checkUsers({ aclFile, users, requirePass }: Config['proxy'], report: Report): void {
@@ -148,13 +161,55 @@ function checkControlPlane({ controlPlane }: Config, report: Report): void {
   distinctPorts('controlPlane', { httpPort: controlPlane.httpPort, grpcPort: controlPlane.grpcPort }, report);
 }
 
-function checkNamespaces({ namespaces }: Config, report: Report): void {
+function checkNamespaces({ namespaces, proxy }: Config, report: Report): void {
   unique(namespaces, 'name', ['namespaces'], report);
   unique(namespaces, 'prefix', ['namespaces'], report);
-  for (const [i, namespace] of namespaces.entries()) {
-    if (namespace.stalenessMs > 0) later(['namespaces', i, 'stalenessMs'], report);
-    if (namespace.origin !== null) later(['namespaces', i, 'origin'], report);
+  const { upstreams, engine: general } = proxy;
+  const isRedis = upstreams.length > 0 && upstreams.every(({ engine }) => (engine ?? general) === 'redis');
+  for (const [i, { origin }] of namespaces.entries()) {
+    if (origin !== null && isRedis)
+      report(
+        ['namespaces', i, 'origin'],
+        `\`namespaces.${i}.origin\` needs nodes of engine \`ringside\`: a fill takes a lease, which a redis-server has not`,
+      );
+    if (origin === null || origin.breaker.openMs <= origin.breaker.maxOpenMs) continue;
+    const name = `namespaces.${i}.origin.breaker`;
+    report(
+      ['namespaces', i, 'origin', 'breaker', 'openMs'],
+      `\`${name}.openMs\` (${origin.breaker.openMs}) must be at most \`${name}.maxOpenMs\` (${origin.breaker.maxOpenMs})`,
+    );
   }
+}
+
+/** What the near cache of one thread needs at least. */
+const LEAST_NEAR_BYTES = 256 << 10;
+
+function checkNearCache({ nearCache, namespaces, proxy }: Config, report: Report): void {
+  const { mode, minTtlMs, maxTtlMs } = nearCache;
+  if (minTtlMs > maxTtlMs)
+    report(
+      ['nearCache', 'minTtlMs'],
+      `\`nearCache.minTtlMs\` (${minTtlMs}) must be at most \`nearCache.maxTtlMs\` (${maxTtlMs})`,
+    );
+  const leastBytes = LEAST_NEAR_BYTES * (proxy.workers > 1 ? proxy.workers + 1 : 1);
+  if (nearCache.maxBytes < leastBytes)
+    report(
+      ['nearCache', 'maxBytes'],
+      `\`nearCache.maxBytes\` must be at least ${leastBytes} (256 KiB for each thread of \`proxy.workers\`)`,
+    );
+  const isOn = (one: string | null) => one !== null && one !== 'off';
+  for (const [i, { nearCache: own, stalenessMs }] of namespaces.entries()) {
+    if (isOn(own) && stalenessMs === 0)
+      report(
+        ['namespaces', i, 'nearCache'],
+        `\`namespaces.${i}.nearCache\` needs \`namespaces.${i}.stalenessMs\` above 0: a value in the proxy may be a little old`,
+      );
+  }
+  if (mode !== 'off' && !namespaces.some(({ stalenessMs }) => stalenessMs > 0))
+    report(
+      ['nearCache', 'mode'],
+      '`nearCache.mode` has no effect: no namespace has `stalenessMs` above 0, and only their values are kept',
+    );
 }
 
 /** The schema checks the form `host:port`; a port of 0 or 99999 has that form too. */

@@ -12,6 +12,7 @@ import {
   typed,
   whole,
 } from './option.ts';
+import { resilienceSchema } from './schema-resilience.ts';
 import { ownTlsSchema } from './schema-shared.ts';
 
 const limits = group(
@@ -58,6 +59,14 @@ const limits = group(
       default: 100_000,
       description:
         'Commands of one worker that wait for one shard. Further ones are answered OVERLOADED and not sent.',
+    }),
+    maxCommandsPerSecond: whole({
+      minimum: 1,
+      maximum: 100_000_000,
+      unit: '1/s',
+      default: null,
+      description:
+        "Commands of one client identity a second, in each worker: of an ACL user; of who is not logged in, by the address. Further ones are answered OVERLOADED (HTTP 429) and not executed. After a rest one second's worth may come at once. Left out: no limit.",
     }),
     maxItemBytes: size({
       minimum: '1kb',
@@ -409,6 +418,7 @@ export const proxySchema = group(
         'After SIGTERM: how long commands under way may take to finish before connections are closed.',
     }),
     limits,
+    resilience: resilienceSchema,
   },
   { description: 'One process that clients talk to (`ringside proxy`).' },
 );

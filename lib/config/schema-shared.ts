@@ -1,4 +1,5 @@
 import { group, list, milliseconds, oneOf, size, text, whole } from './option.ts';
+import { originSchema } from './schema-origin.ts';
 
 const tlsOptions = {
   ca: text({
@@ -94,14 +95,35 @@ const namespace = group(
       minimum: 0,
       maximum: 3_600_000,
       default: 0,
-      description: 'How old a value read may be. 0: reads go to the leader while it answers; no near cache.',
+      description:
+        'How old a value read may be. 0: reads go to the leader while it answers; no near cache. Above 0 a connection still reads its own writes, and never an older value after a newer one.',
+    }),
+    nearCache: oneOf(['off', 'hot-keys', 'always'], {
+      default: null,
+      description:
+        "Which reads of the namespace are answered from the proxy's own memory; needs `stalenessMs` above 0. Left out: as `nearCache.mode` says.",
+    }),
+    maxReadsPerSecond: whole({
+      minimum: 1,
+      maximum: 100_000_000,
+      unit: '1/s',
+      default: null,
+      description:
+        'Keys of the namespace that one worker of a proxy reads a second, for all clients together. Further commands are answered OVERLOADED (HTTP 429) and not executed. Left out: no limit.',
+    }),
+    maxWritesPerSecond: whole({
+      minimum: 1,
+      maximum: 100_000_000,
+      unit: '1/s',
+      default: null,
+      description: 'The same for keys that are written.',
     }),
     readFallback: oneOf(['follower', 'off'], {
       default: 'follower',
       description:
         'What a read does while the leader is unreachable: ask a follower, whose value may be a little older (counted as possibly stale), or answer an error.',
     }),
-    origin: text({ default: null, unit: 'URL', description: 'Where a missing value is fetched from.' }),
+    origin: originSchema,
   },
   { description: 'Rules for the keys that share a prefix.' },
 );
@@ -119,13 +141,39 @@ export const nearCacheSchema = group(
   {
     mode: oneOf(['off', 'hot-keys', 'always'], {
       default: 'off',
-      description: 'Which values a proxy keeps in its own memory for a short, bounded time.',
+      description:
+        'Which values a proxy keeps in its own memory for a short, bounded time, in namespaces with `stalenessMs` above 0: none (`off`), those of keys read more often than `hotKeysPerSecond` (`hot-keys`), or all that are read (`always`).',
     }),
     maxBytes: size({
       minimum: '1mb',
       maximum: '64gb',
       default: '64mb',
+      formula: 'each thread has maxBytes / (proxy.workers + 1), or all of it with one worker',
       description: 'Memory of one proxy process for such values.',
+    }),
+    hotKeysPerSecond: whole({
+      minimum: 1,
+      maximum: 1_000_000,
+      unit: 'reads/s',
+      default: 500,
+      formula:
+        'a worker thread that gets its share of the reads finds a key hot at hotKeysPerSecond / proxy.workers',
+      description:
+        'Reads of one key through one proxy, from which on the key is hot. Found within a second; cold again within ten.',
+    }),
+    minTtlMs: milliseconds({
+      minimum: 1,
+      maximum: 3_600_000,
+      default: 1000,
+      description: 'The shortest time for which a value is kept.',
+    }),
+    maxTtlMs: milliseconds({
+      minimum: 1,
+      maximum: 3_600_000,
+      default: 5000,
+      formula: 'minTtlMs <= maxTtlMs; at most stalenessMs, and never beyond the expiry of the key itself',
+      description:
+        'The longest time for which a value is kept. Each is kept for a random time between the two, so that not all are fetched again at once.',
     }),
   },
   { description: 'Near cache (L1) of each proxy.' },

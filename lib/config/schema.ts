@@ -2,6 +2,7 @@ import type { Static, TSchema } from '@sinclair/typebox';
 import { group, oneOf } from './option.ts';
 import { controlPlaneSchema } from './schema-control-plane.ts';
 import { nodeSchema } from './schema-node.ts';
+import type { OriginSettings } from './schema-origin.ts';
 import { proxySchema } from './schema-proxy.ts';
 import { namespacesSchema, nearCacheSchema, type ownTlsSchema, tlsSchema } from './schema-shared.ts';
 
@@ -45,8 +46,10 @@ export type TlsConfig = Frozen<Static<typeof ownTlsSchema>>;
 export type NearCacheConfig = Config['nearCache'];
 export type UpstreamConfig = ProxyConfig['upstreams'][number];
 type RawNamespace = Frozen<Static<typeof namespacesSchema>>[number];
-/** `ack` and `ackTimeoutMs` are filled in from the node's where the namespace leaves them out. */
-export type NamespaceConfig = Omit<RawNamespace, 'ack' | 'ackTimeoutMs'> & {
+export type OriginConfig = Frozen<OriginSettings>;
+/** `ack` and `ackTimeoutMs` are filled in from the node's where the namespace leaves them out; an origin is a group, also where it was given as a URL. */
+export type NamespaceConfig = Omit<RawNamespace, 'ack' | 'ackTimeoutMs' | 'origin'> & {
+  readonly origin: OriginConfig | null;
   readonly ack: NonNullable<RawNamespace['ack']>;
   readonly ackTimeoutMs: number;
 };

@@ -32,13 +32,26 @@ export function checkSchema(settings: unknown, source: ConfigSource): void {
   const validate = validator();
   if (validate(settings)) return;
   const seen = new Set<string>();
-  for (const error of validate.errors ?? []) {
+  const errors = validate.errors ?? [];
+  for (const error of errors) {
+    if (isAroundAnother(error, errors)) continue;
     const path = pathOf(error, settings);
     const key = path.join('.');
     if (seen.has(key)) continue;
     seen.add(key);
     source.report(path, messageFor(error, path));
   }
+}
+
+/** An option with alternatives got the group it may be, and something inside the group is wrong: then that is the mistake. */
+function isAroundAnother(
+  { instancePath, data, keyword }: ErrorObject,
+  errors: readonly ErrorObject[],
+): boolean {
+  if (keyword !== 'type' && keyword !== 'anyOf') return false;
+  const option = optionAt(instancePath.split('/').slice(1).map(unescapePointer));
+  if (option?.anyOf === undefined || typeof data !== 'object') return false;
+  return errors.some((other) => other.instancePath.startsWith(`${instancePath}/`));
 }
 
 /** The option that an error is about: the unknown or missing key rather than the group around it. */

@@ -2,6 +2,7 @@ export { Compactor } from './compactor.ts';
 export { DueQueue } from './due-queue.ts';
 export { FILLER_BIT, forwardedTo, readWord, writeWord } from './filler.ts';
 export { GhostTable } from './ghost-table.ts';
+export { type HeavyHitter, HeavyHitters } from './heavy-hitters.ts';
 export type { RefKeys } from './index-partition.ts';
 export { BLOCK_BYTES, PIECE_BYTES, pieceMemory } from './piece-memory.ts';
 export { RefIndex } from './ref-index.ts';

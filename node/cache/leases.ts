@@ -19,6 +19,8 @@ interface Lease {
   readonly version: string;
   /** How many tags had been purged when it was handed out. */
   readonly purges: number;
+  /** Its holder knows that there is no value: nobody is to look for one while it runs. */
+  readonly isAbsence: boolean;
 }
 
 /**
@@ -61,7 +63,7 @@ export class LeaseTable {
     const token = this.#random.hex(TOKEN_BYTES);
     const leases = this.#byDatabase.get(database) ?? new Map<string, Lease>();
     this.#byDatabase.set(database, leases);
-    leases.set(key, { token, untilMs: nowMs + durationMs, version, purges: this.#purges });
+    leases.set(key, { token, untilMs: nowMs + durationMs, version, purges: this.#purges, isAbsence: false });
     this.held++;
     return token;
   }
@@ -90,9 +92,31 @@ export class LeaseTable {
   /** Whether this token is the one that may fill the key with a value that has these tags. */
   holds(database: number, key: string, token: string, tags: readonly string[], nowMs: number): boolean {
     const lease = this.#byDatabase.get(database)?.get(key);
-    if (lease === undefined || lease.token !== token || lease.untilMs <= nowMs) return false;
+    if (lease === undefined || lease.isAbsence || lease.token !== token || lease.untilMs <= nowMs)
+      return false;
     if (tags.length > 0 && lease.purges < this.#forgottenPurges) return false;
     return tags.every((tag) => (this.#purgedTags.get(tag) ?? 0) <= lease.purges);
+  }
+
+  /**
+   * The holder of this token will not fill the key. With `absentMs` above 0 it knows that there is no value: nobody gets a lease for so long, unless
+   * the key is written. False when the token is not the key's, or not any more.
+   */
+  forgo(database: number, key: string, token: string, absentMs: number, nowMs: number): boolean {
+    const lease = this.#byDatabase.get(database)?.get(key);
+    if (lease === undefined || lease.isAbsence || lease.token !== token || lease.untilMs <= nowMs)
+      return false;
+    this.void(database, key);
+    if (absentMs === 0) return true;
+    this.#byDatabase.get(database)!.set(key, { ...lease, untilMs: nowMs + absentMs, isAbsence: true });
+    this.held++;
+    return true;
+  }
+
+  /** Whether the key is known to have no value. */
+  isAbsent(database: number, key: string, nowMs: number): boolean {
+    const lease = this.#byDatabase.get(database)?.get(key);
+    return lease?.isAbsence === true && lease.untilMs > nowMs;
   }
 
   /** What was to be filled with this tag, in any database, must not be: it may be from before. */

@@ -21,23 +21,35 @@ const NO_TAGS: readonly string[] = [];
 const NO_EXPIRY = -1;
 const NO_KEY = -2;
 
-/** What RS.GET says of the entry. */
-type Freshness = 'hit' | 'stale' | 'miss';
+/** What RS.GET says of the entry; absent: whoever was to fill it found that there is nothing. */
+type Freshness = 'hit' | 'stale' | 'miss' | 'absent';
 
-/** RS.GET key [LEASE [milliseconds]] [NOVALUE] [TAIL] */
+/** The lease that RS.GET was asked for. */
+interface LeaseWish {
+  /** How long it is to run; 0: none is wanted. */
+  ms: number;
+  /** With less left until it is stale, or over, the value is to be refreshed. */
+  belowMs: number;
+}
+
+/** RS.GET key [LEASE [milliseconds] [BELOW milliseconds]] [NOVALUE] [TAIL] */
 function get(context: CommandContext, args: Args, reply: RespWriter) {
   const { keyspace } = context;
   const { store } = keyspace;
-  let leaseMs = 0;
+  const wish: LeaseWish = { ms: 0, belowMs: 0 };
   let withValue = true;
   let isTail = false;
   for (let i = 2; i < args.count; i++) {
-    if (args.equalsIgnoreCase(i, 'LEASE') && leaseMs === 0) {
+    if (args.equalsIgnoreCase(i, 'LEASE') && wish.ms === 0) {
       const given = i + 1 < args.count ? args.integer(i + 1) : null;
-      leaseMs = given ?? DEFAULT_LEASE_MS;
+      wish.ms = given ?? DEFAULT_LEASE_MS;
       if (given !== null) i++;
-      if (leaseMs < 1 || leaseMs > MAX_LEASE_MS)
+      if (wish.ms < 1 || wish.ms > MAX_LEASE_MS)
         return reply.error(`ERR a lease runs 1 to ${MAX_LEASE_MS} ms`);
+    } else if (args.equalsIgnoreCase(i, 'BELOW') && wish.ms > 0 && wish.belowMs === 0) {
+      const given = ++i < args.count ? args.integer(i) : null;
+      if (given === null || given < 1) return reply.error(SYNTAX_ERROR);
+      wish.belowMs = given;
     } else if (args.equalsIgnoreCase(i, 'NOVALUE')) withValue = false;
     else if (args.equalsIgnoreCase(i, 'TAIL')) isTail = true;
     else return reply.error(SYNTAX_ERROR);
@@ -45,7 +57,8 @@ function get(context: CommandContext, args: Args, reply: RespWriter) {
   const slot = keyspace.read(args.buffer, args.start(1), args.end(1));
   if (slot !== 0 && store.typeOf(slot) !== STRING) return reply.error(WRONG_TYPE);
   const softAt = slot === 0 ? 0 : store.softExpiresAt(slot);
-  const freshness = freshnessOf(keyspace, slot);
+  const found = freshnessOf(keyspace, slot);
+  const freshness = found === 'miss' && isAbsent(context, args) ? 'absent' : found;
   const writeValue = () => {
     if (slot === 0 || !withValue) reply.nullBulk();
     else store.writeValue(slot, reply);
@@ -57,7 +70,7 @@ function get(context: CommandContext, args: Args, reply: RespWriter) {
   reply.integer(slot === 0 ? NO_KEY : timeLeft(store.expiresAt(slot), keyspace.nowMs));
   reply.integer(slot === 0 ? NO_KEY : timeLeft(softAt, keyspace.nowMs));
   reply.bulkLatin1(freshness);
-  writeLease(context, args, leaseMs, freshness, reply);
+  writeLease(context, args, slot, wish, freshness, reply);
   if (isTail) writeValue();
 }
 
@@ -65,6 +78,17 @@ function freshnessOf({ store, nowMs }: Keyspace, slot: Slot): Freshness {
   if (slot === 0) return 'miss';
   const softAt = store.softExpiresAt(slot);
   return softAt !== 0 && softAt <= nowMs ? 'stale' : 'hit';
+}
+
+function isAbsent({ keyspace, node }: CommandContext, args: Args): boolean {
+  const { leases } = keyspace.data;
+  return leases.held > 0 && leases.isAbsent(keyspace.index, args.latin1(1), node.clock.monotonicMs());
+}
+
+/** Whether so little is left of the value, which is neither missing nor stale, that it is to be refreshed. */
+function isNearItsEnd({ store, nowMs }: Keyspace, slot: Slot, belowMs: number): boolean {
+  const endsAt = store.softExpiresAt(slot) || store.expiresAt(slot);
+  return endsAt !== 0 && endsAt - nowMs < belowMs;
 }
 
 function timeLeft(atMs: number, nowMs: number): number {
@@ -75,12 +99,14 @@ function timeLeft(atMs: number, nowMs: number): number {
 function writeLease(
   { keyspace, node }: CommandContext,
   args: Args,
-  leaseMs: number,
+  slot: Slot,
+  { ms: leaseMs, belowMs }: LeaseWish,
   freshness: Freshness,
   reply: RespWriter,
 ) {
   const { leases } = keyspace.data;
-  if (freshness === 'hit' || !node.shard.leads || (leaseMs === 0 && leases.held === 0)) {
+  const isFresh = freshness === 'hit' && !(belowMs > 0 && isNearItsEnd(keyspace, slot, belowMs));
+  if (isFresh || !node.shard.leads || (leaseMs === 0 && leases.held === 0)) {
     reply.nullBulk();
     return reply.integer(0);
   }
@@ -212,6 +238,21 @@ function remove(context: CommandContext, args: Args, reply: RespWriter) {
   });
 }
 
+/** RS.FORGO key token [ABSENT milliseconds]: the holder of the lease will not fill the key. */
+function forgo({ keyspace, node }: CommandContext, args: Args, reply: RespWriter) {
+  let absentMs = 0;
+  if (args.count > 3) {
+    const given = args.count === 5 && args.equalsIgnoreCase(3, 'ABSENT') ? args.integer(4) : null;
+    if (given === null) return reply.error(SYNTAX_ERROR);
+    if (given < 1 || given > MAX_LEASE_MS)
+      return reply.error(`ERR a key is absent for 1 to ${MAX_LEASE_MS} ms`);
+    absentMs = given;
+  }
+  const { leases } = keyspace.data;
+  const nowMs = node.clock.monotonicMs();
+  reply.integer(leases.forgo(keyspace.index, args.latin1(1), args.latin1(2), absentMs, nowMs) ? 1 : 0);
+}
+
 /** RS.MARK key [FLAGS n] [SOFTPX ms | SOFTPXAT at] [TAGS n tag …] */
 function mark({ keyspace }: CommandContext, args: Args, reply: RespWriter) {
   const allowed = ['FLAGS', 'SOFTPX', 'SOFTPXAT', 'TAGS'];
@@ -248,6 +289,7 @@ export const cacheCommands: CommandHandlers = {
   'RS.SET': set,
   'RS.INCR': increment,
   'RS.DEL': remove,
+  'RS.FORGO': forgo,
   'RS.MARK': mark,
   'RS.FENCE': fence,
   'RS.ANSWER': answer,

@@ -1,7 +1,7 @@
 import type { Random } from '../../lib/base/index.ts';
 import type { Args } from '../../lib/codec/resp/index.ts';
 import type { CommandSpec } from '../../lib/commands/index.ts';
-import { type HeavyHitter, HeavyHitters } from './heavy-hitters.ts';
+import { type HeavyHitter, HeavyHitters } from '../../lib/store/index.ts';
 
 /** Keys that are told apart; a key with more than 1/256 of the traffic is among them. */
 const TRACKED_KEYS = 256;

@@ -10,6 +10,10 @@ export interface NodeStatus {
   readonly role: 'leader' | 'follower';
   /** The worst that a thread sees. */
   readonly state: NodeFigure['state'];
+  /** The worst that a thread has. */
+  readonly breaker: NodeFigure['breaker'];
+  readonly breakerOpened: number;
+  readonly breakerRefused: number;
   readonly inFlight: number;
   readonly queuedBytes: number;
   readonly connections: { readonly shared: number; readonly private: number };
@@ -38,7 +42,8 @@ export interface ShardStatus {
   readonly nodes: readonly NodeStatus[];
 }
 
-const WORST: readonly NodeFigure['state'][] = ['connected', 'connecting', 'suspect'];
+const WORST: readonly NodeFigure['state'][] = ['connected', 'connecting', 'ejected', 'suspect'];
+const WORST_BREAKER: readonly NodeFigure['breaker'][] = ['closed', 'half-open', 'open'];
 
 /** What all threads know of the nodes of these shards. */
 export function clustersOf(shards: readonly ShardSummary[], figures: readonly NodeFigure[]): ShardStatus[] {
@@ -62,6 +67,9 @@ function nodeOf(figures: readonly NodeFigure[]): NodeStatus {
     node,
     role,
     state: WORST[Math.max(...figures.map(({ state }) => WORST.indexOf(state)))],
+    breaker: WORST_BREAKER[Math.max(...figures.map(({ breaker }) => WORST_BREAKER.indexOf(breaker)))],
+    breakerOpened: sum(({ breakerOpened }) => breakerOpened),
+    breakerRefused: sum(({ breakerRefused }) => breakerRefused),
     inFlight: sum(({ inFlight }) => inFlight),
     queuedBytes: sum(({ queuedBytes }) => queuedBytes),
     connections: { shared: sum(({ shared }) => shared), private: sum((figure) => figure.private) },
@@ -104,11 +112,11 @@ function shardText({ shard, epoch, engine, nodes }: ShardStatus): string {
   return [title, ...lines].map((line) => `${line}\n`).join('');
 }
 
-function nodeText({ node, role, state, connections, latencyMs, ...counts }: NodeStatus): string {
+function nodeText({ node, role, state, breaker, connections, latencyMs, ...counts }: NodeStatus): string {
   return row([
     node.slice(-WIDTHS[0]),
     role.slice(0, WIDTHS[1]),
-    STATES[state],
+    breaker === 'closed' ? STATES[state] : 'BREAKER',
     short(counts.inFlight),
     short(counts.queuedBytes),
     `${connections.shared}+${connections.private}`.slice(0, WIDTHS[5]),
@@ -122,6 +130,7 @@ function nodeText({ node, role, state, connections, latencyMs, ...counts }: Node
 const STATES: Readonly<Record<NodeFigure['state'], string>> = {
   connected: 'ok',
   connecting: 'opening',
+  ejected: 'EJECTED',
   suspect: 'SUSPECT',
 };
 

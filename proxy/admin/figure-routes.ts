@@ -1,4 +1,5 @@
 import type { FastifyInstance } from 'fastify';
+import { RingsideError } from '../../lib/base/index.ts';
 import type { ProxyFigures } from '../core/figures-api.ts';
 import { clustersOf, clustersText } from './clusters.ts';
 import { latenciesOf } from './latencies.ts';
@@ -10,6 +11,11 @@ export function registerFigures(app: FastifyInstance, figures: ProxyFigures): vo
     const { format } = request.query as { format?: string };
     if (format === 'json') return { shards };
     return reply.type('text/plain; charset=utf-8').send(clustersText(shards));
+  });
+  app.get('/near', async (request) => {
+    const { key } = request.query as { key?: unknown };
+    if (typeof key !== 'string') throw new RingsideError('bad_request', '`key` is missing');
+    return figures.nearState(Buffer.from(key));
   });
   app.get('/latency', async () => ({ commands: latenciesOf(await figures.commands()) }));
 }

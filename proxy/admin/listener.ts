@@ -54,7 +54,7 @@ function register(app: FastifyInstance, admin: ProxyAdminApi, { metrics, clock }
     reply.type(metrics.contentType);
     return metrics.text(await admin.figures.workerMetrics());
   });
-  app.get('/status', () => ({
+  app.get('/status', async () => ({
     id: admin.id,
     runId: admin.runId,
     pid: process.pid,
@@ -64,6 +64,7 @@ function register(app: FastifyInstance, admin: ProxyAdminApi, { metrics, clock }
     ring: versionOf(admin),
     listeners: admin.listeners(),
     upstreams: admin.upstreams(),
+    nearCache: await admin.figures.near(),
   }));
   app.get('/ring', () => {
     const ring = admin.ring();

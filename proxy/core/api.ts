@@ -5,12 +5,22 @@ import type { ProxyFigures } from './figures-api.ts';
 /** Bytes in the pieces in which they came: a long value is not copied together. */
 export type Pieces = readonly Buffer[];
 
+/** The lease that a read asks for. */
+export interface LeaseWish {
+  /** Milliseconds that it is to run. */
+  readonly leaseMs: number;
+  /** Also of a value with fewer milliseconds left; 0: not. */
+  readonly belowMs: number;
+}
+
 /** What a read is to tell. */
 export interface ReadOptions {
-  /** Ask for the right to fill what is missing, or to refresh what is stale. */
-  readonly lease?: boolean;
+  /** Ask for the right to fill what is missing, or to refresh what is stale; `true`: for as long as leases usually run. */
+  readonly lease?: boolean | LeaseWish;
   /** Everything but the value. */
   readonly head?: boolean;
+  /** A long value may come in parts. */
+  readonly mayArrive?: boolean;
 }
 
 /** The right to fill a key, which at most one caller has. */
@@ -35,10 +45,18 @@ export interface ReadResult {
   readonly softTtlMs: number | null;
   /** The value is past its soft lifetime. */
   readonly isStale: boolean;
+  /** Milliseconds since a node was asked, of a value that the proxy kept in its own memory; left out where a node answered. */
+  readonly l1AgeMs?: number;
   /** True when a follower answered because the leader could not be reached. */
   readonly possiblyStale: boolean;
   /** Null unless asked for. */
   readonly lease: Lease | null;
+  /** Whoever was to fill the key found that there is nothing. */
+  readonly isAbsent?: boolean;
+  /** The value was not there: it has just come from the origin. */
+  readonly isFilled?: boolean;
+  /** Instead of the value, where that may come in parts: it is still on its way from the origin, and what is read here fails when that does. */
+  readonly arriving?: AsyncIterable<Buffer>;
 }
 
 /** What a write depends on. */
@@ -104,7 +122,7 @@ export type MgetResult =
  *
  * Keys and values are handed over: the caller must not change the buffers until the promise settles.
  * Every method rejects with a `RingsideError`: `write_unknown` (the write may or may not have happened), `timeout` (reads),
- * `shard_down`, `overloaded`, `no_replicas`, `precondition_failed`, `fenced`, `lease_void`, `idempotency_key_reused`, `not_an_integer`,
+ * `shard_down`, `overloaded`, `no_replicas`, `precondition_failed`, `fenced`, `lease_void`, `origin_failed`, `idempotency_key_reused`, `not_an_integer`,
  * `wrong_type`, `too_large`, `not_implemented` (the engine of the shard cannot do it), `not_found` never (a miss is a result).
  */
 export interface KeyValueApi {

@@ -3,6 +3,7 @@ import { encodeCommand } from '../../lib/codec/resp/index.ts';
 import { errorReply, errorText, isErrorReply, plainError } from './frames.ts';
 import type { ConnectionPurpose } from './greeting.ts';
 import { type Borrowed, borrowAtLeader, leaderOf, meansNoLeader, nextChange } from './leader-wait.ts';
+import { NO_MARK } from './near-port.ts';
 import { PrivateConnection } from './private-connection.ts';
 import type { PrivatePool } from './private-pool.ts';
 import type { Router } from './router.ts';
@@ -52,6 +53,7 @@ export class BlockedCommand {
   #sentMs = 0;
   #refusedSinceMs: number;
   #isOver = false;
+  readonly #nearMark: number;
   /** Ends the exchange under way. */
   #settle: (outcome: Outcome) => void = ignore;
   #timer: NodeJS.Timeout | undefined;
@@ -63,6 +65,7 @@ export class BlockedCommand {
     this.#pool = pool;
     this.#command = command;
     const { timeoutMs } = command;
+    this.#nearMark = router.near?.bypassed(encodeCommand(...command.parts)) ?? NO_MARK;
     this.#refusedSinceMs = this.#nowMs();
     this.#deadlineMs = timeoutMs === 0 ? Number.POSITIVE_INFINITY : this.#nowMs() + timeoutMs;
   }
@@ -252,6 +255,7 @@ export class BlockedCommand {
   }
 
   #end(): void {
+    if (!this.#isOver) this.#router.near?.settled(this.#nearMark);
     this.#isOver = true;
     clearTimeout(this.#timer);
     this.#router.changed.delete(this.#look);

@@ -14,6 +14,9 @@ export interface Reply {
   readonly start: number;
   readonly rest: readonly Buffer[] | null;
   readonly isPossiblyStale: boolean;
+  /** As a request has them. */
+  readonly nearAgeMs: number;
+  readonly nearTtlMs: number;
 }
 
 /** Where a command goes, and what it is. */
@@ -22,6 +25,8 @@ export interface Target {
   readonly isWrite: boolean;
   /** Index of its only key among its arguments; 0: it belongs to its shard as a whole. */
   readonly keyIndex: number;
+  /** 0 by default. */
+  readonly database?: number;
 }
 
 /** Sends commands, and promises their replies. */
@@ -33,7 +38,11 @@ export class Caller {
   }
 
   /** Rejects with the RingsideError that an error reply stands for. The reply is in one piece unless `inPieces`. */
-  call({ route, isWrite, keyIndex }: Target, { bytes, rest }: Frame, inPieces = false): Promise<Reply> {
+  call(
+    { route, isWrite, keyIndex, database = 0 }: Target,
+    { bytes, rest }: Frame,
+    inPieces = false,
+  ): Promise<Reply> {
     return new Promise((resolve, reject) => {
       const request = acquireRequest();
       request.bytes = bytes;
@@ -42,6 +51,7 @@ export class Caller {
       request.restBytes = rest === null ? 0 : lengthOf(rest);
       request.isWrite = isWrite;
       request.keyIndex = keyIndex;
+      request.database = database;
       request.protocol = 2;
       request.startedMs = this.router.env.clock.monotonicMs();
       request.sink = new Call(resolve, reject, inPieces);
@@ -63,9 +73,9 @@ class Call implements Sink {
 
   ready(request: Request): void {
     if (!this.#inPieces) joinPieces(request);
-    const { bytes, start, end, rest, isPossiblyStale } = request;
+    const { bytes, start, end, rest, isPossiblyStale, nearAgeMs, nearTtlMs } = request;
     releaseRequest(request);
     if (isErrorReply(bytes, start)) this.#reject(errorOfReply(bytes, start, end));
-    else this.#resolve({ bytes, start, rest, isPossiblyStale });
+    else this.#resolve({ bytes, start, rest, isPossiblyStale, nearAgeMs, nearTtlMs });
   }
 }

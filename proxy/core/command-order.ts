@@ -23,3 +23,8 @@ function touches(later: Request, earlier: Request): boolean {
   const other = argumentRange(later.bytes, later.start, later.keyIndex);
   return earlier.bytes.compare(later.bytes, other.start, other.end, key.start, key.end) === 0;
 }
+
+/** Whether it has been sent twice: one that only waits to be sent may go elsewhere at any time. */
+export function wasTriedAgain({ retries, state }: Request): boolean {
+  return retries > 0 && state !== RequestState.QUEUED;
+}

@@ -1,7 +1,14 @@
 import type { Clock, Logger, Random } from '../../lib/base/index.ts';
 import type { Config } from '../../lib/config/index.ts';
 import type { TlsMaterial } from '../../lib/net/index.ts';
+import { FillAhead, FilledKeyValue, Fills } from '../fill/index.ts';
+import { Health, RateGuard, resilienceOf } from '../health/index.ts';
+import { NearCache } from '../near/index.ts';
+import type { KeyValueApi, Purge } from './api.ts';
 import { KeyValue } from './key-value.ts';
+import { LimitedKeyValue } from './limited-key-value.ts';
+import { NameWatch } from './name-watch.ts';
+import { NamespaceMatcher } from './namespace-rules.ts';
 import { NodeSettings } from './node-settings.ts';
 import { Output } from './output.ts';
 import { Privates } from './privates.ts';
@@ -28,15 +35,24 @@ export interface DataPathDeps {
 export class DataPath {
   readonly router: Router;
   readonly privates: Privates;
+  readonly #names: NameWatch;
   readonly pubsub: PubSub;
   readonly wait: WaitService;
-  readonly keyValue: KeyValue;
+  readonly keyValue: KeyValueApi;
   readonly nodeSettings: NodeSettings;
+  /** Null: no namespace has an origin. */
+  readonly fills: Fills | null;
+  /** Null where no namespace has one. */
+  readonly near: NearCache | null;
+  /** Has all threads forget what was purged. */
+  purged: (what: Purge) => Promise<void> = async (what) => this.near?.purge(what);
 
   constructor(config: Config, deps: DataPathDeps) {
     const { clock, random, log, stats, fleetTls, refresh } = deps;
+    const settings = settingsOf(config);
+    const health = new Health(resilienceOf(config.proxy), random, log);
     this.router = new Router({
-      settings: settingsOf(config),
+      settings,
       clock,
       random,
       log,
@@ -45,17 +61,43 @@ export class DataPath {
       turn: new Turn(clock),
       slowness: { thresholdMs: Number.POSITIVE_INFINITY },
       output: new Output(),
+      health,
+      rates: RateGuard.of(config, settings.namespaces, health.limits, clock.monotonicMs()),
       refresh,
     });
     this.privates = new Privates(this.router);
+    this.#names = new NameWatch(this.router, config.proxy.resilience.resolveEveryMs);
     this.pubsub = new PubSub(this.router, config.proxy.limits.maxSubscriptions);
     this.wait = new WaitService(this.router, config.proxy.limits.maxWaitsPerNode);
-    this.keyValue = new KeyValue(this.router);
     this.nodeSettings = new NodeSettings(this.router);
+    this.fills = Fills.areNeeded(this.router.env.settings.namespaces) ? new Fills(this.router) : null;
+    if (this.fills !== null) this.router.origins = new FillAhead(this.fills, this.router);
+    const keyValue = new KeyValue(this.router, (what) => this.purged(what));
+    this.keyValue = this.#limited(
+      this.fills === null ? keyValue : new FilledKeyValue(keyValue, this.fills, this.router),
+    );
+    this.near = this.#nearCache(config);
+    this.router.near = this.near;
+  }
+
+  #limited(keyValue: KeyValueApi): KeyValueApi {
+    const { rates, clock } = this.router.env;
+    return rates?.looksAtKeys ? new LimitedKeyValue(keyValue, rates, clock) : keyValue;
+  }
+
+  #nearCache({ nearCache: config, proxy }: Config): NearCache | null {
+    const { namespaces } = this.router.env.settings;
+    if (namespaces.all.every(({ nearCache }) => nearCache === 'off')) return null;
+    // Several workers leave the main thread to HTTP and gRPC.
+    const threads = proxy.workers > 1 ? proxy.workers + 1 : 1;
+    return new NearCache({ router: this.router, namespaces, config, threads });
   }
 
   /** Closes every connection to nodes. */
   close(): void {
+    this.#names.close();
+    this.near?.close();
+    void this.fills?.close();
     this.nodeSettings.close();
     this.wait.close();
     this.pubsub.close();
@@ -64,13 +106,8 @@ export class DataPath {
   }
 }
 
-function settingsOf({ proxy, namespaces }: Config): DataPathSettings {
-  // With nothing forbidden no key has to be looked at.
-  const restricts = namespaces.some(({ readFallback }) => readFallback === 'off');
-  const rules = namespaces.map(({ prefix, readFallback }) => ({
-    prefix: Buffer.from(prefix),
-    allowed: readFallback === 'follower',
-  }));
+function settingsOf(config: Config): DataPathSettings {
+  const { proxy } = config;
   return {
     operationTimeoutMs: proxy.operationTimeoutMs,
     readTimeoutMs: proxy.readTimeoutMs,
@@ -79,6 +116,6 @@ function settingsOf({ proxy, namespaces }: Config): DataPathSettings {
     maxDatabaseLinksPerNode: proxy.limits.maxDatabaseLinksPerNode,
     maxPrivateConnectionsPerNode: proxy.limits.maxPrivateConnectionsPerNode,
     nodePassword: proxy.nodePassword,
-    readFallback: restricts ? rules : [],
+    namespaces: new NamespaceMatcher(config),
   };
 }

@@ -1,5 +1,7 @@
 import type { MetricSnapshot } from '../../lib/metrics/index.ts';
+import type { NamespaceFigures } from '../near/index.ts';
 import type { CommandFigure } from '../watch/command-figures.ts';
+import type { NearState } from './near-port.ts';
 import type { NodeFigure } from './node-figures.ts';
 
 /** One shard of the ring in force. */
@@ -17,6 +19,10 @@ export interface ProxyFigures {
   nodes(): Promise<NodeFigure[]>;
   /** One for each listener, command and thread. */
   commands(): Promise<CommandFigure[]>;
+  /** What the near cache did, one for each namespace that has one, all threads together. */
+  near(): Promise<NamespaceFigures[]>;
+  /** What is kept of this key: by the thread that knows most. */
+  nearState(key: Buffer): Promise<NearState>;
   /** The metrics of worker threads. */
   workerMetrics(): Promise<MetricSnapshot[]>;
 }

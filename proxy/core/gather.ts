@@ -35,6 +35,9 @@ export class Gather implements Sink {
   #isComplete = false;
   readonly #protocol: 2 | 3;
   readonly #maxBytes: number;
+  /** By the name of the shard: parts that leave when the one before them is answered. */
+  #later: Map<string, Request[]> | null = null;
+  #router: Router | null = null;
   #bytes = 0;
 
   constructor(command: Request, finish: Finish, options: GatherOptions = {}) {
@@ -63,6 +66,25 @@ export class Gather implements Sink {
     end: number,
     isWrite: boolean,
   ): void {
+    router.submit(this.#prepare(route, bytes, start, end, isWrite), route);
+  }
+
+  /** As `sendRange`, of a read that leaves when the parts before it for the same shard are answered. */
+  sendNext(router: Router, route: ShardRoute, bytes: Buffer, start: number, end: number): void {
+    const request = this.#prepare(route, bytes, start, end, false);
+    this.#later ??= new Map();
+    this.#router = router;
+    const waiting = this.#later.get(route.name);
+    if (waiting !== undefined) {
+      request.route = route;
+      waiting.push(request);
+      return;
+    }
+    this.#later.set(route.name, []);
+    router.submit(request, route);
+  }
+
+  #prepare(route: ShardRoute, bytes: Buffer, start: number, end: number, isWrite: boolean): Request {
     const request = acquireRequest();
     request.bytes = bytes;
     request.start = start;
@@ -75,7 +97,7 @@ export class Gather implements Sink {
     request.sink = this;
     this.#parts.push({ route, reply: request });
     this.#waiting++;
-    router.submit(request, route);
+    return request;
   }
 
   /** No further parts. */
@@ -90,7 +112,22 @@ export class Gather implements Sink {
     if (this.#bytes > this.#maxBytes) refuse(request);
     if (request.isWrite) this.command.sink.noteWritten?.(request.route);
     this.#waiting--;
+    if (this.#later !== null) this.#sendLater(request);
     this.#finishIfDone();
+  }
+
+  /** A part is answered: the next one for its shard leaves. After an error nothing more is asked of the shard: the command fails anyway. */
+  #sendLater({ route, bytes, start, end }: Request): void {
+    const shard = route!.name;
+    const waiting = this.#later?.get(shard);
+    if (waiting === undefined || waiting.length === 0) return;
+    if (isErrorReply(bytes, start)) {
+      for (const skipped of waiting.splice(0)) skipped.answer(bytes, start, end);
+      return;
+    }
+    const next = waiting.shift()!;
+    // The ring may have changed since the command was split.
+    this.#router!.submit(next, this.#router!.routes.find(({ name }) => name === shard) ?? route!);
   }
 
   #finishIfDone(): void {

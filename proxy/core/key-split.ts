@@ -1,4 +1,5 @@
 import type { Args } from '../../lib/codec/resp/index.ts';
+import type { FanOutWindow } from '../health/index.ts';
 import type { Router } from './router.ts';
 import { copyRange, Slab } from './slab.ts';
 import type { ShardRoute } from './topology.ts';
@@ -11,25 +12,30 @@ const slab = new Slab();
  * one is used again and again (`acquireSplit`, `release`).
  */
 export class KeySplit {
-  /** The shards, in the order in which the command first names a key of theirs. */
+  /** The shard of each part, in the order in which the command first names a key of it. With a window a shard may have several. */
   readonly routes: ShardRoute[] = [];
-  /** How many of the keys each shard has. */
+  /** How many of the keys each part has. */
   readonly counts: number[] = [];
   keyCount = 0;
-  /** For each key, in the order of the command, the position of its shard in `routes`. */
+  /** For each key, in the order of the command, the position of its part in `routes`. */
   owners: Uint16Array = new Uint16Array(128);
   /** After `encode`: holds the parts. */
   bytes: Buffer = slab.bytes;
-  /** Where the part of each shard begins and ends in `bytes`. */
+  /** Where each part begins and ends in `bytes`. */
   readonly starts: number[] = [];
   readonly ends: number[] = [];
   /** Bytes of each shard's keys as they travel, and what follows each up to the next. */
   readonly #sizes: number[] = [];
-  /** By index of the shard in the ring: its position in `routes`. */
+  /** By index of the shard in the ring: the position of its last part in `routes`. */
   readonly #places: number[] = [];
+  /** How many keys each part may have. */
+  readonly #limits: number[] = [];
 
-  /** Sorts the keys `first`, `first + step`, … up to the end. There must be a ring, and at least one key. */
-  sort(router: Router, args: Args, first: number, step: number): void {
+  /**
+   * Sorts the keys `first`, `first + step`, … up to the end. There must be a ring, and at least one key. `window` bounds the parts, when
+   * there are several shards.
+   */
+  sort(router: Router, args: Args, first: number, step: number, window: FanOutWindow | null = null): void {
     const { buffer, count } = args;
     const places = this.#places;
     while (places.length < router.routes.length) places.push(NONE);
@@ -41,7 +47,7 @@ export class KeySplit {
     for (let i = first, position = 0; i < count; i += step, position++) {
       const route = router.routeOf(buffer, args.start(i), args.end(i));
       let place = places[route.index];
-      if (place === NONE) place = this.#add(route);
+      if (place === NONE || counts[place] === this.#limits[place]) place = this.#add(route, window);
       const end = args.end(i + step - 1);
       owners[position] = place;
       counts[place]++;
@@ -51,8 +57,9 @@ export class KeySplit {
     for (const { index } of this.routes) places[index] = NONE;
   }
 
-  #add(route: ShardRoute): number {
+  #add(route: ShardRoute, window: FanOutWindow | null): number {
     const place = this.routes.push(route) - 1;
+    this.#limits[place] = window === null ? Number.POSITIVE_INFINITY : window.keysFor(route.name);
     this.#places[route.index] = place;
     this.counts[place] = 0;
     this.#sizes[place] = 0;

@@ -4,6 +4,7 @@ import { type Capability, capability } from '../engine/capability.ts';
 import type {
   IncrResult,
   KeyValueApi,
+  LeaseWish,
   MgetResult,
   Pieces,
   Purge,
@@ -26,6 +27,9 @@ import { encodeWithValue, type Frame, valueIn } from './value-frame.ts';
 
 const NOTHING: Pieces = [];
 
+/** The near cache knows nothing of the reply. */
+const NOT_KNOWN = -2;
+
 /**
  * The data path for HTTP and gRPC: commands in, promises out, each one round trip. Ringside's nodes are asked with their own commands;
  * a redis-server with Redis's, and what it cannot do is refused before anything is sent.
@@ -33,9 +37,12 @@ const NOTHING: Pieces = [];
 export class KeyValue implements KeyValueApi {
   readonly #router: Router;
   readonly #caller: Caller;
+  readonly #purged: (what: Purge) => Promise<void>;
 
-  constructor(router: Router) {
+  /** `purged`: all threads of the process are to forget what they keep of this; it was purged at the nodes. */
+  constructor(router: Router, purged: (what: Purge) => Promise<void> = async () => {}) {
     this.#router = router;
+    this.#purged = purged;
     this.#caller = new Caller(router);
   }
 
@@ -44,7 +51,7 @@ export class KeyValue implements KeyValueApi {
     const route = this.#routeOf(key);
     if (lease) demand(route, 'leases');
     if (route.engine !== 'ringside') return this.#getPlain(route, key, head);
-    const asked = ['RS.GET', key, ...(lease ? ['LEASE'] : []), ...(head ? ['NOVALUE'] : []), 'TAIL'];
+    const asked = ['RS.GET', key, ...leaseWords(lease), ...(head ? ['NOVALUE'] : []), 'TAIL'];
     if (!head) return readResultOf(await this.#read(route, asked, true), options);
     // Next to each other on one connection: nobody's command comes between, and they cost one round trip.
     const [found, length] = await Promise.all([this.#read(route, asked), this.#read(route, ['STRLEN', key])]);
@@ -52,6 +59,7 @@ export class KeyValue implements KeyValueApi {
   }
 
   async #getPlain(route: ShardRoute, key: Buffer, head: boolean): Promise<ReadResult> {
+    if (!head && this.#router.near !== null) return this.#getKept(route, key);
     const ttl = this.#read(route, ['PTTL', key]);
     if (!head) {
       const [found, left] = await Promise.all([this.#read(route, ['GET', key], true), ttl]);
@@ -62,6 +70,19 @@ export class KeyValue implements KeyValueApi {
     const isThere = replyNumber(left.bytes, left.start) !== -2;
     const bytes = replyNumber(length.bytes, length.start);
     return plainResultOf(isThere ? NOTHING : null, bytes, left, length.isPossiblyStale);
+  }
+
+  /** The near cache knows the time to live of what it answers: only when it does not, the node is asked, and only then. */
+  async #getKept(route: ShardRoute, key: Buffer): Promise<ReadResult> {
+    const found = await this.#read(route, ['GET', key], true);
+    const value = valueIn(found.bytes, found.start, found.rest);
+    const bytes = replyNumber(found.bytes, found.start);
+    if (found.nearTtlMs === NOT_KNOWN)
+      return plainResultOf(value, bytes, await this.#read(route, ['PTTL', key]), found.isPossiblyStale);
+    const ttlMs = value === null || found.nearTtlMs < 0 ? null : found.nearTtlMs;
+    const none = { version: null, softTtlMs: null, isStale: false, lease: null };
+    const age = found.nearAgeMs >= 0 ? { l1AgeMs: found.nearAgeMs } : {};
+    return { value, bytes, ttlMs, possiblyStale: found.isPossiblyStale, ...none, ...age };
   }
 
   async set(key: Buffer, value: Pieces, options: SetOptions = {}): Promise<SetResult> {
@@ -174,6 +195,8 @@ export class KeyValue implements KeyValueApi {
         this.#caller.call({ route, isWrite: true, keyIndex: 0 }, { bytes: frame, rest: null }),
       ),
     );
+    // Also what failed in part may have been purged.
+    await this.#purged(what);
     const failure = purgeFailure(parts, outcomes);
     if (failure !== null) throw failure;
   }
@@ -198,6 +221,13 @@ export class KeyValue implements KeyValueApi {
 
 function frameOf(parts: readonly CommandPart[]): Frame {
   return { bytes: encodeCommand(...parts), rest: null };
+}
+
+/** What asks RS.GET for a lease. */
+export function leaseWords(wish: boolean | LeaseWish): CommandPart[] {
+  if (typeof wish === 'boolean') return wish ? ['LEASE'] : [];
+  const { leaseMs, belowMs } = wish;
+  return belowMs > 0 ? ['LEASE', leaseMs, 'BELOW', belowMs] : ['LEASE', leaseMs];
 }
 
 function isOk({ bytes, start }: Reply): boolean {

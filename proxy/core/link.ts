@@ -7,6 +7,7 @@ import {
   RespProtocolError,
 } from '../../lib/codec/resp/index.ts';
 import { BackoffPolicy, connectSocket, readRanges, type TlsMaterial } from '../../lib/net/index.ts';
+import type { Health } from '../health/index.ts';
 import { type ConnectionPurpose, greetingOf, isRefused, tlsTo } from './greeting.ts';
 import { LARGE_BYTES, LargeFrame } from './large-frame.ts';
 import type { Output } from './output.ts';
@@ -33,6 +34,8 @@ export interface LinkOwner {
   lost(node: UpstreamNode, sent: Request[], unsent: Request[], reason: string): void;
   /** The node does not have the database of this link, which is closed; `waiting` were not sent. */
   withoutDatabase(link: Link, waiting: Request[], refusal: Buffer): void;
+  /** The link is about to send what has waited: what is past its deadline must leave the queue before. */
+  expire(link: Link): void;
 }
 
 /** What links need from the worker they are part of. */
@@ -45,6 +48,7 @@ export interface LinkEnvironment {
   readonly turn: Turn;
   readonly output: Output;
   readonly slowness: Slowness;
+  readonly health: Health;
 }
 
 /** What a link is for when it is not shared by all clients. */
@@ -92,6 +96,9 @@ export class Link implements Flushable {
   lastReceivedMs = 0;
   /** What began before this and is answered now is slow. */
   #slowBeforeMs = 0;
+  /** Commands that wait for the connection, or for it to take more, and their bytes: its part of what waits for the node. */
+  #waitingCommands = 0;
+  #waitingBytes = 0;
   isReady = false;
 
   constructor(
@@ -114,6 +121,11 @@ export class Link implements Flushable {
   /** Not shared by all clients. */
   get isPrivate(): boolean {
     return this.#role !== null;
+  }
+
+  /** Where the present connection leads; null while there is none that can be used. */
+  get remoteAddress(): string | null {
+    return (this.isReady && this.#socket?.remoteAddress) || null;
   }
 
   /** Commands queued or sent, abandoned ones included. */
@@ -150,18 +162,50 @@ export class Link implements Flushable {
     request.link = this;
     request.queuedMs = nowMs;
     this.#queue.push(request);
+    if (this.mustWait) this.#setWaiting(this.#waitingCommands + 1, this.#waitingBytes + request.length);
     if (this.#isScheduled) return;
     this.#isScheduled = true;
     this.#env.turn.schedule(this);
+  }
+
+  /** Whether what is enqueued now leaves only when the connection is made, or takes more. */
+  get mustWait(): boolean {
+    return !this.isReady || this.#isBlocked;
+  }
+
+  /** Counts again what waits, after requests were taken out. */
+  recount(): void {
+    if (this.#waitingCommands === 0) return;
+    let commands = 0;
+    let bytes = 0;
+    if (this.#queue.unsentCount > 0) {
+      this.#queue.scan(({ state, length }) => {
+        if (state !== RequestState.QUEUED) return true;
+        commands++;
+        bytes += length;
+        return true;
+      });
+    }
+    this.#setWaiting(commands, bytes);
+  }
+
+  #setWaiting(commands: number, bytes: number): void {
+    const { waiting } = this.node;
+    waiting.commands += commands - this.#waitingCommands;
+    waiting.bytes += bytes - this.#waitingBytes;
+    this.#waitingCommands = commands;
+    this.#waitingBytes = bytes;
   }
 
   flush(): void {
     this.#isScheduled = false;
     const socket = this.#socket;
     if (!this.isReady || socket === null) return;
+    const { sentSeq } = this.#queue;
     while (!this.#isBlocked && (this.#queue.unsentCount > 0 || this.#announcedEpoch !== this.node.epoch)) {
       this.#writeBatch(socket);
     }
+    if (sentSeq !== this.#queue.sentSeq) this.recount();
     this.#endIfIdle();
   }
 
@@ -200,6 +244,7 @@ export class Link implements Flushable {
       }
       return true;
     });
+    this.recount();
     return taken;
   }
 
@@ -247,6 +292,7 @@ export class Link implements Flushable {
     });
     socket.on('drain', () => {
       this.#isBlocked = false;
+      this.#owner.expire(this);
       this.flush();
     });
     readRanges(socket, (bytes, start, end) => {
@@ -271,6 +317,7 @@ export class Link implements Flushable {
     this.lastReceivedMs = this.#env.clock.monotonicMs();
     this.#slowBeforeMs = this.lastReceivedMs - this.#env.slowness.thresholdMs;
     const framer = this.#framer;
+    const headSeq = this.#queue.headSeq;
     try {
       if (this.#large === null) framer.push(bytes, start, end);
       else framer.push(this.#takeLarge(this.#large, bytes.subarray(start, end)));
@@ -285,7 +332,7 @@ export class Link implements Flushable {
       return;
     }
     this.node.figures.settle(this.lastReceivedMs);
-    if (this.node.isSuspect && this.isReady) this.#trust();
+    if (this.isReady) this.node.health.heard((this.#queue.headSeq - headSeq) | 0);
     if (this.#isClosing) this.#endIfIdle();
   }
 
@@ -363,6 +410,7 @@ export class Link implements Flushable {
     clearTimeout(this.#greetingTimer);
     this.#backoff.reset();
     this.isReady = true;
+    this.#owner.expire(this);
     this.flush();
   }
 
@@ -370,7 +418,9 @@ export class Link implements Flushable {
   #giveUp(refusal: Buffer): void {
     this.#isClosing = true;
     this.#disconnect();
-    this.#owner.withoutDatabase(this, this.#queue.takeAll(), refusal);
+    const waiting = this.#queue.takeAll();
+    this.#setWaiting(0, 0);
+    this.#owner.withoutDatabase(this, waiting, refusal);
   }
 
   #logRefusal(command: string, { buffer, frameStart, frameEnd }: ReplyFramer): string {
@@ -403,11 +453,6 @@ export class Link implements Flushable {
     this.#epochMarks.push(this.#queue.sentSeq);
   }
 
-  #trust(): void {
-    this.node.isSuspect = false;
-    this.#env.log.info({ node: this.node.name, shard: this.node.shard }, 'the node answers again');
-  }
-
   #endIfIdle(): void {
     if (!this.#isClosing || this.#queue.length > 0 || this.#socket === null) return;
     this.#disconnect();
@@ -432,6 +477,7 @@ export class Link implements Flushable {
     this.#disconnect();
     if (wasReady) this.#role?.onLost();
     const waiting = this.#queue.takeAll();
+    this.#setWaiting(0, 0);
     const sent = waiting.filter((request) => request.state === RequestState.SENT);
     const unsent = waiting.filter((request) => request.state === RequestState.QUEUED);
     if (!this.#isClosing) {
@@ -449,7 +495,6 @@ export class Link implements Flushable {
     if (!node.isSuspect || wasReady) {
       this.#env.log.warn({ node: node.name, shard: node.shard, reason }, 'the node is unreachable');
     }
-    node.isSuspect = true;
-    node.lastFailure = reason;
+    node.health.lost(reason, this.#env.clock.monotonicMs());
   }
 }

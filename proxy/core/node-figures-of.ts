@@ -16,14 +16,18 @@ export function resetNodeFigures(router: Router): void {
 }
 
 function figureOf(node: UpstreamNode, role: NodeFigure['role']): NodeFigure {
-  const { figures, links } = node;
+  const { figures, links, health } = node;
   let state: NodeFigure['state'] = node.isConnected ? 'connected' : 'connecting';
-  if (node.isSuspect) state = 'suspect';
+  if (health.isEjected) state = 'ejected';
+  if (health.isSuspect) state = 'suspect';
   return {
     shard: node.shard,
     node: node.name,
     role,
     state,
+    breaker: health.breakerState,
+    breakerOpened: health.breaker.opened,
+    breakerRefused: health.breaker.refused,
     inFlight: node.inFlight,
     queuedBytes: links.reduce((sum, link) => sum + link.queuedBytes, 0),
     shared: links.filter(({ isReady }) => isReady).length,

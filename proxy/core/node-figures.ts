@@ -1,11 +1,17 @@
 import { type CountedDurations, DurationCounts } from '../../lib/metrics/index.ts';
+import type { BreakerState } from '../health/index.ts';
 
 /** What one thread knows of a node. Plain data: may be posted. */
 export interface NodeFigure {
   readonly shard: string;
   readonly node: string;
   readonly role: 'leader' | 'follower';
-  readonly state: 'connecting' | 'connected' | 'suspect';
+  /** suspect: it is silent, or not reachable. ejected: it fares worse than the others. */
+  readonly state: 'connecting' | 'connected' | 'ejected' | 'suspect';
+  readonly breaker: BreakerState;
+  /** How often the breaker has opened, and commands that were answered at once because it was. */
+  readonly breakerOpened: number;
+  readonly breakerRefused: number;
   /** Commands queued or sent. */
   readonly inFlight: number;
   /** Bytes of commands that have not left. */

@@ -100,10 +100,13 @@ export class PrivatePool {
       this.#dropIdle(oldest.connection);
       return;
     }
-    this.#router.stats.add(Stat.overloadedErrors);
+    const { stats, health, clock } = this.#router.env;
+    const setting = 'proxy.limits.maxPrivateConnectionsPerNode';
+    stats.add(Stat.overloadedErrors);
+    health.limits.reached(setting, clock.monotonicMs());
     throw new RingsideError(
       'overloaded',
-      `${this.#maxPerNode} connections to one node are in use by single clients (proxy.limits.maxPrivateConnectionsPerNode)`,
+      `${this.#maxPerNode} connections to one node are in use by single clients (${setting})`,
     );
   }
 

@@ -42,7 +42,10 @@ export class PubSub {
   /** Whether so many more names may be held; else the error that says why not. */
   refusalOf(more: number): Buffer | null {
     if (this.#subscriptions + more <= this.#maxSubscriptions) return null;
-    const text = `${this.#maxSubscriptions} subscriptions are in use (proxy.limits.maxSubscriptions)`;
+    const setting = 'proxy.limits.maxSubscriptions';
+    const { health, clock } = this.#router.env;
+    health.limits.reached(setting, clock.monotonicMs());
+    const text = `${this.#maxSubscriptions} subscriptions are in use (${setting})`;
     return errorReply('overloaded', text);
   }
 

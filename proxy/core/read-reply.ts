@@ -4,6 +4,8 @@ import type { Reply } from './caller.ts';
 import { bulkIn, lengthOf, valueIn } from './value-frame.ts';
 
 const STALE = 'stale';
+const ABSENT = 'absent';
+const NOT_THERE: ReadonlySet<string> = new Set(['miss', ABSENT]);
 
 /** Goes through the elements of a reply that are short. */
 export class ReplyWalk {
@@ -61,7 +63,7 @@ export function readResultOf(
   const token = walk.text();
   const ms = walk.number();
   const found = head ? [] : valueIn(reply.bytes, walk.at, reply.rest);
-  const value = state === 'miss' ? null : found;
+  const value = NOT_THERE.has(state) ? null : found;
   return {
     value,
     bytes: head ? bytes : lengthOf(value ?? []),
@@ -70,7 +72,9 @@ export function readResultOf(
     softTtlMs: msOrNull(softTtlMs),
     isStale: state === STALE,
     possiblyStale: reply.isPossiblyStale,
+    ...(reply.nearAgeMs >= 0 && { l1AgeMs: reply.nearAgeMs }),
     lease: lease ? { token, ms } : null,
+    isAbsent: state === ABSENT,
   };
 }
 

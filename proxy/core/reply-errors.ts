@@ -16,6 +16,7 @@ const BY_FIRST_WORD: Readonly<Record<string, ErrorCode>> = {
   WRONGTYPE: 'wrong_type',
   PRECONDITION: 'precondition_failed',
   LEASEVOID: 'lease_void',
+  ORIGIN: 'origin_failed',
   KEYREUSED: 'idempotency_key_reused',
 };
 

@@ -1,5 +1,6 @@
 import type { Trace } from '../watch/trace.ts';
 import type { Link } from './link.ts';
+import { type NearPort, NO_MARK } from './near-port.ts';
 import type { ShardRoute } from './topology.ts';
 
 /** Where a request is on its way. */
@@ -89,6 +90,13 @@ export class Request {
   isMuted = false;
   /** Kept of a command that somebody wants to hear of; null for nearly all. */
   trace: Trace | null = null;
+  /** Who is to hear when it is answered or given up, by `nearMark`; null for most. */
+  near: NearPort | null = null;
+  nearMark = NO_MARK;
+  /** Milliseconds since a node was asked, of a reply from the near cache; -1: a node answered. */
+  nearAgeMs = -1;
+  /** Milliseconds that are left to the value of a reply that the near cache knows more about, -1: for ever; -2: it knows nothing. */
+  nearTtlMs = -2;
 
   /** Bytes of the command, or of the reply. */
   get length(): number {
@@ -116,6 +124,7 @@ export class Request {
     this.restBytes = restBytes;
     this.state = RequestState.READY;
     this.link = null;
+    if (this.near !== null) settle(this, this.near);
     this.sink.ready(this, grewBytes);
   }
 
@@ -123,6 +132,12 @@ export class Request {
   answerWith(reply: Buffer): void {
     this.answer(reply, 0, reply.length);
   }
+}
+
+/** Once only, whatever becomes of the request. */
+function settle(request: Request, near: NearPort): void {
+  request.near = null;
+  near.settled(request.nearMark);
 }
 
 const POOL_LIMIT = 16_384;
@@ -141,6 +156,7 @@ export function acquireRequest(): Request {
 
 /** Gives a request back. It must be in no link's, router's or sink's hands. */
 export function releaseRequest(request: Request): void {
+  if (request.near !== null) settle(request, request.near);
   request.bytes = NO_BYTES;
   request.start = 0;
   request.end = 0;
@@ -158,6 +174,8 @@ export function releaseRequest(request: Request): void {
   request.link = null;
   request.isMuted = false;
   request.trace = null;
+  request.nearAgeMs = -1;
+  request.nearTtlMs = -2;
   if (pooled >= POOL_LIMIT) return;
   request.next = pool;
   pool = request;

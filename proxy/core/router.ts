@@ -1,17 +1,28 @@
-import type { ErrorCode } from '../../lib/base/index.ts';
 import { parseAddress } from '../../lib/net/index.ts';
-import { Ring } from '../../lib/ring/index.ts';
-import { isOvertaken } from './command-order.ts';
+import type { Ring } from '../../lib/ring/index.ts';
+import type { RateGuard } from '../health/index.ts';
+import { isOvertaken, wasTriedAgain } from './command-order.ts';
 import { DatabaseLinks } from './database-links.ts';
+import { Deadlines } from './deadlines.ts';
+import { Failures } from './failures.ts';
 import { argumentRange, errorReply, hasErrorCode } from './frames.ts';
 import type { ConnectionPurpose } from './greeting.ts';
 import { HeldRequests } from './held-requests.ts';
 import { Link, type LinkEnvironment, type LinkOwner, type LinkRole } from './link.ts';
+import type { NearPort } from './near-port.ts';
 import { Parking } from './parking.ts';
-import { mayFallBack } from './read-fallback.ts';
-import { discard, noteAnswered, type Request, RequestState, releaseRequest, type Sink } from './request.ts';
+import { Prober } from './prober.ts';
+import { mayFallBack, stalenessOf } from './read-fallback.ts';
+import { discard, type Request, RequestState, releaseRequest, type Sink } from './request.ts';
 import { Stat, type Stats } from './stats.ts';
-import { linkSlot, ShardRoute, type Topology, type TopologyShard, UpstreamNode } from './topology.ts';
+import {
+  linkSlot,
+  ringFor,
+  ShardRoute,
+  type Topology,
+  type TopologyShard,
+  UpstreamNode,
+} from './topology.ts';
 
 /** How often deadlines are looked at: what a deadline may be late by. */
 const TICK_MS = 10;
@@ -29,6 +40,8 @@ export interface OwnLinks {
 
 /** What the router needs beyond what its links need. */
 export interface RouterEnvironment extends LinkEnvironment {
+  /** Null: neither clients nor namespaces have a rate. */
+  readonly rates: RateGuard | null;
   readonly stats: Stats;
   /** Asks the control plane for its newest ring; undefined with a fixed ring, where a refusal goes to the client at once. */
   readonly refresh: (() => void) | undefined;
@@ -51,6 +64,9 @@ export class Router implements LinkOwner {
   readonly #retired = new Set<Link>();
   readonly #parking: Parking;
   readonly #databaseLinks: DatabaseLinks;
+  readonly #failures: Failures;
+  readonly #prober: Prober;
+  readonly #deadlines: Deadlines;
   /** Set while new writes are held. */
   #held: HeldRequests | null = null;
   #ticker: NodeJS.Timeout | undefined;
@@ -61,6 +77,10 @@ export class Router implements LinkOwner {
   readonly ownLinks = new Map<Sink, OwnLinks>();
   /** Called when the ring has changed, and when new writes are held, or no longer. */
   readonly changed = new Set<() => void>();
+  /** What keeps reads back until their keys are filled; null: no key has an origin. */
+  origins: { takes(request: Request): boolean } | null = null;
+  /** What answers reads from memory, and hears of every command; null: there is no such memory. */
+  near: NearPort | null = null;
   /** Writes under way on private connections. */
   pinnedWrites = 0;
   /** Monotonic milliseconds at the last tick: coarse, and only right while something is under way. */
@@ -70,6 +90,13 @@ export class Router implements LinkOwner {
     this.#env = env;
     this.#parking = new Parking(env.settings.operationTimeoutMs);
     this.#databaseLinks = new DatabaseLinks(env.clock, env.settings.maxDatabaseLinksPerNode);
+    this.#failures = new Failures(env, env.stats);
+    this.#prober = new Prober(this);
+    this.#deadlines = new Deadlines(env, this.#failures, {
+      mayChangeLeader: (node) => this.mayChangeLeader(node),
+      readElsewhere: (request, failed) => this.#readElsewhere(request, failed),
+      troubled: () => this.#prober.start(),
+    });
   }
 
   /** The shards in the order of the ring; empty before the first `apply`. */
@@ -113,10 +140,12 @@ export class Router implements LinkOwner {
       for (const node of [route.leader, ...route.followers]) if (node) kept.add(node);
       return route;
     });
+    this.#env.health.fanOut.keep(new Set(this.#routes.map(({ name }) => name)));
     const displaced: Request[] = [];
     for (const [key, node] of this.#nodes) {
       if (kept.has(node)) continue;
       this.#nodes.delete(key);
+      this.#env.health.forget(node.health);
       for (const connection of node.privates) connection.nodeLeft();
       for (const link of [...node.links]) {
         if (link.database !== 0) this.#databaseLinks.remove(link);
@@ -133,8 +162,11 @@ export class Router implements LinkOwner {
   /** Sends a request to `route`. The sink hears of it exactly once, possibly before this returns. */
   submit(request: Request, route: ShardRoute): void {
     request.route = route;
+    if (this.origins?.takes(request)) return;
+    if (this.near?.takes(request)) return;
+    this.#env.health.retries.requested();
     if (this.#held?.wants(request)) {
-      if (!this.#held.add(request)) this.#overloaded(request, route);
+      if (!this.#held.add(request)) this.#failures.overloaded(request, route);
       return;
     }
     if (this.#parking.size > 0 && this.#parking.has(request.sink)) {
@@ -142,6 +174,11 @@ export class Router implements LinkOwner {
       return;
     }
     this.#dispatch(request, route, request.startedMs);
+  }
+
+  /** Sends a request that was kept from being sent, to whoever serves its shard now. */
+  sendOn(request: Request): void {
+    this.#resubmit(request);
   }
 
   /** Sends a request over this very link; its sink may get it back (`handBack`). */
@@ -239,6 +276,7 @@ export class Router implements LinkOwner {
   close(): void {
     this.#isClosed = true;
     clearInterval(this.#ticker);
+    this.#prober.close();
     this.#databaseLinks.close();
     for (const node of this.#nodes.values()) {
       for (const connection of node.privates) connection.abandon('the proxy is shutting down');
@@ -247,7 +285,7 @@ export class Router implements LinkOwner {
     for (const link of this.#retired) link.destroy('the proxy is shutting down');
     for (const { request, failure } of this.#parking.clear()) request.answerWith(failure);
     for (const request of this.#held?.takeAll() ?? [])
-      this.#fail(request, 'shard_down', 'the proxy is shutting down; nothing was sent');
+      this.#failures.fail(request, 'shard_down', 'the proxy is shutting down; nothing was sent');
   }
 
   /** The link to `node` for replies in this protocol version about this database; null: no more may be opened. */
@@ -284,6 +322,22 @@ export class Router implements LinkOwner {
     for (const request of unsent) this.#resubmit(request);
   }
 
+  /** Replaces a shared link by a new one, unless something is under way on it. */
+  renew(link: Link): void {
+    const { node, protocol, database } = link;
+    const at = node.links.indexOf(link);
+    if (at < 0 || link.length > 0) return;
+    node.links.splice(at, 1);
+    node.linkSlots[linkSlot(protocol, database)] = null;
+    if (database !== 0) this.#databaseLinks.remove(link);
+    link.retire();
+    this.#env.log.info(
+      { node: node.name, shard: node.shard },
+      'the name stands for another address: connecting to it',
+    );
+    this.linkTo(node, protocol, database);
+  }
+
   #openLink(node: UpstreamNode, protocol: 2 | 3, database: number): Link | null {
     if (database !== 0 && !this.#databaseLinks.makeRoom(node)) return null;
     const link = new Link(node, { protocol, database }, this.#env, this);
@@ -311,7 +365,7 @@ export class Router implements LinkOwner {
     const stale = hasErrorCode(reply, start, 'STALERING');
     if (!stale && !loading && !hasErrorCode(reply, start, 'READONLY')) return false;
     this.refresh();
-    if (isOvertaken(request)) return false;
+    if (isOvertaken(request) || !this.#failures.mayRetry(node)) return false;
     request.retries = 1;
     node.figures.retries++;
     this.#env.stats.add(Stat.writeRetries);
@@ -321,62 +375,87 @@ export class Router implements LinkOwner {
   }
 
   lost(node: UpstreamNode, sent: Request[], unsent: Request[], reason: string): void {
-    if (!this.#isClosed) this.#env.stats.add(Stat.upstreamFailures);
+    if (!this.#isClosed) {
+      this.#env.stats.add(Stat.upstreamFailures);
+      this.#prober.start();
+    }
     for (const request of sent) {
       if (request.sink === discard) releaseRequest(request);
       else if (request.sink.handBack) request.sink.handBack(request, reason, true);
       else if (request.isWrite)
-        this.#failUnknown(request, node, `the connection was lost before the answer came (${reason})`);
+        this.#failures.failUnknown(
+          request,
+          node,
+          `the connection was lost before the answer came (${reason})`,
+        );
       else if (!this.#readElsewhere(request, node)) this.#readAgain(request, node, reason);
     }
     for (const request of unsent) {
       if (request.sink.handBack) request.sink.handBack(request, reason, false);
       else if (this.#isClosed)
-        this.#fail(request, 'shard_down', 'the proxy is shutting down; nothing was sent');
+        this.#failures.fail(request, 'shard_down', 'the proxy is shutting down; nothing was sent');
       else this.#resubmit(request);
     }
   }
 
   #dispatch(request: Request, route: ShardRoute, nowMs: number): void {
-    const node = request.isWrite ? route.leader : this.#readTarget(request, route);
+    let node = route.leader;
+    if (node === null || node.health.isTroubled) {
+      if (!request.isWrite) node = this.#readTarget(request, route);
+      if (node?.health.refuses(nowMs)) {
+        this.#failures.barred(request, node);
+        return;
+      }
+    }
     if (node === null) {
       this.#park(request, Number.POSITIVE_INFINITY, `shard ${route.name} has no leader`);
       return;
     }
     const link = this.#linkFor(request, node);
     if (link === null) {
-      this.#withoutLink(request, route);
+      const { sink } = request;
+      this.#failures.withoutLink(request, route, this.ownLinks.has(sink.command?.sink ?? sink));
       return;
     }
     if (link.length >= this.#env.settings.maxInFlightPerShard) {
-      this.#overloaded(request, route);
+      this.#failures.overloaded(request, route);
       return;
     }
+    if (link.mustWait && this.#failures.isQueueFull(request, link)) return;
     if (this.#ticker === undefined) this.#startTicking();
     link.enqueue(request, nowMs);
   }
 
   #readTarget(request: Request, route: ShardRoute): UpstreamNode | null {
     const { leader } = route;
-    if (leader !== null && !leader.isSuspect) return leader;
+    if (leader !== null && !this.#isAvoided(request, leader)) return leader;
     const follower = this.#followerFor(request, route);
     if (follower === null) return leader;
     this.#countStale(request);
     return follower;
   }
 
+  /** Whether this read goes to a follower rather than to the leader, if it may. */
+  #isAvoided(request: Request, { health }: UpstreamNode): boolean {
+    if (health.isSuspect || health.breakerState !== 'closed') return true;
+    return health.isEjected && stalenessOf(this.#env.settings.namespaces, request) > 0;
+  }
+
   /** A follower that may answer this read; null: none, or the namespace does not allow it. */
   #followerFor(request: Request, route: ShardRoute): UpstreamNode | null {
     const { followers } = route;
-    if (
-      followers.length === 0 ||
-      request.fromLeader ||
-      !mayFallBack(this.#env.settings.readFallback, request)
-    )
+    if (followers.length === 0 || request.fromLeader || !mayFallBack(this.#env.settings.namespaces, request))
       return null;
+    return this.#nextFollowerOf(followers, false) ?? this.#nextFollowerOf(followers, true);
+  }
+
+  /** The next one in turn that answers; one that fares badly only with `evenEjected`. */
+  #nextFollowerOf(followers: readonly UpstreamNode[], evenEjected: boolean): UpstreamNode | null {
     for (let i = 0; i < followers.length; i++) {
       const follower = followers[(this.#nextFollower + i) % followers.length];
-      if (follower.isSuspect || !follower.isConnected) continue;
+      const { isSuspect, isEjected, breakerState } = follower.health;
+      if (isSuspect || breakerState !== 'closed' || !follower.isConnected) continue;
+      if (isEjected && !evenEjected) continue;
       this.#nextFollower = (this.#nextFollower + i + 1) % followers.length;
       return follower;
     }
@@ -393,6 +472,7 @@ export class Router implements LinkOwner {
     if (target === null || target === failed) return false;
     const link = this.#linkFor(request, target);
     if (link === null) return false;
+    if (request.state === RequestState.SENT && !this.#failures.mayRetry(failed)) return false;
     request.retries = 1;
     failed.figures.retries++;
     this.#env.stats.add(Stat.readRetries);
@@ -405,7 +485,16 @@ export class Router implements LinkOwner {
   #readAgain(request: Request, node: UpstreamNode, reason: string): void {
     const route = this.#currentRoute(request);
     if (this.#isClosed || request.retries > 0 || route === null) {
-      this.#fail(request, 'shard_down', `shard ${node.shard}: ${node.name} did not answer (${reason})`);
+      this.#failures.fail(
+        request,
+        'shard_down',
+        `shard ${node.shard}: ${node.name} did not answer (${reason})`,
+      );
+      return;
+    }
+    if (!this.#failures.mayRetry(node)) {
+      const why = `${node.name} did not answer (${reason}), and too much is tried again already (proxy.resilience.retries)`;
+      this.#failures.fail(request, 'shard_down', `shard ${node.shard}: ${why}`);
       return;
     }
     request.retries = 1;
@@ -431,7 +520,7 @@ export class Router implements LinkOwner {
     }
     const route = this.#currentRoute(request);
     if (route === null) {
-      this.#fail(
+      this.#failures.fail(
         request,
         'shard_down',
         `shard ${request.route?.name} is no longer in the ring; nothing was sent`,
@@ -469,7 +558,8 @@ export class Router implements LinkOwner {
     const key = `${shard.name} ${address}`;
     let node = this.#nodes.get(key);
     if (node === undefined) {
-      node = new UpstreamNode(address, parseAddress(address), shard.name);
+      const health = this.#env.health.nodeHealth(address, shard.name);
+      node = new UpstreamNode(address, parseAddress(address), shard.name, health);
       node.engine = shard.engine ?? 'ringside';
       node.access = shard.access;
       this.#nodes.set(key, node);
@@ -498,7 +588,7 @@ export class Router implements LinkOwner {
 
   #parkUntil(request: Request, retryAtMs: number, failure: Buffer, isStale = false): void {
     if (this.#parking.size >= this.#env.settings.maxInFlightPerShard) {
-      this.#overloaded(request, request.route!);
+      this.#failures.overloaded(request, request.route!);
       return;
     }
     this.#parking.add(request, retryAtMs, failure, isStale);
@@ -537,6 +627,7 @@ export class Router implements LinkOwner {
     // After a pause of this process the answers may be here already, unread: they are read before anybody is judged.
     this.#isLate = lagMs > LATE_MS && !this.#isLate;
     if (this.#isLate) return;
+    this.#env.health.tick(nowMs);
     // First, so that the links that what leaves here goes to are found busy.
     this.#releaseParked(false);
     let isBusy = this.#retired.size > 0;
@@ -549,117 +640,15 @@ export class Router implements LinkOwner {
     this.#ticker = undefined;
   }
 
+  expire(link: Link): void {
+    if (link.queue.unsentCount > 0) this.#deadlines.check(link, this.#env.clock.monotonicMs());
+  }
+
   /** False when nobody waits at the link. */
   #tickLink(link: Link, nowMs: number): boolean {
     if (link.length === 0) return false;
-    this.#checkDeadlines(link, nowMs);
+    this.#deadlines.check(link, nowMs);
     link.checkSilence(nowMs);
     return true;
   }
-
-  #checkDeadlines(link: Link, nowMs: number): void {
-    const { readTimeoutMs, operationTimeoutMs } = this.#env.settings;
-    const overdue: Request[] = [];
-    const slow: Request[] = [];
-    // While others are answered the leader is there, only busy: a follower's older value is the worse answer then.
-    const isSilent = nowMs - link.lastReceivedMs >= readTimeoutMs;
-    const patienceMs = isSilent ? readTimeoutMs : Math.max(readTimeoutMs, operationTimeoutMs / 2);
-    link.queue.scan((request) => {
-      const waitedMs = nowMs - request.queuedMs;
-      const isOverdue = nowMs - request.startedMs >= operationTimeoutMs;
-      if (isOverdue) overdue.push(request);
-      else if (waitedMs < readTimeoutMs) return request.retries > 0;
-      else if (waitedMs >= patienceMs && !request.isWrite && !wasTriedAgain(request)) slow.push(request);
-      return true;
-    });
-    for (const request of overdue) this.#expire(link, request);
-    if (slow.length > 0) this.#hurry(link, slow, nowMs);
-    if (overdue.length + slow.length > 0) link.queue.closeGaps();
-  }
-
-  /** Reads that have waited long enough for this node. */
-  #hurry(link: Link, slow: readonly Request[], nowMs: number): void {
-    const { node } = link;
-    if (nowMs - link.lastReceivedMs >= this.#env.settings.readTimeoutMs && !node.isSuspect) {
-      node.isSuspect = true;
-      node.lastFailure = `nothing arrived for ${Math.round(nowMs - link.lastReceivedMs)} ms`;
-      this.#env.log.warn(
-        { node: node.name, shard: node.shard },
-        'the node does not answer: reads go to a follower',
-      );
-    }
-    for (const request of slow) {
-      const { seq } = request;
-      if (this.#readElsewhere(request, node)) link.queue.takeAt(seq);
-    }
-  }
-
-  #expire(link: Link, request: Request): void {
-    const { node } = link;
-    const wasSent = request.state === RequestState.SENT;
-    link.queue.take(request);
-    const ms = this.#env.settings.operationTimeoutMs;
-    if (!wasSent) {
-      const why = node.lastFailure === '' ? '' : ` (${node.lastFailure})`;
-      this.#fail(
-        request,
-        'shard_down',
-        `shard ${node.shard}: ${node.name} was not reachable within ${ms} ms${why}; nothing was sent`,
-      );
-    } else if (request.isWrite) {
-      this.#failUnknown(request, node, `no answer within ${ms} ms`);
-    } else {
-      this.#env.stats.add(Stat.readTimeouts);
-      this.#fail(request, 'timeout', `shard ${node.shard}: ${node.name} did not answer within ${ms} ms`);
-    }
-  }
-
-  #failUnknown(request: Request, node: UpstreamNode, why: string): void {
-    this.#env.stats.add(Stat.writesUnknown);
-    this.#noteSlow(request);
-    request.answerWith(errorReply('write_unknown', `shard ${node.shard}: ${node.name}: ${why}`));
-  }
-
-  #overloaded(request: Request, route: ShardRoute): void {
-    this.#env.stats.add(Stat.overloadedErrors);
-    const { maxInFlightPerShard } = this.#env.settings;
-    const text = `shard ${route.name} has ${maxInFlightPerShard} commands in flight (proxy.limits.maxInFlightPerShard)`;
-    request.answerWith(errorReply('overloaded', text));
-  }
-
-  #withoutLink(request: Request, route: ShardRoute): void {
-    this.#env.stats.add(Stat.overloadedErrors);
-    const { maxDatabaseLinksPerNode, maxPrivateConnectionsPerNode } = this.#env.settings;
-    const { sink } = request;
-    const text = this.ownLinks.has(sink.command?.sink ?? sink)
-      ? `shard ${route.name}: ${maxPrivateConnectionsPerNode} connections of single clients are in use (proxy.limits.maxPrivateConnectionsPerNode)`
-      : `shard ${route.name}: ${maxDatabaseLinksPerNode} connections for databases other than 0 are in use (proxy.limits.maxDatabaseLinksPerNode)`;
-    request.answerWith(errorReply('overloaded', text));
-  }
-
-  #fail(request: Request, code: ErrorCode, message: string): void {
-    if (code === 'shard_down') this.#env.stats.add(Stat.shardDownErrors);
-    this.#noteSlow(request);
-    request.answerWith(errorReply(code, message));
-  }
-
-  #noteSlow(request: Request): void {
-    const { clock, slowness } = this.#env;
-    if (clock.monotonicMs() - request.startedMs >= slowness.thresholdMs) noteAnswered(request);
-  }
-}
-
-/** Whether it has been sent twice: one that only waits to be sent may go elsewhere at any time. */
-function wasTriedAgain({ retries, state }: Request): boolean {
-  return retries > 0 && state !== RequestState.QUEUED;
-}
-
-/** The ring of a topology: `held` itself when the members are the same, as after a failover. */
-function ringFor({ shards, virtualNodes }: Topology, held: Ring | null): Ring {
-  const members = shards.map(({ name, weight }) => ({ name, weight }));
-  const isSame =
-    held?.virtualNodes === virtualNodes &&
-    held.shards.length === members.length &&
-    held.shards.every(({ name, weight }, i) => name === members[i].name && weight === members[i].weight);
-  return isSame ? held : Ring.of(members, { virtualNodes });
 }

@@ -1,3 +1,5 @@
+import type { NamespaceMatcher } from './namespace-rules.ts';
+
 /** What the data path is told by the configuration, in the form it needs. All of it is per worker. */
 export interface DataPathSettings {
   /** Deadline of one command, retries included. */
@@ -14,12 +16,6 @@ export interface DataPathSettings {
   readonly maxPrivateConnectionsPerNode: number;
   /** Password given to the nodes, or null. */
   readonly nodePassword: string | null;
-  /** Key prefixes and whether their reads may go to a follower while the leader is unreachable; the longest match wins, none: yes. */
-  readonly readFallback: readonly ReadFallbackRule[];
-}
-
-/** One namespace's rule. */
-export interface ReadFallbackRule {
-  readonly prefix: Buffer;
-  readonly allowed: boolean;
+  /** Rules by the prefix of the key. */
+  readonly namespaces: NamespaceMatcher;
 }

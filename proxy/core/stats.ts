@@ -15,6 +15,9 @@ const NAMES = [
   'overloadedErrors',
   'upstreamFailures',
   'waitCommands',
+  'breakerRefusals',
+  'queueRefusals',
+  'retriesRefused',
 ] as const;
 
 export type StatName = (typeof NAMES)[number];

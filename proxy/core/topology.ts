@@ -1,4 +1,6 @@
 import type { Address } from '../../lib/net/index.ts';
+import { Ring } from '../../lib/ring/index.ts';
+import type { NodeHealth } from '../health/index.ts';
 import type { Link } from './link.ts';
 import { NodeFigures } from './node-figures.ts';
 import type { PrivateConnection } from './private-connection.ts';
@@ -55,10 +57,10 @@ export class UpstreamNode {
   engine: Engine = 'ringside';
   /** Undefined: as the fleet. */
   access: NodeAccess | undefined;
-  /** True from a failed connection or a silent one until bytes arrive again: reads go to a follower meanwhile. */
-  isSuspect = false;
-  /** Why it is suspect, for error messages. */
-  lastFailure = '';
+  /** How it fares. */
+  readonly health: NodeHealth;
+  /** Commands, and their bytes, that wait for a connection, or for one that takes more. */
+  readonly waiting = { commands: 0, bytes: 0 };
   /** The connections that all clients share. */
   readonly links: Link[] = [];
   /** The same ones by `linkSlot`; null: not open. */
@@ -67,10 +69,21 @@ export class UpstreamNode {
   readonly privates = new Set<PrivateConnection>();
   readonly figures = new NodeFigures();
 
-  constructor(name: string, address: Address, shard: string) {
+  constructor(name: string, address: Address, shard: string, health: NodeHealth) {
     this.name = name;
     this.address = address;
     this.shard = shard;
+    this.health = health;
+  }
+
+  /** True from a failed connection or a silent one until bytes arrive again: reads go to a follower meanwhile. */
+  get isSuspect(): boolean {
+    return this.health.isSuspect;
+  }
+
+  /** Why it is suspect, or was, for error messages. */
+  get lastFailure(): string {
+    return this.health.lastFailure;
   }
 
   /** Commands queued or sent, abandoned ones included. */
@@ -103,4 +116,14 @@ export class ShardRoute {
     this.epoch = epoch;
     this.engine = engine;
   }
+}
+
+/** The ring of a topology: `held` itself when the members are the same, as after a failover. */
+export function ringFor({ shards, virtualNodes }: Topology, held: Ring | null): Ring {
+  const members = shards.map(({ name, weight }) => ({ name, weight }));
+  const isSame =
+    held?.virtualNodes === virtualNodes &&
+    held.shards.length === members.length &&
+    held.shards.every(({ name, weight }, i) => name === members[i].name && weight === members[i].weight);
+  return isSame ? held : Ring.of(members, { virtualNodes });
 }

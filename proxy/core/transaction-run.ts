@@ -1,5 +1,6 @@
 import { errorReply } from './frames.ts';
 import { type LedRoute, leaderOf, meansNoLeader, nextChange } from './leader-wait.ts';
+import { NO_MARK } from './near-port.ts';
 import type { Router } from './router.ts';
 import { Stat } from './stats.ts';
 import type { ShardRoute } from './topology.ts';
@@ -35,6 +36,7 @@ export class TransactionRun implements UnitSink {
   #sentMs = 0;
   #timer: NodeJS.Timeout | undefined;
   #isOver = false;
+  readonly #nearMark: number;
 
   constructor(router: Router, lanes: UnitLanes, unit: Unit, done: (result: TransactionResult) => void) {
     this.#router = router;
@@ -42,6 +44,7 @@ export class TransactionRun implements UnitSink {
     this.#unit = unit;
     this.#done = done;
     this.#failure = abortReply(`CLUSTERDOWN shard ${unit.shard} has no leader; nothing was sent`);
+    this.#nearMark = router.near?.bypassed(unit.frame) ?? NO_MARK;
   }
 
   /** Begins; `done` may be called before this returns. The time counts from now, or from when writes are no longer held. */
@@ -97,8 +100,11 @@ export class TransactionRun implements UnitSink {
     const lane = this.#lanes.laneTo(led.node, protocol, database);
     const { maxInFlightPerShard } = this.#router.env.settings;
     if (lane.length >= maxInFlightPerShard) {
-      this.#router.stats.add(Stat.overloadedErrors);
-      const text = `shard ${this.#unit.shard} has ${maxInFlightPerShard} transactions in flight (proxy.limits.maxInFlightPerShard)`;
+      const { stats, health, clock } = this.#router.env;
+      const setting = 'proxy.limits.maxInFlightPerShard';
+      stats.add(Stat.overloadedErrors);
+      health.limits.reached(setting, clock.monotonicMs(), { shard: this.#unit.shard });
+      const text = `shard ${this.#unit.shard} has ${maxInFlightPerShard} transactions in flight (${setting})`;
       this.#finish(errorReply('overloaded', text), null);
       return;
     }
@@ -144,6 +150,7 @@ export class TransactionRun implements UnitSink {
   #finish(reply: Buffer, route: ShardRoute | null): void {
     this.#isOver = true;
     clearTimeout(this.#timer);
+    this.#router.near?.settled(this.#nearMark);
     this.#done({ reply, route });
   }
 }

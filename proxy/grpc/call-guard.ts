@@ -22,8 +22,9 @@ export class CallGuard {
 
   /** To be given to the server. */
   readonly interceptor: ServerInterceptor = (method, call) => {
-    const isAuthorized = method.path.startsWith(OPEN_TO_ALL) ? null : this.#options.isAuthorized;
-    return new GuardedCall(call, method, { ...this.#options, isAuthorized }, this.#arriving).intercept();
+    const isOpen = method.path.startsWith(OPEN_TO_ALL);
+    const options = isOpen ? { ...this.#options, isAuthorized: null, rates: null } : this.#options;
+    return new GuardedCall(call, method, options, this.#arriving).intercept();
   };
 
   close(): void {

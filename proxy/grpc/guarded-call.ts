@@ -7,6 +7,7 @@ import {
   ServerListenerBuilder,
 } from '@grpc/grpc-js';
 import { type Clock, RingsideError } from '../../lib/base/index.ts';
+import { identityOf, type RateGuard } from '../health/index.ts';
 import type { ByteBudget } from '../listener/index.ts';
 import { statusOf } from './status.ts';
 
@@ -21,6 +22,8 @@ export interface GuardOptions {
   readonly timeoutMs: number;
   readonly isAuthorized: ((authorization: string | undefined) => boolean) | null;
   readonly clock: Clock;
+  /** What clients are held to; null: nothing. */
+  readonly rates: RateGuard | null;
 }
 
 /** Whether a call is more than one message in, one message out. */
@@ -114,6 +117,9 @@ export class GuardedCall {
     if (isAuthorized && !isAuthorized(authorization)) {
       return new RingsideError('unauthorized', 'metadata `authorization: Bearer PASSWORD` is required');
     }
+    const { rates, clock } = this.#options;
+    const refusal = rates?.refuseClient(identityOf(null, this.#call.getPeer()), clock.monotonicMs());
+    if (refusal) return new RingsideError('rate_limited', refusal);
     // A few bytes could unfold to the largest message.
     if ((this.#call as unknown as PrivateParts).incomingEncoding !== 'identity') {
       return new RingsideError('not_implemented', 'compressed requests are not accepted');

@@ -26,12 +26,13 @@ export async function startGrpcListener(
   api: KeyValueApi,
   deps: ApiListenerDeps,
 ): Promise<ListenerHandle> {
-  const { host, port, tls, reusePort, limits, password } = options;
+  const { host, port, tls, reusePort, limits, password, rates = null } = options;
   const guard = new CallGuard({
     budget: new ByteBudget(limits.maxApiBytes, 'proxy.limits.maxApiBytes'),
     timeoutMs: limits.headerTimeoutMs,
     isAuthorized: passwordCheck(password),
     clock: deps.clock,
+    rates,
   });
   const server = createGrpcServer(options, guard);
   const definitions = loadDefinitions();

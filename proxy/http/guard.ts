@@ -2,7 +2,8 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import { Type } from '@sinclair/typebox';
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { type Logger, RingsideError } from '../../lib/base/index.ts';
+import { type Clock, type Logger, RingsideError } from '../../lib/base/index.ts';
+import { identityOf, type RateGuard } from '../health/index.ts';
 import {
   AnswerCounter,
   type ApiListenerDeps,
@@ -28,9 +29,13 @@ export class HttpGuard {
   readonly #isAuthorized: ReturnType<typeof passwordCheck>;
   readonly #answers: AnswerCounter;
   readonly #log: Logger;
+  readonly #rates: RateGuard | null;
+  readonly #clock: Clock;
   readonly #lastBySocket = new WeakMap<Socket, Promise<void>>();
 
-  constructor({ password }: ApiListenerOptions, { log, metrics }: ApiListenerDeps) {
+  constructor({ password, rates }: ApiListenerOptions, { log, clock, metrics }: ApiListenerDeps) {
+    this.#rates = rates ?? null;
+    this.#clock = clock;
     this.#isAuthorized = passwordCheck(password);
     this.#log = log;
     this.#answers = new AnswerCounter(metrics, {
@@ -62,6 +67,11 @@ export class HttpGuard {
       if (this.#isAuthorized && !this.#isAuthorized(request.headers.authorization)) {
         throw new RingsideError('unauthorized', 'Authorization: Bearer with the password is required');
       }
+      const refusal = this.#rates?.refuseClient(
+        identityOf(null, `${request.socket.remoteAddress}:${request.socket.remotePort}`),
+        this.#clock.monotonicMs(),
+      );
+      if (refusal) throw new RingsideError('rate_limited', refusal);
       checks.query(query);
       checks.headers(request.headers);
       await handler(request, response, query);

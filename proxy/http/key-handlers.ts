@@ -6,7 +6,7 @@ import type { HttpContext, HttpHandler } from './context.ts';
 import { etagOf, hasVersion } from './entity-tags.ts';
 import { parseBy } from './json-requests.ts';
 import { keyOf } from './key-path.ts';
-import { sendEmpty, sendJson, sendPieces } from './reply.ts';
+import { sendArriving, sendEmpty, sendJson, sendPieces } from './reply.ts';
 import { conditionsOf, setOptionsOf } from './write-headers.ts';
 
 const MISS = { error: { code: 'not_found', message: 'no such key' } };
@@ -15,7 +15,7 @@ const MISS = { error: { code: 'not_found', message: 'no such key' } };
 export function getHandler({ api, held }: HttpContext): HttpHandler {
   return async (request, response, { lease }) => {
     const head = request.method === 'HEAD';
-    const result = await api.get(keyOf(request), { lease: lease === '1', head });
+    const result = await api.get(keyOf(request), { lease: lease === '1', head, mayArrive: true });
     const leaseHeaders = headersOfLease(result.lease, result);
     if (result.value === null) {
       if (request.headers['if-match'] !== undefined) throw notMatched();
@@ -33,19 +33,27 @@ export function getHandler({ api, held }: HttpContext): HttpHandler {
       return;
     }
     held.hold(response, result.bytes);
-    sendPieces(response, all, result.value);
+    if (result.arriving === undefined) sendPieces(response, all, result.value);
+    else await sendArriving(response, all, result.arriving);
   };
 }
 
-function hitHeaders({ version, ttlMs, softTtlMs, isStale, possiblyStale }: ReadResult): OutgoingHttpHeaders {
+function hitHeaders(result: ReadResult): OutgoingHttpHeaders {
+  const { version, ttlMs, softTtlMs } = result;
   return {
-    'x-cache': isStale || possiblyStale ? 'STALE' : 'HIT',
-    age: '0',
+    'x-cache': xCacheOf(result),
+    age: String(Math.floor((result.l1AgeMs ?? 0) / 1000)),
     ...(version !== null && { etag: etagOf(version) }),
     // Rounded up: a key that lives has at least 1.
     ...(ttlMs !== null && { 'x-ttl-seconds': Math.max(1, Math.ceil(ttlMs / 1000)) }),
     ...(softTtlMs !== null && { 'x-soft-ttl-seconds': Math.ceil(softTtlMs / 1000) }),
   };
+}
+
+function xCacheOf({ isStale, possiblyStale, isFilled, l1AgeMs }: ReadResult): string {
+  if (isFilled) return 'MISS';
+  if (isStale || possiblyStale) return 'STALE';
+  return l1AgeMs === undefined ? 'HIT' : 'HIT-L1';
 }
 
 /** Of a fresh value nothing is said: there is nothing to fill. */
@@ -58,9 +66,14 @@ function headersOfLease(lease: Lease | null, { value, isStale }: ReadResult): Ou
 }
 
 /** Whether the caller has this value already. Throws RingsideError when it asked for another one alone. */
-function isUnchanged({ headers }: IncomingMessage, { version }: ReadResult): boolean {
+function isUnchanged({ headers }: IncomingMessage, { version, isFilled }: ReadResult): boolean {
   const ifMatch = headers['if-match'];
   const ifNoneMatch = headers['if-none-match'];
+  if (isFilled) {
+    // Nobody can have had it before.
+    if ((ifMatch ?? '*') !== '*') throw notMatched();
+    return ifNoneMatch === '*';
+  }
   if (version === null) {
     if ((ifMatch ?? '*') !== '*' || (ifNoneMatch ?? '*') !== '*')
       throw new RingsideError('not_implemented', 'versions (If-Match, ETag): not supported by engine redis');

@@ -65,7 +65,7 @@ const keyed = (operationId: string, summary: string, headers: TProperties) => ({
 
 const readAnswers = {
   304: emptyAnswer('The caller has it already.', ...FOUND),
-  ...errorAnswers(['not_found', 'precondition_failed', 'wrong_type'], { 404: MISSED }),
+  ...errorAnswers(['not_found', 'precondition_failed', 'wrong_type', 'origin_failed'], { 404: MISSED }),
 };
 
 const json = (schema: TObject) => ({ content: { 'application/json': { schema } } });

@@ -1,4 +1,5 @@
 import type { IncomingMessage, OutgoingHttpHeaders, ServerResponse } from 'node:http';
+import { pipeline } from 'node:stream/promises';
 import { errorCatalogue, type RingsideError } from '../../lib/base/index.ts';
 import { expectsContinue } from './body.ts';
 
@@ -23,6 +24,21 @@ export function sendPieces(
   for (const piece of pieces) response.write(piece);
   response.uncork();
   response.end();
+}
+
+/** Answers 200 and bytes as they come; the headers say how many. When they stop coming, or the client goes, the connection ends. */
+export async function sendArriving(
+  response: ServerResponse,
+  headers: OutgoingHttpHeaders,
+  pieces: AsyncIterable<Buffer>,
+): Promise<void> {
+  response.writeHead(200, headers);
+  try {
+    await pipeline(pieces, response);
+  } catch {
+    // What went wrong cannot be told any more: the answer has begun.
+    response.destroy();
+  }
 }
 
 /** Answers JSON. */

@@ -153,8 +153,9 @@ const errorBody = Type.Object({ error: errorObject }, { additionalProperties: fa
 export const answerHeaders = {
   etag: Type.String({ pattern: '^"[0-9]+"$', description: 'Version of the value. Not with engine redis.' }),
   'x-cache': Type.String({
-    enum: ['HIT', 'STALE', 'MISS'],
-    description: 'STALE: past its soft lifetime, or from a follower since the leader could not be reached.',
+    enum: ['HIT-L1', 'HIT', 'STALE', 'MISS'],
+    description:
+      "HIT-L1: from the proxy's own memory. STALE: past its soft lifetime, or from a follower since the leader could not be reached. MISS with a value: it has just come from the origin of its namespace.",
   }),
   'x-ttl-seconds': Type.String({
     pattern: '^[1-9][0-9]*$',
@@ -210,6 +211,7 @@ const EVERYWHERE: readonly ErrorCode[] = [
   'bad_request',
   'unauthorized',
   'overloaded',
+  'rate_limited',
   'shard_down',
   'stale_ring',
   'read_only',

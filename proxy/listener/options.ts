@@ -2,6 +2,7 @@ import type { Clock, Logger } from '../../lib/base/index.ts';
 import type { ProxyConfig } from '../../lib/config/index.ts';
 import type { Metrics } from '../../lib/metrics/index.ts';
 import type { TlsMaterial } from '../../lib/net/index.ts';
+import type { RateGuard } from '../health/index.ts';
 import type { Login } from './password.ts';
 
 /** Where and how one of the proxy's listeners listens. */
@@ -15,6 +16,8 @@ export interface ApiListenerOptions {
   readonly limits: ProxyConfig['limits'];
   /** Clients give it as `Authorization: Bearer PASSWORD`; null lets everybody in. */
   readonly password?: string | Login | null;
+  /** What clients are held to; null or left out: nothing. */
+  readonly rates?: RateGuard | null;
 }
 
 /** What a listener needs of its surroundings. */

@@ -8,6 +8,7 @@ import { runMetaArithmetic, runMetaDelete } from './meta-edit.ts';
 import { runMetaDebug, runMetaGet } from './meta-read.ts';
 import { refusalFor } from './permission.ts';
 import { type MemcachedParser, unsigned32, wordIs, wordText } from './protocol/index.ts';
+import { rateRefusal } from './rates.ts';
 import { runStats } from './stats-command.ts';
 import { runStore } from './store-command.ts';
 import { runTouch } from './touch-command.ts';
@@ -91,8 +92,14 @@ export function mayRun(connection: MemcachedConnection, parser: MemcachedParser)
 
 /** Does what the line in `parser` asks for. */
 export function dispatch(connection: MemcachedConnection, parser: MemcachedParser, nowMs: number): void {
-  const { watch, commands } = connection.context;
-  if (!connection.isAuthenticated) {
+  const { watch, commands, router } = connection.context;
+  const { rates } = router.env;
+  const refusal =
+    rates !== null && connection.isAuthenticated ? rateRefusal(rates, connection, parser, nowMs) : null;
+  if (refusal !== null) {
+    connection.commandId = NO_COMMAND;
+    connection.say(new LineAnswer(refusal));
+  } else if (!connection.isAuthenticated) {
     connection.commandId = AUTH;
     if (--watch.quiet < 0) connection.trace = commands.looksAtSecret(parser, connection, 'auth');
     authenticate(connection, parser);

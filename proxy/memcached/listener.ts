@@ -115,7 +115,7 @@ class MemcachedListener implements MemcachedContext, ListenerHandle {
 
   async listen(): Promise<void> {
     const { host, port, tls, reusePort, limits, metrics } = this.#options;
-    const { stats, log } = this.router.env;
+    const { stats, log, health, clock } = this.router.env;
     this.#server = await createServer(
       {
         name: 'memcached',
@@ -132,6 +132,9 @@ class MemcachedListener implements MemcachedContext, ListenerHandle {
         onRefused: (socket) => {
           this.#refused++;
           stats.add(Stat.connectionsRefused);
+          health.limits.reached('proxy.limits.maxConnections', clock.monotonicMs(), {
+            listener: 'memcached',
+          });
           socket.write(OVER_LIMIT);
         },
         log,

@@ -35,6 +35,21 @@ const MANY = new Set(['MGET', 'GETEX']);
 /** These have something behind the key. */
 const PAIRED = new Set(['SET', 'APPEND', 'EXPIRE', 'INCRBY']);
 
+/** The words of a command that are keys, and whether it changes them; null: it has none. */
+export interface KeyWords {
+  readonly isWrite: boolean;
+  readonly first: number;
+  readonly last: number;
+}
+
+export function keyWordsOf(parser: MemcachedParser): KeyWords | null {
+  const name = parser.count === 0 ? '' : wordText(parser, 0);
+  const [command, first] = Object.hasOwn(NEEDED, name) ? NEEDED[name] : ['', 0];
+  if (first === 0 || first >= parser.count) return null;
+  const { isWrite } = commandTable.get(command)!;
+  return { isWrite, first, last: MANY.has(command) ? parser.count - 1 : first };
+}
+
 /** The line that refuses the command in `parser`; null when the user may run it. */
 export function refusalFor(user: User, parser: MemcachedParser): string | null {
   if (user.isUnlimited || parser.count === 0) return null;

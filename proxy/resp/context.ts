@@ -5,6 +5,7 @@ import type { Privates } from '../core/privates.ts';
 import type { PubSub } from '../core/pubsub.ts';
 import type { Router } from '../core/router.ts';
 import type { WaitService } from '../core/wait.ts';
+import type { Fills } from '../fill/index.ts';
 import type { ProxyWatch } from '../watch/proxy-watch.ts';
 import type { RespWatch } from '../watch/resp-watch.ts';
 import type { ProxySettings } from '../watch/settings.ts';
@@ -20,6 +21,8 @@ export interface ListenerContext {
   /** Connections to nodes that one client has for itself, or that only transactions share. */
   readonly privates: Privates;
   readonly pubsub: PubSub;
+  /** Fills keys from their origins; null: no namespace has one. */
+  readonly fills: Fills | null;
   /** Settings of the nodes that clients have set. */
   readonly nodeSettings: NodeSettings;
   readonly monitors: MonitorFeed;

@@ -15,7 +15,9 @@ import { NO_COMMAND } from '../watch/resp-watch.ts';
 import type { RespConnection } from './connection.ts';
 import { forward } from './forward.ts';
 import { NO_MODES } from './mode.ts';
+import { readThrough } from './origin-commands.ts';
 import { type Plan, plans } from './plans.ts';
+import { rateRefusal } from './rates.ts';
 
 /** No writes, but they may change data, or what others hear of it. */
 const MAY_CHANGE: ReadonlySet<string> = new Set(['exec', 'pfcount', 'publish', 'spublish']);
@@ -60,6 +62,7 @@ export function dispatch(connection: RespConnection, args: RequestParser, nowMs:
     connection.reply(noRing());
     return;
   }
+  if (connection.context.fills !== null && readThrough(connection, plan.spec, args, nowMs)) return;
   if (plan.keyIndex > 0) forward(connection, args, plan.keyIndex, plan.keyIndex, plan.isWrite, nowMs);
   else plan.handler!(connection, args, nowMs);
 }
@@ -76,7 +79,7 @@ function refuse(connection: RespConnection, text: string, commandId = NO_COMMAND
   for (const mode of connection.modes) mode.refused?.();
 }
 
-/** Shows the command to whoever wants to see it. True: it waits for the end of a pause, and comes again then. */
+/** Shows the command to whoever wants to see it. True: it waits for the end of a pause, and comes again then; or was refused for being one too many. */
 function isHeld(connection: RespConnection, args: RequestParser, spec: CommandSpec): boolean {
   const { commands, pause, monitors } = connection.context;
   if (pause.holds(spec.isWrite || MAY_CHANGE.has(spec.name)) && !connection.isComposing) {
@@ -88,6 +91,14 @@ function isHeld(connection: RespConnection, args: RequestParser, spec: CommandSp
       });
     });
     return true;
+  }
+  const { rates } = connection.context.router.env;
+  if (rates !== null && !connection.isComposing) {
+    const refusal = rateRefusal(rates, connection, args, spec);
+    if (refusal !== null) {
+      refuse(connection, refusal, spec.id);
+      return true;
+    }
   }
   if (monitors.isOn && !connection.isComposing) monitors.note(connection, args, spec);
   connection.trace = commands.looksAt(spec, args, connection, args.frameEnd - args.frameStart);

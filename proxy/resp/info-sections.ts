@@ -1,4 +1,5 @@
 import { release, type } from 'node:os';
+import type { NearPort } from '../core/near-port.ts';
 import type { InfoFields } from '../core/shard-info.ts';
 import { humanBytes } from '../core/shard-info.ts';
 import { Stat } from '../core/stats.ts';
@@ -70,12 +71,20 @@ const sections: Readonly<Record<string, Section>> = {
       proxy_used_memory: heapUsed,
       proxy_used_memory_rss: rss,
       proxy_used_memory_rss_human: humanBytes(rss),
+      ...nearFields(router.near),
       ring_epoch: router.ringEpoch,
       shards: router.routes.length,
       ...Object.fromEntries(shards),
     };
   },
 };
+
+/** Of this thread. */
+function nearFields(near: NearPort | null): Fields {
+  if (near === null) return {};
+  const { bytes, entries, hotKeys } = near.size;
+  return { near_cache_used_memory: bytes, near_cache_entries: entries, near_cache_hot_keys: hotKeys };
+}
 
 /** What the proxy says of itself in a section (lower case); nothing in those that are of the shards alone. */
 export function ownFields(connection: RespConnection, section: string): InfoFields {

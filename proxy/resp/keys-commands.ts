@@ -1,9 +1,11 @@
 import type { RequestParser } from '../../lib/codec/resp/index.ts';
 import { type CommandSpec, commandTable, wrongArityText } from '../../lib/commands/index.ts';
-import { Gather } from '../core/gather.ts';
+import { isErrorReply } from '../core/frames.ts';
+import { type AnsweredPart, Gather } from '../core/gather.ts';
 import { CROSS_SLOT, routeOfKeys } from '../core/key-routes.ts';
 import { acquireSplit, type KeySplit } from '../core/key-split.ts';
 import { type MergeKeys, mergeOks, mergeSums, mergeValues } from '../core/merge-keys.ts';
+import type { FanOutWindow } from '../health/index.ts';
 import type { RespConnection } from './connection.ts';
 import type { Handler } from './context.ts';
 import { forwardTo, placeholder } from './forward.ts';
@@ -25,8 +27,8 @@ export function splitByKeys(spec: CommandSpec): Handler {
     }
     const { router } = connection.context;
     const split = acquireSplit();
-    split.sort(router, args, firstKey, keyStep);
-    if (split.routes.length === 1) {
+    split.sort(router, args, firstKey, keyStep, merge === mergeValues ? router.env.health.fanOut : null);
+    if (split.routes.length === 1 || isOneShard(split)) {
       forwardTo(connection, args, split.routes[0], split.keyCount === 1 ? firstKey : 0, isWrite, nowMs);
       split.release();
       return;
@@ -45,14 +47,31 @@ function sendParts(
   nowMs: number,
 ): void {
   const { router } = connection.context;
+  const isWindowed = merge === mergeValues;
   const gather = new Gather(placeholder(connection, nowMs), (parts, command) => {
+    if (isWindowed) noteSizes(router.env.health.fanOut, split, parts);
     merge(split, parts, command, name);
     split.release();
   });
   const { routes, bytes, starts, ends } = split;
-  for (let i = 0; i < routes.length; i++)
-    gather.sendRange(router, routes[i], bytes, starts[i], ends[i], isWrite);
+  for (let i = 0; i < routes.length; i++) {
+    if (isWindowed) gather.sendNext(router, routes[i], bytes, starts[i], ends[i]);
+    else gather.sendRange(router, routes[i], bytes, starts[i], ends[i], isWrite);
+  }
   gather.seal();
+}
+
+/** What values weigh tells how many to ask for at once the next time. */
+function noteSizes(window: FanOutWindow, { counts }: KeySplit, parts: readonly AnsweredPart[]): void {
+  for (let i = 0; i < parts.length; i++) {
+    const { route, reply } = parts[i];
+    if (!isErrorReply(reply.bytes, reply.start)) window.answered(route.name, counts[i], reply.length);
+  }
+}
+
+/** Whether one shard owns all the keys, however many parts they make. */
+function isOneShard({ routes }: KeySplit): boolean {
+  return routes.every((route) => route === routes[0]);
 }
 
 /** Runs `action` now, or once the earlier commands of this client that wait for the ring are done: its requests would overtake them. */

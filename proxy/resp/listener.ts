@@ -10,6 +10,7 @@ import type { PubSub } from '../core/pubsub.ts';
 import type { Router } from '../core/router.ts';
 import { Stat } from '../core/stats.ts';
 import type { WaitService } from '../core/wait.ts';
+import type { Fills } from '../fill/index.ts';
 import { closeLate } from '../listener/index.ts';
 import type { ProxyThread } from '../thread.ts';
 import type { ProxyWatch } from '../watch/proxy-watch.ts';
@@ -52,6 +53,7 @@ export class RespListener implements ListenerContext {
   readonly privates: Privates;
   readonly pubsub: PubSub;
   readonly nodeSettings: NodeSettings;
+  readonly fills: Fills | null;
   readonly monitors: MonitorFeed;
   readonly access: Access;
   readonly settings: ProxySettings;
@@ -67,12 +69,16 @@ export class RespListener implements ListenerContext {
   readonly #sweeper: NodeJS.Timeout;
   #server: ListeningServer | null = null;
 
-  constructor({ router, wait, privates, pubsub, nodeSettings }: DataPath, options: RespListenerOptions) {
+  constructor(
+    { router, wait, privates, pubsub, nodeSettings, fills }: DataPath,
+    options: RespListenerOptions,
+  ) {
     this.router = router;
     this.wait = wait;
     this.privates = privates;
     this.pubsub = pubsub;
     this.nodeSettings = nodeSettings;
+    this.fills = fills;
     this.info = options.info;
     this.maxHeldBytes = options.limits.maxHeldBytes;
     const { access, settings, watch, commandsOfResp, pause, desk } = options.thread;
@@ -120,6 +126,9 @@ export class RespListener implements ListenerContext {
         log: env.log,
         onRefused: (socket) => {
           env.stats.add(Stat.connectionsRefused);
+          env.health.limits.reached('proxy.limits.maxConnections', env.clock.monotonicMs(), {
+            listener: 'resp',
+          });
           socket.write(OVER_LIMIT);
         },
       },

@@ -1,4 +1,5 @@
 import { keyHashHex } from '../../lib/ring/index.ts';
+import { NO_NEAR_CACHE } from '../core/near-port.ts';
 import type { Handler } from './context.ts';
 
 /** RS.ROUTE key: where commands on the key go, and why. Names and values in turn; in RESP3 a map. */
@@ -7,6 +8,7 @@ const runRoute: Handler = (connection, args) => {
   const route = router.routeOf(args.buffer, args.start(1), args.end(1));
   const { leader, followers } = route;
   const { writer } = connection;
+  const l1 = router.near?.stateOf(args.bytes(1)) ?? NO_NEAR_CACHE;
   const fields: readonly (readonly [string, string | null])[] = [
     ['shard', route.name],
     ['node', leader?.name ?? null],
@@ -15,7 +17,8 @@ const runRoute: Handler = (connection, args) => {
     ['ring-epoch', router.ringEpoch],
     ['shard-epoch', route.epoch],
     ['hash', keyHashHex(args.bytes(1))],
-    ['l1', 'off'],
+    ['l1', l1.state],
+    ['l1-age-ms', String(l1.ageMs)],
     ['decision', 'leader'],
   ];
   writer.mapHeader(fields.length);

@@ -35,6 +35,7 @@ export class ProxyWatch {
   readonly #parts: WatchParts;
   #isHalted = false;
   #isMonitored = false;
+  #isLimited = false;
   /** Commands until the next one for the access log. */
   #gap: number;
 
@@ -69,9 +70,19 @@ export class ProxyWatch {
     this.#rest();
   }
 
+  /** While set, every command is shown to whoever counts commands a second. */
+  set isLimited(isLimited: boolean) {
+    this.#isLimited = isLimited;
+    this.#rest();
+  }
+
+  get #isShown(): boolean {
+    return this.#isHalted || this.#isMonitored || this.#isLimited;
+  }
+
   /** Begins the next stretch of commands that nobody looks at. */
   #rest(): void {
-    this.quiet = this.#isFine || this.#isHalted || this.#isMonitored ? 0 : this.#gap;
+    this.quiet = this.#isFine || this.#isShown ? 0 : this.#gap;
   }
 
   get #isFine(): boolean {
@@ -82,7 +93,7 @@ export class ProxyWatch {
   /** Called when `quiet` commands have passed: why this one is to have a trace from the start, or null. */
   pick(): 'sample' | 'fine' | null {
     const isFine = this.#isFine;
-    const isEach = isFine || this.#isHalted || this.#isMonitored;
+    const isEach = isFine || this.#isShown;
     const isDue = isEach ? this.#gap-- <= 0 : true;
     if (isDue) this.#gap = this.accessLog?.nextGap() ?? NEVER;
     this.#rest();

@@ -7,6 +7,7 @@ import {
   secondsHistogram,
 } from '../../lib/metrics/index.ts';
 import type { NodeFigure } from '../core/node-figures.ts';
+import type { LimitLog } from '../health/index.ts';
 import type { CommandFigure } from './command-figures.ts';
 
 /** Adds the figures of one thread, read at the scrape. */
@@ -45,6 +46,28 @@ export function registerThreadMetrics(
     'ringside_proxy_upstream_queued_bytes',
     'Bytes of commands that have not left for a node.',
     () => nodes().map((figure) => ({ labels: byNode(figure), value: figure.queuedBytes })),
+  );
+  metrics.observedGauge('ringside_proxy_upstream_ejected', 'Threads that have ejected the node.', () =>
+    nodes().map((figure) => ({ labels: byNode(figure), value: figure.state === 'ejected' ? 1 : 0 })),
+  );
+  metrics.observedGauge(
+    'ringside_proxy_breaker_open',
+    'Threads in which the circuit breaker of the node is not closed.',
+    () => nodes().map((figure) => ({ labels: byNode(figure), value: figure.breaker === 'closed' ? 0 : 1 })),
+  );
+  metrics.observedCounter(
+    'ringside_proxy_breaker_opened_total',
+    'How often the circuit breaker of the node has opened.',
+    () => nodes().map((figure) => ({ labels: byNode(figure), value: figure.breakerOpened })),
+  );
+}
+
+/** Adds how often each limit refused something, read at the scrape. */
+export function registerLimitMetrics(metrics: Metrics, limits: LimitLog): void {
+  metrics.observedCounter(
+    'ringside_proxy_limit_reached_total',
+    'How often the limit of a setting refused something.',
+    () => limits.counts().map(({ setting, count }) => ({ labels: { setting }, value: count })),
   );
 }
 

@@ -2,7 +2,9 @@ import type { AclLogEntry } from '../../lib/acl/index.ts';
 import type { ClientFacts, ClientFilter, ClientType } from '../../lib/commands/index.ts';
 import type { LatencyEvent, MetricSnapshot } from '../../lib/metrics/index.ts';
 import type { ChangeResult, FileErrand, UserChange } from '../access/index.ts';
+import type { NearState } from '../core/near-port.ts';
 import type { NodeFigure } from '../core/node-figures.ts';
+import type { NamespaceFigures } from '../near/index.ts';
 import type { CommandFigure } from '../watch/command-figures.ts';
 
 /** A client of any thread, as CLIENT LIST and KILL need it. */
@@ -84,6 +86,11 @@ export interface Questions {
   delayFlush: { asked: { readonly delayMs: number | null }; answer: null };
   commands: { asked: null; answer: readonly CommandFigure[] };
   nodes: { asked: null; answer: readonly NodeFigure[] };
+  /** The thread forgets this, and says nothing. One character a byte; `isAll`: everything. */
+  purge: { asked: { readonly keys: readonly string[]; readonly isAll: boolean }; answer: null };
+  /** What the thread keeps of a key, one character a byte. */
+  nearState: { asked: { readonly key: string }; answer: NearState };
+  near: { asked: null; answer: readonly NamespaceFigures[] };
   metrics: { asked: null; answer: readonly MetricSnapshot[] };
 }
 

@@ -5,10 +5,12 @@ import { createLogger } from '../../lib/net/index.ts';
 import { DataPath } from '../core/data-path.ts';
 import { Stats } from '../core/stats.ts';
 import { takeStep } from '../core/upstream-step.ts';
+import { registerFillMetrics } from '../fill/index.ts';
+import { registerNearMetrics } from '../near/index.ts';
 import { ProxyThread } from '../thread.ts';
 import { ThreadListeners } from '../thread-listeners.ts';
 import { loadProxyTls } from '../tls.ts';
-import { registerThreadMetrics } from '../watch/thread-metrics.ts';
+import { registerLimitMetrics, registerThreadMetrics } from '../watch/thread-metrics.ts';
 import { WorkerGroup } from './group.ts';
 import type { FromWorker, ToWorker, WorkerStart } from './messages.ts';
 import { SharedIds } from './shared-ids.ts';
@@ -30,7 +32,7 @@ const thread = new ProxyThread({
   config,
   clock: systemClock,
   random: systemRandom,
-  router: path.router,
+  path,
   ids: new SharedIds(ids),
   inherited,
 });
@@ -41,6 +43,9 @@ registerThreadMetrics(
   () => thread.commands(),
   () => thread.nodes(),
 );
+registerLimitMetrics(metrics, path.router.env.health.limits);
+if (path.near !== null) registerNearMetrics(metrics, path.near);
+if (path.fills !== null) registerFillMetrics(metrics, path.fills);
 thread.desk.on('metrics', () => metrics.snapshot());
 const listeners = new ThreadListeners({
   ...{ config, ports, reusePort: true, path, thread, group, tls, metrics, runId },

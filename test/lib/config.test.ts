@@ -287,18 +287,49 @@ t.test('rules between options', async (t) => {
     ['controlPlane: {leaseMs: 300}', /`controlPlane.heartbeatMs` \(250\) must be at most 100/],
     ['controlPlane: {formation: {shards: 3}}', /`controlPlane.formation.nodesPerShard` is missing/],
     ['controlPlane: {state: etcd}', /`controlPlane.state` comes in a later release/],
-    ['nearCache: {mode: always}', /`nearCache.mode` comes in a later release/],
+    ['nearCache: {mode: always}', /`nearCache.mode` has no effect: no namespace has `stalenessMs` above 0/],
+    ['nearCache: {minTtlMs: 9, maxTtlMs: 8}', /`nearCache.minTtlMs` \(9\) must be at most/],
+    [
+      'namespaces: [{name: a, prefix: a, nearCache: always}]',
+      /`namespaces.0.nearCache` needs `namespaces.0.stalenessMs` above 0/,
+    ],
     [
       'namespaces: [{name: a, prefix: a}, {name: a, prefix: b}]',
       /`namespaces.1.name` is "a", as `namespaces.0.name`/,
     ],
     ['namespaces: [{name: a, prefix: x}, {name: b, prefix: x}]', /`namespaces.1.prefix` is "x"/],
-    ...['stalenessMs: 5', 'origin: "http://x"'].map((option): [string, RegExp] => [
-      `namespaces: [{name: a, prefix: a, ${option}}]`,
-      /comes in a later release/,
-    ]),
+    [
+      '{proxy: {engine: redis, upstreams: [{name: a, leader: "h:1"}]}, namespaces: [{name: a, prefix: a, origin: "http://h/{key}"}]}',
+      /`namespaces.0.origin` needs nodes of engine `ringside`/,
+    ],
+    [
+      'namespaces: [{name: a, prefix: a, origin: {url: "http://h/{key}", breaker: {openMs: 60000}}}]',
+      /`namespaces.0.origin.breaker.openMs` \(60000\) must be at most/,
+    ],
   ];
   for (const [yaml, message] of cases) t.match(errorsOf(yaml), [message], yaml);
+});
+
+t.test('an origin is a URL, or a group with one', async (t) => {
+  const yaml = (origin: string) => `namespaces: [{name: a, prefix: "a:", origin: ${origin}}]`;
+  const [short] = parseConfig(yaml('"http://127.0.0.1:8080/fill/{key}"')).config!.namespaces;
+  const [long] = parseConfig(yaml('{url: "http://127.0.0.1:8080/fill/{key}"}')).config!.namespaces;
+  t.same(short.origin, long.origin);
+  t.match(short.origin, { timeoutMs: 5000, maxConcurrent: 32, breaker: { consecutiveFailures: 5 } });
+  for (const url of [
+    'http://h',
+    'http://h/',
+    'ftp://h/{key}',
+    'http://h/{key}/{key}',
+    'http://u@h/{key}',
+    'h/{key}',
+  ])
+    t.match(errorsOf(yaml(`"${url}"`)), [/`namespaces.0.origin` must be an `http:/], url);
+  t.equal(errorsOf(yaml('{timeoutMs: 5}')).length, 2, 'both mistakes, and no third');
+  t.match(errorsOf(yaml('{url: "http://h/{key}", timeoutMs: 5}')), [
+    /`namespaces.0.origin.timeoutMs` must be/,
+  ]);
+  t.match(errorsOf(yaml('{url: "http://h/{key}", breaker: {oprnMs: 5}}')), [/did you mean .*openMs/]);
 });
 
 t.test('what a role cannot start without is asked for only of that role', async (t) => {

@@ -234,6 +234,60 @@ t.test('one node, many clients', async (t) => {
     t.match(await client.text('RS.SET', 'slow', 'right', 'LEASE', next!), /^\d+$/);
   });
 
+  await t.test(
+    'a lease given back goes to the next, unless there is nothing to fill the key with',
+    async (t) => {
+      const forgo = (...words: string[]) => said(client.send('RS.FORGO', 'f', ...words));
+      const first = await read(client, 'f', 'LEASE');
+      t.equal(await forgo('0123456789abcdef'), '0', 'not the token');
+      t.equal(await forgo(first.token!), '1');
+      t.equal(await forgo(first.token!), '0', 'once');
+      const second = await read(client, 'f', 'LEASE');
+      t.ok(second.token, 'the next one gets it at once');
+      t.equal(await forgo(second.token!, 'ABSENT', '60000'), '1');
+      const absent = await read(client, 'f', 'LEASE');
+      t.match(absent, { value: null, state: 'absent', token: null });
+      t.ok(absent.leaseMs > 50_000 && absent.leaseMs <= 60_000, 'for so long');
+      t.match(await said(client.send('RS.SET', 'f', 'late', 'LEASE', second.token!)), /^LEASEVOID/);
+      t.equal(await forgo(second.token!), '0', 'nobody holds it');
+      await client.send('DEL', 'f');
+      t.match(await read(client, 'f'), { state: 'miss' }, 'whoever writes the key knows better');
+      const third = await read(client, 'f', 'LEASE');
+      await forgo(third.token!, 'ABSENT', '20');
+      await until('the absence is over', async () => (await read(client, 'f')).state === 'miss');
+      for (const wrong of [
+        ['ABSENT'],
+        ['ABSENT', '0'],
+        ['ABSENT', 'x'],
+        ['PRESENT', '5'],
+        ['ABSENT', '5', 'x'],
+      ])
+        t.match(await forgo('0123456789abcdef', ...wrong), /^ERR/, wrong.join(' '));
+    },
+  );
+
+  await t.test('a value that is nearly over may be refreshed before', async (t) => {
+    await client.send('RS.SET', 'early', 'v', 'PX', '100000', 'SOFTPX', '50000');
+    t.match(await read(client, 'early', 'LEASE', '1000', 'BELOW', '40000'), { state: 'hit', token: null });
+    const early = await read(client, 'early', 'LEASE', '1000', 'BELOW', '60000');
+    t.match(early, { state: 'hit', value: 'v', leaseMs: 1000 });
+    t.ok(early.token, 'below the soft time to live');
+    t.match(await read(client, 'early', 'LEASE', '1000', 'BELOW', '60000'), { token: null }, 'one of them');
+    await client.send('SET', 'hard', 'v', 'PX', '50000');
+    t.ok(
+      (await read(client, 'hard', 'LEASE', '1000', 'BELOW', '60000')).token,
+      'without a soft one, the hard',
+    );
+    await client.send('SET', 'ever', 'v');
+    t.match(await read(client, 'ever', 'LEASE', '1000', 'BELOW', '60000'), { token: null });
+    for (const wrong of [
+      ['BELOW', '5'],
+      ['LEASE', 'BELOW'],
+      ['LEASE', '5', 'BELOW', '0'],
+    ])
+      t.match(await said(client.send('RS.GET', 'early', ...wrong)), /^ERR syntax/, wrong.join(' '));
+  });
+
   await t.test('a stale value is served, and one reader refreshes it', async (t) => {
     await client.send('RS.SET', 's', 'old', 'PX', '100000', 'SOFTPX', '0');
     const plain = await read(client, 's');

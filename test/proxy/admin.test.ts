@@ -56,6 +56,8 @@ function fakeProxy() {
       shards: () => [],
       nodes: async () => [],
       commands: async () => [],
+      near: async () => [],
+      nearState: async () => ({ state: 'off' as const, ageMs: 0 }),
       workerMetrics: async () => [],
     },
     move: new UpstreamMover({

@@ -27,7 +27,7 @@ export function threadOf(
     config,
     clock: systemClock,
     random: systemRandom,
-    router: path.router,
+    path,
     ids: new SharedIds(),
     inherited,
   });

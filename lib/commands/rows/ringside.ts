@@ -69,7 +69,7 @@ export const ringsideRows: readonly CommandRow[] = [
     'readonly fast',
     'RO access',
     'A string with its version, flags, times to live and state; hands out leases.',
-    'key [LEASE [milliseconds]] [NOVALUE] [TAIL]',
+    'key [LEASE [milliseconds] [BELOW milliseconds]] [NOVALUE] [TAIL]',
   ),
   {
     ...cache(
@@ -106,6 +106,14 @@ export const ringsideRows: readonly CommandRow[] = [
     'RM delete',
     'Deletes a key, under conditions.',
     'key [XX|IFVERSION version] [FENCE name token] [ONCE name digest]',
+  ),
+  cache(
+    'rs.forgo',
+    -3,
+    'write fast',
+    'OW',
+    'Gives a lease back; says that there is nothing to fill the key with.',
+    'key token [ABSENT milliseconds]',
   ),
   cache(
     'rs.mark',

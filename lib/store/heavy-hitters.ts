@@ -41,6 +41,12 @@ export class HeavyHitters {
     }
   }
 
+  /** How often the key came, fading, less what may be too high; 0 of a key that is not among those counted. */
+  countOf(key: string): number {
+    const counter = this.#byKey.get(key);
+    return counter === undefined ? 0 : counter.count - counter.error;
+  }
+
   #insert(counter: Counter): void {
     this.#byKey.set(counter.key, counter);
     this.#heap.push(counter);

@@ -1,0 +1,100 @@
+import { wasTriedAgain } from './command-order.ts';
+import type { Failures } from './failures.ts';
+import type { Link } from './link.ts';
+import { type Request, RequestState } from './request.ts';
+import type { RouterEnvironment } from './router.ts';
+import { Stat } from './stats.ts';
+import type { UpstreamNode } from './topology.ts';
+
+/** How often deadlines are looked at: what is due before the next look is answered now, so that nobody waits longer than promised. */
+const LOOK_MS = 10;
+
+/** What whoever looks at deadlines needs of the router. */
+export interface DeadlineOwner {
+  /** Another node may lead the shard of this one soon. */
+  mayChangeLeader(node: UpstreamNode): boolean;
+  /** Asks another node of the shard; false when there is none to ask. */
+  readElsewhere(request: Request, failed: UpstreamNode): boolean;
+  /** A node may have got into trouble. */
+  troubled(): void;
+}
+
+/** Answers what is past its deadline, and sends reads elsewhere that have waited for one node long enough. What it sees tells of the health of nodes. */
+export class Deadlines {
+  readonly #env: RouterEnvironment;
+  readonly #failures: Failures;
+  readonly #owner: DeadlineOwner;
+
+  constructor(env: RouterEnvironment, failures: Failures, owner: DeadlineOwner) {
+    this.#env = env;
+    this.#failures = failures;
+    this.#owner = owner;
+  }
+
+  /** Looks at everything that waits at this link. */
+  check(link: Link, nowMs: number): void {
+    const { readTimeoutMs, operationTimeoutMs } = this.#env.settings;
+    const dueMs = Math.max(operationTimeoutMs - LOOK_MS, operationTimeoutMs / 2);
+    const overdue: Request[] = [];
+    const slow: Request[] = [];
+    // While others are answered the leader is there, only busy: a follower's older value is the worse answer then.
+    const isSilent = nowMs - link.lastReceivedMs >= readTimeoutMs;
+    const patienceMs = isSilent ? readTimeoutMs : Math.max(readTimeoutMs, operationTimeoutMs / 2);
+    link.queue.scan((request) => {
+      const waitedMs = nowMs - request.queuedMs;
+      const isOverdue = nowMs - request.startedMs >= dueMs;
+      if (isOverdue) overdue.push(request);
+      else if (waitedMs < readTimeoutMs) return request.retries > 0;
+      else if (waitedMs >= patienceMs && !request.isWrite && !wasTriedAgain(request)) slow.push(request);
+      return true;
+    });
+    if (overdue.length + slow.length === 0) return;
+    if (overdue.length > 0) this.#noteOverdue(link, overdue, nowMs);
+    for (const request of overdue) this.#expire(link, request);
+    if (slow.length > 0) this.#hurry(link, slow, nowMs);
+    link.queue.closeGaps();
+    link.recount();
+    this.#owner.troubled();
+  }
+
+  /** Deadlines have passed: that tells of the node, unless another one may lead the shard soon and these only waited for it. */
+  #noteOverdue({ node }: Link, overdue: readonly Request[], nowMs: number): void {
+    const isPatient = this.#owner.mayChangeLeader(node);
+    const isTelling = (request: Request) => request.state === RequestState.SENT || !isPatient;
+    node.health.expired(overdue.filter(isTelling).length, nowMs);
+  }
+
+  /** Reads that have waited long enough for this node. */
+  #hurry(link: Link, slow: readonly Request[], nowMs: number): void {
+    const { node } = link;
+    const silentMs = nowMs - link.lastReceivedMs;
+    if (silentMs >= this.#env.settings.readTimeoutMs && !node.isSuspect)
+      node.health.silent(`nothing arrived for ${Math.round(silentMs)} ms`);
+    let moved = 0;
+    for (const request of slow) {
+      const { seq } = request;
+      if (!this.#owner.readElsewhere(request, node)) continue;
+      link.queue.takeAt(seq);
+      moved++;
+    }
+    if (moved > 0) node.health.timedOut(moved, nowMs);
+  }
+
+  #expire(link: Link, request: Request): void {
+    const { node } = link;
+    const wasSent = request.state === RequestState.SENT;
+    link.queue.take(request);
+    const ms = this.#env.settings.operationTimeoutMs;
+    if (!wasSent) {
+      const reason = node.lastFailure === '' ? '' : ` (${node.lastFailure})`;
+      const why = `${node.name} was not reachable within ${ms} ms${reason}; nothing was sent`;
+      this.#failures.fail(request, 'shard_down', `shard ${node.shard}: ${why}`);
+    } else if (request.isWrite) {
+      this.#failures.failUnknown(request, node, `no answer within ${ms} ms`);
+    } else {
+      this.#env.stats.add(Stat.readTimeouts);
+      const why = `${node.name} did not answer within ${ms} ms`;
+      this.#failures.fail(request, 'timeout', `shard ${node.shard}: ${why}`);
+    }
+  }
+}

@@ -1,0 +1,82 @@
+import { type Clock, RingsideError } from '../../lib/base/index.ts';
+import type { RateGuard } from '../health/index.ts';
+import type {
+  IncrResult,
+  KeyValueApi,
+  MgetResult,
+  Pieces,
+  Purge,
+  ReadOptions,
+  ReadResult,
+  SetOptions,
+  SetResult,
+  WriteConditions,
+} from './api.ts';
+
+/** The data path of HTTP and gRPC where namespaces have rates: what is over one rejects with `rate_limited`, and nothing is done. */
+export class LimitedKeyValue implements KeyValueApi {
+  readonly #inner: KeyValueApi;
+  readonly #rates: RateGuard;
+  readonly #clock: Clock;
+
+  constructor(inner: KeyValueApi, rates: RateGuard, clock: Clock) {
+    this.#inner = inner;
+    this.#rates = rates;
+    this.#clock = clock;
+  }
+
+  async get(key: Buffer, options?: ReadOptions): Promise<ReadResult> {
+    this.#check(key, false);
+    return this.#inner.get(key, options);
+  }
+
+  async set(key: Buffer, value: Pieces, options?: SetOptions): Promise<SetResult> {
+    this.#check(key, true);
+    return this.#inner.set(key, value, options);
+  }
+
+  async delete(key: Buffer, conditions?: WriteConditions): Promise<boolean> {
+    this.#check(key, true);
+    return this.#inner.delete(key, conditions);
+  }
+
+  async mget(keys: readonly Buffer[]): Promise<MgetResult[]> {
+    const results: MgetResult[] = keys.map((key) => {
+      const error = this.#errorOf(key, false);
+      return error === null ? NOT_READ : { error };
+    });
+    const passed = keys.filter((_, i) => results[i] === NOT_READ);
+    const found = await this.#inner.mget(passed);
+    let next = 0;
+    return results.map((result) => (result === NOT_READ ? found[next++] : result));
+  }
+
+  async incr(key: Buffer, by: bigint, conditions?: WriteConditions): Promise<IncrResult> {
+    this.#check(key, true);
+    return this.#inner.incr(key, by, conditions);
+  }
+
+  async purge(what: Purge): Promise<void> {
+    for (const key of what.keys) this.#check(key, true);
+    return this.#inner.purge(what);
+  }
+
+  #check(key: Buffer, isWrite: boolean): void {
+    const error = this.#errorOf(key, isWrite);
+    if (error !== null) throw error;
+  }
+
+  #errorOf(key: Buffer, isWrite: boolean): RingsideError | null {
+    const text = this.#rates.refuseKey(key, 0, key.length, isWrite, this.#clock.monotonicMs());
+    return text === null ? null : new RingsideError('rate_limited', text);
+  }
+}
+
+/** Stands for a key that is yet to be read. */
+const NOT_READ: MgetResult = {
+  value: null,
+  version: null,
+  ttlMs: null,
+  isStale: false,
+  possiblyStale: false,
+};

@@ -1,0 +1,12 @@
+export { type BreakerOptions, type BreakerState, CircuitBreaker, REFUSED } from './circuit-breaker.ts';
+export { type FanOutOptions, FanOutWindow } from './fan-out-window.ts';
+export { Health } from './health.ts';
+export { IdentityRates } from './identity-rates.ts';
+export { LimitLog } from './limit-log.ts';
+export { NodeHealth } from './node-health.ts';
+export { Candidate, OutlierDetector, type OutlierOptions } from './outlier-detector.ts';
+export { identityOf, RateGuard } from './rate-guard.ts';
+export { RetryBudget, type RetryBudgetOptions } from './retry-budget.ts';
+export { RollingCounts } from './rolling-counts.ts';
+export { type ResilienceSettings, resilienceOf } from './settings.ts';
+export { TokenBucket } from './token-bucket.ts';

@@ -1,0 +1,109 @@
+import t from 'tap';
+import { fakeNodes, type ProxyUnderTest, proxyWith, upstreamsOf } from '../support/proxy-under-test.ts';
+import type { RespClient } from '../support/resp-client.ts';
+import { until } from '../support/until.ts';
+
+/* Each limit is reached: the right error, a counter and a line of log that name the setting, and nothing else is affected. (Queues and retries: resilience.test.ts; rates: rates.test.ts.) */
+
+const patient = { operationTimeoutMs: 5000, readTimeoutMs: 4000, connectTimeoutMs: 4000, adminPort: 'auto' };
+
+interface Case {
+  readonly setting: string;
+  readonly limits: object;
+  readonly error: RegExp;
+  /** Goes over the limit; the error. */
+  reach(test: ProxyUnderTest, silent: (name: string) => void): Promise<unknown>;
+}
+
+/** Sends a command that is not answered. */
+const hang = (client: RespClient, ...parts: string[]) => void client.send(...parts).catch(() => {});
+
+const cases: readonly Case[] = [
+  {
+    setting: 'proxy.limits.maxConnections',
+    limits: { maxConnections: 2 },
+    error: /^OVERLOADED max number of clients reached \(setting proxy\.limits\.maxConnections\)$/,
+    async reach(test) {
+      await test.client().text('PING');
+      const surplus = test.client();
+      return new Promise((resolve) => {
+        surplus.readFrames((buffer, start, end) =>
+          resolve(new Error(buffer.latin1Slice(start + 1, end - 2))),
+        );
+      });
+    },
+  },
+  {
+    setting: 'proxy.limits.maxInFlightPerShard',
+    limits: { maxInFlightPerShard: 3 },
+    error: /^OVERLOADED shard s1 has 3 commands in flight \(proxy\.limits\.maxInFlightPerShard\)$/,
+    async reach(test, silent) {
+      silent('GET');
+      for (let i = 0; i < 3; i++) hang(test.client(), 'GET', '{b}');
+      let error: unknown;
+      await until('one is refused', async () => {
+        const asking = test.client();
+        error = await Promise.race([
+          asking.send('EXISTS', '{b}'),
+          new Promise((done) => setTimeout(done, 500)),
+        ]);
+        return error instanceof Error;
+      });
+      return error;
+    },
+  },
+  {
+    setting: 'proxy.limits.maxPrivateConnectionsPerNode',
+    limits: { maxPrivateConnectionsPerNode: 1 },
+    error: /^OVERLOADED .*\(proxy\.limits\.maxPrivateConnectionsPerNode\)$/,
+    async reach(test, silent) {
+      silent('BLPOP');
+      const first = test.client();
+      hang(first, 'BLPOP', '{b}', '0');
+      let error: unknown;
+      await until('one is refused', async () => {
+        error = await Promise.race([
+          test.client().send('BLPOP', '{b}', '0'),
+          new Promise((done) => setTimeout(done, 500)),
+        ]);
+        return error instanceof Error;
+      });
+      return error;
+    },
+  },
+  {
+    setting: 'proxy.limits.maxSubscriptions',
+    limits: { maxSubscriptions: 2 },
+    error: /^OVERLOADED 2 subscriptions are in use \(proxy\.limits\.maxSubscriptions\)$/,
+    async reach(test) {
+      return test.client().send('SUBSCRIBE', 'a', 'b', 'c');
+    },
+  },
+];
+
+for (const { setting, limits, error, reach } of cases) {
+  t.test(setting, async (t) => {
+    const nodes = await fakeNodes(t, 2);
+    const upstreams = upstreamsOf(nodes.map((leader) => ({ leader })));
+    const test = await proxyWith(t, { upstreams, engine: 'redis', ...patient, limits });
+    const other = test.client();
+    // One key of each shard.
+    await other.text('SET', '{d}', 'd');
+    await other.text('SET', '{b}', 'b');
+    const stuck = nodes.find(({ store }) => store.has('{b}'))!;
+    t.notOk(stuck.store.has('{d}'), 'they are on two shards');
+    let silent = '';
+    stuck.refuse = ({ name }) => (name === silent ? 'silent' : undefined);
+    const answer = await reach(test, (name) => {
+      silent = name;
+    });
+    t.match((answer as Error).message, error);
+    const metrics = await (await fetch(`http://${test.proxy.listeners.admin}/metrics`)).text();
+    t.match(metrics, new RegExp(`^ringside_proxy_limit_reached_total\\{setting="${setting}"\\} [1-9]`, 'm'));
+    t.match(
+      test.log.filter((line) => line.setting === setting),
+      [{ level: 'warn', msg: 'a limit is reached' }],
+    );
+    t.equal(await other.text('GET', '{d}'), 'd', 'who was there before does not notice');
+  });
+}
