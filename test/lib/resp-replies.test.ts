@@ -132,6 +132,8 @@ t.test('framing', async (t) => {
       ['*4294967296\r\n', /invalid multibulk length/],
       ['*1073741824\r\n', /invalid multibulk length/],
       ['$1\r\nabc', /expected CRLF/],
+      ['=3\r\ntxt\r\n', /invalid verbatim string/],
+      ['=-1\r\n', /invalid bulk length/],
       ['+a\rb', /expected LF/],
     ];
     for (const [bytes, error] of cases) {

@@ -29,6 +29,9 @@ for (const type of '*~>%|') KIND[type.charCodeAt(0)] = AGGREGATE;
 /** Lines up to this length are searched by a loop, which is faster than a native call. */
 const SHORT_LINE = 32;
 const DOLLAR = 0x24;
+const EQUALS = 0x3d;
+/** A verbatim string begins with three characters that name its format, and a colon. */
+const FORMAT_BYTES = 4;
 const STAR = 0x2a;
 const ONE = 0x31;
 const PERCENT = 0x25;
@@ -100,6 +103,7 @@ export class ReplyFramer extends ByteFeed {
   private blobEnd(at: number): number {
     const bytes = this.header(at);
     if (bytes < 0) return this.nullEnd(at, bytes, 'invalid bulk length in a reply');
+    if (bytes < FORMAT_BYTES && this.input[at] === EQUALS) this.fail('invalid verbatim string in a reply');
     const end = this.headerEnd + bytes;
     if (end + 2 > this.filled) {
       this.need = end + 2 - this.head;
