@@ -1,6 +1,7 @@
 import { parseArgs } from 'node:util';
 import { type IdleRow, idleConnections } from './suites/idle.ts';
 import { type LargeRow, largeValues } from './suites/large.ts';
+import { memcachedAgainstResp } from './suites/memcached.ts';
 import { type MemoryEffort, type MemoryRow, memoryAgainstRedis, type PhaseRow } from './suites/memory.ts';
 import type { BudgetRow } from './suites/memory-budget.ts';
 import { mutualTlsCost } from './suites/mutual-tls.ts';
@@ -14,7 +15,7 @@ import { type HitRatios, traceHitRatios } from './suites/traces.ts';
 import { typesAgainstRedis } from './suites/types.ts';
 import { type Delays, isInstalled } from './support/peers.ts';
 
-const usage = `usage: npm run bench -- [node] [types] [proxy] [tls] [latency] [idle] [large] [memory] [persistence] [loading] [traces]
+const usage = `usage: npm run bench -- [node] [types] [proxy] [memcached] [tls] [latency] [idle] [large] [memory] [persistence] [loading] [traces]
                         [--alternations N] [--seconds S] [--value-bytes N]
                         [--connections N] [--entries N] [--budgets LIST] [--small-entries N] [--json]
 
@@ -22,6 +23,8 @@ const usage = `usage: npm run bench -- [node] [types] [proxy] [tls] [latency] [i
   types   the same on lists, hashes, sets and sorted sets, one big and many tiny
   proxy   ringside proxy beside nutcracker and Envoy, all in front of the same redis-servers: GET and SET,
           MGET of 100 keys over three shards, and two workers (Envoy has two threads then)
+  memcached
+          get by the memcached listener beside GET by the RESP listener, of one proxy in front of a node
   tls     a proxy and a node with mutual TLS between them beside the same without
   latency what each proxy adds to one unpipelined GET; only when it is named
   idle    memory of 10,000 connections that do nothing, for each proxy; only when it is named
@@ -50,6 +53,7 @@ const suites = {
   node: nodeAgainstRedis,
   types: typesAgainstRedis,
   proxy: proxyAgainstPeers,
+  memcached: memcachedAgainstResp,
   tls: mutualTlsCost,
 };
 
