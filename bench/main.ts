@@ -286,7 +286,7 @@ async function main(): Promise<number> {
   const progress = (line: string) => void process.stderr.write(`${line}\n`);
   if (!values.json) {
     process.stdout.write(
-      `commands/s by redis-benchmark, 50 connections, ${valueBytes} B values;\nmedians of ${alternations} turns of ${seconds} s, spread; CPU of the measured process (ours : peer)\n\n`,
+      `commands/s by redis-benchmark (memcached: by this program), 50 connections, ${valueBytes} B values;\nmedians of ${alternations} turns of ${seconds} s, spread; CPU of the measured process (ours : peer)\n\n`,
     );
     process.stdout.write(
       'ours / peer            cmd depth    ours         peer        ratio  cpu us/command\n',
