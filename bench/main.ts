@@ -1,6 +1,7 @@
 import { parseArgs } from 'node:util';
 import { type IdleRow, idleConnections } from './suites/idle.ts';
 import { type LargeRow, largeValues } from './suites/large.ts';
+import { memcachedAgainstResp } from './suites/memcached.ts';
 import { type MemoryEffort, type MemoryRow, memoryAgainstRedis, type PhaseRow } from './suites/memory.ts';
 import type { BudgetRow } from './suites/memory-budget.ts';
 import { mutualTlsCost } from './suites/mutual-tls.ts';
@@ -17,8 +18,8 @@ import { type HitRatios, traceHitRatios } from './suites/traces.ts';
 import { typesAgainstRedis } from './suites/types.ts';
 import { type Delays, isInstalled } from './support/peers.ts';
 
-const usage = `usage: npm run bench -- [node] [types] [proxy] [tls] [near] [latency] [idle] [large] [memory] [overload] [persistence] [loading] [stampede]
-                        [traces]
+const usage = `usage: npm run bench -- [node] [types] [proxy] [memcached] [tls] [near] [latency] [idle] [large] [memory] [overload]
+                        [persistence] [loading] [stampede] [traces]
                         [--alternations N] [--seconds S] [--value-bytes N]
                         [--connections N] [--entries N] [--budgets LIST] [--small-entries N] [--json]
 
@@ -26,6 +27,8 @@ const usage = `usage: npm run bench -- [node] [types] [proxy] [tls] [near] [late
   types   the same on lists, hashes, sets and sorted sets, one big and many tiny
   proxy   ringside proxy beside nutcracker and Envoy, all in front of the same redis-servers: GET and SET,
           MGET of 100 keys over three shards, and two workers (Envoy has two threads then)
+  memcached
+          get by the memcached listener beside GET by the RESP listener, of one proxy in front of a node
   tls     a proxy and a node with mutual TLS between them beside the same without
   near    reads that a proxy answers from its near cache beside redis-server itself, and beside the same proxy without one
   latency what each proxy adds to one unpipelined GET; only when it is named
@@ -59,6 +62,7 @@ const suites = {
   node: nodeAgainstRedis,
   types: typesAgainstRedis,
   proxy: proxyAgainstPeers,
+  memcached: memcachedAgainstResp,
   tls: mutualTlsCost,
   near: nearAgainstRedis,
 };
@@ -315,7 +319,7 @@ async function main(): Promise<number> {
   const progress = (line: string) => void process.stderr.write(`${line}\n`);
   if (!values.json) {
     process.stdout.write(
-      `commands/s by redis-benchmark, 50 connections, ${valueBytes} B values;\nmedians of ${alternations} turns of ${seconds} s, spread; CPU of the measured process (ours : peer)\n\n`,
+      `commands/s by redis-benchmark (memcached: by this program), 50 connections, ${valueBytes} B values;\nmedians of ${alternations} turns of ${seconds} s, spread; CPU of the measured process (ours : peer)\n\n`,
     );
     process.stdout.write(
       'ours / peer            cmd depth    ours         peer        ratio  cpu us/command\n',

@@ -48,6 +48,17 @@ const figures = (sample: Sample): Figures => ({
   cpuMicros: Number(median(sample.cpuMicros).toFixed(2)),
 });
 
+/** Our sample beside a peer's. */
+export function comparisonOf(
+  what: string,
+  { command, pipeline }: Pick<Load, 'command' | 'pipeline'>,
+  mine: Sample,
+  sample: Sample,
+): Comparison {
+  const [ours, theirs] = [figures(mine), figures(sample)];
+  return { what, command, pipeline, peer: sample.name, ours, theirs, ratio: ours.median / theirs.median };
+}
+
 /** Measures our server and its peers under each load. */
 export async function compare(
   what: string,
@@ -59,19 +70,7 @@ export async function compare(
   const rows: Comparison[] = [];
   for (const load of loads) {
     const [mine, ...theirs] = await alternate([ours, ...peers], load, effort);
-    for (const sample of theirs) {
-      const [a, b] = [figures(mine), figures(sample)];
-      const { command, pipeline } = load;
-      rows.push({
-        what,
-        command,
-        pipeline,
-        peer: sample.name,
-        ours: a,
-        theirs: b,
-        ratio: a.median / b.median,
-      });
-    }
+    for (const sample of theirs) rows.push(comparisonOf(what, load, mine, sample));
     effort.progress(`${what}: ${load.command} at depth ${load.pipeline} measured`);
   }
   return rows;

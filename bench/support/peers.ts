@@ -42,7 +42,8 @@ export function isInstalled(program: string): boolean {
   return spawnSync('sh', ['-c', `command -v ${program}`], { stdio: 'ignore' }).status === 0;
 }
 
-async function freePort(): Promise<number> {
+/** A port of this machine that nothing listens on. */
+export async function freePort(): Promise<number> {
   return new Promise((done, fail) => {
     const server = net.createServer().on('error', fail);
     server.listen(0, '127.0.0.1', () => {

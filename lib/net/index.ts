@@ -10,6 +10,7 @@ export { errorCode } from './node-error.ts';
 export type { Peer, RefusalReason } from './peer.ts';
 export { Pool, type PoolOptions } from './pool.ts';
 export { claimPort, type PortClaim } from './port-claim.ts';
+export { recycle } from './read-memory.ts';
 export { createServer, type ListeningServer, type ListenOptions, probePort } from './server.ts';
 export { readBytes, readRanges, writeBytes } from './shared-reads.ts';
 export { type LoadTlsOptions, loadTls, type TlsFiles, type TlsMaterial } from './tls-material.ts';

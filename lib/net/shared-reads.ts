@@ -1,14 +1,7 @@
 import net from 'node:net';
 import { getSystemErrorName } from 'node:util';
-import { slabMemory } from '../base/index.ts';
 import { type WriteWork, writeDirectly } from './direct-writes.ts';
-
-/** As much as libuv reads at once by itself. */
-const READ_BYTES = 64 * 1024;
-
-/** What chunks that are kept are put together in; larger ones get memory of their own. */
-const SLAB_BYTES = 128 * 1024;
-const LARGE_BYTES = SLAB_BYTES / 4;
+import { type RangeListener, ReadMemory } from './read-memory.ts';
 
 type Options = net.SocketConstructorOpts;
 
@@ -21,7 +14,7 @@ type Options = net.SocketConstructorOpts;
  * sockets that connect; for accepted ones its constructor takes the same option together with the handle.
  */
 export class SharedReadSocket extends net.Socket {
-  static readonly #memory = Buffer.allocUnsafeSlow(READ_BYTES);
+  readonly #memory: ReadMemory;
   #onRead: (memory: Buffer, length: number) => void = ignore;
   /** A write that the system has begun and not finished, and that this socket's stream is about to hear of. */
   #begun: WriteWork | null = null;
@@ -42,18 +35,26 @@ export class SharedReadSocket extends net.Socket {
   }
 
   private constructor(options: Options) {
-    const buffer = SharedReadSocket.#memory;
-    const callback = (length: number): boolean => {
-      this.#onRead(buffer, length);
+    const memory = new ReadMemory();
+    // Node keeps to the memory it has when it gets none, which its types do not tell.
+    const buffer = () => memory.take() as Buffer;
+    const callback = (length: number, read: Uint8Array): boolean => {
+      this.#onRead(read as Buffer, length);
       return true;
     };
     super({ ...options, onread: { buffer, callback } });
+    this.#memory = memory;
   }
 
   /** Gives what comes, the first `length` bytes of `memory`, to `listener`, which must be done with them, or have copied them, when it returns. */
   deliverTo(listener: (memory: Buffer, length: number) => void): void {
     this.#onRead = listener;
     this.resume();
+  }
+
+  /** As `deliverTo`, for a listener that keeps what comes. */
+  deliverRangesTo(listener: RangeListener): void {
+    this.deliverTo((memory, length) => this.#memory.deliver(memory, length, listener));
   }
 
   /** As `write`, but bytes that nothing is ahead of go to the system at once, and those it takes are not counted in `bytesWritten`. */
@@ -95,38 +96,13 @@ export function readBytes(socket: net.Socket, listener: (bytes: Buffer) => void)
   else socket.on('data', listener);
 }
 
-/** What came is `memory[start, end)`. */
-export type RangeListener = (memory: Buffer, start: number, end: number) => void;
-
 /**
  * As `readBytes`, and the bytes stay as they are: `listener` may keep views of them. What comes together over several sockets lies side by side in
  * one buffer, so that it can go on in one piece.
  */
 export function readRanges(socket: net.Socket, listener: RangeListener): void {
-  if (socket instanceof SharedReadSocket)
-    socket.deliverTo((memory, length) => keep(memory, length, listener));
+  if (socket instanceof SharedReadSocket) socket.deliverRangesTo(listener);
   else socket.on('data', (chunk: Buffer) => listener(chunk, 0, chunk.length));
-}
-
-let slab: Buffer = Buffer.alloc(0);
-let used = 0;
-
-/** Copies the bytes behind those that came before: for many small chunks that are forgotten soon. */
-function keep(memory: Buffer, length: number, listener: RangeListener): void {
-  if (length >= LARGE_BYTES) {
-    const copy = slabMemory(length);
-    memory.copy(copy, 0, 0, length);
-    listener(copy, 0, length);
-    return;
-  }
-  if (used + length > slab.length) {
-    slab = slabMemory(SLAB_BYTES);
-    used = 0;
-  }
-  const start = used;
-  used += length;
-  memory.copy(slab, start, 0, length);
-  listener(slab, start, used);
 }
 
 function ignore(): void {}

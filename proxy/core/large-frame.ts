@@ -1,3 +1,4 @@
+import { recycle } from '../../lib/net/index.ts';
 import type { Request } from './request.ts';
 
 /** A frame that lacks at least this much is kept in the pieces in which it comes, instead of being copied together. */
@@ -63,6 +64,12 @@ export class LargeFrame {
     const before = this.pieces[this.pieces.length - 2];
     return before === undefined ? -1 : before[before.length - (n - last.length)];
   }
+}
+
+/** The node has read a large command and done it: what its pieces were read into serves again. The last may hold the begin of another command. */
+export function recyclePieces({ rest, ownsRest, isWrite, retries }: Request): void {
+  // A read may be on its way to a second node as well, with the same pieces.
+  if (rest !== null && ownsRest && isWrite && retries === 0) recycle(rest.slice(0, -1));
 }
 
 /** Copies a request's pieces together, for those who must look into them. */

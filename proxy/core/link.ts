@@ -9,7 +9,7 @@ import {
 import { BackoffPolicy, connectSocket, readRanges, type TlsMaterial } from '../../lib/net/index.ts';
 import type { Health } from '../health/index.ts';
 import { type ConnectionPurpose, greetingOf, isRefused, tlsTo } from './greeting.ts';
-import { LARGE_BYTES, LargeFrame } from './large-frame.ts';
+import { LARGE_BYTES, LargeFrame, recyclePieces } from './large-frame.ts';
 import type { Output } from './output.ts';
 import type { FrameListener } from './private-connection.ts';
 import { noteAnswered, type Request, RequestState } from './request.ts';
@@ -381,7 +381,7 @@ export class Link implements Flushable {
     if (framer.type === ERROR_TYPE) {
       this.node.figures.errors++;
       if (this.#owner.refused(request, buffer, frameStart, frameEnd, this.node)) return;
-    }
+    } else if (request.rest !== null) recyclePieces(request);
     request.answer(buffer, frameStart, frameEnd);
   }
 

@@ -56,6 +56,8 @@ export class Request {
   /** What follows `bytes[start, end)` of a long command or reply, in the pieces in which it came. */
   rest: readonly Buffer[] | null = null;
   restBytes = 0;
+  /** Nobody else holds the pieces of `rest`; all but the last are of whole reads. */
+  ownsRest = false;
   state: RequestState = RequestState.IDLE;
   /** Changes data: repeated only when it certainly was not executed. */
   isWrite = false;
@@ -162,6 +164,7 @@ export function releaseRequest(request: Request): void {
   request.end = 0;
   request.rest = null;
   request.restBytes = 0;
+  request.ownsRest = false;
   request.state = RequestState.IDLE;
   request.isWrite = false;
   request.keyIndex = 0;

@@ -20,14 +20,18 @@ export class FrameSlab {
   start = 0;
   end = 0;
 
+  /** A command whose `head` is encoded already; what follows takes at most `bytes`, and `ARGUMENT_BYTES` for each argument. */
+  beginWith(head: Buffer, bytes: number): void {
+    this.#reserve(head.length + bytes);
+    const { buffer } = this;
+    let at = this.end;
+    for (let i = 0; i < head.length; i++) buffer[at++] = head[i];
+    this.end = at;
+  }
+
   /** A command of `count` arguments, which all together take at most `bytes` and `ARGUMENT_BYTES` each. */
   begin(count: number, bytes: number): void {
-    const room = ARGUMENT_BYTES * (count + 1) + bytes;
-    if (this.end + room > this.buffer.length) {
-      this.buffer = slabMemory(Math.max(SLAB_BYTES, room));
-      this.end = 0;
-    }
-    this.start = this.end;
+    this.#reserve(ARGUMENT_BYTES * (count + 1) + bytes);
     this.#header(STAR, count);
   }
 
@@ -58,9 +62,12 @@ export class FrameSlab {
 
   /** Begins a piece that holds arguments behind those that come from elsewhere; `bytes` as for `begin`. */
   beginTail(count: number, bytes: number): void {
-    const room = ARGUMENT_BYTES * count + bytes;
-    if (this.end + room > this.buffer.length) {
-      this.buffer = slabMemory(Math.max(SLAB_BYTES, room));
+    this.#reserve(ARGUMENT_BYTES * count + bytes);
+  }
+
+  #reserve(bytes: number): void {
+    if (this.end + bytes > this.buffer.length) {
+      this.buffer = slabMemory(Math.max(SLAB_BYTES, bytes));
       this.end = 0;
     }
     this.start = this.end;
@@ -70,12 +77,14 @@ export class FrameSlab {
     const { buffer } = this;
     let at = this.end;
     buffer[at++] = type;
-    let power = 1;
-    while (value >= power * 10) power *= 10;
-    for (let left = value; power >= 1; power = Math.floor(power / 10)) {
-      const digit = Math.floor(left / power);
-      buffer[at++] = ZERO + digit;
-      left -= digit * power;
+    let digits = 1;
+    for (let power = 10; value >= power; power *= 10) digits++;
+    at += digits;
+    let left = value | 0;
+    for (let i = at - 1; i >= at - digits; i--) {
+      const rest = (left / 10) | 0;
+      buffer[i] = ZERO + left - rest * 10;
+      left = rest;
     }
     this.#endLine(at);
   }

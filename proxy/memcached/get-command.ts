@@ -8,6 +8,7 @@ import type { AnswerWriter } from './answer-writer.ts';
 import type { MemcachedConnection } from './connection.ts';
 import type { Counters } from './counters.ts';
 import { ttlOf } from './expiry.ts';
+import { ARGUMENT_BYTES } from './frame-slab.ts';
 import { isMiss, writeItem } from './item.ts';
 import { keyOf, MAX_KEY_BYTES, type MemcachedKey, noRingAnswer } from './key.ts';
 import type { Parts } from './parts.ts';
@@ -17,6 +18,15 @@ import { touchFrame } from './touch-command.ts';
 const END = 'END\r\n';
 const NOTHING_FOUND = new LineAnswer('END');
 const COMMAND_BYTES = 9;
+
+/** What nodes are asked by. */
+type ReadName = 'RS.MCGET' | 'RS.MCGETS' | 'MGET';
+/** How a command for one key begins. */
+const headsOfOne: Readonly<Record<ReadName, Buffer>> = {
+  'RS.MCGET': Buffer.from('*2\r\n$8\r\nRS.MCGET\r\n'),
+  'RS.MCGETS': Buffer.from('*2\r\n$9\r\nRS.MCGETS\r\n'),
+  MGET: Buffer.from('*2\r\n$4\r\nMGET\r\n'),
+};
 
 /** `get` and `gets`. */
 export function runGet(
@@ -123,8 +133,7 @@ function getOne(
   const route = router.routeOf(buffer, start, end);
   const name = commandFor(connection, route, withVersions);
   if (name === null) return;
-  frames.begin(2, COMMAND_BYTES + end - start);
-  frames.text(name);
+  frames.beginWith(headsOfOne[name], ARGUMENT_BYTES + end - start);
   frames.bytes(buffer, start, end);
   connection.send(route, new ItemAnswer(key, withVersions), false, 1, nowMs);
 }
@@ -134,7 +143,7 @@ function commandFor(
   connection: MemcachedConnection,
   route: ShardRoute,
   withVersions: boolean,
-): string | null {
+): ReadName | null {
   if (route.engine === 'ringside') return withVersions ? 'RS.MCGETS' : 'RS.MCGET';
   const refusal = withVersions ? capability(route, 'cas') : null;
   if (refusal === null) return 'MGET';

@@ -7,6 +7,7 @@ const MINUS = 0x2d;
 const STAR = 0x2a;
 const SPACE = 0x20;
 const ZERO = 0x30;
+const NO_FLAGS = ' 0 ';
 /** Elements of what RS.MCGETS, and RS.MCMETA and RS.MCTOUCH, say of an item. */
 const VERSIONED = 3;
 const META = 7;
@@ -44,18 +45,25 @@ export function writeItem(
   }
   out.text('VALUE ');
   out.bytes(key.buffer, key.start, key.end);
-  out.byte(SPACE);
-  if (flagsAt === 0) out.byte(ZERO);
-  else out.bytes(bytes, flagsAt, replyLineEnd(bytes, flagsAt) - 2);
-  out.byte(SPACE);
+  if (flagsAt === 0) out.text(NO_FLAGS);
+  else {
+    out.byte(SPACE);
+    out.bytes(bytes, flagsAt, replyLineEnd(bytes, flagsAt) - 2);
+    out.byte(SPACE);
+  }
   const from = replyLineEnd(bytes, valueAt);
-  out.bytes(bytes, valueAt + 1, from - 2);
   if (withVersion) {
+    out.bytes(bytes, valueAt + 1, from - 2);
     out.byte(SPACE);
     out.bytes(bytes, versionAt, replyLineEnd(bytes, versionAt) - 2);
+    out.text('\r\n');
+    writeValue(out, bytes, valueAt, from, end, rest);
+    return;
   }
-  out.text('\r\n');
-  writeValue(out, bytes, valueAt, from, end, rest);
+  // The number, the line end and the value lie in the reply as the client gets them.
+  const to = from + replyNumber(bytes, valueAt) + 2;
+  out.bytes(bytes, valueAt + 1, Math.min(to, end));
+  if (to > end && rest !== null) out.pieces(rest);
 }
 
 /** Writes a bulk string's value, whose bytes begin at `from`, with the line end behind it. */

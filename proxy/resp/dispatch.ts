@@ -150,7 +150,8 @@ export function submitLarge(
   const { bytes, start, end, keyIndex, isWrite, keyStart, keyEnd } = prepared;
   connection.commandId = prepared.commandId;
   const request = acquireRequest();
-  Object.assign(request, { bytes, start, end, keyIndex, isWrite, rest: pieces, restBytes, startedMs: nowMs });
+  Object.assign(request, { bytes, start, end, keyIndex, isWrite, startedMs: nowMs });
+  Object.assign(request, { rest: pieces, restBytes, ownsRest: true });
   connection.append(request);
   router.submit(request, router.routeOf(bytes, keyStart, keyEnd));
 }
