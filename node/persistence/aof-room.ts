@@ -13,9 +13,16 @@ const LINE = /^#RS:room [0-9a-f]{54}\n$/;
 export const LEFT_BYTES = SECTOR_BYTES + LINE_BYTES;
 /** Where holes may be: no more than this is written, where there is room, for one sync. */
 const UNSYNCED_BYTES = 16 << 20;
+/** The last bytes of a line, by which room is known: a sector that has room in its end has as much of it. */
+const KNOWN_BYTES = 32;
 const HASH = 0x23;
 const CR = 0x0d;
 const LF = 0x0a;
+const NOTHING = Buffer.alloc(0);
+const LONGEST_COMMENT = KNOWN_BYTES + LINE_BYTES;
+const COMMENT_END = '\r\n';
+
+const comments = Buffer.from(COMMENT_END.padStart(LONGEST_COMMENT, '#'));
 
 /** Goes behind what is written into room: what is left of a line is a line of its own then. */
 export const ROOM_START = Buffer.from([HASH]);
@@ -24,8 +31,8 @@ export const ROOM_START = Buffer.from([HASH]);
  * Room ahead of the end of an append-only file: bytes that are there already, so that a sync of what is written over them has no new size
  * and no new blocks to put on the disk, which takes as long again as the data. It is made of annotations, which Redis skips.
  *
- * Each line is the same, and nobody can know it: 216 random bits. So a sector of it in the midst of what was written is one that a cut of
- * the power has kept from the disk.
+ * Each line is the same, and nobody can know it: 216 random bits. So where a sector in the midst of what was written ends with it, a cut of
+ * the power has kept that sector from the disk.
  */
 export class AofRoom {
   readonly #lines: Buffer;
@@ -33,6 +40,14 @@ export class AofRoom {
   constructor(random: Random) {
     const line = PREFIX + random.hex((LINE_BYTES - PREFIX.length - 1) / 2);
     this.#lines = Buffer.alloc(ROOM_BYTES + SECTOR_BYTES + LINE_BYTES, `${line}\n`);
+  }
+
+  /** A comment that goes behind what ends here, so that what a sector has of room is never too little to be known. */
+  comment(end: number): Buffer {
+    const left = SECTOR_BYTES - (end % SECTOR_BYTES);
+    if (left >= KNOWN_BYTES) return NOTHING;
+    const bytes = left > COMMENT_END.length ? left : left + LINE_BYTES;
+    return comments.subarray(LONGEST_COMMENT - bytes);
   }
 
   /** What makes room from `offset` of the file on. */
@@ -85,16 +100,18 @@ async function writtenEnd(
   const from = Math.max(0, size - (size % ROOM_BYTES) - UNSYNCED_BYTES);
   const tail = await read(file, from, size - from);
   const isRoom = (at: number) => sector.compare(tail, at, at + SECTOR_BYTES) === 0;
+  const known = sector.subarray(-KNOWN_BYTES);
+  const endsAsRoom = (to: number) => known.compare(tail, to - KNOWN_BYTES, to) === 0;
+  const endOf = (to: number) =>
+    from + to - SECTOR_BYTES + endInSector(tail.subarray(to - SECTOR_BYTES, to), sector);
   let last = tail.length;
-  while (last > 0 && isRoom(last - SECTOR_BYTES)) last -= SECTOR_BYTES;
-  if (last === 0) return { end: from, size: from };
-  const written = last - SECTOR_BYTES + endInSector(tail.subarray(last - SECTOR_BYTES, last), sector);
-  let hole = 0;
-  while (hole < last && !isRoom(hole)) hole += SECTOR_BYTES;
-  return { end: from + Math.min(hole, written), size: from + written };
+  while (last > SECTOR_BYTES && isRoom(last - SECTOR_BYTES)) last -= SECTOR_BYTES;
+  let first = SECTOR_BYTES;
+  while (first < last && !endsAsRoom(first)) first += SECTOR_BYTES;
+  return { end: endOf(first), size: endOf(last) };
 }
 
-/** How much of its last sector was written: all that is not room. */
+/** How much of a sector was written: all before the room that it ends with. */
 function endInSector(written: Buffer, sector: Buffer): number {
   let last = SECTOR_BYTES - 1;
   while (last > 0 && written[last] === sector[last]) last--;

@@ -113,12 +113,16 @@ export class AppendFile implements GrowingFile {
   /** Where there is room, what is written goes there; else it brings some. */
   #layOut(parts: readonly Buffer[]): Layout {
     const bytes = parts.reduce((sum, { length }) => sum + length, 0);
-    const end = this.size + bytes;
-    if (this.room === null || this.#isTight || bytes > MOST_ROOMY_BYTES) return { parts, end, roomEnd: 0 };
-    if (end + LEFT_BYTES <= this.#roomEnd)
-      return { parts: [...parts, ROOM_START], end, roomEnd: this.#roomEnd };
-    const room = this.room.from(end + ROOM_START.length);
-    return { parts: [...parts, ROOM_START, room], end, roomEnd: end + ROOM_START.length + room.length };
+    const dataEnd = this.size + bytes;
+    const { room } = this;
+    if (room === null || this.#isTight || bytes > MOST_ROOMY_BYTES)
+      return { parts, end: dataEnd, roomEnd: 0 };
+    const comment = room.comment(dataEnd);
+    const end = dataEnd + comment.length;
+    const all = [...parts, comment, ROOM_START];
+    if (end + LEFT_BYTES <= this.#roomEnd) return { parts: all, end, roomEnd: this.#roomEnd };
+    const more = room.from(end + ROOM_START.length);
+    return { parts: [...all, more], end, roomEnd: end + ROOM_START.length + more.length };
   }
 
   /** What comes would begin in room and end behind it: neither its size nor its bytes would tell what of it has reached the disk. */

@@ -14,6 +14,9 @@ import { NO_REDIS } from '../support/redis-server.ts';
 const random = seededRandom(Number(process.env.SEED ?? 20261121));
 const SECTOR = 512;
 
+/** What is there but comments. */
+const commandsIn = (bytes: Buffer) => bytes.latin1Slice().replace(/#+\r\n/g, '');
+
 /** A command that takes so many bytes. */
 function commandOf(bytes: number): Buffer {
   const around = `*2\r\n$4\r\nECHO\r\n$${String(bytes).padStart(8, '0')}\r\n`;
@@ -47,33 +50,32 @@ t.test('what was written is there, whole, wherever it ends', async (t) => {
     const size = statSync(copy).size;
     if (bytes.length < 10_000) t.ok(size >= file.size + SECTOR, 'there is room');
     t.equal(await cutRoom(copy), 0, 'nothing but room is cut');
-    if (!readFileSync(copy).equals(Buffer.concat(written))) t.fail(`${file.size} bytes, write ${i}`);
+    if (commandsIn(readFileSync(copy)) !== Buffer.concat(written).latin1Slice())
+      t.fail(`${file.size} bytes, write ${i}`);
   }
   await file.close();
-  t.ok(readFileSync(path).equals(Buffer.concat(written)), 'closing leaves no room');
+  t.ok(commandsIn(readFileSync(path)) === Buffer.concat(written).latin1Slice(), 'closing leaves no room');
   t.equal(await cutRoom(path), 0);
   t.equal(statSync(path).size, file.size, 'nothing is taken from a file without room');
 });
 
 t.test('a sector that has not reached the disk ends the file', async (t) => {
-  for (let round = 0; round < 25; round++) {
+  for (let round = 0; round < 60; round++) {
     const path = join(folder(t, 'hole'), 'part.aof');
     const file = await fileWithRoom(path);
-    const synced = commandOf(40 + random.int(2000));
-    await append(file, synced);
+    await append(file, commandOf(40 + random.int(2000)));
+    const start = file.size;
     const before = readFileSync(path);
-    const lost = commandOf(2000 + random.int(6000));
-    await append(file, lost);
+    await append(file, commandOf(2000 + random.int(6000)));
     const after = readFileSync(path);
-    const first = Math.ceil(synced.length / SECTOR);
+    const first = Math.floor(start / SECTOR);
     const hole = (first + random.int(Math.floor(file.size / SECTOR) - first)) * SECTOR;
     before.copy(after, hole, hole, hole + SECTOR);
     writeFileSync(path, after);
+    const whole = after.subarray(0, Math.max(start, hole));
     const dropped = await cutRoom(path);
-    const expected = Buffer.concat([synced, lost]).subarray(0, hole);
-    const isLastWritten = hole + SECTOR >= file.size;
-    t.ok(readFileSync(path).equals(expected), `${synced.length} + ${lost.length} without ${hole}`);
-    if (!isLastWritten) t.equal(dropped, file.size - hole);
+    t.ok(readFileSync(path).equals(whole), `${start} and more, without ${hole}`);
+    if (file.size > hole + SECTOR) t.equal(dropped, file.size - whole.length);
     await file.close();
   }
 });
