@@ -36,8 +36,8 @@ const usage = `usage: npm run bench -- [node] [types] [proxy] [memcached] [tls] 
   large   SET and GET of 1 MB by 50 clients, redis-server itself and through each proxy; only when it is named
   memory  bytes an entry of 16 + 100 bytes takes, ringside node beside redis-server, and how long a
           PING waits while a node fills, evicts and expires; only when it is named
-  persistence  SETs with append-only files, snapshots and rewrites under write load, and loading files, ringside node
-          beside redis-server; only when it is named
+  persistence  SETs with append-only files (turns below a second miss the syncs of everysec), snapshots and rewrites under
+          write load, and loading files, ringside node beside redis-server; only when it is named
   loading the last part of persistence: files of strings, and of collections of five elements; only when it is named
   stampede  10,000 reads at once of a key that is not there, over four proxies: requests at an HTTP origin and how long the
           readers wait, with and without an origin at the namespace; only when it is named
@@ -159,7 +159,8 @@ function logRow(row: LogRow): string {
     `${row.server.padEnd(13)} ${row.policy.padEnd(8)} SET depth ${`${row.pipeline}`.padStart(2)}`,
     thousands(row.median).padStart(8),
     `±${spread(row)}`.padStart(4),
-    `${(100 * row.ofOwn).toFixed(0)} % of without a file${ratio}`,
+    `${(100 * row.ofOwn).toFixed(0)} % of without a file`,
+    `CPU ${row.cpuMicros.toFixed(2)} us, ${row.fileMicros.toFixed(2)} for the file${ratio}`,
   ].join('  ');
 }
 

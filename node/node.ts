@@ -116,7 +116,7 @@ export function buildNode(config: Config, { clock, random, log }: NodeDeps): Nod
     hotKeys: new HotKeys(random),
   });
   const aof = new Aof({
-    ...{ databases, settings, clock, log },
+    ...{ databases, settings, clock, random, log },
     leads: () => shard.leads,
     isComplete: () => shard.complete && saves.loading === null,
     isSaving: () => saves.current !== null,

@@ -8,6 +8,7 @@ import type { Store } from '../store/index.ts';
 import type { AofFile, AofFolder } from './aof-manifest.ts';
 import { AofPart } from './aof-part.ts';
 import { type AofReplay, MissingPart, type ReplayOptions } from './aof-replay.ts';
+import { cutRoom } from './aof-room.ts';
 import type { LoadProgress } from './rdb-file.ts';
 import { readSlices } from './slices.ts';
 
@@ -71,6 +72,7 @@ class AofLoader {
     const { onBegin, clock, log } = this.#options;
     const { base, incrs } = this.#folder.manifest;
     const files = base === null ? incrs : [base, ...incrs];
+    for (const file of incrs) await this.#cutRoom(this.#folder.pathOf(file));
     for (const file of files) this.#progress.totalBytes += await this.#sizeOf(file);
     onBegin(this.#progress);
     const startedMs = clock.monotonicMs();
@@ -79,6 +81,14 @@ class AofLoader {
     const keys = this.#options.databases.size;
     log.info({ path: this.#folder.path, keys, commands: this.#commands, tookMs }, 'append-only file loaded');
     return { keys: this.#keys, commands: this.#commands };
+  }
+
+  /** A file that was not closed may end with room; what cannot be done about it does no harm, and what cannot be read is told later. */
+  async #cutRoom(path: string): Promise<void> {
+    const bytes = await cutRoom(path).catch(() => 0);
+    if (bytes === 0) return;
+    const text = 'the end of the append-only file had not reached the disk whole, and has been cut off';
+    this.#options.log.warn({ path, bytes }, text);
   }
 
   async #sizeOf(file: AofFile): Promise<number> {

@@ -1,7 +1,8 @@
-import type { Clock, Logger } from '../../lib/base/index.ts';
+import type { Clock, Logger, Random } from '../../lib/base/index.ts';
 import type { ReplicationLog, Segment } from '../replication/replication-log.ts';
 import type { Settings } from '../settings.ts';
 import { annotationOf } from './aof-annotation.ts';
+import { AofRoom } from './aof-room.ts';
 import { type GrowingFile, reasonOf } from './append-file.ts';
 
 /** What one write holds at most. */
@@ -62,6 +63,7 @@ export interface AofWriterParts {
   readonly log: ReplicationLog;
   readonly settings: Settings;
   readonly clock: Clock;
+  readonly random: Random;
   readonly logger: Logger;
   /** Whether the disk has enough to do with a snapshot. */
   readonly isBusy: () => boolean;
@@ -80,6 +82,7 @@ export interface AofWriterParts {
  */
 export class AofWriter {
   readonly #parts: AofWriterParts;
+  #room: AofRoom | null = null;
   #file: GrowingFile | null = null;
   /** Up to where the stream has been written, and been put on disk; null where that is not remembered. */
   #written: Cursor;
@@ -418,6 +421,7 @@ export class AofWriter {
 
   /** Writes what there is, and under `always` what comes meanwhile: the sync behind it takes as long for one reply as for fifty. */
   async #append(file: GrowingFile): Promise<void> {
+    file.room = this.#roomFor();
     const writes = this.#isAlways() ? GATHERED_WRITES : 1;
     for (let i = 0; i < writes && (i === 0 || this.#target() > this.#written.offset); i++) {
       const { parts, end } = this.#batch(this.#target());
@@ -427,6 +431,13 @@ export class AofWriter {
       if (file !== this.#file) return;
       this.#written = end;
     }
+  }
+
+  /** Room is for files that are synced with each write. */
+  #roomFor(): AofRoom | null {
+    if (!this.#isAlways() || this.#skipsSync()) return null;
+    this.#room ??= new AofRoom(this.#parts.random);
+    return this.#room;
   }
 
   /** What comes next of the stream, up to `offset` at most. */
@@ -453,6 +464,7 @@ export class AofWriter {
 
   /** Writes and syncs within this turn. */
   #settle(file: GrowingFile): void {
+    file.room = this.#roomFor();
     const { parts, end } = this.#batch(this.#target());
     const { clock } = this.#parts;
     const startedMs = clock.monotonicMs();

@@ -1,6 +1,6 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
-import type { Clock, Logger } from '../../lib/base/index.ts';
+import type { Clock, Logger, Random } from '../../lib/base/index.ts';
 import type { Databases } from '../databases.ts';
 import type { Settings } from '../settings.ts';
 import { annotationOf } from './aof-annotation.ts';
@@ -22,6 +22,7 @@ export interface AofParts {
   readonly databases: Databases;
   readonly settings: Settings;
   readonly clock: Clock;
+  readonly random: Random;
   readonly log: Logger;
   /** Whether this node leads: the stream is its own. */
   readonly leads: () => boolean;
@@ -84,13 +85,14 @@ export class Aof {
   count = 0;
 
   constructor(parts: AofParts) {
-    const { databases, settings, clock, log, isSaving, onProgress, onTook } = parts;
+    const { databases, settings, clock, random, log, isSaving, onProgress, onTook } = parts;
     this.#parts = parts;
     databases.data.log.onRename = () => this.#writer.note();
     this.#writer = new AofWriter({
       log: databases.data.log,
       settings,
       clock,
+      random,
       logger: log,
       isBusy: () => this.isRewriting || isSaving(),
       onProgress,

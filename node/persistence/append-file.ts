@@ -1,6 +1,7 @@
 import fs from 'node:fs';
 import { promisify } from 'node:util';
 import { errorCode } from '../../lib/net/index.ts';
+import { type AofRoom, LEFT_BYTES, MOST_ROOMY_BYTES, ROOM_START } from './aof-room.ts';
 
 const openFile = promisify(fs.open);
 const writeParts = promisify(fs.writev);
@@ -32,6 +33,8 @@ export interface GrowingFile {
   readonly path: string;
   /** Bytes that have been written whole. */
   readonly size: number;
+  /** What room ahead of the end is made of from the next write on, for the sake of syncs; null: there is to be none. */
+  room: AofRoom | null;
   /** Appends the parts, in order; all of them or nothing. Nobody may change them meanwhile. */
   write(parts: readonly Buffer[]): Promise<void>;
   /** Puts what has been written on the disk for good. */
@@ -45,11 +48,25 @@ export interface GrowingFile {
   close(): Promise<void>;
 }
 
+/** One write. */
+interface Layout {
+  /** What is written, with what makes room behind it. */
+  readonly parts: readonly Buffer[];
+  /** Where what is to be kept ends. */
+  readonly end: number;
+  /** Where room ends; 0 when there is none. */
+  readonly roomEnd: number;
+}
+
 /** Does one thing at a time; what returns a promise is done outside the event loop. */
 export class AppendFile implements GrowingFile {
   readonly path: string;
   readonly #fd: number;
   size: number;
+  room: AofRoom | null = null;
+  #roomEnd = 0;
+  /** The disk had no place for room. */
+  #isTight = false;
 
   private constructor(path: string, fd: number, size: number) {
     this.path = path;
@@ -74,19 +91,48 @@ export class AppendFile implements GrowingFile {
   }
 
   async write(parts: readonly Buffer[]): Promise<void> {
-    let rest = parts;
+    const layout = this.#layOut(parts);
+    let rest = layout.parts;
     let at = this.size;
     try {
+      if (this.#losesRoom(layout)) await truncateTo(this.#fd, this.size);
       while (rest.length > 0) {
         const { bytesWritten } = await writeParts(this.#fd, rest, at);
         at += bytesWritten;
         rest = behind(rest, bytesWritten);
       }
     } catch (error) {
-      await this.cutTo(this.size);
-      throw error;
+      await this.cutTo(at < layout.end ? this.size : layout.end);
+      if (at < layout.end) throw error;
+      this.#isTight = true;
+      return;
     }
-    this.size = at;
+    this.#wrote(layout);
+  }
+
+  /** Where there is room, what is written goes there; else it brings some. */
+  #layOut(parts: readonly Buffer[]): Layout {
+    const bytes = parts.reduce((sum, { length }) => sum + length, 0);
+    const dataEnd = this.size + bytes;
+    const { room } = this;
+    if (room === null || this.#isTight || bytes > MOST_ROOMY_BYTES)
+      return { parts, end: dataEnd, roomEnd: 0 };
+    const comment = room.comment(dataEnd);
+    const end = dataEnd + comment.length;
+    const all = [...parts, comment, ROOM_START];
+    if (end + LEFT_BYTES <= this.#roomEnd) return { parts: all, end, roomEnd: this.#roomEnd };
+    const more = room.from(end + ROOM_START.length);
+    return { parts: [...all, more], end, roomEnd: end + ROOM_START.length + more.length };
+  }
+
+  /** What comes would begin in room and end behind it: neither its size nor its bytes would tell what of it has reached the disk. */
+  #losesRoom({ roomEnd }: Layout): boolean {
+    return this.#roomEnd > 0 && this.#roomEnd !== roomEnd;
+  }
+
+  #wrote({ end, roomEnd }: Layout): void {
+    this.size = end;
+    this.#roomEnd = roomEnd;
   }
 
   sync(): Promise<void> {
@@ -94,19 +140,26 @@ export class AppendFile implements GrowingFile {
   }
 
   writeNow(parts: readonly Buffer[]): void {
-    let rest = parts;
+    const layout = this.#layOut(parts);
+    let rest = layout.parts;
     let at = this.size;
     try {
+      if (this.#losesRoom(layout)) fs.ftruncateSync(this.#fd, this.size);
       while (rest.length > 0) {
         const bytesWritten = fs.writevSync(this.#fd, rest, at);
         at += bytesWritten;
         rest = behind(rest, bytesWritten);
       }
     } catch (error) {
+      this.#roomEnd = 0;
+      const isWhole = at >= layout.end;
+      if (isWhole) this.size = layout.end;
       tryTo(() => fs.ftruncateSync(this.#fd, this.size));
-      throw error;
+      if (!isWhole) throw error;
+      this.#isTight = true;
+      return;
     }
-    this.size = at;
+    this.#wrote(layout);
   }
 
   syncNow(): void {
@@ -115,11 +168,13 @@ export class AppendFile implements GrowingFile {
 
   async cutTo(size: number): Promise<void> {
     this.size = size;
+    this.#roomEnd = 0;
     await truncateTo(this.#fd, size).catch(() => {});
   }
 
-  close(): Promise<void> {
-    return closeFile(this.#fd);
+  async close(): Promise<void> {
+    if (this.#roomEnd > 0) await this.cutTo(this.size);
+    await closeFile(this.#fd);
   }
 }
 

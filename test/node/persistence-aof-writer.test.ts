@@ -34,6 +34,7 @@ class FaultyFile implements GrowingFile {
   /** What a power cut would leave. */
   onDisk = Buffer.alloc(0);
   size = 0;
+  room = null;
   #isBusy = false;
   readonly #spendTime: () => void;
 
@@ -140,6 +141,7 @@ class Trial {
       log: this.log,
       settings: this.settings,
       clock: this.clock,
+      random,
       logger: silentLogger,
       isBusy: () => false,
       onProgress: () => this.check(),

@@ -86,6 +86,8 @@ export class RdbFileReader {
   #value: RdbValueReader | null = null;
   #valueSink: RdbSink | null = null;
   #auxName = '';
+  /** Where the last whole part ends, in what is being read. */
+  #wholeTo = 0;
   /** Bytes of the file that have been read. */
   offset = 0;
   /** Whether the end has been read, with the right checksum. */
@@ -138,19 +140,26 @@ export class RdbFileReader {
   /** Reads all parts that are whole; returns where the first begins that is not. */
   #readParts(buffer: Buffer, start: number, end: number): number {
     const reader = new RdbReader(this.#limits, buffer, start, end);
-    let at = start;
+    this.#wholeTo = start;
     try {
-      while (!this.isDone) {
-        this.#readPart(reader, buffer, start);
-        at = reader.at;
-      }
+      this.#readOn(reader, buffer, start);
     } catch (error) {
-      if (!(error instanceof RdbCutOff)) throw this.#located(error, at - start);
-      this.#needed = end - at + error.missing;
+      const read = this.#wholeTo - start;
+      if (!(error instanceof RdbCutOff)) throw this.#located(error, read);
+      this.#needed = end - start - read + error.missing;
     }
+    const at = this.#wholeTo;
     if (!this.isDone) this.#crc.update(buffer, start, at);
     this.offset += at - start;
     return at;
+  }
+
+  /** Reads until something is thrown, or the file ends. By itself: with the `catch` beside it, the loop would be compiled anew for each chunk. */
+  #readOn(reader: RdbReader, buffer: Buffer, start: number): void {
+    while (!this.isDone) {
+      this.#readPart(reader, buffer, start);
+      this.#wholeTo = reader.at;
+    }
   }
 
   #located(error: unknown, consumed: number): unknown {

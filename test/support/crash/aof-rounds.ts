@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import type { Test } from 'tap';
 import type { Random } from '../../../lib/base/index.ts';
+import { cutRoom } from '../../../node/persistence/aof-room.ts';
 import { until } from '../until.ts';
 import {
   flipAny,
@@ -127,6 +128,8 @@ export class AofRounds {
     await folder.loadAndKill(ms, random.int(2) === 0 ? rewrites(random) : undefined);
     this.total.rounds++;
     const kind = random.int(3);
+    // What is torn and damaged below is what was written, not what is kept ahead of it.
+    if (kind < 2) for (const { path } of partsOf(folder.dir)) await cutRoom(path);
     if (kind === 0) return this.#torn(folder);
     if (kind === 1) await this.#damaged(folder);
     await folder.start();
