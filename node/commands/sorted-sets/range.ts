@@ -43,7 +43,8 @@ function parseQuery(args: Args, first: number, form: RangeForm): RangeQuery | st
     if (!form.stores && args.equalsIgnoreCase(i, 'WITHSCORES')) {
       query.withScores = true;
     } else if (i + 2 < args.count && args.equalsIgnoreCase(i, 'LIMIT')) {
-      const [offset, limit] = [longOf(args, i + 1), longOf(args, i + 2)];
+      const offset = longOf(args, i + 1);
+      const limit = longOf(args, i + 2);
       if (offset === null || limit === null) return NOT_AN_INTEGER;
       query.offset = offset;
       query.limit = limit;
