@@ -118,7 +118,7 @@ function range(form: RangeForm): CommandHandler {
     const bounds = parseBounds(kind, args, sourceAt + 1 + swaps, sourceAt + 2 - swaps);
     if (bounds === null) return reply.error(badBounds[kind]);
     const slot = keyspace.read(args.buffer, args.start(sourceAt), args.end(sourceAt));
-    const zset = slot === 0 ? null : openZset(keyspace, slot, reply);
+    const zset = slot === 0 ? null : openZset(keyspace, slot, reply, true);
     if (slot !== 0 && zset === null) return;
     if (form.stores) {
       const members = zset === null ? [] : membersOf(zset, rangeOf(zset, bounds, query));
