@@ -2,7 +2,7 @@ import type { Keyspace } from '../keyspace.ts';
 import { LIST, type Slot } from '../store/index.ts';
 import { Found } from './bytes.ts';
 import { ChunkList, type VisitElement } from './chunk-list.ts';
-import { Collection, emptyEntry, sharedBy } from './collection.ts';
+import { Collection, emptyEntry } from './collection.ts';
 import {
   countEqual,
   dropEqual,
@@ -34,9 +34,6 @@ export class ListValue extends Collection<ChunkList> {
   static open(keyspace: Keyspace, slot: Slot): ListValue {
     return new ListValue(keyspace, slot);
   }
-
-  /** As `open`, for a command that works on no other one; true until the next command. */
-  static readonly single = sharedBy((keyspace, slot) => new ListValue(keyspace, slot));
 
   /** Adds an entry with an empty list for a key that is not there. */
   static create(keyspace: Keyspace, buffer: Buffer, start: number, end: number): ListValue {

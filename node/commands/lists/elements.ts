@@ -47,7 +47,7 @@ function push(atHead: boolean, mustExist: boolean): CommandHandler {
     const list =
       slot === 0
         ? ListValue.create(keyspace, buffer, args.start(1), args.end(1))
-        : ListValue.single(keyspace, slot);
+        : ListValue.open(keyspace, slot);
     for (let i = 2; i < args.count; i++) list.push(atHead, buffer, args.start(i), args.end(i));
     reply.integer(list.size);
     keyspace.modified(list.slot);
@@ -93,7 +93,7 @@ function pop(atHead: boolean): CommandHandler {
     if (args.count === 3) return popMany(context, args, atHead, reply);
     const slot = writeAs(LIST, context, args, reply, noValue);
     if (slot === 0) return;
-    popElements(context.keyspace, ListValue.single(context.keyspace, slot), args, 1, atHead, 1, reply);
+    popElements(context.keyspace, ListValue.open(context.keyspace, slot), args, 1, atHead, 1, reply);
   };
 }
 
