@@ -29,6 +29,7 @@ import type { Debt } from './server/client-registry.ts';
 import { ReplyWriter } from './server/reply-writer.ts';
 import type { NodeServices } from './services.ts';
 import { endTransaction, type Transaction } from './transactions/transaction.ts';
+import { letGoOfShared } from './values/index.ts';
 import { WriteRules } from './write-rules.ts';
 
 const NOAUTH = errorCatalogue.unauthorized.resp;
@@ -93,6 +94,7 @@ export class Executor {
   endTurn(): void {
     this.#data.log.settle();
     this.#node.watch.endTurn();
+    letGoOfShared();
   }
 
   /** Monotonic milliseconds of the turn. */

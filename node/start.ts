@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { RingsideError } from '../lib/base/index.ts';
+import { inlineMore, RingsideError } from '../lib/base/index.ts';
 import type { Config } from '../lib/config/index.ts';
 import type { HttpServer } from '../lib/net/index.ts';
 import { ActiveExpiry, EXPIRY_CYCLE_MS } from './active-expiry.ts';
@@ -54,6 +54,7 @@ export interface RunningNode {
  * `port_in_use` or `config_invalid`.
  */
 export async function startNode(config: Config, deps: NodeDeps): Promise<RunningNode> {
+  inlineMore();
   const parts = buildNode(config, deps);
   addNodeMetrics(parts.metrics, parts);
   addFileMetrics(parts.metrics, parts);

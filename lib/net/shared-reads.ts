@@ -87,13 +87,12 @@ export function writeBytes(socket: net.Socket, bytes: Buffer): boolean {
 }
 
 /**
- * Reads from now on: each chunk goes to `listener`, and may be overwritten as soon as it returns. For any socket.
- * Pause and resume the socket as usual.
+ * Reads from now on: what comes goes to `listener`, the first `length` bytes of `memory`, and may be overwritten as soon as it returns. For any
+ * socket. Pause and resume the socket as usual.
  */
-export function readBytes(socket: net.Socket, listener: (bytes: Buffer) => void): void {
-  if (socket instanceof SharedReadSocket)
-    socket.deliverTo((memory, length) => listener(memory.subarray(0, length)));
-  else socket.on('data', listener);
+export function readBytes(socket: net.Socket, listener: (memory: Buffer, length: number) => void): void {
+  if (socket instanceof SharedReadSocket) socket.deliverTo(listener);
+  else socket.on('data', (chunk: Buffer) => listener(chunk, chunk.length));
 }
 
 /**

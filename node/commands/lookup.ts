@@ -16,7 +16,7 @@ export const emptyMap: Absent = (reply) => reply.mapHeader(0);
 
 /** A class of collections, such as `ListValue`. */
 export interface CollectionClass<Value> {
-  open(keyspace: Keyspace, slot: Slot): Value;
+  single(keyspace: Keyspace, slot: Slot): Value;
   create(keyspace: Keyspace, buffer: Buffer, start: number, end: number): Value;
 }
 
@@ -54,7 +54,7 @@ function checked(type: ValueType, keyspace: Keyspace, slot: Slot, reply: RespWri
   return 0;
 }
 
-/** The collection at the key in argument 1, made when it is not there; null, with the error written, when the key holds something else. */
+/** The collection at the key in argument 1, the only one of its type that the command opens, made when it is not there; null, with the error written, when the key holds something else. */
 export function openOrCreate<Value>(
   type: ValueType,
   values: CollectionClass<Value>,
@@ -65,7 +65,7 @@ export function openOrCreate<Value>(
   const { buffer } = args;
   const slot = keyspace.write(buffer, args.start(1), args.end(1));
   if (slot === 0) return values.create(keyspace, buffer, args.start(1), args.end(1));
-  if (keyspace.store.typeOf(slot) === type) return values.open(keyspace, slot);
+  if (keyspace.store.typeOf(slot) === type) return values.single(keyspace, slot);
   reply.error(WRONG_TYPE);
   return null;
 }

@@ -29,8 +29,8 @@ export type MonitorListener = (line: string) => void;
 /**
  * Takes note of every command: how often, how long, how it ended; feeds the slow log, the latency monitor and MONITOR.
  *
- * The clock is not read for every command. Quick ones (constant time, little data) that follow each other in a turn share one reading
- * and its time in equal parts; a command that may take long, or comes alone, is measured by itself. With a slow log below 1 ms every
+ * The clock is not read for every command. Quick ones (little time beside what their data takes, and little data) that follow each other in a
+ * turn share one reading and its time in equal parts; a command that may take long, or comes alone, is measured by itself. With a slow log below 1 ms every
  * command is.
  */
 export class CommandWatch {
@@ -103,7 +103,8 @@ export class CommandWatch {
     }
     this.hotKeys.saw(spec, args);
     if (started !== SHARED) this.#measured(spec, client, args, started);
-    else this.#shared(spec.id, replyBytes);
+    else if (replyBytes <= LARGE_BYTES) this.#shared(spec.id);
+    else this.#turnedOutLarge(spec, client, args);
     if (this.monitors.size > 0) this.#tell(spec, client, args);
   }
 
@@ -119,7 +120,14 @@ export class CommandWatch {
     if (spec) this.stats.failed[spec.id]++;
   }
 
-  #shared(id: number, replyBytes: number): void {
+  /** A command that should have been quick: what has gone since the last reading is taken to be its time. */
+  #turnedOutLarge(spec: CommandSpec, client: Client, args: Args): void {
+    const sinceMs = this.#sinceMs;
+    this.#settle(sinceMs);
+    this.#measured(spec, client, args, sinceMs);
+  }
+
+  #shared(id: number): void {
     const last = this.#runs - 1;
     if (last >= 0 && this.#ids[last] === id) this.#counts[last]++;
     else {
@@ -127,8 +135,7 @@ export class CommandWatch {
       this.#counts[this.#runs++] = 1;
     }
     this.#pending++;
-    if (this.#pending === SHARED_COMMANDS || replyBytes > LARGE_BYTES)
-      this.#settle(this.#clock.monotonicMs());
+    if (this.#pending === SHARED_COMMANDS) this.#settle(this.#clock.monotonicMs());
   }
 
   /** Divides the time since the last reading among the quick commands that ran in it. */
@@ -187,11 +194,18 @@ function bytesOf(args: Args): number {
   return args.end(args.count - 1) - args.start(0);
 }
 
-/** Commands in constant or logarithmic time, and SET, which Redis leaves out for what an old value may take to go. */
+/** Their time is that of their reply, so that they are quick while it is small. */
+const AS_LONG_AS_THEIR_REPLY: ReadonlySet<string> = new Set([
+  ...['getrange', 'substr', 'mget', 'hmget', 'zmscore', 'smismember'],
+  ...['zrange', 'zrevrange', 'zrangebyscore', 'zrevrangebyscore', 'zrangebylex', 'zrevrangebylex'],
+]);
+
+/** Commands in constant or logarithmic time beside their reply, and SET, which Redis leaves out for what an old value may take to go. */
 function quickCommands(): Uint8Array {
   const isQuick = new Uint8Array(commandIdCount);
   for (const spec of [...commands, ...commands.flatMap(({ subcommands }) => subcommands)]) {
-    if (spec.flags.includes('fast') || spec.name === 'set') isQuick[spec.id] = 1;
+    const isFast = spec.flags.includes('fast') || spec.name === 'set';
+    if (isFast || AS_LONG_AS_THEIR_REPLY.has(spec.name)) isQuick[spec.id] = 1;
   }
   return isQuick;
 }

@@ -91,7 +91,7 @@ export class Connection implements ConnectedClient, Departing, LinkTransport {
     this.#parser.authenticated = this.client.authenticated;
     node.clients.add(this);
     node.stats.connectionsReceived++;
-    readBytes(socket, (chunk) => this.#received(chunk));
+    readBytes(socket, (memory, length) => this.#received(memory, length));
     socket.once('close', () => this.#closed());
   }
 
@@ -115,10 +115,11 @@ export class Connection implements ConnectedClient, Departing, LinkTransport {
     return this.#queue.bytes + this.#inSocket;
   }
 
-  #received(chunk: Buffer): void {
-    this.#host.node.stats.inputBytes += chunk.length;
+  /** The first `length` bytes of `memory` have come, and stay as they are until this returns. */
+  #received(memory: Buffer, length: number): void {
+    this.#host.node.stats.inputBytes += length;
     if (this.#hasLeft) return;
-    this.#parser.push(chunk);
+    this.#parser.push(memory, 0, length);
     if (this.#isStopped() || this.client.unfinished !== null) this.#stocked();
     else this.#run();
     this.#parser.own();

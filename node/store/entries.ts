@@ -405,7 +405,7 @@ export class Entries {
     if (moves === 0 && this.#removals === 0 && log.taken === this.#taken) return false;
     log.releaseEmptied();
     let isMoving = false;
-    if (log.dead > 0 || this.#isConverting) {
+    if (log.dead > 0 || this.#isConverting()) {
       log.releaseOpen();
       const written = log.taken - this.#taken;
       let left = moves || this.#removals * MOVES_PER_REMOVAL + Math.floor(written / BYTES_PER_MOVE);
@@ -419,7 +419,7 @@ export class Entries {
     return isMoving;
   }
 
-  get #isConverting(): boolean {
+  #isConverting(): boolean {
     for (const { isConverting } of this.spaces) if (isConverting) return true;
     return false;
   }
@@ -475,21 +475,21 @@ export class Entries {
   }
 
   /** Bytes taken beside the records. */
-  get #besides(): number {
+  #besides(): number {
     return this.index.reservedBytes + this.#policyBytes + this.spaces.length * SPACE_BYTES;
   }
 
   get reservedBytes(): number {
-    return this.records.log.reservedBytes + this.#besides;
+    return this.records.log.reservedBytes + this.#besides();
   }
 
   get chargedBytes(): number {
-    return this.records.log.live + this.#idle + this.#besides + this.objectBytes;
+    return this.records.log.live + this.#idle + this.#besides() + this.objectBytes;
   }
 
   get bytesByClass(): BytesByClass {
     const { live, reservedBytes } = this.records.log;
-    return { entries: live, index: this.#besides, objects: this.objectBytes, idle: reservedBytes - live };
+    return { entries: live, index: this.#besides(), objects: this.objectBytes, idle: reservedBytes - live };
   }
 
   spaceBytes(index: number): number {

@@ -66,7 +66,7 @@ export class S3FifoPolicy extends PlainPolicy {
     return Math.min(MOST_WEIGHT, Math.max(1, weight)) / (this.space.entries + 1);
   }
 
-  get #total(): number {
+  #total(): number {
     return this.space.small.live + this.space.main.live;
   }
 
@@ -75,14 +75,14 @@ export class S3FifoPolicy extends PlainPolicy {
     const { frequency } = records;
     if (frequency === MAX_FREQUENCY) return;
     const isYoung =
-      records.segment.queue === this.space.small && this.#log.ageOf(ref) < this.#total * YOUNG_PART;
+      records.segment.queue === this.space.small && this.#log.ageOf(ref) < this.#total() * YOUNG_PART;
     if (!isYoung) records.setFrequency(frequency + 1);
   }
 
   victim(): number {
     const { small, main } = this.space;
     for (let moves = 0; moves < MAX_MOVES; moves++) {
-      const isMain = main.live > this.#total * (1 - this.#smallPart) || small.live === 0;
+      const isMain = main.live > this.#total() * (1 - this.#smallPart) || small.live === 0;
       const ref = this.#log.oldest(isMain ? main : small);
       if (ref === 0) return 0;
       this.#records.locate(ref);
@@ -96,7 +96,7 @@ export class S3FifoPolicy extends PlainPolicy {
   }
 
   #evict(ref: number, ghost: GhostTable): number {
-    const total = this.#total;
+    const total = this.#total();
     const windowBytes = Math.floor(total * GHOST_PART);
     ghost.add(this.#records.hashOf(ref), this.#log.sizeOf(ref), windowBytes, total / this.space.entries);
     return ref;

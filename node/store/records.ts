@@ -335,26 +335,26 @@ export class Records implements RecordFormat, RefKeys {
     writeWord(this.bytes, this.rareAt + 6, flags);
   }
 
-  get #wideAt(): number {
+  #wideAt(): number {
     return this.at + BLOCKS_AT + BEFORE_WIDE[this.extensionOf() & BLOCKS];
   }
 
   /** Of a located record: upper and lower 32 bits of its version. */
   get versionHigh(): number {
-    if ((this.extensionOf() & WIDE_VERSION) !== 0) return readWord(this.bytes, this.#wideAt) >>> 0;
-    const distance = this.#distance;
+    if ((this.extensionOf() & WIDE_VERSION) !== 0) return readWord(this.bytes, this.#wideAt()) >>> 0;
+    const distance = this.#distance();
     if (distance === 0) return 0;
     const { baseHigh, baseLow } = this.segment;
     return baseLow + distance - 1 >= 2 ** 32 ? baseHigh + 1 : baseHigh;
   }
 
   get versionLow(): number {
-    if ((this.extensionOf() & WIDE_VERSION) !== 0) return readWord(this.bytes, this.#wideAt + 4) >>> 0;
-    const distance = this.#distance;
+    if ((this.extensionOf() & WIDE_VERSION) !== 0) return readWord(this.bytes, this.#wideAt() + 4) >>> 0;
+    const distance = this.#distance();
     return distance === 0 ? 0 : (this.segment.baseLow + distance - 1) >>> 0;
   }
 
-  get #distance(): number {
+  #distance(): number {
     const at = this.at + VERSION;
     return this.bytes[at] | (this.bytes[at + 1] << 8) | (this.bytes[at + 2] << 16);
   }
@@ -375,7 +375,7 @@ export class Records implements RecordFormat, RefKeys {
   setVersion(high: number, low: number): void {
     const { bytes } = this;
     if ((this.extensionOf() & WIDE_VERSION) !== 0) {
-      const at = this.#wideAt;
+      const at = this.#wideAt();
       writeWord(bytes, at, high);
       writeWord(bytes, at + 4, low);
       return;

@@ -1,7 +1,7 @@
 import type { Keyspace } from '../keyspace.ts';
 import { HASH, type Slot } from '../store/index.ts';
 import { copyBytes, type Dice, Found, sameBytes } from './bytes.ts';
-import { emptyEntry, TwofoldCollection } from './collection.ts';
+import { emptyEntry, sharedBy, TwofoldCollection } from './collection.ts';
 import { lengthAt, lengthSize, writeLength } from './lengths.ts';
 import type { MemberTable } from './member-table.ts';
 import { MAX_PACKED_BYTES, MAX_PACKED_COUNT, type PackedElements, packed } from './packed.ts';
@@ -89,6 +89,9 @@ export class HashValue extends TwofoldCollection<TableObject> {
   static open(keyspace: Keyspace, slot: Slot): HashValue {
     return new HashValue(keyspace, slot);
   }
+
+  /** As `open`, for a command that works on no other one; true until the next command. */
+  static readonly single = sharedBy((keyspace, slot) => new HashValue(keyspace, slot));
 
   /** Adds an entry with an empty hash for a key that is not there. */
   static create(keyspace: Keyspace, buffer: Buffer, start: number, end: number): HashValue {

@@ -1,5 +1,6 @@
 export { compareBytes, type Dice, Found, type VisitBytes } from './bytes.ts';
 export type { ChunkList, ChunkWatcher } from './chunk-list.ts';
+export { letGoOfShared } from './collection.ts';
 export { HashValue, type VisitField } from './hash.ts';
 export { ListValue, type VisitElement } from './list.ts';
 export type { ListChunk } from './list-chunk.ts';

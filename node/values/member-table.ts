@@ -44,7 +44,9 @@ export type Moved = (from: Ref, to: Ref) => void;
  * `tidy`, which follows the last change of a command.
  */
 export class MemberTable implements RecordOwner {
-  readonly #payload: Payload;
+  /** Bytes of each payload when all have the same; whether each record says them. */
+  readonly #payloadBytes: number;
+  readonly #saysPayload: boolean;
   readonly #seed: number;
   readonly #log: RecordLog;
   readonly #moved: Moved | null;
@@ -69,7 +71,8 @@ export class MemberTable implements RecordOwner {
   watchers: readonly TableWatcher[] = NOBODY;
 
   constructor(payload: Payload, seed: number, moved: Moved | null = null) {
-    this.#payload = payload;
+    this.#payloadBytes = payload === 'score' ? 8 : 0;
+    this.#saysPayload = payload === 'bytes';
     this.#seed = seed;
     this.#moved = moved;
     this.#log = new RecordLog(this);
@@ -135,8 +138,8 @@ export class MemberTable implements RecordOwner {
       keyLength = bytes.readUInt32LE(at);
       at += 4;
     }
-    let payload = this.#payload === 'score' ? 8 : 0;
-    if (this.#payload === 'bytes') {
+    let payload = this.#payloadBytes;
+    if (this.#saysPayload) {
       payload = bytes[at++];
       if (payload === LONG) {
         payload = bytes.readUInt32LE(at);
@@ -190,12 +193,12 @@ export class MemberTable implements RecordOwner {
 
   /** A record with its lengths written, located. */
   #newRecord(keyLength: number, payload: number): Ref {
-    const lengths = lengthBytes(keyLength) + (this.#payload === 'bytes' ? lengthBytes(payload) : 0);
+    const lengths = lengthBytes(keyLength) + (this.#saysPayload ? lengthBytes(payload) : 0);
     const ref = this.#log.allocate(lengths + keyLength + payload);
     const segment = this.#log.segmentOf(ref);
     const { bytes } = segment;
     let at = writeLength(bytes, this.#log.offsetOf(ref), keyLength);
-    if (this.#payload === 'bytes') at = writeLength(bytes, at, payload);
+    if (this.#saysPayload) at = writeLength(bytes, at, payload);
     this.bytes = bytes;
     this.view = segment.view;
     this.keyStart = at;

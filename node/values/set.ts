@@ -1,7 +1,7 @@
 import type { Keyspace } from '../keyspace.ts';
 import { SET, type Slot } from '../store/index.ts';
 import { copyBytes, type Dice, Found, sameBytes, type VisitBytes } from './bytes.ts';
-import { emptyEntry, TwofoldCollection } from './collection.ts';
+import { emptyEntry, sharedBy, TwofoldCollection } from './collection.ts';
 import { compareIntegers, isInteger } from './integers.ts';
 import { lengthAt, lengthSize, writeLength } from './lengths.ts';
 import type { MemberTable } from './member-table.ts';
@@ -86,6 +86,9 @@ export class SetValue extends TwofoldCollection<TableObject> {
   static open(keyspace: Keyspace, slot: Slot): SetValue {
     return new SetValue(keyspace, slot);
   }
+
+  /** As `open`, for a command that works on no other one; true until the next command. */
+  static readonly single = sharedBy((keyspace, slot) => new SetValue(keyspace, slot));
 
   /** Adds an entry with an empty set for a key that is not there. */
   static create(keyspace: Keyspace, buffer: Buffer, start: number, end: number): SetValue {

@@ -1,7 +1,7 @@
 import type { Keyspace } from '../keyspace.ts';
 import { type Slot, ZSET } from '../store/index.ts';
 import { compareBytes, copyBytes, type Dice, Found, sameBytes } from './bytes.ts';
-import { emptyEntry, TwofoldCollection } from './collection.ts';
+import { emptyEntry, sharedBy, TwofoldCollection } from './collection.ts';
 import { lengthAt, lengthSize, writeLength } from './lengths.ts';
 import { OrderedTable, type VisitMember } from './ordered-table.ts';
 import { MAX_PACKED_BYTES, MAX_PACKED_COUNT, packed } from './packed.ts';
@@ -93,6 +93,9 @@ export class ZsetValue extends TwofoldCollection<OrderedTable> {
   static open(keyspace: Keyspace, slot: Slot): ZsetValue {
     return new ZsetValue(keyspace, slot);
   }
+
+  /** As `open`, for a command that works on no other one; true until the next command. */
+  static readonly single = sharedBy((keyspace, slot) => new ZsetValue(keyspace, slot));
 
   /** Adds an entry with an empty sorted set for a key that is not there. */
   static create(keyspace: Keyspace, buffer: Buffer, start: number, end: number): ZsetValue {

@@ -24,7 +24,7 @@ import { until } from '../support/until.ts';
 
 /** Sends back what comes. */
 function echo(socket: net.Socket): void {
-  readBytes(socket, (bytes) => socket.write(Buffer.from(bytes)));
+  readBytes(socket, (memory, length) => socket.write(Buffer.from(memory.subarray(0, length))));
 }
 
 function listenOptions(change: Partial<ListenOptions> = {}): ListenOptions {
@@ -187,8 +187,8 @@ for (const sharedReads of [false, true]) {
         const sent = Buffer.from(Array.from({ length: 3_000_000 }, (_, i) => i * 7 + (i >> 8)));
         const pieces: Buffer[] = [];
         const server = await createServer(listenOptions({ sharedReads }), (socket) => {
-          readBytes(socket, (bytes) => {
-            pieces.push(Buffer.from(bytes));
+          readBytes(socket, (memory, length) => {
+            pieces.push(Buffer.from(memory.subarray(0, length)));
             socket.pause();
             setImmediate(() => socket.resume());
           });

@@ -164,7 +164,8 @@ export abstract class ByteFeed {
 
   /** The frame from `head` to `frameEnd` (in `input`) is complete; the next begins behind it. */
   protected finish(frameEnd: number): void {
-    this.buffer = this.input;
+    // The frames of a chunk share it, and to refer to what is young costs the collector's barrier each time.
+    if (this.buffer !== this.input) this.buffer = this.input;
     this.frameStart = this.head;
     this.frameEnd = frameEnd;
     this.skipTo(frameEnd);

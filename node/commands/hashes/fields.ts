@@ -55,7 +55,7 @@ function replyField(hash: HashValue, args: Args, i: number, reply: RespWriter): 
 
 function get(context: CommandContext, args: Args, reply: RespWriter) {
   const slot = readAs(HASH, context, args, reply, noValue);
-  if (slot !== 0) replyField(HashValue.open(context.keyspace, slot), args, 2, reply);
+  if (slot !== 0) replyField(HashValue.single(context.keyspace, slot), args, 2, reply);
 }
 
 function getMany({ keyspace }: CommandContext, args: Args, reply: RespWriter) {

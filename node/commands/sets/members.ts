@@ -36,7 +36,7 @@ function has(set: SetValue, args: Args, i: number): boolean {
 
 function isMember(context: CommandContext, args: Args, reply: RespWriter) {
   const slot = readAs(SET, context, args, reply, zero);
-  if (slot !== 0) reply.integer(has(SetValue.open(context.keyspace, slot), args, 2) ? 1 : 0);
+  if (slot !== 0) reply.integer(has(SetValue.single(context.keyspace, slot), args, 2) ? 1 : 0);
 }
 
 function areMembers({ keyspace }: CommandContext, args: Args, reply: RespWriter) {

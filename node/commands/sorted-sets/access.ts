@@ -6,7 +6,7 @@ import { ZsetValue } from '../../values/index.ts';
 import { type CommandContext, WRONG_TYPE } from '../command.ts';
 import { type Absent, notify, readAs, writeAs } from '../lookup.ts';
 
-/** The sorted set at argument 1, for reading; null, with the answer written, when there is none. */
+/** The sorted set at argument 1, for reading, the only one that the command opens; null, with the answer written, when there is none. */
 export function readZset(
   context: CommandContext,
   args: Args,
@@ -14,7 +14,7 @@ export function readZset(
   absent: Absent,
 ): ZsetValue | null {
   const slot = readAs(ZSET, context, args, reply, absent);
-  return slot === 0 ? null : ZsetValue.open(context.keyspace, slot);
+  return slot === 0 ? null : ZsetValue.single(context.keyspace, slot);
 }
 
 /** As `readZset`, for writing. */
@@ -28,9 +28,15 @@ export function writeZset(
   return slot === 0 ? null : ZsetValue.open(context.keyspace, slot);
 }
 
-/** The sorted set of an entry; when it holds something else, writes that error and returns null. */
-export function openZset(keyspace: Keyspace, slot: Slot, reply: RespWriter): ZsetValue | null {
-  if (keyspace.store.typeOf(slot) === ZSET) return ZsetValue.open(keyspace, slot);
+/** The sorted set of an entry; when it holds something else, writes that error and returns null. `isOnly`: the command opens no other. */
+export function openZset(
+  keyspace: Keyspace,
+  slot: Slot,
+  reply: RespWriter,
+  isOnly = false,
+): ZsetValue | null {
+  if (keyspace.store.typeOf(slot) === ZSET)
+    return isOnly ? ZsetValue.single(keyspace, slot) : ZsetValue.open(keyspace, slot);
   reply.error(WRONG_TYPE);
   return null;
 }

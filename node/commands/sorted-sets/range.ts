@@ -43,7 +43,8 @@ function parseQuery(args: Args, first: number, form: RangeForm): RangeQuery | st
     if (!form.stores && args.equalsIgnoreCase(i, 'WITHSCORES')) {
       query.withScores = true;
     } else if (i + 2 < args.count && args.equalsIgnoreCase(i, 'LIMIT')) {
-      const [offset, limit] = [longOf(args, i + 1), longOf(args, i + 2)];
+      const offset = longOf(args, i + 1);
+      const limit = longOf(args, i + 2);
       if (offset === null || limit === null) return NOT_AN_INTEGER;
       query.offset = offset;
       query.limit = limit;
@@ -117,7 +118,7 @@ function range(form: RangeForm): CommandHandler {
     const bounds = parseBounds(kind, args, sourceAt + 1 + swaps, sourceAt + 2 - swaps);
     if (bounds === null) return reply.error(badBounds[kind]);
     const slot = keyspace.read(args.buffer, args.start(sourceAt), args.end(sourceAt));
-    const zset = slot === 0 ? null : openZset(keyspace, slot, reply);
+    const zset = slot === 0 ? null : openZset(keyspace, slot, reply, true);
     if (slot !== 0 && zset === null) return;
     if (form.stores) {
       const members = zset === null ? [] : membersOf(zset, rangeOf(zset, bounds, query));
