@@ -1,8 +1,8 @@
 const INTERVAL_MS = 50;
 /** A node is let at least so much, however slow it seems. */
 const FEWEST = 64;
-/** Intervals in a row at whose end something has waited for too long: after one, it may be that all stood still for a moment. */
-const SLOW_INTERVALS = 2;
+/** Intervals in a row at whose end something has waited for too long: after fewer, it may be that all stood still for a moment. */
+const SLOW_INTERVALS = 4;
 /** How much of the last interval's rate is taken for the rate. */
 const WEIGHT = 0.3;
 /** So long after it was last needed a limit is over. */
