@@ -15,6 +15,7 @@ export function checkRules(config: Config, role: Role | undefined, report: Repor
   checkNamespaces(config, report);
   checkAddresses(config, report);
   checkNearCache(config, report);
+  checkBalance(config, report);
 }
 
 function later(path: Path, report: Report): void {
@@ -209,6 +210,14 @@ function checkNearCache({ nearCache, namespaces, proxy }: Config, report: Report
     report(
       ['nearCache', 'mode'],
       '`nearCache.mode` has no effect: no namespace has `stalenessMs` above 0, and only their values are kept',
+    );
+}
+
+function checkBalance({ balance, namespaces }: Config, report: Report): void {
+  if (balance.mode !== 'off' && !namespaces.some(({ stalenessMs }) => stalenessMs > 0))
+    report(
+      ['balance', 'mode'],
+      '`balance.mode` has no effect: no namespace has `stalenessMs` above 0, and only their reads may go elsewhere',
     );
 }
 

@@ -1,7 +1,4 @@
-import type { Request } from './request.ts';
-
-/** No mark: nobody has to hear of the end of this request. */
-export const NO_MARK = -1;
+import type { ReadPort } from './read-port.ts';
 
 /** How large a near cache is. */
 export interface NearSize {
@@ -21,18 +18,10 @@ export interface NearState {
 /** Of a proxy that keeps nothing. */
 export const NO_NEAR_CACHE: NearState = { state: 'off', ageMs: 0 };
 
-/**
- * Answers reads from the proxy's own memory, and therefore has to hear of every command on its way to a node: of those that the router sends, by
- * `takes`, and of those that go over connections of their own, by `bypassed`.
- */
-export interface NearPort {
+/** Answers reads from the proxy's own memory. */
+export interface NearPort extends ReadPort {
   /** Memory taken by this thread's, entries in it, and keys that are hot by now. */
   readonly size: NearSize;
   /** What is known of the key in this thread. */
   stateOf(key: Buffer): NearState;
-  /** A request is about to be sent for the first time. True: it is answered, or will be; else it is sent. */
-  takes(request: Request): boolean;
-  /** The commands in `frame` (encoded, one behind the other) are about to be sent. `settled` must be called with the mark once they are answered, or given up. */
-  bypassed(frame: Buffer): number;
-  settled(mark: number): void;
 }

@@ -1,6 +1,7 @@
 import { parseAddress } from '../../lib/net/index.ts';
 import type { Ring } from '../../lib/ring/index.ts';
 import type { RateGuard } from '../health/index.ts';
+import type { BalancePort } from './balance-port.ts';
 import { isOvertaken, wasTriedAgain } from './command-order.ts';
 import { DatabaseLinks } from './database-links.ts';
 import { Deadlines } from './deadlines.ts';
@@ -13,6 +14,7 @@ import type { NearPort } from './near-port.ts';
 import { Parking } from './parking.ts';
 import { Prober } from './prober.ts';
 import { mayFallBack, stalenessOf } from './read-fallback.ts';
+import type { ReadPort } from './read-port.ts';
 import { discard, type Request, RequestState, releaseRequest, type Sink } from './request.ts';
 import { Stat, type Stats } from './stats.ts';
 import {
@@ -79,8 +81,12 @@ export class Router implements LinkOwner {
   readonly changed = new Set<() => void>();
   /** What keeps reads back until their keys are filled; null: no key has an origin. */
   origins: { takes(request: Request): boolean } | null = null;
-  /** What answers reads from memory, and hears of every command; null: there is no such memory. */
+  /** What answers reads otherwise than by asking their leader, and hears of every command; null: nothing does. */
+  reads: ReadPort | null = null;
+  /** What of that answers from memory; null: there is no such memory. */
   near: NearPort | null = null;
+  /** What of that spreads the reads of hot keys; null: nothing does. */
+  balance: BalancePort | null = null;
   /** Writes under way on private connections. */
   pinnedWrites = 0;
   /** Monotonic milliseconds at the last tick: coarse, and only right while something is under way. */
@@ -163,7 +169,7 @@ export class Router implements LinkOwner {
   submit(request: Request, route: ShardRoute): void {
     request.route = route;
     if (this.origins?.takes(request)) return;
-    if (this.near?.takes(request)) return;
+    if (this.reads?.takes(request)) return;
     this.#env.health.retries.requested();
     if (this.#held?.wants(request)) {
       if (!this.#held.add(request)) this.#failures.overloaded(request, route);
@@ -466,6 +472,10 @@ export class Router implements LinkOwner {
   #readElsewhere(request: Request, failed: UpstreamNode): boolean {
     const route = this.#currentRoute(request);
     if (this.#isClosed || wasTriedAgain(request) || route === null || request.sink === discard) return false;
+    if (request.sink.handBack) {
+      request.sink.handBack(request, `${failed.name} is slow`, request.state === RequestState.SENT);
+      return true;
+    }
     let target: UpstreamNode | null = null;
     if (failed !== route.leader) target = route.leader;
     else target = this.#followerFor(request, route);
