@@ -28,13 +28,15 @@ export class LoadReports {
       request.end = QUESTION.length;
       request.protocol = 2;
       request.startedMs = this.#router.env.clock.monotonicMs();
-      request.sink = new Report((executed) => this.#told(load, executed));
+      this.#loads.sent(load);
+      const own = load.sinceReport;
+      request.sink = new Report((executed) => this.#told(load, executed, own));
       this.#router.submitOver(request, link);
     }
   }
 
-  #told(load: NodeLoad<UpstreamNode>, executed: number): void {
-    this.#loads.report(load, executed, this.#router.env.clock.monotonicMs());
+  #told(load: NodeLoad<UpstreamNode>, executed: number, own: number): void {
+    this.#loads.report(load, executed, own, this.#router.env.clock.monotonicMs());
   }
 }
 

@@ -100,15 +100,14 @@ export class NodeLoads<Node> {
     this.#add();
   }
 
-  /** The node says that it has executed so many commands since it started. */
-  report(load: NodeLoad<Node>, executed: number, nowMs: number): void {
-    const own = load.sinceReport;
+  /** The node says that it had executed so many commands since it started, when it was asked behind the `own`th that was sent since its last report. */
+  report(load: NodeLoad<Node>, executed: number, own: number, nowMs: number): void {
     const seconds = (nowMs - load.reportedMs) / 1000;
     const isComparable = load.reported >= 0 && executed >= load.reported && seconds > 0;
     load.others = isComparable ? Math.max(0, executed - load.reported - own) / seconds : 0;
     load.reported = executed;
     load.reportedMs = nowMs;
-    load.sinceReport = 0;
+    load.sinceReport -= own;
   }
 
   #add(): void {

@@ -1,3 +1,4 @@
+import { encodeCommand } from '../../lib/codec/resp/index.ts';
 import type { NamespaceRules } from '../core/namespace-rules.ts';
 import type { Request, Sink } from '../core/request.ts';
 import type { UpstreamNode } from '../core/topology.ts';
@@ -55,6 +56,9 @@ export class SpreadKey {
   readonly key: Buffer;
   readonly hash: number;
   readonly rules: NamespaceRules;
+  /** The commands that read it and tell its version: at a node of its shard, and of a copy. */
+  readonly readFrame: Buffer;
+  readonly copyFrame: Buffer;
   readonly floor: VersionFloor;
   readonly lanes = new Map<Sink, Lane>();
   /** First the leader. */
@@ -70,6 +74,8 @@ export class SpreadKey {
     this.spreadMs = nowMs;
     this.hash = hash;
     this.rules = rules;
+    this.readFrame = encodeCommand('RS.GET', key, 'TAIL');
+    this.copyFrame = encodeCommand('RS.COPY', 'GET', key);
     this.floor = new VersionFloor(rules.stalenessMs);
     this.places = places;
   }

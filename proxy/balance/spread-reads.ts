@@ -1,4 +1,3 @@
-import { encodeCommand } from '../../lib/codec/resp/index.ts';
 import { hasErrorCode, isErrorReply } from '../core/frames.ts';
 import { discard, noteAnswered, type Request, releaseRequest, type Sink } from '../core/request.ts';
 import type { Router } from '../core/router.ts';
@@ -111,7 +110,7 @@ export class SpreadReads implements ReadListener {
     read.sentMs = this.#nowMs();
     key.askedMs = read.sentMs;
     loads.sent(key.leader.load);
-    router.sendOn(read.ask(encodeCommand('RS.GET', key.key, 'TAIL'), 1));
+    router.sendOn(read.ask(key.readFrame, 1));
   }
 
   #askOther(read: SpreadRead): void {
@@ -123,12 +122,9 @@ export class SpreadReads implements ReadListener {
       return;
     }
     const isCopy = place.kind === 'overflow';
-    const frame = isCopy
-      ? encodeCommand('RS.COPY', 'GET', key.key)
-      : encodeCommand('RS.GET', key.key, 'TAIL');
     key.spreadMs = this.#nowMs();
     loads.sent(place.load);
-    router.submitOver(read.ask(frame, isCopy ? 2 : 1), link);
+    router.submitOver(read.ask(isCopy ? key.copyFrame : key.readFrame, isCopy ? 2 : 1), link);
   }
 
   #otherAnswered(read: SpreadRead, reply: Request): void {

@@ -54,14 +54,17 @@ t.test('what is in flight counts too, and what others do', async (t) => {
   inFlight.a = 0;
   loads.look(1004);
   t.notOk(loads.isFull(of('a')));
-  loads.report(of('a'), 10_000, 1100);
+  loads.report(of('a'), 10_000, of('a').sinceReport, 1100);
   t.equal(of('a').others, 0, 'one report tells nothing');
   for (let i = 0; i < 50; i++) loads.sent(of('a'));
-  loads.report(of('a'), 10_250, 2100);
+  const own = of('a').sinceReport;
+  loads.sent(of('a'));
+  loads.report(of('a'), 10_250, own, 2100);
+  t.equal(of('a').sinceReport, 1, 'what was sent behind the question counts for the next one');
   t.equal(of('a').others, 200, 'of 250 commands 50 were its own');
   loads.look(2101);
   t.ok(loads.isFull(of('a')));
-  loads.report(of('a'), 10, 3100);
+  loads.report(of('a'), 10, 1, 3100);
   t.equal(of('a').others, 0, 'a restarted node');
 });
 
