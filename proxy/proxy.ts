@@ -200,7 +200,7 @@ class ProxyProcess implements RunningProxy {
       askAll(this.#data.group, name, null);
     return {
       shards: () =>
-        this.#path.router.routes.map(({ name, epoch, engine }) => ({ shard: name, epoch, engine })),
+        this.#path.router.allRoutes.map(({ name, epoch, engine }) => ({ shard: name, epoch, engine })),
       nodes: async () => (await ask('nodes')).flat(),
       commands: async () => (await ask('commands')).flat(),
       balanceState: async (key) =>

@@ -1,4 +1,4 @@
-import { decimal, group, list, milliseconds, oneOf, size, text, whole } from './option.ts';
+import { decimal, flag, group, list, milliseconds, oneOf, size, text, whole } from './option.ts';
 import { originSchema } from './schema-origin.ts';
 
 const tlsOptions = {
@@ -117,6 +117,11 @@ const namespace = group(
       unit: '1/s',
       default: null,
       description: 'The same for keys that are written.',
+    }),
+    gutter: flag({
+      default: false,
+      description:
+        'While no node of a shard answers, its keys are read and written at a gutter shard (`proxy.upstreams[].gutter`) that knows nothing at first, and forgets what is written after `proxy.resilience.gutterTtlMs`; what is written there is lost for the shard, where it is deleted when it answers again. Needs `stalenessMs` above 0. Writes under `ack: replica` are never written there.',
     }),
     readFallback: oneOf(['follower', 'off'], {
       default: 'follower',

@@ -139,6 +139,7 @@ function settingsOf(config: Config): DataPathSettings {
     maxInFlightPerShard: proxy.limits.maxInFlightPerShard,
     maxDatabaseLinksPerNode: proxy.limits.maxDatabaseLinksPerNode,
     maxPrivateConnectionsPerNode: proxy.limits.maxPrivateConnectionsPerNode,
+    gutterTtlMs: proxy.resilience.gutterTtlMs,
     nodePassword: proxy.nodePassword,
     namespaces: new NamespaceMatcher(config),
   };

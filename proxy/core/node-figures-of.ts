@@ -6,7 +6,7 @@ import type { UpstreamNode } from './topology.ts';
 /** What a thread knows of every node of the present ring, shard by shard, the leader first. */
 export function nodeFigures(router: Router): NodeFigure[] {
   const loads = new Map(router.balance?.loads().map((load) => [load.node, load]));
-  return router.routes.flatMap(({ leader, followers }) => {
+  return router.allRoutes.flatMap(({ leader, followers }) => {
     const of = (node: UpstreamNode, role: NodeFigure['role']) => figureOf(node, role, loads.get(node.name));
     const nodes = followers.map((node) => of(node, 'follower'));
     return leader === null ? nodes : [of(leader, 'leader'), ...nodes];

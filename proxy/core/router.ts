@@ -8,6 +8,7 @@ import { Deadlines } from './deadlines.ts';
 import { Failures } from './failures.ts';
 import { argumentRange, errorReply, hasErrorCode } from './frames.ts';
 import type { ConnectionPurpose } from './greeting.ts';
+import { Gutter } from './gutter.ts';
 import { HeldRequests } from './held-requests.ts';
 import { Link, type LinkEnvironment, type LinkOwner, type LinkRole } from './link.ts';
 import type { NearPort } from './near-port.ts';
@@ -75,6 +76,8 @@ export class Router implements LinkOwner {
   #nextFollower = 0;
   #isClosed = false;
   #isLate = false;
+  /** What takes the keys of shards without a node that answers. */
+  readonly gutter: Gutter;
   /** Clients whose commands go over links of their own. */
   readonly ownLinks = new Map<Sink, OwnLinks>();
   /** Called when the ring has changed, and when new writes are held, or no longer. */
@@ -97,6 +100,7 @@ export class Router implements LinkOwner {
     this.#parking = new Parking(env.settings.operationTimeoutMs);
     this.#databaseLinks = new DatabaseLinks(env.clock, env.settings.maxDatabaseLinksPerNode);
     this.#failures = new Failures(env, env.stats);
+    this.gutter = new Gutter(env, env.settings.gutterTtlMs);
     this.#prober = new Prober(this);
     this.#deadlines = new Deadlines(env, this.#failures, {
       mayChangeLeader: (node) => this.mayChangeLeader(node),
@@ -108,6 +112,11 @@ export class Router implements LinkOwner {
   /** The shards in the order of the ring; empty before the first `apply`. */
   get routes(): readonly ShardRoute[] {
     return this.#routes;
+  }
+
+  /** The same, and behind them those of the gutter. */
+  get allRoutes(): readonly ShardRoute[] {
+    return [...this.#routes, ...this.gutter.routes];
   }
 
   /** Epoch of the ring document in use; `0` of a fixed ring. */
@@ -146,6 +155,11 @@ export class Router implements LinkOwner {
       for (const node of [route.leader, ...route.followers]) if (node) kept.add(node);
       return route;
     });
+    const gutters = topology.gutters ?? [];
+    const earlier = new Map(this.gutter.routes.map((route) => [route.name, route]));
+    const spare = gutters.map((shard) => this.#routeFor(shard, earlier.get(shard.name)));
+    for (const { leader } of spare) if (leader) kept.add(leader);
+    this.gutter.use(gutters, spare);
     this.#env.health.fanOut.keep(new Set(this.#routes.map(({ name }) => name)));
     const displaced: Request[] = [];
     for (const [key, node] of this.#nodes) {
@@ -407,6 +421,7 @@ export class Router implements LinkOwner {
   #dispatch(request: Request, route: ShardRoute, nowMs: number): void {
     let node = route.leader;
     if (node === null || node.health.isTroubled) {
+      if (this.#goesToGutter(request, route, nowMs)) return;
       if (!request.isWrite) node = this.#readTarget(request, route);
       if (node?.health.refuses(nowMs)) {
         this.#failures.barred(request, node);
@@ -429,7 +444,29 @@ export class Router implements LinkOwner {
     }
     if (link.mustWait && this.#failures.isQueueFull(request, link)) return;
     if (this.#ticker === undefined) this.#startTicking();
+    if (this.gutter.isUsed && !node.isSuspect && node === route.leader)
+      for (const owed of this.gutter.returned(request, route))
+        this.linkTo(node, owed.protocol, owed.database)?.enqueue(owed, nowMs);
     link.enqueue(request, nowMs);
+  }
+
+  /** The gutter's node that would be asked for a key of this shard now; null: its own is. */
+  standInFor(route: ShardRoute, buffer: Buffer, start: number, end: number): UpstreamNode | null {
+    return this.gutter.isFor(route) ? this.gutter.nodeFor(buffer, start, end, false) : null;
+  }
+
+  /** Sends the request to the gutter when no node of its shard answers, and its namespace lets it. */
+  #goesToGutter(request: Request, route: ShardRoute, nowMs: number): boolean {
+    const node = this.gutter.isFor(route) ? this.gutter.standIn(request) : null;
+    const link = node && this.#linkFor(request, node);
+    if (link === null || link.length >= this.#env.settings.maxInFlightPerShard) return false;
+    if (this.#ticker === undefined) this.#startTicking();
+    const behind = this.gutter.sent(request, request.route!);
+    this.#env.stats.add(request.isWrite ? Stat.gutterWrites : Stat.gutterReads);
+    if (!request.isWrite) this.#countStale(request);
+    link.enqueue(request, nowMs);
+    if (behind !== null) link.enqueue(behind, nowMs);
+    return true;
   }
 
   #readTarget(request: Request, route: ShardRoute): UpstreamNode | null {
@@ -479,6 +516,10 @@ export class Router implements LinkOwner {
     let target: UpstreamNode | null = null;
     if (failed !== route.leader) target = route.leader;
     else target = this.#followerFor(request, route);
+    if (target === null && failed === route.leader && this.gutter.routes.length > 0) {
+      request.route = route;
+      return this.#goesToGutter(request, route, this.#env.clock.monotonicMs());
+    }
     if (target === null || target === failed) return false;
     const link = this.#linkFor(request, target);
     if (link === null) return false;

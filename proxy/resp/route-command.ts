@@ -11,6 +11,7 @@ const runRoute: Handler = (connection, args) => {
   const { writer } = connection;
   const l1 = router.near?.stateOf(args.bytes(1)) ?? NO_NEAR_CACHE;
   const balance = router.balance?.stateOf(args.bytes(1), route) ?? NO_BALANCE;
+  const standIn = router.standInFor(route, args.buffer, args.start(1), args.end(1));
   const isOff = balance.decision === 'off';
   const fields: readonly (readonly [string, string | null])[] = [
     ['shard', route.name],
@@ -22,8 +23,8 @@ const runRoute: Handler = (connection, args) => {
     ['hash', keyHashHex(args.bytes(1))],
     ['l1', l1.state],
     ['l1-age-ms', String(l1.ageMs)],
-    ['decision', isOff ? 'leader' : balance.decision],
-    ['decision-node', isOff ? (leader?.name ?? null) : balance.node],
+    ['decision', standIn === null ? (isOff ? 'leader' : balance.decision) : 'gutter'],
+    ['decision-node', standIn?.name ?? (isOff ? (leader?.name ?? null) : balance.node)],
     ['load', String(balance.load)],
     ['load-cap', String(balance.cap)],
   ];
