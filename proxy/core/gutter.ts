@@ -69,7 +69,7 @@ export class Gutter {
     if (this.#ring === null || !config?.gutter || (isWrite && config.ack === 'replica')) return null;
     for (const at of this.#ring.walk(buffer, start, end)) {
       const { leader } = this.#routes[at];
-      if (leader !== null && leader.isConnected && !leader.health.isTroubled) return leader;
+      if (leader?.isConnected && !leader.health.isTroubled) return leader;
     }
     return null;
   }

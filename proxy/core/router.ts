@@ -14,8 +14,8 @@ import { Link, type LinkEnvironment, type LinkOwner, type LinkRole } from './lin
 import type { NearPort } from './near-port.ts';
 import { Parking } from './parking.ts';
 import { Prober } from './prober.ts';
-import { mayFallBack, stalenessOf } from './read-fallback.ts';
 import type { ReadPort } from './read-port.ts';
+import { ReadTargets } from './read-targets.ts';
 import { discard, type Request, RequestState, releaseRequest, type Sink } from './request.ts';
 import { Stat, type Stats } from './stats.ts';
 import {
@@ -68,12 +68,12 @@ export class Router implements LinkOwner {
   readonly #parking: Parking;
   readonly #databaseLinks: DatabaseLinks;
   readonly #failures: Failures;
+  readonly #targets: ReadTargets;
   readonly #prober: Prober;
   readonly #deadlines: Deadlines;
   /** Set while new writes are held. */
   #held: HeldRequests | null = null;
   #ticker: NodeJS.Timeout | undefined;
-  #nextFollower = 0;
   #isClosed = false;
   #isLate = false;
   /** What takes the keys of shards without a node that answers. */
@@ -100,6 +100,7 @@ export class Router implements LinkOwner {
     this.#parking = new Parking(env.settings.operationTimeoutMs);
     this.#databaseLinks = new DatabaseLinks(env.clock, env.settings.maxDatabaseLinksPerNode);
     this.#failures = new Failures(env, env.stats);
+    this.#targets = new ReadTargets(env.settings.namespaces);
     this.gutter = new Gutter(env, env.settings.gutterTtlMs);
     this.#prober = new Prober(this);
     this.#deadlines = new Deadlines(env, this.#failures, {
@@ -470,39 +471,9 @@ export class Router implements LinkOwner {
   }
 
   #readTarget(request: Request, route: ShardRoute): UpstreamNode | null {
-    const { leader } = route;
-    if (leader !== null && !this.#isAvoided(request, leader)) return leader;
-    const follower = this.#followerFor(request, route);
-    if (follower === null) return leader;
-    this.#countStale(request);
-    return follower;
-  }
-
-  /** Whether this read goes to a follower rather than to the leader, if it may. */
-  #isAvoided(request: Request, { health }: UpstreamNode): boolean {
-    if (health.isSuspect || health.breakerState !== 'closed') return true;
-    return health.isEjected && stalenessOf(this.#env.settings.namespaces, request) > 0;
-  }
-
-  /** A follower that may answer this read; null: none, or the namespace does not allow it. */
-  #followerFor(request: Request, route: ShardRoute): UpstreamNode | null {
-    const { followers } = route;
-    if (followers.length === 0 || request.fromLeader || !mayFallBack(this.#env.settings.namespaces, request))
-      return null;
-    return this.#nextFollowerOf(followers, false) ?? this.#nextFollowerOf(followers, true);
-  }
-
-  /** The next one in turn that answers; one that fares badly only with `evenEjected`. */
-  #nextFollowerOf(followers: readonly UpstreamNode[], evenEjected: boolean): UpstreamNode | null {
-    for (let i = 0; i < followers.length; i++) {
-      const follower = followers[(this.#nextFollower + i) % followers.length];
-      const { isSuspect, isEjected, breakerState } = follower.health;
-      if (isSuspect || breakerState !== 'closed' || !follower.isConnected) continue;
-      if (isEjected && !evenEjected) continue;
-      this.#nextFollower = (this.#nextFollower + i + 1) % followers.length;
-      return follower;
-    }
-    return null;
+    const target = this.#targets.targetOf(request, route);
+    if (target !== route.leader) this.#countStale(request);
+    return target;
   }
 
   /** Asks another node of the shard, once. False when there is none to ask. */
@@ -515,7 +486,7 @@ export class Router implements LinkOwner {
     }
     let target: UpstreamNode | null = null;
     if (failed !== route.leader) target = route.leader;
-    else target = this.#followerFor(request, route);
+    else target = this.#targets.followerFor(request, route);
     if (target === null && failed === route.leader && this.gutter.routes.length > 0) {
       request.route = route;
       return this.#goesToGutter(request, route, this.#env.clock.monotonicMs());
@@ -657,7 +628,7 @@ export class Router implements LinkOwner {
   /** A read that waited behind a write in vain: a follower may have the answer. */
   #readLate(request: Request): boolean {
     const route = this.#currentRoute(request);
-    const follower = route === null ? null : this.#followerFor(request, route);
+    const follower = route === null ? null : this.#targets.followerFor(request, route);
     const link = follower && this.#linkFor(request, follower);
     if (link === null) return false;
     this.#countStale(request);
