@@ -34,19 +34,20 @@ export function startFollowers(t: Test, leaders: readonly Ringside[], count: num
   return Promise.all(leaders.map(each));
 }
 
-/** A proxy in front of these nodes, one shard for each leader. */
+/** A proxy with these `options` in front of these nodes, one shard for each leader. */
 export async function inFrontOf(
   t: Test,
   leaders: readonly Ringside[],
   followers: readonly (readonly Ringside[])[],
   rest: object,
+  options: object = {},
 ): Promise<Spread> {
   const upstreams = leaders.map(({ ready }, i) => ({
     name: `s${i}`,
     leader: ready.resp,
     followers: (followers[i] ?? []).map((one) => one.ready.resp),
   }));
-  const proxy = await proxyWith(t, { upstreams, adminPort: 'auto', httpPort: 'auto' }, rest);
+  const proxy = await proxyWith(t, { upstreams, adminPort: 'auto', httpPort: 'auto', ...options }, rest);
   const nodes = leaders.map(({ ready }) => new RespClient(ready.resp));
   t.teardown(() => {
     for (const node of nodes) node.close();
