@@ -1,4 +1,5 @@
 import { parseArgs } from 'node:util';
+import { type BalanceRow, hotKeyBalance } from './suites/balance.ts';
 import { type IdleRow, idleConnections } from './suites/idle.ts';
 import { type LargeRow, largeValues } from './suites/large.ts';
 import { memcachedAgainstResp } from './suites/memcached.ts';
@@ -19,7 +20,7 @@ import { typesAgainstRedis } from './suites/types.ts';
 import { type Delays, isInstalled } from './support/peers.ts';
 
 const usage = `usage: npm run bench -- [node] [types] [proxy] [memcached] [tls] [near] [latency] [idle] [large] [memory] [overload]
-                        [persistence] [loading] [stampede] [traces]
+                        [persistence] [loading] [stampede] [balance] [traces]
                         [--alternations N] [--seconds S] [--value-bytes N]
                         [--connections N] [--entries N] [--budgets LIST] [--small-entries N] [--json]
 
@@ -41,6 +42,8 @@ const usage = `usage: npm run bench -- [node] [types] [proxy] [memcached] [tls] 
   loading the last part of persistence: files of strings, and of collections of five elements; only when it is named
   stampede  10,000 reads at once of a key that is not there, over four proxies: requests at an HTTP origin and how long the
           readers wait, with and without an origin at the namespace; only when it is named
+  balance  95 of 100 reads of one key over eight shards: what each shard has to do, with nothing done about it, with bounded
+          load and with a near cache; only when it is named
   overload  one of four shards stopped (SIGSTOP) behind each proxy, all nodes ten times slower for a while, and MGETs of
           1,000 keys over eight shards; only when it is named
   traces  hit ratios of the node's policies on real traces beside the simulators, in this process;
@@ -77,6 +80,7 @@ const unlisted = [
   'persistence',
   'loading',
   'stampede',
+  'balance',
   'traces',
 ];
 
@@ -246,6 +250,21 @@ async function runStampede(alternations: number, isJson: boolean): Promise<void>
     process.stdout.write(`${isJson ? JSON.stringify(row) : stampedeRow(row)}\n`);
 }
 
+function balanceRow(row: BalanceRow): string {
+  const { way, shards, busiest, rate, upstreamPercent, p50Ms, p99Ms, errors } = row;
+  return [
+    `${way.padEnd(12)} busiest ${busiest.toFixed(2)} x mean  (${shards.join(' ')})`,
+    `${upstreamPercent.toFixed(1)} commands at shards for 100 reads`,
+    `${thousands(rate)} reads/s  p50 ${p50Ms.toFixed(2)} p99 ${p99Ms.toFixed(2)} ms  ${errors} errors`,
+  ].join('  ');
+}
+
+async function runBalance(seconds: number, isJson: boolean): Promise<void> {
+  const progress = (line: string) => void process.stderr.write(`${line}\n`);
+  for (const row of await hotKeyBalance(seconds, progress))
+    process.stdout.write(`${isJson ? JSON.stringify(row) : balanceRow(row)}\n`);
+}
+
 const percent = (ratio: number) => (100 * ratio).toFixed(2).padStart(6);
 
 function hitRatioRow({ trace, part, maxBytes, policy, node, reference }: HitRatios): string {
@@ -300,8 +319,9 @@ async function main(): Promise<number> {
   }
   if (chosen.includes('traces')) await runTraces(values.json);
   if (chosen.includes('stampede')) await runStampede(alternations, values.json);
+  if (chosen.includes('balance')) await runBalance(seconds, values.json);
   if (chosen.includes('overload')) await runOverload(values.json);
-  if (chosen.every((name) => ['traces', 'stampede', 'overload'].includes(name))) return 0;
+  if (chosen.every((name) => ['traces', 'stampede', 'balance', 'overload'].includes(name))) return 0;
   if (!isInstalled('redis-benchmark') || !isInstalled('redis-server')) {
     process.stderr.write(
       'redis-server and redis-benchmark are needed: apt-get install redis-server redis-tools\n',

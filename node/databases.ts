@@ -1,8 +1,17 @@
+import { Copies } from './cache/index.ts';
 import type { DataSet } from './data-set.ts';
 import { evictionRule, type MemoryPolicy, namespaceRule } from './eviction.ts';
 import { Keyspace } from './keyspace.ts';
 import { DEFAULT_NAMESPACE } from './namespaces.ts';
 import type { BytesByClass, Store } from './store/index.ts';
+
+/** What databases are made of. */
+export interface DatabasesOptions {
+  readonly count: number;
+  readonly data: DataSet;
+  readonly newStore: () => Store;
+  readonly maxCopyBytes?: number;
+}
 
 /** The numbered databases of a node, each made when it is first asked for. */
 export class Databases {
@@ -21,10 +30,14 @@ export class Databases {
   overheadBytes = 0;
   /** Who else's memory counts against the budget of the node: clients' buffers. What is measured of the process has them in it. */
   others: { readonly budgetedBytes: number } = { budgetedBytes: 0 };
+  /** Values of other shards, which are no keys of this node. */
+  readonly copies: Copies;
 
-  constructor({ count, data, newStore }: { count: number; data: DataSet; newStore: () => Store }) {
+  /** `maxCopyBytes`: what `copies` may take; none are kept unless it is given. */
+  constructor({ count, data, newStore, maxCopyBytes = 0 }: DatabasesOptions) {
     this.count = count;
     this.data = data;
+    this.copies = new Copies(maxCopyBytes);
     this.#newStore = newStore;
     this.#keyspaces = new Array(count).fill(undefined);
   }
@@ -81,6 +94,7 @@ export class Databases {
   /** Forgets all entries, for a data set that begins anew. */
   reset(): void {
     for (const keyspace of this.all()) keyspace.reset();
+    this.copies.clear();
     this.data.cache.answers.clear();
   }
 
@@ -91,9 +105,9 @@ export class Databases {
     return bytes;
   }
 
-  /** What is to be held against the budget of the node: what entries take, and the buffers of clients. */
+  /** What is to be held against the budget of the node: what entries and copies take, and the buffers of clients. */
   get chargedBytes(): number {
-    let bytes = this.data.cache.tagBudget.usedBytes + this.others.budgetedBytes;
+    let bytes = this.data.cache.tagBudget.usedBytes + this.others.budgetedBytes + this.copies.bytes;
     for (const { store } of this.#made) bytes += store.chargedBytes;
     return bytes;
   }

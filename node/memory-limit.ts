@@ -47,7 +47,7 @@ export function makeRoom(
   for (let i = 0; i < MAX_EVICTIONS; i++) {
     const isOver = databases.isFull || (maxBytes > 0 && chargedBytes > maxBytes);
     if (!isOver) return true;
-    if (!evictFromLargest(databases)) return false;
+    if (!databases.copies.evictOldest() && !evictFromLargest(databases)) return false;
     chargedBytes = databases.chargedBytes;
   }
   return true;

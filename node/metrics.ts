@@ -25,12 +25,25 @@ export function addNodeMetrics(metrics: Metrics, parts: NodeParts): void {
 function counters({ services, databases }: NodeParts): Figure[] {
   const { stats } = services;
   const keys = databases.data.stats;
+  const copies = databases.copies.figures;
   return [
     ['ringside_node_commands_total', 'Commands executed.', () => stats.commands],
     ['ringside_node_input_bytes_total', 'Bytes received over RESP.', () => stats.inputBytes],
     ['ringside_node_output_bytes_total', 'Bytes sent over RESP.', () => stats.outputBytes],
     ['ringside_node_hits_total', 'Reads that found their key.', () => keys.hits],
     ['ringside_node_misses_total', 'Reads that did not.', () => keys.misses],
+    [
+      'ringside_node_copy_hits_total',
+      'Reads that found a copy of a value of another shard.',
+      () => copies.hits,
+    ],
+    ['ringside_node_copy_misses_total', 'Reads that did not.', () => copies.misses],
+    ['ringside_node_copies_stored_total', 'Copies that proxies put here.', () => copies.stored],
+    [
+      'ringside_node_copies_evicted_total',
+      'Copies dropped before their time to make room.',
+      () => copies.evicted,
+    ],
     ['ringside_node_full_syncs_total', 'Full copies sent to followers.', () => stats.fullSyncs],
     [
       'ringside_node_partial_syncs_total',
@@ -71,6 +84,8 @@ function gauges({ services, databases, keyspace }: NodeParts): Figure[] {
       'Bytes the keys and values take, with their overhead.',
       () => databases.usedBytes,
     ],
+    ['ringside_node_copies', 'Copies of values of other shards.', () => databases.copies.size],
+    ['ringside_node_copy_bytes', 'Bytes that these take, with their overhead.', () => databases.copies.bytes],
     ['ringside_node_max_memory_bytes', 'The budget for them.', () => settings.maxMemoryBytes],
     ['ringside_node_clients', 'Connected clients.', () => clients.size],
     ['ringside_node_waiting_output_bytes', 'Replies that clients have not read.', () => clients.outputBytes],

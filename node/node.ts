@@ -88,6 +88,7 @@ export function buildNode(config: Config, { clock, random, log }: NodeDeps): Nod
     count: DATABASES,
     data,
     newStore: () => new MemoryStore({ hashSeed, maxBytes: node.maxMemoryBytes }),
+    maxCopyBytes: node.limits.maxCopyBytes,
   });
   const keyspace = databases.at(0);
   const clients = new ClientRegistry();

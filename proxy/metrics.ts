@@ -51,6 +51,16 @@ const counters: readonly [StatName, name: string, help: string][] = [
     'ringside_proxy_retries_refused_total',
     'Commands not tried again because the retry budget was used up.',
   ],
+  [
+    'gutterReads',
+    'ringside_proxy_gutter_reads_total',
+    'Reads that the gutter was asked for because no node of their shard answered.',
+  ],
+  [
+    'gutterWrites',
+    'ringside_proxy_gutter_writes_total',
+    'Writes that went to the gutter for the same reason.',
+  ],
 ];
 
 /** Adds the proxy's figures: `stats` of all threads together, and the main thread's view of the nodes. */

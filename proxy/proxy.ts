@@ -3,6 +3,7 @@ import type { Clock, Logger, Random } from '../lib/base/index.ts';
 import type { Config, UpstreamConfig } from '../lib/config/index.ts';
 import { createMetrics, type Metrics } from '../lib/metrics/index.ts';
 import type { RingDocument } from '../lib/ring/index.ts';
+import { mostDecided, registerBalanceMetrics, sumOfCounts } from './balance/index.ts';
 import type { ProxyAdminApi, Purge, UpstreamStatus } from './core/api.ts';
 import { DataPath } from './core/data-path.ts';
 import type { ProxyFigures } from './core/figures-api.ts';
@@ -133,6 +134,7 @@ class ProxyProcess implements RunningProxy {
     );
     registerLimitMetrics(this.#metrics, this.#path.router.env.health.limits);
     if (this.#path.near !== null) registerNearMetrics(this.#metrics, this.#path.near);
+    if (this.#path.balance !== null) registerBalanceMetrics(this.#metrics, this.#path.balance);
     if (this.#path.fills !== null) registerFillMetrics(this.#metrics, this.#path.fills);
     registerMetrics(this.#metrics, [this.#stats, ...this.#data.stats], () => this.#path.router.nodes);
     this.#keeper = new RingKeeper(
@@ -198,9 +200,12 @@ class ProxyProcess implements RunningProxy {
       askAll(this.#data.group, name, null);
     return {
       shards: () =>
-        this.#path.router.routes.map(({ name, epoch, engine }) => ({ shard: name, epoch, engine })),
+        this.#path.router.allRoutes.map(({ name, epoch, engine }) => ({ shard: name, epoch, engine })),
       nodes: async () => (await ask('nodes')).flat(),
       commands: async () => (await ask('commands')).flat(),
+      balanceState: async (key) =>
+        mostDecided(await askAll(this.#data.group, 'balanceState', { key: key.toString('latin1') })),
+      balance: async () => sumOfCounts(await askAll(this.#data.group, 'balance', null)),
       nearState: async (key) =>
         mostTelling(await askAll(this.#data.group, 'nearState', { key: key.toString('latin1') })),
       near: async () => summed((await ask('near')).flat()),

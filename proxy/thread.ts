@@ -3,6 +3,8 @@ import { type CommandSpec, catalogueOf } from '../lib/commands/index.ts';
 import type { Config } from '../lib/config/index.ts';
 import { createLineLog } from '../lib/net/index.ts';
 import { Access, addConfiguredUsers, usersAsText } from './access/index.ts';
+import { noCounts } from './balance/index.ts';
+import { type BalanceState, NO_BALANCE } from './core/balance-port.ts';
 import type { DataPath } from './core/data-path.ts';
 import { NO_NEAR_CACHE } from './core/near-port.ts';
 import type { NodeFigure } from './core/node-figures.ts';
@@ -95,6 +97,13 @@ export class ProxyThread {
     return this.#path.near?.figures.all() ?? [];
   }
 
+  /** Where a key would be read. */
+  balanceState(key: Buffer): BalanceState {
+    const { router, balance } = this.#path;
+    if (balance === null || router.routes.length === 0) return NO_BALANCE;
+    return balance.stateOf(key, router.routeOf(key, 0, key.length));
+  }
+
   /** Resolves once the access log is written. */
   async close(): Promise<void> {
     await this.watch.accessLog?.close();
@@ -145,6 +154,8 @@ export class ProxyThread {
     });
     desk.on('nearState', ({ key }) => this.#path.near?.stateOf(Buffer.from(key, 'latin1')) ?? NO_NEAR_CACHE);
     desk.on('near', () => this.near());
+    desk.on('balanceState', ({ key }) => this.balanceState(Buffer.from(key, 'latin1')));
+    desk.on('balance', () => this.#path.balance?.figures ?? noCounts());
     desk.on('resetStatistics', () => this.#reset());
   }
 
@@ -155,6 +166,7 @@ export class ProxyThread {
     router.stats.reset();
     router.env.health.limits.reset();
     near?.figures.reset();
+    this.#path.balance?.resetFigures();
     this.#path.fills?.resetFigures();
     return null;
   }

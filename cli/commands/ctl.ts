@@ -63,11 +63,11 @@ async function show<T>(options: CtlOptions, path: string, renderer: Renderer): P
 
 /** Where a key lives by the control plane, and what the proxies keep of it. */
 async function route(key: string, options: CtlOptions): Promise<void> {
-  const { nearStates } = await import('../ctl/near-states.ts');
+  const { proxyStates } = await import('../ctl/proxy-states.ts');
   const isSecure = options.controlPlane.startsWith('https:');
   const answer = await withClient(options, async (client, tls) => ({
     ...(await client.get<KeyRoute>(`/v1/route?key=${encodeURIComponent(key)}`)),
-    l1: await nearStates(key, client, isSecure, tls),
+    ...(await proxyStates(key, { controlPlane: client, isSecure, tls })),
   }));
   await print(options, answer, 'renderRoute');
 }

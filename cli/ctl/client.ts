@@ -46,6 +46,14 @@ export interface FleetStatus {
   }[];
 }
 
+/** Where one proxy would read a key, and the loads that it decides by. */
+export interface BalanceView {
+  readonly decision: string;
+  readonly node: string | null;
+  readonly load: number;
+  readonly cap: number;
+}
+
 /** What `ctl route KEY --json` prints. */
 export interface KeyRoute {
   readonly key: string;
@@ -55,6 +63,8 @@ export interface KeyRoute {
   readonly followers: readonly NodeStatus[];
   readonly epoch: string;
   readonly l1: Readonly<Record<string, { readonly state: string; readonly ageMs: number }>>;
+  /** Where each proxy would read the key. */
+  readonly balance: Readonly<Record<string, BalanceView>>;
 }
 
 /** Who answers, for messages. */

@@ -56,10 +56,17 @@ export function renderRoute(route: KeyRoute, width?: number): string {
     ([proxy, { state, ageMs }]) =>
       `near cache of ${proxy}: ${state}${ageMs > 0 ? `, ${ageMs} ms old` : ''}\n`,
   );
+  const balance = Object.entries(route.balance)
+    .filter(([, { decision }]) => decision !== 'leader')
+    .map(
+      ([proxy, { decision, node, load, cap }]) =>
+        `${proxy} reads it at ${node ?? 'nobody'} (${decision}): its leader has ${load} commands, and may have ${cap}\n`,
+    );
   return [
     `key ${JSON.stringify(route.key)}, hash ${route.hash}: ${route.shard} at epoch ${route.epoch}\n\n`,
     formatTable(NODE_COLUMNS.slice(2), rows, width),
     ...l1,
+    ...balance,
   ].join('');
 }
 

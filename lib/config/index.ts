@@ -3,6 +3,7 @@ export { configFrom, type ParseOptions, type ParseResult, parseConfig } from './
 export { configurationReference } from './reference.ts';
 export type { Report, Role } from './rules.ts';
 export {
+  type BalanceConfig,
   type Config,
   type ControlPlaneConfig,
   configSchema,

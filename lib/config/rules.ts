@@ -15,6 +15,8 @@ export function checkRules(config: Config, role: Role | undefined, report: Repor
   checkNamespaces(config, report);
   checkAddresses(config, report);
   checkNearCache(config, report);
+  checkBalance(config, report);
+  checkGutter(config, report);
 }
 
 function later(path: Path, report: Report): void {
@@ -209,6 +211,31 @@ function checkNearCache({ nearCache, namespaces, proxy }: Config, report: Report
     report(
       ['nearCache', 'mode'],
       '`nearCache.mode` has no effect: no namespace has `stalenessMs` above 0, and only their values are kept',
+    );
+}
+
+function checkGutter({ proxy: { upstreams }, namespaces }: Config, report: Report): void {
+  if (upstreams.length > 0 && upstreams.every(({ gutter }) => gutter))
+    report(['proxy', 'upstreams'], '`proxy.upstreams` are all `gutter: true`: the ring needs a shard');
+  for (const [i, { gutter, followers }] of upstreams.entries())
+    if (gutter && followers.length > 0)
+      report(
+        ['proxy', 'upstreams', i, 'followers'],
+        `\`proxy.upstreams.${i}\` is a gutter shard: what it holds is not worth followers`,
+      );
+  for (const [i, { gutter, stalenessMs }] of namespaces.entries())
+    if (gutter && stalenessMs === 0)
+      report(
+        ['namespaces', i, 'gutter'],
+        `\`namespaces.${i}.gutter\` needs \`namespaces.${i}.stalenessMs\` above 0: what is written to the gutter is lost for the shard`,
+      );
+}
+
+function checkBalance({ balance, namespaces }: Config, report: Report): void {
+  if (balance.mode !== 'off' && !namespaces.some(({ stalenessMs }) => stalenessMs > 0))
+    report(
+      ['balance', 'mode'],
+      '`balance.mode` has no effect: no namespace has `stalenessMs` above 0, and only their reads may go elsewhere',
     );
 }
 

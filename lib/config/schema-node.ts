@@ -94,6 +94,14 @@ const limits = group(
       description:
         'Memory for the index from tags to keys, a part of `node.maxMemoryBytes`. Beyond it writes with tags are refused.',
     }),
+    maxCopyBytes: size({
+      minimum: '0',
+      maximum: '64gb',
+      default: '16mb',
+      formula: 'a copy takes its key, its value and about 300 bytes; none takes more than a quarter',
+      description:
+        'Memory for copies of values of other shards that proxies keep here for a moment (`balance.mode`), a part of `node.maxMemoryBytes`. The oldest make room, and all of them do before a key is evicted. 0: none are kept.',
+    }),
     idleTimeoutMs: milliseconds({
       minimum: 0,
       maximum: 86_400_000,

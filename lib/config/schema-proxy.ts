@@ -1,6 +1,7 @@
 import type { Static } from '@sinclair/typebox';
 import {
   address,
+  flag,
   group,
   list,
   milliseconds,
@@ -193,6 +194,11 @@ const upstream = group(
       default: 1,
       formula: 'share of the keys = weight / sum of the weights',
       description: 'Size of this shard relative to the others.',
+    }),
+    gutter: flag({
+      default: false,
+      description:
+        'An idle shard outside the ring: it takes the keys of a shard that has no node left that answers, in namespaces with `gutter: true`. Without followers. The control plane knows none.',
     }),
     engine: oneOf(['ringside', 'redis'], {
       default: null,

@@ -170,6 +170,13 @@ export const resilienceSchema = group(
     breaker,
     retries,
     fanOut,
+    gutterTtlMs: milliseconds({
+      minimum: 100,
+      maximum: 600_000,
+      default: 10_000,
+      description:
+        'How long what is written to a gutter shard lives at most. Longer spares origins more while a shard is away, and lets older values come back when it goes away again.',
+    }),
     resolveEveryMs: milliseconds({
       minimum: 0,
       maximum: 86_400_000,

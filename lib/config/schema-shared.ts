@@ -1,4 +1,4 @@
-import { group, list, milliseconds, oneOf, size, text, whole } from './option.ts';
+import { decimal, flag, group, list, milliseconds, oneOf, size, text, whole } from './option.ts';
 import { originSchema } from './schema-origin.ts';
 
 const tlsOptions = {
@@ -118,6 +118,11 @@ const namespace = group(
       default: null,
       description: 'The same for keys that are written.',
     }),
+    gutter: flag({
+      default: false,
+      description:
+        'While no node of a shard answers, its keys are read and written at a gutter shard (`proxy.upstreams[].gutter`) that knows nothing at first, and forgets what is written after `proxy.resilience.gutterTtlMs`; what is written there is lost for the shard, where it is deleted when it answers again. Needs `stalenessMs` above 0. Writes under `ack: replica` are never written there.',
+    }),
     readFallback: oneOf(['follower', 'off'], {
       default: 'follower',
       description:
@@ -177,4 +182,32 @@ export const nearCacheSchema = group(
     }),
   },
   { description: 'Near cache (L1) of each proxy.' },
+);
+
+/** How reads are spread when a shard has too much to do. */
+export const balanceSchema = group(
+  {
+    mode: oneOf(['off', 'followers', 'overflow'], {
+      default: 'off',
+      description:
+        'Where hot keys (`nearCache.hotKeysPerSecond`) are read while the leader of their shard has too much to do, in namespaces with `stalenessMs` above 0 and neither a near cache nor an origin: nowhere else (`off`), at the followers too (`followers`), or there and then at other shards, which keep copies for a moment (`overflow`).',
+    }),
+    loadFactor: decimal({
+      minimum: 1.05,
+      maximum: 10,
+      unit: 'ratio',
+      default: 1.25,
+      formula: 'too much = more than loadFactor x the mean load of all shards, and than 50',
+      description:
+        'What a node may have to do, in parts of the mean. Load is commands of the last second and in flight: those of this proxy, and what nodes report of others. Nearer to 1 spreads more evenly, and reads more often elsewhere.',
+    }),
+    copyTtlMs: milliseconds({
+      minimum: 10,
+      maximum: 60_000,
+      default: 1000,
+      formula: 'at most stalenessMs, and never beyond the expiry of the key itself',
+      description: 'How long another shard keeps a copy.',
+    }),
+  },
+  { description: 'Bounded load: reads of shards that have too much to do.' },
 );

@@ -4,7 +4,13 @@ import { controlPlaneSchema } from './schema-control-plane.ts';
 import { nodeSchema } from './schema-node.ts';
 import type { OriginSettings } from './schema-origin.ts';
 import { proxySchema } from './schema-proxy.ts';
-import { namespacesSchema, nearCacheSchema, type ownTlsSchema, tlsSchema } from './schema-shared.ts';
+import {
+  balanceSchema,
+  namespacesSchema,
+  nearCacheSchema,
+  type ownTlsSchema,
+  tlsSchema,
+} from './schema-shared.ts';
 
 const root = group(
   {
@@ -18,6 +24,7 @@ const root = group(
     controlPlane: controlPlaneSchema,
     namespaces: namespacesSchema,
     nearCache: nearCacheSchema,
+    balance: balanceSchema,
   },
   { description: 'Configuration of Ringside, the same file for every role.' },
 );
@@ -43,6 +50,7 @@ export type NodeConfig = Config['node'];
 export type ProxyConfig = Config['proxy'];
 export type ControlPlaneConfig = Config['controlPlane'];
 export type TlsConfig = Frozen<Static<typeof ownTlsSchema>>;
+export type BalanceConfig = Config['balance'];
 export type NearCacheConfig = Config['nearCache'];
 export type UpstreamConfig = ProxyConfig['upstreams'][number];
 type RawNamespace = Frozen<Static<typeof namespacesSchema>>[number];

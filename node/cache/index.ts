@@ -1,5 +1,6 @@
 export { ANSWER_MS, type Answer, Answers } from './answers.ts';
 export { type CacheState, createCacheState, emptyCacheState } from './cache-state.ts';
+export { Copies, type Copy } from './copies.ts';
 export { FenceFile } from './fence-file.ts';
 export { Fences } from './fences.ts';
 export { DEFAULT_LEASE_MS, LeaseTable, MAX_LEASE_MS } from './leases.ts';

@@ -77,6 +77,7 @@ function resetStatistics({ node, databases }: CommandContext, _args: Args, reply
   node.aof.resetStatistics();
   node.watch.stats.reset();
   databases.data.resetStatistics();
+  databases.copies.resetFigures();
   reply.ok();
 }
 

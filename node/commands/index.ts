@@ -5,6 +5,7 @@ import { clientCommands } from './client.ts';
 import type { CommandHandlers } from './command.ts';
 import { configCommands } from './config.ts';
 import { connectionCommands } from './connection.ts';
+import { copyCommands } from './copies.ts';
 import { databaseCommands } from './databases.ts';
 import { debugCommands } from './debug/index.ts';
 import { dumpCommands } from './dump.ts';
@@ -66,6 +67,7 @@ export const handlers: CommandHandlers = Object.freeze({
   ...operationsCommands,
   ...persistenceCommands,
   ...cacheCommands,
+  ...copyCommands,
   ...purgeCommands,
   ...memcachedReads,
   ...memcachedWrites,

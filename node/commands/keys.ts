@@ -54,15 +54,17 @@ function mayFlush(args: Args, reply: RespWriter): boolean {
   return args.count === 1 || isKnown;
 }
 
-function flushDatabase({ keyspace }: CommandContext, args: Args, reply: RespWriter) {
+function flushDatabase({ keyspace, databases }: CommandContext, args: Args, reply: RespWriter) {
   if (!mayFlush(args, reply)) return;
   keyspace.clear();
+  if (keyspace.index === 0) databases.copies.clear();
   reply.ok();
 }
 
 function flushAll({ databases }: CommandContext, args: Args, reply: RespWriter) {
   if (!mayFlush(args, reply)) return;
   for (const keyspace of databases.all()) keyspace.clear();
+  databases.copies.clear();
   reply.ok();
 }
 

@@ -10,6 +10,7 @@ const TTL_SAMPLES = 64;
 /** Counters since the start or CONFIG RESETSTAT. */
 export function statistics({ node: { stats, observers }, databases }: InfoSource): Fields {
   const { pubsub, tracking } = observers;
+  const { copies } = databases;
   const { hits, misses, expired, evicted } = databases.data.stats;
   let errors = 0;
   for (const count of stats.errors.values()) errors += count;
@@ -60,6 +61,12 @@ export function statistics({ node: { stats, observers }, databases }: InfoSource
     ['dump_payload_sanitizations', 0],
     ['client_output_buffer_limit_disconnections', stats.outputLimitKills],
     ['unknown_writes', stats.unknownWrites],
+    ['copies', copies.size],
+    ['copy_bytes', copies.bytes],
+    ['copy_hits', copies.figures.hits],
+    ['copy_misses', copies.figures.misses],
+    ['copies_stored', copies.figures.stored],
+    ['copies_evicted', copies.figures.evicted],
   ];
 }
 

@@ -14,6 +14,9 @@ export interface NodeStatus {
   readonly breaker: NodeFigure['breaker'];
   readonly breakerOpened: number;
   readonly breakerRefused: number;
+  /** For bounded load, as the thread says that sees most. */
+  readonly load: number;
+  readonly loadCap: number;
   readonly inFlight: number;
   readonly queuedBytes: number;
   readonly connections: { readonly shared: number; readonly private: number };
@@ -70,6 +73,8 @@ function nodeOf(figures: readonly NodeFigure[]): NodeStatus {
     breaker: WORST_BREAKER[Math.max(...figures.map(({ breaker }) => WORST_BREAKER.indexOf(breaker)))],
     breakerOpened: sum(({ breakerOpened }) => breakerOpened),
     breakerRefused: sum(({ breakerRefused }) => breakerRefused),
+    load: Math.max(...figures.map(({ load }) => load)),
+    loadCap: Math.max(...figures.map(({ loadCap }) => loadCap)),
     inFlight: sum(({ inFlight }) => inFlight),
     queuedBytes: sum(({ queuedBytes }) => queuedBytes),
     connections: { shared: sum(({ shared }) => shared), private: sum((figure) => figure.private) },

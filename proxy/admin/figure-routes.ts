@@ -1,4 +1,4 @@
-import type { FastifyInstance } from 'fastify';
+import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { RingsideError } from '../../lib/base/index.ts';
 import type { ProxyFigures } from '../core/figures-api.ts';
 import { clustersOf, clustersText } from './clusters.ts';
@@ -12,10 +12,13 @@ export function registerFigures(app: FastifyInstance, figures: ProxyFigures): vo
     if (format === 'json') return { shards };
     return reply.type('text/plain; charset=utf-8').send(clustersText(shards));
   });
-  app.get('/near', async (request) => {
-    const { key } = request.query as { key?: unknown };
-    if (typeof key !== 'string') throw new RingsideError('bad_request', '`key` is missing');
-    return figures.nearState(Buffer.from(key));
-  });
+  app.get('/near', async (request) => figures.nearState(keyIn(request)));
+  app.get('/balance', async (request) => figures.balanceState(keyIn(request)));
   app.get('/latency', async () => ({ commands: latenciesOf(await figures.commands()) }));
+}
+
+function keyIn({ query }: FastifyRequest): Buffer {
+  const { key } = query as { key?: unknown };
+  if (typeof key !== 'string') throw new RingsideError('bad_request', '`key` is missing');
+  return Buffer.from(key);
 }

@@ -65,6 +65,7 @@ function register(app: FastifyInstance, admin: ProxyAdminApi, { metrics, clock }
     listeners: admin.listeners(),
     upstreams: admin.upstreams(),
     nearCache: await admin.figures.near(),
+    balance: await admin.figures.balance(),
   }));
   app.get('/ring', () => {
     const ring = admin.ring();

@@ -3,9 +3,9 @@ import { encodeCommand } from '../../lib/codec/resp/index.ts';
 import { errorReply, errorText, isErrorReply, plainError } from './frames.ts';
 import type { ConnectionPurpose } from './greeting.ts';
 import { type Borrowed, borrowAtLeader, leaderOf, meansNoLeader, nextChange } from './leader-wait.ts';
-import { NO_MARK } from './near-port.ts';
 import { PrivateConnection } from './private-connection.ts';
 import type { PrivatePool } from './private-pool.ts';
+import { NO_MARK } from './read-port.ts';
 import type { Router } from './router.ts';
 import { Stat } from './stats.ts';
 import type { ShardRoute, UpstreamNode } from './topology.ts';
@@ -65,7 +65,7 @@ export class BlockedCommand {
     this.#pool = pool;
     this.#command = command;
     const { timeoutMs } = command;
-    this.#nearMark = router.near?.bypassed(encodeCommand(...command.parts)) ?? NO_MARK;
+    this.#nearMark = router.reads?.bypassed(encodeCommand(...command.parts)) ?? NO_MARK;
     this.#refusedSinceMs = this.#nowMs();
     this.#deadlineMs = timeoutMs === 0 ? Number.POSITIVE_INFINITY : this.#nowMs() + timeoutMs;
   }
@@ -255,7 +255,7 @@ export class BlockedCommand {
   }
 
   #end(): void {
-    if (!this.#isOver) this.#router.near?.settled(this.#nearMark);
+    if (!this.#isOver) this.#router.reads?.settled(this.#nearMark);
     this.#isOver = true;
     clearTimeout(this.#timer);
     this.#router.changed.delete(this.#look);

@@ -1,6 +1,7 @@
 import type { Clock, Logger, Random } from '../../lib/base/index.ts';
 import type { Config } from '../../lib/config/index.ts';
 import type { TlsMaterial } from '../../lib/net/index.ts';
+import { BoundedLoad } from '../balance/index.ts';
 import { FillAhead, FilledKeyValue, Fills } from '../fill/index.ts';
 import { Health, RateGuard, resilienceOf } from '../health/index.ts';
 import { NearCache } from '../near/index.ts';
@@ -13,6 +14,7 @@ import { NodeSettings } from './node-settings.ts';
 import { Output } from './output.ts';
 import { Privates } from './privates.ts';
 import { PubSub } from './pubsub.ts';
+import { BothReadPorts } from './read-port.ts';
 import { Router } from './router.ts';
 import type { DataPathSettings } from './settings.ts';
 import type { Stats } from './stats.ts';
@@ -44,6 +46,8 @@ export class DataPath {
   readonly fills: Fills | null;
   /** Null where no namespace has one. */
   readonly near: NearCache | null;
+  /** Null where it is off. */
+  readonly balance: BoundedLoad | null;
   /** Has all threads forget what was purged. */
   purged: (what: Purge) => Promise<void> = async (what) => this.near?.purge(what);
 
@@ -77,7 +81,13 @@ export class DataPath {
       this.fills === null ? keyValue : new FilledKeyValue(keyValue, this.fills, this.router),
     );
     this.near = this.#nearCache(config);
+    this.balance = this.#boundedLoad(config);
     this.router.near = this.near;
+    this.router.balance = this.balance;
+    this.router.reads =
+      this.near !== null && this.balance !== null
+        ? new BothReadPorts(this.near, this.balance)
+        : (this.near ?? this.balance);
   }
 
   #limited(keyValue: KeyValueApi): KeyValueApi {
@@ -85,17 +95,26 @@ export class DataPath {
     return rates?.looksAtKeys ? new LimitedKeyValue(keyValue, rates, clock) : keyValue;
   }
 
-  #nearCache({ nearCache: config, proxy }: Config): NearCache | null {
+  #boundedLoad(config: Config): BoundedLoad | null {
+    const { router } = this;
+    const { namespaces } = router.env.settings;
+    if (!BoundedLoad.isNeeded(config, namespaces)) return null;
+    const hotKeysPerSecond = config.nearCache.hotKeysPerSecond / threadsOf(config);
+    return new BoundedLoad({ router, namespaces, config: config.balance, hotKeysPerSecond });
+  }
+
+  #nearCache(all: Config): NearCache | null {
+    const { nearCache: config } = all;
     const { namespaces } = this.router.env.settings;
     if (namespaces.all.every(({ nearCache }) => nearCache === 'off')) return null;
-    // Several workers leave the main thread to HTTP and gRPC.
-    const threads = proxy.workers > 1 ? proxy.workers + 1 : 1;
-    return new NearCache({ router: this.router, namespaces, config, threads });
+    return new NearCache({ router: this.router, namespaces, config, threads: threadsOf(all) });
   }
 
   /** Closes every connection to nodes. */
   close(): void {
     this.#names.close();
+    this.router.reads = null;
+    this.balance?.close();
     this.near?.close();
     void this.fills?.close();
     this.nodeSettings.close();
@@ -104,6 +123,11 @@ export class DataPath {
     this.privates.close();
     this.router.close();
   }
+}
+
+/** Several workers leave the main thread to HTTP and gRPC. */
+function threadsOf({ proxy }: Config): number {
+  return proxy.workers > 1 ? proxy.workers + 1 : 1;
 }
 
 function settingsOf(config: Config): DataPathSettings {
@@ -115,6 +139,7 @@ function settingsOf(config: Config): DataPathSettings {
     maxInFlightPerShard: proxy.limits.maxInFlightPerShard,
     maxDatabaseLinksPerNode: proxy.limits.maxDatabaseLinksPerNode,
     maxPrivateConnectionsPerNode: proxy.limits.maxPrivateConnectionsPerNode,
+    gutterTtlMs: proxy.resilience.gutterTtlMs,
     nodePassword: proxy.nodePassword,
     namespaces: new NamespaceMatcher(config),
   };

@@ -1,6 +1,8 @@
 import type { MetricSnapshot } from '../../lib/metrics/index.ts';
+import type { BalanceCounts } from '../balance/index.ts';
 import type { NamespaceFigures } from '../near/index.ts';
 import type { CommandFigure } from '../watch/command-figures.ts';
+import type { BalanceState } from './balance-port.ts';
 import type { NearState } from './near-port.ts';
 import type { NodeFigure } from './node-figures.ts';
 
@@ -23,6 +25,10 @@ export interface ProxyFigures {
   near(): Promise<NamespaceFigures[]>;
   /** What is kept of this key: by the thread that knows most. */
   nearState(key: Buffer): Promise<NearState>;
+  /** What bounded load did, all threads together. */
+  balance(): Promise<BalanceCounts>;
+  /** Where this key would be read: as the thread says that spreads it. */
+  balanceState(key: Buffer): Promise<BalanceState>;
   /** The metrics of worker threads. */
   workerMetrics(): Promise<MetricSnapshot[]>;
 }

@@ -1,7 +1,4 @@
-import type { Request } from './request.ts';
-
-/** No mark: nobody has to hear of the end of this request. */
-export const NO_MARK = -1;
+import type { ReadPort } from './read-port.ts';
 
 /** How large a near cache is. */
 export interface NearSize {
@@ -28,11 +25,8 @@ export interface KeptValue {
   readonly end: number;
 }
 
-/**
- * Answers reads from the proxy's own memory, and therefore has to hear of every command on its way to a node: of those that the router sends, by
- * `takes`, and of those that go over connections of their own, by `bypassed`.
- */
-export interface NearPort {
+/** Answers reads from the proxy's own memory. */
+export interface NearPort extends ReadPort {
   /** Memory taken by this thread's, entries in it, and keys that are hot by now. */
   readonly size: NearSize;
   /** What is known of the key in this thread. */
@@ -44,9 +38,4 @@ export interface NearPort {
   look(buffer: Buffer, start: number, end: number, nowMs: number, isNext: boolean): KeptValue | null;
   /** Whether a read of this key alone would be kept. */
   isWanted(buffer: Buffer, start: number, end: number): boolean;
-  /** A request is about to be sent for the first time. True: it is answered, or will be; else it is sent. */
-  takes(request: Request): boolean;
-  /** The commands in `frame` (encoded, one behind the other) are about to be sent. `settled` must be called with the mark once they are answered, or given up. */
-  bypassed(frame: Buffer): number;
-  settled(mark: number): void;
 }

@@ -1,12 +1,15 @@
+import type { LoadFigure } from './balance-port.ts';
 import type { NodeFigure } from './node-figures.ts';
 import type { Router } from './router.ts';
 import type { UpstreamNode } from './topology.ts';
 
 /** What a thread knows of every node of the present ring, shard by shard, the leader first. */
 export function nodeFigures(router: Router): NodeFigure[] {
-  return router.routes.flatMap(({ leader, followers }) => {
-    const nodes = followers.map((node) => figureOf(node, 'follower'));
-    return leader === null ? nodes : [figureOf(leader, 'leader'), ...nodes];
+  const loads = new Map(router.balance?.loads().map((load) => [load.node, load]));
+  return router.allRoutes.flatMap(({ leader, followers }) => {
+    const of = (node: UpstreamNode, role: NodeFigure['role']) => figureOf(node, role, loads.get(node.name));
+    const nodes = followers.map((node) => of(node, 'follower'));
+    return leader === null ? nodes : [of(leader, 'leader'), ...nodes];
   });
 }
 
@@ -15,7 +18,7 @@ export function resetNodeFigures(router: Router): void {
   for (const node of router.nodes) node.figures.reset();
 }
 
-function figureOf(node: UpstreamNode, role: NodeFigure['role']): NodeFigure {
+function figureOf(node: UpstreamNode, role: NodeFigure['role'], load?: LoadFigure): NodeFigure {
   const { figures, links, health } = node;
   let state: NodeFigure['state'] = node.isConnected ? 'connected' : 'connecting';
   if (health.isEjected) state = 'ejected';
@@ -28,6 +31,8 @@ function figureOf(node: UpstreamNode, role: NodeFigure['role']): NodeFigure {
     breaker: health.breakerState,
     breakerOpened: health.breaker.opened,
     breakerRefused: health.breaker.refused,
+    load: load?.load ?? 0,
+    loadCap: load?.cap ?? 0,
     inFlight: node.inFlight,
     queuedBytes: links.reduce((sum, link) => sum + link.queuedBytes, 0),
     shared: links.filter(({ isReady }) => isReady).length,

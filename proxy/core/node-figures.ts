@@ -12,6 +12,9 @@ export interface NodeFigure {
   /** How often the breaker has opened, and commands that were answered at once because it was. */
   readonly breakerOpened: number;
   readonly breakerRefused: number;
+  /** For bounded load: commands of the last second and in flight, and how many it may have; 0 where that is off. */
+  readonly load: number;
+  readonly loadCap: number;
   /** Commands queued or sent. */
   readonly inFlight: number;
   /** Bytes of commands that have not left. */

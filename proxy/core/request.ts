@@ -1,6 +1,6 @@
 import type { Trace } from '../watch/trace.ts';
 import type { Link } from './link.ts';
-import { type NearPort, NO_MARK } from './near-port.ts';
+import { NO_MARK, type ReadPort } from './read-port.ts';
 import type { ShardRoute } from './topology.ts';
 
 /** Where a request is on its way. */
@@ -95,7 +95,7 @@ export class Request {
   /** Kept of a command that somebody wants to hear of; null for nearly all. */
   trace: Trace | null = null;
   /** Who is to hear when it is answered or given up, by `nearMark`; null for most. */
-  near: NearPort | null = null;
+  near: ReadPort | null = null;
   nearMark = NO_MARK;
   /** Milliseconds since a node was asked, of a reply from the near cache; -1: a node answered. */
   nearAgeMs = -1;
@@ -139,7 +139,7 @@ export class Request {
 }
 
 /** Once only, whatever becomes of the request. */
-function settle(request: Request, near: NearPort): void {
+function settle(request: Request, near: ReadPort): void {
   request.near = null;
   near.settled(request.nearMark);
 }

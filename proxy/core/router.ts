@@ -1,18 +1,21 @@
 import { parseAddress } from '../../lib/net/index.ts';
 import type { Ring } from '../../lib/ring/index.ts';
 import type { RateGuard } from '../health/index.ts';
+import type { BalancePort } from './balance-port.ts';
 import { isOvertaken, wasTriedAgain } from './command-order.ts';
 import { DatabaseLinks } from './database-links.ts';
 import { Deadlines } from './deadlines.ts';
 import { Failures } from './failures.ts';
 import { argumentRange, errorReply, hasErrorCode } from './frames.ts';
 import type { ConnectionPurpose } from './greeting.ts';
+import { Gutter } from './gutter.ts';
 import { HeldRequests } from './held-requests.ts';
 import { Link, type LinkEnvironment, type LinkOwner, type LinkRole } from './link.ts';
 import type { NearPort } from './near-port.ts';
 import { Parking } from './parking.ts';
 import { Prober } from './prober.ts';
-import { mayFallBack, stalenessOf } from './read-fallback.ts';
+import type { ReadPort } from './read-port.ts';
+import { ReadTargets } from './read-targets.ts';
 import { discard, type Request, RequestState, releaseRequest, type Sink } from './request.ts';
 import { Stat, type Stats } from './stats.ts';
 import {
@@ -65,22 +68,28 @@ export class Router implements LinkOwner {
   readonly #parking: Parking;
   readonly #databaseLinks: DatabaseLinks;
   readonly #failures: Failures;
+  readonly #targets: ReadTargets;
   readonly #prober: Prober;
   readonly #deadlines: Deadlines;
   /** Set while new writes are held. */
   #held: HeldRequests | null = null;
   #ticker: NodeJS.Timeout | undefined;
-  #nextFollower = 0;
   #isClosed = false;
   #isLate = false;
+  /** What takes the keys of shards without a node that answers. */
+  readonly gutter: Gutter;
   /** Clients whose commands go over links of their own. */
   readonly ownLinks = new Map<Sink, OwnLinks>();
   /** Called when the ring has changed, and when new writes are held, or no longer. */
   readonly changed = new Set<() => void>();
   /** What keeps reads back until their keys are filled; null: no key has an origin. */
   origins: { takes(request: Request): boolean } | null = null;
-  /** What answers reads from memory, and hears of every command; null: there is no such memory. */
+  /** What answers reads otherwise than by asking their leader, and hears of every command; null: nothing does. */
+  reads: ReadPort | null = null;
+  /** What of that answers from memory; null: there is no such memory. */
   near: NearPort | null = null;
+  /** What of that spreads the reads of hot keys; null: nothing does. */
+  balance: BalancePort | null = null;
   /** Writes under way on private connections. */
   pinnedWrites = 0;
   /** Monotonic milliseconds at the last tick: coarse, and only right while something is under way. */
@@ -91,6 +100,8 @@ export class Router implements LinkOwner {
     this.#parking = new Parking(env.settings.operationTimeoutMs);
     this.#databaseLinks = new DatabaseLinks(env.clock, env.settings.maxDatabaseLinksPerNode);
     this.#failures = new Failures(env, env.stats);
+    this.#targets = new ReadTargets(env.settings.namespaces);
+    this.gutter = new Gutter(env, env.settings.gutterTtlMs);
     this.#prober = new Prober(this);
     this.#deadlines = new Deadlines(env, this.#failures, {
       mayChangeLeader: (node) => this.mayChangeLeader(node),
@@ -102,6 +113,11 @@ export class Router implements LinkOwner {
   /** The shards in the order of the ring; empty before the first `apply`. */
   get routes(): readonly ShardRoute[] {
     return this.#routes;
+  }
+
+  /** The same, and behind them those of the gutter. */
+  get allRoutes(): readonly ShardRoute[] {
+    return [...this.#routes, ...this.gutter.routes];
   }
 
   /** Epoch of the ring document in use; `0` of a fixed ring. */
@@ -140,6 +156,11 @@ export class Router implements LinkOwner {
       for (const node of [route.leader, ...route.followers]) if (node) kept.add(node);
       return route;
     });
+    const gutters = topology.gutters ?? [];
+    const earlier = new Map(this.gutter.routes.map((route) => [route.name, route]));
+    const spare = gutters.map((shard) => this.#routeFor(shard, earlier.get(shard.name)));
+    for (const { leader } of spare) if (leader) kept.add(leader);
+    this.gutter.use(gutters, spare);
     this.#env.health.fanOut.keep(new Set(this.#routes.map(({ name }) => name)));
     const displaced: Request[] = [];
     for (const [key, node] of this.#nodes) {
@@ -163,7 +184,7 @@ export class Router implements LinkOwner {
   submit(request: Request, route: ShardRoute): void {
     request.route = route;
     if (this.origins?.takes(request)) return;
-    if (this.near?.takes(request)) return;
+    if (this.reads?.takes(request)) return;
     this.#env.health.retries.requested();
     if (this.#held?.wants(request)) {
       if (!this.#held.add(request)) this.#failures.overloaded(request, route);
@@ -401,6 +422,7 @@ export class Router implements LinkOwner {
   #dispatch(request: Request, route: ShardRoute, nowMs: number): void {
     let node = route.leader;
     if (node === null || node.health.isTroubled) {
+      if (this.#goesToGutter(request, route, nowMs)) return;
       if (!request.isWrite) node = this.#readTarget(request, route);
       if (node?.health.refuses(nowMs)) {
         this.#failures.barred(request, node);
@@ -425,52 +447,52 @@ export class Router implements LinkOwner {
     }
     if (link.mustWait && this.#failures.isQueueFull(request, link)) return;
     if (this.#ticker === undefined) this.#startTicking();
+    if (this.gutter.isUsed && !node.isSuspect && node === route.leader)
+      for (const owed of this.gutter.returned(request, route))
+        this.linkTo(node, owed.protocol, owed.database)?.enqueue(owed, nowMs);
     link.enqueue(request, nowMs);
   }
 
+  /** The gutter's node that would be asked for a key of this shard now; null: its own is. */
+  standInFor(route: ShardRoute, buffer: Buffer, start: number, end: number): UpstreamNode | null {
+    return this.gutter.isFor(route) ? this.gutter.nodeFor(buffer, start, end, false) : null;
+  }
+
+  /** Sends the request to the gutter when no node of its shard answers, and its namespace lets it. */
+  #goesToGutter(request: Request, route: ShardRoute, nowMs: number): boolean {
+    const node = this.gutter.isFor(route) ? this.gutter.standIn(request) : null;
+    const link = node && this.#linkFor(request, node);
+    if (link === null || link.length >= this.#env.settings.maxInFlightPerShard) return false;
+    if (this.#ticker === undefined) this.#startTicking();
+    const behind = this.gutter.sent(request, request.route!);
+    this.#env.stats.add(request.isWrite ? Stat.gutterWrites : Stat.gutterReads);
+    if (!request.isWrite) this.#countStale(request);
+    link.enqueue(request, nowMs);
+    if (behind !== null) link.enqueue(behind, nowMs);
+    return true;
+  }
+
   #readTarget(request: Request, route: ShardRoute): UpstreamNode | null {
-    const { leader } = route;
-    if (leader !== null && !this.#isAvoided(request, leader)) return leader;
-    const follower = this.#followerFor(request, route);
-    if (follower === null) return leader;
-    this.#countStale(request);
-    return follower;
-  }
-
-  /** Whether this read goes to a follower rather than to the leader, if it may. */
-  #isAvoided(request: Request, { health }: UpstreamNode): boolean {
-    if (health.isSuspect || health.breakerState !== 'closed') return true;
-    return health.isEjected && stalenessOf(this.#env.settings.namespaces, request) > 0;
-  }
-
-  /** A follower that may answer this read; null: none, or the namespace does not allow it. */
-  #followerFor(request: Request, route: ShardRoute): UpstreamNode | null {
-    const { followers } = route;
-    if (followers.length === 0 || request.fromLeader || !mayFallBack(this.#env.settings.namespaces, request))
-      return null;
-    return this.#nextFollowerOf(followers, false) ?? this.#nextFollowerOf(followers, true);
-  }
-
-  /** The next one in turn that answers; one that fares badly only with `evenEjected`. */
-  #nextFollowerOf(followers: readonly UpstreamNode[], evenEjected: boolean): UpstreamNode | null {
-    for (let i = 0; i < followers.length; i++) {
-      const follower = followers[(this.#nextFollower + i) % followers.length];
-      const { isSuspect, isEjected, breakerState } = follower.health;
-      if (isSuspect || breakerState !== 'closed' || !follower.isConnected) continue;
-      if (isEjected && !evenEjected) continue;
-      this.#nextFollower = (this.#nextFollower + i + 1) % followers.length;
-      return follower;
-    }
-    return null;
+    const target = this.#targets.targetOf(request, route);
+    if (target !== route.leader) this.#countStale(request);
+    return target;
   }
 
   /** Asks another node of the shard, once. False when there is none to ask. */
   #readElsewhere(request: Request, failed: UpstreamNode): boolean {
     const route = this.#currentRoute(request);
     if (this.#isClosed || wasTriedAgain(request) || route === null || request.sink === discard) return false;
+    if (request.sink.handBack) {
+      request.sink.handBack(request, `${failed.name} is slow`, request.state === RequestState.SENT);
+      return true;
+    }
     let target: UpstreamNode | null = null;
     if (failed !== route.leader) target = route.leader;
-    else target = this.#followerFor(request, route);
+    else target = this.#targets.followerFor(request, route);
+    if (target === null && failed === route.leader && this.gutter.routes.length > 0) {
+      request.route = route;
+      return this.#goesToGutter(request, route, this.#env.clock.monotonicMs());
+    }
     if (target === null || target === failed) return false;
     const link = this.#linkFor(request, target);
     if (link === null || link.length >= link.load.allowed) return false;
@@ -608,7 +630,7 @@ export class Router implements LinkOwner {
   /** A read that waited behind a write in vain: a follower may have the answer. */
   #readLate(request: Request): boolean {
     const route = this.#currentRoute(request);
-    const follower = route === null ? null : this.#followerFor(request, route);
+    const follower = route === null ? null : this.#targets.followerFor(request, route);
     const link = follower && this.#linkFor(request, follower);
     if (link === null) return false;
     this.#countStale(request);

@@ -14,6 +14,8 @@ export interface DataPathSettings {
   readonly maxDatabaseLinksPerNode: number;
   /** Connections to one node that one client each has for itself. */
   readonly maxPrivateConnectionsPerNode: number;
+  /** How long what is written to the gutter lives. */
+  readonly gutterTtlMs: number;
   /** Password given to the nodes, or null. */
   readonly nodePassword: string | null;
   /** Rules by the prefix of the key. */

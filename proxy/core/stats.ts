@@ -18,6 +18,8 @@ const NAMES = [
   'breakerRefusals',
   'queueRefusals',
   'retriesRefused',
+  'gutterReads',
+  'gutterWrites',
 ] as const;
 
 export type StatName = (typeof NAMES)[number];

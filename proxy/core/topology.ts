@@ -30,6 +30,8 @@ export interface Topology {
   /** Epoch of the ring document it was made from (u64, decimal); undefined: a fixed ring. */
   readonly ringEpoch?: string;
   readonly shards: readonly TopologyShard[];
+  /** Shards outside the ring that take the keys of one whose nodes are gone; none unless given. They have no followers. */
+  readonly gutters?: readonly TopologyShard[];
 }
 
 /** One shard of a topology. */

@@ -1,6 +1,6 @@
 import { errorReply } from './frames.ts';
 import { type LedRoute, leaderOf, meansNoLeader, nextChange } from './leader-wait.ts';
-import { NO_MARK } from './near-port.ts';
+import { NO_MARK } from './read-port.ts';
 import type { Router } from './router.ts';
 import { Stat } from './stats.ts';
 import type { ShardRoute } from './topology.ts';
@@ -44,7 +44,7 @@ export class TransactionRun implements UnitSink {
     this.#unit = unit;
     this.#done = done;
     this.#failure = abortReply(`CLUSTERDOWN shard ${unit.shard} has no leader; nothing was sent`);
-    this.#nearMark = router.near?.bypassed(unit.frame) ?? NO_MARK;
+    this.#nearMark = router.reads?.bypassed(unit.frame) ?? NO_MARK;
   }
 
   /** Begins; `done` may be called before this returns. The time counts from now, or from when writes are no longer held. */
@@ -150,7 +150,7 @@ export class TransactionRun implements UnitSink {
   #finish(reply: Buffer, route: ShardRoute | null): void {
     this.#isOver = true;
     clearTimeout(this.#timer);
-    this.#router.near?.settled(this.#nearMark);
+    this.#router.reads?.settled(this.#nearMark);
     this.#done({ reply, route });
   }
 }

@@ -6,7 +6,7 @@ import { type Found, FoundKind } from './found.ts';
 const BULK = 0x24;
 const MINUS = 0x2d;
 
-/** Reads what `RS.GET key TAIL` answered in RESP3. False: it was an error. */
+/** Reads what `RS.GET key TAIL` answered, in either version of RESP. False: it was an error. */
 export function readFilled(reply: Request, found: Found): boolean {
   const { bytes, start } = reply;
   if (isErrorReply(bytes, start)) return false;
@@ -17,7 +17,8 @@ export function readFilled(reply: Request, found: Found): boolean {
   const softAt = replyLineEnd(bytes, ttlAt);
   const stateAt = replyLineEnd(bytes, softAt);
   const tokenAt = replyLineEnd(bytes, replyLineEnd(bytes, stateAt));
-  const msAt = replyLineEnd(bytes, bytes[tokenAt] === BULK ? replyLineEnd(bytes, tokenAt) : tokenAt);
+  const hasToken = bytes[tokenAt] === BULK && bytes[tokenAt + 1] !== MINUS;
+  const msAt = replyLineEnd(bytes, hasToken ? replyLineEnd(bytes, tokenAt) : tokenAt);
   found.version = BigInt(bytes.latin1Slice(versionFrom, flagsAt - 2));
   found.clientFlags = replyNumber(bytes, flagsAt);
   found.ttlMs = replyNumber(bytes, ttlAt);

@@ -1,4 +1,11 @@
+export { keysInFrame } from './command-keys.ts';
+export { readFilled } from './fill-reply.ts';
+export { Found, FoundKind } from './found.ts';
+export { HotKeys } from './hot-keys.ts';
 export { NearCache } from './near-cache.ts';
 export { mostTelling, type NamespaceFigures, summed } from './near-figures.ts';
 export { registerNearMetrics } from './near-metrics.ts';
+export { answerRead, canTell } from './read-answer.ts';
+export { Form, ReadForm } from './read-form.ts';
 export { type Flight, SingleFlight } from './single-flight.ts';
+export { CommandsUnderWay } from './under-way.ts';

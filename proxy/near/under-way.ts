@@ -1,4 +1,4 @@
-import { NO_MARK } from '../core/near-port.ts';
+import { NO_MARK } from '../core/read-port.ts';
 
 const BUCKETS = 1 << 14;
 /** Marks from here downwards are about several keys: the first is `FIRST_LIST`. */

@@ -1,4 +1,5 @@
 import { keyHashHex } from '../../lib/ring/index.ts';
+import { NO_BALANCE } from '../core/balance-port.ts';
 import { NO_NEAR_CACHE } from '../core/near-port.ts';
 import type { Handler } from './context.ts';
 
@@ -9,6 +10,9 @@ const runRoute: Handler = (connection, args) => {
   const { leader, followers } = route;
   const { writer } = connection;
   const l1 = router.near?.stateOf(args.bytes(1)) ?? NO_NEAR_CACHE;
+  const balance = router.balance?.stateOf(args.bytes(1), route) ?? NO_BALANCE;
+  const standIn = router.standInFor(route, args.buffer, args.start(1), args.end(1));
+  const isOff = balance.decision === 'off';
   const fields: readonly (readonly [string, string | null])[] = [
     ['shard', route.name],
     ['node', leader?.name ?? null],
@@ -19,7 +23,10 @@ const runRoute: Handler = (connection, args) => {
     ['hash', keyHashHex(args.bytes(1))],
     ['l1', l1.state],
     ['l1-age-ms', String(l1.ageMs)],
-    ['decision', 'leader'],
+    ['decision', standIn === null ? (isOff ? 'leader' : balance.decision) : 'gutter'],
+    ['decision-node', standIn?.name ?? (isOff ? (leader?.name ?? null) : balance.node)],
+    ['load', String(balance.load)],
+    ['load-cap', String(balance.cap)],
   ];
   writer.mapHeader(fields.length);
   for (const [name, value] of fields) {

@@ -21,16 +21,19 @@ export function topologyOfUpstreams(
   upstreams: readonly UpstreamConfig[],
   proxy: Pick<Config['proxy'], 'engine' | 'nodePassword'>,
 ): Topology {
-  const shards = upstreams.map((upstream) => {
+  const shardOf = (upstream: UpstreamConfig) => {
     const { name, weight, leader, followers } = upstream;
     const engine = engineOf(upstream, proxy);
     return { name, weight, epoch: null, leader, followers, engine, access: accessOf(upstream, proxy) };
-  });
-  return { virtualNodes: DEFAULT_VIRTUAL_NODES, shards };
+  };
+  const shards = upstreams.filter(({ gutter }) => !gutter).map(shardOf);
+  const gutters = upstreams.filter(({ gutter }) => gutter).map(shardOf);
+  return { virtualNodes: DEFAULT_VIRTUAL_NODES, shards, gutters };
 }
 
 /** A fixed ring as a document, for people to look at: incarnation and epochs are 0, and a node is called by its address. */
-export function documentOfUpstreams(upstreams: readonly UpstreamConfig[]): RingDocument {
+export function documentOfUpstreams(all: readonly UpstreamConfig[]): RingDocument {
+  const upstreams = all.filter(({ gutter }) => !gutter);
   const shards = upstreams.map(({ name, weight, leader, followers }) => ({
     name,
     weight,

@@ -2,6 +2,8 @@ import type { AclLogEntry } from '../../lib/acl/index.ts';
 import type { ClientFacts, ClientFilter, ClientType } from '../../lib/commands/index.ts';
 import type { LatencyEvent, MetricSnapshot } from '../../lib/metrics/index.ts';
 import type { ChangeResult, FileErrand, UserChange } from '../access/index.ts';
+import type { BalanceCounts } from '../balance/index.ts';
+import type { BalanceState } from '../core/balance-port.ts';
 import type { NearState } from '../core/near-port.ts';
 import type { NodeFigure } from '../core/node-figures.ts';
 import type { NamespaceFigures } from '../near/index.ts';
@@ -90,6 +92,9 @@ export interface Questions {
   purge: { asked: { readonly keys: readonly string[]; readonly isAll: boolean }; answer: null };
   /** What the thread keeps of a key, one character a byte. */
   nearState: { asked: { readonly key: string }; answer: NearState };
+  /** Where the thread would read a key, one character a byte. */
+  balanceState: { asked: { readonly key: string }; answer: BalanceState };
+  balance: { asked: null; answer: BalanceCounts };
   near: { asked: null; answer: readonly NamespaceFigures[] };
   metrics: { asked: null; answer: readonly MetricSnapshot[] };
 }

@@ -2,6 +2,7 @@ import { parentPort, workerData } from 'node:worker_threads';
 import { isRingsideError, systemClock, systemRandom } from '../../lib/base/index.ts';
 import { createMetrics } from '../../lib/metrics/index.ts';
 import { createLogger } from '../../lib/net/index.ts';
+import { registerBalanceMetrics } from '../balance/index.ts';
 import { DataPath } from '../core/data-path.ts';
 import { Stats } from '../core/stats.ts';
 import { takeStep } from '../core/upstream-step.ts';
@@ -45,6 +46,7 @@ registerThreadMetrics(
 );
 registerLimitMetrics(metrics, path.router.env.health.limits);
 if (path.near !== null) registerNearMetrics(metrics, path.near);
+if (path.balance !== null) registerBalanceMetrics(metrics, path.balance);
 if (path.fills !== null) registerFillMetrics(metrics, path.fills);
 thread.desk.on('metrics', () => metrics.snapshot());
 const listeners = new ThreadListeners({

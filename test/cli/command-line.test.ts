@@ -286,6 +286,7 @@ t.test('what ctl shows fits 80 columns', async (t) => {
     followers: [],
     epoch: '12',
     l1: {},
+    balance: {},
   };
   t.match(renderRoute(route), /key "a b", hash 00ff00ff00ff00ff: shard-1 at epoch 12\n/);
   t.match(renderRoute(route), /leader +shard-1-0/);

@@ -10,7 +10,9 @@ import { createMetrics } from '../../lib/metrics/index.ts';
 import { loadTls } from '../../lib/net/index.ts';
 import type { RingDocument } from '../../lib/ring/index.ts';
 import { startAdminListener } from '../../proxy/admin/index.ts';
+import { noCounts } from '../../proxy/balance/index.ts';
 import type { ProxyAdminApi } from '../../proxy/core/api.ts';
+import { NO_BALANCE } from '../../proxy/core/balance-port.ts';
 import { startGrpcListener } from '../../proxy/grpc/index.ts';
 import { startHttpListener } from '../../proxy/http/index.ts';
 import { startMemcachedListener } from '../../proxy/memcached/index.ts';
@@ -58,6 +60,8 @@ function fakeProxy() {
       commands: async () => [],
       near: async () => [],
       nearState: async () => ({ state: 'off' as const, ageMs: 0 }),
+      balance: async () => noCounts(),
+      balanceState: async () => NO_BALANCE,
       workerMetrics: async () => [],
     },
     move: new UpstreamMover({

@@ -211,6 +211,15 @@ export const ringsideRows: readonly CommandRow[] = [
   ),
   control('rs.grant', 2, 'Grants the leader the lease that it asked for in its stream.', 'sequence'),
   {
+    ...control(
+      'rs.copy',
+      -3,
+      'Copies of values that another shard owns, for a moment.',
+      '<GET key | SET key version milliseconds flags ttl soft-ttl value | DEL key>',
+    ),
+    flags: 'admin noscript loading stale',
+  },
+  {
     name: 'rs.route',
     arity: 2,
     flags: 'readonly loading stale fast',
