@@ -18,10 +18,24 @@ export interface NearState {
 /** Of a proxy that keeps nothing. */
 export const NO_NEAR_CACHE: NearState = { state: 'off', ageMs: 0 };
 
+/** A value as a bulk string of RESP, `bytes[start, end)`; nothing of a key that does not exist. Good until the near cache is used again. */
+export interface KeptValue {
+  readonly bytes: Buffer;
+  readonly start: number;
+  readonly end: number;
+}
+
 /** Answers reads from the proxy's own memory. */
 export interface NearPort extends ReadPort {
   /** Memory taken by this thread's, entries in it, and keys that are hot by now. */
   readonly size: NearSize;
   /** What is known of the key in this thread. */
   stateOf(key: Buffer): NearState;
+  /**
+   * What a GET of the key `buffer[start, end)` in database 0 can be answered with now, for a client that goes no way of its own to the nodes; or null.
+   * `isNext`: then it becomes a request, which is submitted next.
+   */
+  look(buffer: Buffer, start: number, end: number, nowMs: number, isNext: boolean): KeptValue | null;
+  /** Whether a read of this key alone would be kept. */
+  isWanted(buffer: Buffer, start: number, end: number): boolean;
 }
