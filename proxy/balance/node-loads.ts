@@ -5,6 +5,8 @@ const FADE_MS = 50;
 const LOOK_MS = 1;
 /** Below this a node has so little to do that nothing is moved away from it. */
 const LEAST_LOAD = 50;
+/** Reads are moved away at this part of the cap: what has to go to a leader whatever it has to do (to learn versions, to replace copies) comes on top. */
+const FULL_PART = 0.99;
 
 /** The load of one node, in commands: of the last second, and in flight. */
 export class NodeLoad<Node> {
@@ -80,9 +82,9 @@ export class NodeLoads<Node> {
     this.#sum++;
   }
 
-  /** Whether the node has as much as it may: one more would be too much. */
+  /** Whether the node has about as much as it may. */
   isFull(load: NodeLoad<Node>): boolean {
-    return load.total + 1 > this.cap;
+    return load.total + 1 > Math.max(LEAST_LOAD, FULL_PART * this.cap);
   }
 
   /** Brings the figures up to date. */
