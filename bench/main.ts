@@ -6,7 +6,8 @@ import type { BudgetRow } from './suites/memory-budget.ts';
 import { mutualTlsCost } from './suites/mutual-tls.ts';
 import { nearAgainstRedis } from './suites/near.ts';
 import { runOverload } from './suites/overload.ts';
-import { type PersistenceRow, persistenceAgainstRedis, type SnapshotRow } from './suites/persistence.ts';
+import { persistenceAgainstRedis, type SnapshotRow } from './suites/persistence.ts';
+import { type LoadEffort, type LoadRow, loadingAgainstRedis } from './suites/persistence-load.ts';
 import { type LogEffort, type LogRow, logAgainstRedis, syncsPerSecond } from './suites/persistence-log.ts';
 import { proxyAgainstPeers } from './suites/proxy.ts';
 import { type LatencyRow, proxyLatency } from './suites/proxy-latency.ts';
@@ -16,7 +17,8 @@ import { type HitRatios, traceHitRatios } from './suites/traces.ts';
 import { typesAgainstRedis } from './suites/types.ts';
 import { type Delays, isInstalled } from './support/peers.ts';
 
-const usage = `usage: npm run bench -- [node] [types] [proxy] [tls] [near] [latency] [idle] [large] [memory] [overload] [persistence] [stampede] [traces]
+const usage = `usage: npm run bench -- [node] [types] [proxy] [tls] [near] [latency] [idle] [large] [memory] [overload] [persistence] [loading] [stampede]
+                        [traces]
                         [--alternations N] [--seconds S] [--value-bytes N]
                         [--connections N] [--entries N] [--budgets LIST] [--small-entries N] [--json]
 
@@ -33,6 +35,7 @@ const usage = `usage: npm run bench -- [node] [types] [proxy] [tls] [near] [late
           PING waits while a node fills, evicts and expires; only when it is named
   persistence  SETs with append-only files, snapshots and rewrites under write load, and loading files, ringside node
           beside redis-server; only when it is named
+  loading the last part of persistence: files of strings, and of collections of five elements; only when it is named
   stampede  10,000 reads at once of a key that is not there, over four proxies: requests at an HTTP origin and how long the
           readers wait, with and without an origin at the namespace; only when it is named
   overload  one of four shards stopped (SIGSTOP) behind each proxy, all nodes ten times slower for a while, and MGETs of
@@ -43,7 +46,7 @@ const usage = `usage: npm run bench -- [node] [types] [proxy] [tls] [near] [late
   --seconds S        length of one turn (default 2)
   --value-bytes N    size of the values (default 3, as redis-benchmark's)
   --connections N    clients of the idle suite (default 10000)
-  --entries N        entries of the memory and persistence suites (default 5000000)
+  --entries N        entries of the memory, persistence and loading suites (default 5000000)
   --budgets LIST     budgets in MiB that a node must keep to (default 512,1024)
   --small-entries N  also fills a node with so many entries of 16 + 8 bytes (default 0)
   --json             one line of JSON for each comparison instead of the table
@@ -59,6 +62,19 @@ const suites = {
   tls: mutualTlsCost,
   near: nearAgainstRedis,
 };
+
+/** Suites that run only when they are named. */
+const unlisted = [
+  'latency',
+  'idle',
+  'large',
+  'memory',
+  'overload',
+  'persistence',
+  'loading',
+  'stampede',
+  'traces',
+];
 
 function thousands(rate: number): string {
   return `${(rate / 1000).toFixed(1)}k`;
@@ -127,11 +143,10 @@ function snapshotRow(row: SnapshotRow): string {
   ].join('\n');
 }
 
-function persistenceRow(row: PersistenceRow): string {
-  if ('what' in row) return snapshotRow(row);
+function loadRow(row: LoadRow): string {
   const ratio = row.ratio === undefined ? '' : `  ${row.ratio.toFixed(2)} x`;
   const rate = `${row.loadSeconds.toFixed(2)} s, ${thousands(row.loadedPerSecond)}/s`;
-  return `${row.server.padEnd(13)} loads the file of ${row.fileOf.padEnd(13)} ${rate}${ratio}`;
+  return `${row.server.padEnd(13)} loads ${row.content.padEnd(7)} of ${row.fileOf.padEnd(13)} ${rate}${ratio}`;
 }
 
 function logRow(row: LogRow): string {
@@ -156,8 +171,15 @@ async function runPersistence(
     write(`this disk: ${syncsPerSecond().toFixed(0)} syncs of 100 bytes a second, one behind the other`);
   for (const row of await logAgainstRedis({ ...effort, progress }))
     write(isJson ? JSON.stringify(row) : logRow(row));
-  for (const row of await persistenceAgainstRedis({ entries, alternations: effort.alternations, progress }))
-    write(isJson ? JSON.stringify(row) : persistenceRow(row));
+  for (const row of await persistenceAgainstRedis({ entries, progress }))
+    write(isJson ? JSON.stringify(row) : snapshotRow(row));
+  await runLoading({ entries, alternations: effort.alternations }, isJson);
+}
+
+async function runLoading(effort: Omit<LoadEffort, 'progress'>, isJson: boolean): Promise<void> {
+  const progress = (line: string) => void process.stderr.write(`${line}\n`);
+  for (const row of await loadingAgainstRedis({ ...effort, progress }))
+    process.stdout.write(`${isJson ? JSON.stringify(row) : loadRow(row)}\n`);
 }
 
 function latencyRow({ server, p50, p99, p999, added }: LatencyRow): string {
@@ -249,11 +271,7 @@ async function main(): Promise<number> {
     },
   });
   const chosen = positionals.length > 0 ? positionals : Object.keys(suites);
-  const unknown = chosen.find(
-    (name) =>
-      !(name in suites) &&
-      !['latency', 'idle', 'large', 'memory', 'overload', 'persistence', 'stampede', 'traces'].includes(name),
-  );
+  const unknown = chosen.find((name) => !(name in suites) && !unlisted.includes(name));
   const entries = Number(values.entries);
   const budgetsMiB = values.budgets.split(',').filter(Boolean).map(Number);
   const connections = Number(values.connections);
@@ -291,6 +309,7 @@ async function main(): Promise<number> {
   if (chosen.includes('memory')) await runMemory({ entries, budgetsMiB, smallEntries }, values.json);
   if (chosen.includes('persistence'))
     await runPersistence(entries, { alternations, seconds, valueBytes }, values.json);
+  if (chosen.includes('loading')) await runLoading({ entries, alternations }, values.json);
   const others = chosen.filter((name) => name in suites) as (keyof typeof suites)[];
   if (others.length === 0) return 0;
   const progress = (line: string) => void process.stderr.write(`${line}\n`);

@@ -91,6 +91,7 @@ export class Executor {
 
   /** To be called behind the last command of a chunk. */
   endTurn(): void {
+    this.#data.log.settle();
     this.#node.watch.endTurn();
   }
 
@@ -417,8 +418,8 @@ export class Executor {
 
   /** Puts the command into the stream if it changed data and did not say how. */
   #logChange(args: Args, dirtyBefore: number): void {
-    const { dirty, logged, log } = this.#data;
-    if (dirty !== dirtyBefore && !logged) this.#context.keyspace.logCommand(verbatim(args, log.active));
+    const { dirty, logged } = this.#data;
+    if (dirty !== dirtyBefore && !logged) this.#context.keyspace.logSame(args);
   }
 
   /** Notes what the reply of a write owes that began when the stream stood at `before`. */
@@ -428,13 +429,6 @@ export class Executor {
     this.followerTimeoutMs = hasChanged ? this.#rules.ackTimeoutMs : 0;
     this.awaitsDisk = hasChanged && this.#node.aof.holdsReplies;
   }
-}
-
-/** The command as it came. */
-function verbatim(args: Args, isWanted: boolean): Buffer[] {
-  const parts: Buffer[] = [];
-  for (let i = 0; isWanted && i < args.count; i++) parts.push(args.bytes(i));
-  return parts;
 }
 
 function handlersById(): (CommandHandler | undefined)[] {

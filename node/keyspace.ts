@@ -1,3 +1,4 @@
+import type { Args } from '../lib/codec/resp/index.ts';
 import { EntryMarks, type Marks, markCommand, type Version } from './cache/index.ts';
 import {
   type DataSet,
@@ -131,15 +132,19 @@ export class Keyspace {
     return ttlMs === 0 ? 0 : nowMs + ttlMs;
   }
 
-  /** Makes a string the value, whatever it was, sets its expiry (0: as the namespace says, else never), and clears its marks. */
-  setBytes(slot: Slot, value: Buffer, start: number, end: number, expiresAt: number): void {
+  /**
+   * Makes a string the value, whatever it was, sets its expiry (0: as the namespace says, else never), and clears its marks. `isAsked`: this is
+   * what the command at hand says, and it goes into the stream as it came.
+   */
+  setBytes(slot: Slot, value: Buffer, start: number, end: number, expiresAt: number, isAsked = false): void {
     if (this.data.snapshots !== null) this.data.snapshots.before(this, slot);
     if (this.marks.isUsed) this.#clearMarks(slot);
     this.store.setBytes(slot, value, start, end);
     if (this.store.typeOf(slot) !== STRING) this.store.setType(slot, STRING);
-    this.#changed(slot, expiresAt);
-    this.data.logged = true;
+    const atMs = this.#changed(slot, expiresAt);
     if (this.#unlogged !== null) this.#unlogged = null;
+    if (isAsked && atMs === expiresAt && !this.marks.isUsed) return;
+    this.data.logged = true;
     if (!this.data.records) return;
     this.stream.set(this.index, this.store, slot);
     if (this.marks.isUsed) this.#logAllMarks(slot);
@@ -238,6 +243,15 @@ export class Keyspace {
     data.logged = true;
     if (!data.records) return;
     this.stream.command(this.index, parts);
+    if (this.#unlogged !== null) this.#logDefaultExpiry(this.#unlogged);
+  }
+
+  /** As `logCommand`, of the command at hand as it came. */
+  logSame(args: Args): void {
+    const { data } = this;
+    data.logged = true;
+    if (!data.records) return;
+    this.stream.same(this.index, args);
     if (this.#unlogged !== null) this.#logDefaultExpiry(this.#unlogged);
   }
 

@@ -7,6 +7,7 @@ import { listenAdmin } from './admin.ts';
 import { SWEEP_MS, sweepPurges } from './cache/index.ts';
 import { Controller } from './cluster/controller.ts';
 import { keptEpoch, NodeFiles } from './cluster/node-files.ts';
+import { LoadBudget } from './load-budget.ts';
 import { loadFiles } from './load-files.ts';
 import { isOverBudget } from './memory-limit.ts';
 import { addNodeMetrics } from './metrics.ts';
@@ -278,6 +279,7 @@ function startTimers({ config, services, databases, executor, resp }: NodeParts)
   const { followers, clock, stats, watch, saves, aof } = services;
   const overhead = new ProcessOverhead(process.memoryUsage.rss());
   const expiry = new ActiveExpiry();
+  const loadBudget = new LoadBudget({ databases, settings: services.settings, log: services.log });
   let counted: RateSample = { commands: 0, inputBytes: 0, outputBytes: 0 };
   return [
     setInterval(() => {
@@ -290,6 +292,8 @@ function startTimers({ config, services, databases, executor, resp }: NodeParts)
     }, EXPIRY_CYCLE_MS),
     setInterval(() => {
       stats.evictedClients += evictClients(services.clients, clientBudget(services.settings));
+      if (services.shard.leader !== null) loadBudget.leave();
+      else if (services.shard.mayWrite(clock.monotonicMs())) loadBudget.look();
       evictForAWhile({ services, databases, executor });
       followers.wake();
     }, EXPIRY_CYCLE_MS),

@@ -23,7 +23,7 @@ export interface ApiListenersOptions {
 }
 
 /**
- * Every listener but RESP. They run in the main thread, on its data path, each loaded only when it listens: fastify and
+ * Every listener but RESP and memcached. They run in the main thread, on its data path, each loaded only when it listens: fastify and
  * grpc-js cost 0.3 s and 30 MB.
  */
 export class ApiListeners {
@@ -47,7 +47,7 @@ export class ApiListeners {
   /** Rejects with RingsideError `port_in_use`, naming port and setting. */
   async start(): Promise<void> {
     const { config, path, log, clock, metrics, admin } = this.#options;
-    const { httpPort, grpcPort, memcachedPort, adminPort, adminBind, bind } = config.proxy;
+    const { httpPort, grpcPort, adminPort, adminBind, bind } = config.proxy;
     const deps = { log, clock, metrics };
     await this.#listen('http', httpPort, bind, async (options) => {
       const { startHttpListener } = await import('./http/index.ts');
@@ -56,11 +56,6 @@ export class ApiListeners {
     await this.#listen('grpc', grpcPort, bind, async (options) => {
       const { startGrpcListener } = await import('./grpc/index.ts');
       return startGrpcListener(options, this.#watched('grpc', path.keyValue), deps);
-    });
-    await this.#listen('memcached', memcachedPort, bind, async (options) => {
-      const { startMemcachedListener } = await import('./memcached/index.ts');
-      const { access, figures } = this.#options.thread;
-      return startMemcachedListener(options, { router: path.router, access, figures }, deps);
     });
     await this.#listen('admin', adminPort, adminBind ?? bind, async (options) => {
       const { startAdminListener } = await import('./admin/index.ts');

@@ -4,16 +4,16 @@ import type { UpstreamNode } from './core/topology.ts';
 
 const counters: readonly [StatName, name: string, help: string][] = [
   ['commands', 'ringside_proxy_commands_total', 'Commands answered to RESP clients.'],
-  ['connectionsAccepted', 'ringside_proxy_resp_connections_total', 'RESP connections accepted.'],
+  ['connectionsAccepted', 'ringside_proxy_resp_connections_total', 'Connections of RESP clients accepted.'],
   [
     'connectionsCut',
     'ringside_proxy_resp_connections_cut_total',
-    'RESP connections closed for being slow, idle or greedy.',
+    'Connections of RESP and memcached clients closed for being slow, idle or greedy.',
   ],
   [
     'protocolErrors',
     'ringside_proxy_resp_protocol_errors_total',
-    'RESP connections closed because of bytes that make no sense.',
+    'Connections of RESP and memcached clients closed because of bytes that make no sense.',
   ],
   ['readRetries', 'ringside_proxy_read_retries_total', 'Reads tried a second time.'],
   [

@@ -9,12 +9,12 @@ import type { ProxyFigures } from './core/figures-api.ts';
 import { Stats } from './core/stats.ts';
 import type { Topology } from './core/topology.ts';
 import { type StepResult, takeStep, type UpstreamStep } from './core/upstream-step.ts';
+import { DataSide } from './data-side.ts';
 import { isFollowed, UpstreamFollower } from './engine/index.ts';
 import { registerFillMetrics } from './fill/index.ts';
 import { ApiListeners } from './listeners.ts';
 import { registerMetrics } from './metrics.ts';
 import { mostTelling, registerNearMetrics, summed } from './near/index.ts';
-import { RespSide } from './resp-side.ts';
 import type { ControlClient } from './ring/control-client.ts';
 import { RingKeeper } from './ring/ring-keeper.ts';
 import { RingStore } from './ring/ring-store.ts';
@@ -57,6 +57,9 @@ export async function startProxy(config: Config, deps: ProxyDeps): Promise<Runni
   return proxy;
 }
 
+/** In the order in which people are told of them. */
+const LISTENERS = ['resp', 'http', 'grpc', 'memcached', 'admin'];
+
 class ProxyProcess implements RunningProxy {
   readonly admin: ProxyAdminApi;
   readonly #config: Config;
@@ -66,7 +69,7 @@ class ProxyProcess implements RunningProxy {
   readonly #stats = new Stats();
   readonly #path: DataPath;
   readonly #thread: ProxyThread;
-  readonly #resp: RespSide;
+  readonly #data: DataSide;
   readonly #api: ApiListeners;
   readonly #keeper: RingKeeper;
   readonly #mover: UpstreamMover;
@@ -120,7 +123,7 @@ class ProxyProcess implements RunningProxy {
       log,
       runId,
     };
-    this.#resp = new RespSide({ ...start, refresh, thread: this.#thread });
+    this.#data = new DataSide({ ...start, refresh, thread: this.#thread });
     if (this.#path.near !== null) this.#path.purged = (what) => this.#purged(what);
     this.#api = new ApiListeners({ ...start, clock, admin: this.admin, thread: this.#thread });
     registerThreadMetrics(
@@ -131,17 +134,18 @@ class ProxyProcess implements RunningProxy {
     registerLimitMetrics(this.#metrics, this.#path.router.env.health.limits);
     if (this.#path.near !== null) registerNearMetrics(this.#metrics, this.#path.near);
     if (this.#path.fills !== null) registerFillMetrics(this.#metrics, this.#path.fills);
-    registerMetrics(this.#metrics, [this.#stats, ...this.#resp.stats], () => this.#path.router.nodes);
+    registerMetrics(this.#metrics, [this.#stats, ...this.#data.stats], () => this.#path.router.nodes);
     this.#keeper = new RingKeeper(
       new RingStore(config.proxy.dir, log),
       log,
       (document) => this.#apply(topologyOfDocument(document)),
-      () => this.#resp.confirm(),
+      () => this.#data.confirm(),
     );
   }
 
   get listeners(): Record<string, string> {
-    return { ...this.#resp.listeners, ...this.#api.listeners };
+    const bound: Record<string, string> = { ...this.#data.listeners, ...this.#api.listeners };
+    return Object.fromEntries(LISTENERS.filter((name) => name in bound).map((name) => [name, bound[name]]));
   }
 
   async start(): Promise<void> {
@@ -151,7 +155,7 @@ class ProxyProcess implements RunningProxy {
     });
     if (upstreams.length > 0) await this.#followed.start(upstreams);
     else await this.#keeper.restore();
-    await this.#resp.start();
+    await this.#data.start();
     await this.#api.start();
     if (controlPlane !== null) await this.#attach(controlPlane);
     await ringCame;
@@ -191,14 +195,14 @@ class ProxyProcess implements RunningProxy {
 
   #figures(): ProxyFigures {
     const ask = <Q extends 'nodes' | 'commands' | 'metrics' | 'near'>(name: Q) =>
-      askAll(this.#resp.group, name, null);
+      askAll(this.#data.group, name, null);
     return {
       shards: () =>
         this.#path.router.routes.map(({ name, epoch, engine }) => ({ shard: name, epoch, engine })),
       nodes: async () => (await ask('nodes')).flat(),
       commands: async () => (await ask('commands')).flat(),
       nearState: async (key) =>
-        mostTelling(await askAll(this.#resp.group, 'nearState', { key: key.toString('latin1') })),
+        mostTelling(await askAll(this.#data.group, 'nearState', { key: key.toString('latin1') })),
       near: async () => summed((await ask('near')).flat()),
       workerMetrics: async () => (await ask('metrics')).flat(),
     };
@@ -226,7 +230,7 @@ class ProxyProcess implements RunningProxy {
   async #close(): Promise<void> {
     const graceMs = this.#config.proxy.drainTimeoutMs;
     await this.#mover.close();
-    await Promise.all([this.#resp.close(graceMs), this.#api.close(graceMs)]);
+    await Promise.all([this.#data.close(graceMs), this.#api.close(graceMs)]);
     this.#control?.close();
     this.#followed.close();
     await this.#thread.close();
@@ -237,12 +241,12 @@ class ProxyProcess implements RunningProxy {
   /** Every thread forgets what was purged. */
   async #purged({ keys, tags, prefixes }: Purge): Promise<void> {
     const named = keys.map((key) => key.toString('latin1'));
-    await askAll(this.#resp.group, 'purge', { keys: named, isAll: tags.length + prefixes.length > 0 });
+    await askAll(this.#data.group, 'purge', { keys: named, isAll: tags.length + prefixes.length > 0 });
   }
 
   async #step(step: UpstreamStep, timeoutMs: number): Promise<StepResult[]> {
     const own = takeStep(this.#path.router, step, timeoutMs);
-    const others = this.#resp.step(step, timeoutMs);
+    const others = this.#data.step(step, timeoutMs);
     return [await own, ...(await others)];
   }
 
@@ -253,7 +257,7 @@ class ProxyProcess implements RunningProxy {
 
   #apply(topology: Topology): void {
     this.#path.router.apply(topology);
-    this.#resp.apply(topology);
+    this.#data.apply(topology);
     this.#ringCame();
   }
 

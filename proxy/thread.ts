@@ -14,6 +14,7 @@ import { plans } from './resp/plans.ts';
 import { AccessLog } from './watch/access-log.ts';
 import type { CommandFigure, CommandFigures } from './watch/command-figures.ts';
 import { ProxyWatch } from './watch/proxy-watch.ts';
+import { RespWatch } from './watch/resp-watch.ts';
 import { ProxySettings } from './watch/settings.ts';
 import { Desk, type SlowEntry } from './workers/questions.ts';
 import type { SharedIds } from './workers/shared-ids.ts';
@@ -41,6 +42,8 @@ export class ProxyThread {
   readonly settings = new ProxySettings();
   readonly access: Access;
   readonly watch: ProxyWatch;
+  /** Of RESP clients. */
+  readonly commandsOfResp: RespWatch;
   readonly pause: Pause;
   readonly ids: SharedIds;
   readonly desk = new Desk();
@@ -64,7 +67,8 @@ export class ProxyThread {
     const { slowness } = path.router.env;
     this.watch = new ProxyWatch({ clock, settings: this.settings, ids, slowness, accessLog: log });
     this.watch.isLimited = path.router.env.rates !== null;
-    this.figures.push(this.watch.resp);
+    this.commandsOfResp = new RespWatch(this.watch);
+    this.figures.push(this.commandsOfResp.figures);
     this.pause = new Pause(clock, (isPaused) => {
       this.watch.isHalted = isPaused;
     });
@@ -115,7 +119,7 @@ export class ProxyThread {
       return entries;
     });
     desk.on('latency', ({ reset }) => {
-      watch.resp.settle();
+      for (const figures of this.figures) figures.settle();
       const events = watch.latency.all();
       if (reset === null) return events;
       watch.latency.reset(reset);
@@ -157,7 +161,8 @@ export class ProxyThread {
 }
 
 /** What a user can be allowed: everything that the proxy does. */
-function isAnswered({ id, name }: CommandSpec): boolean {
+/** Whether the proxy has the command, so that users may be given it. */
+export function isAnswered({ id, name }: CommandSpec): boolean {
   return plans[id] !== undefined || name.startsWith('command|');
 }
 

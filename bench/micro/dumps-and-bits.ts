@@ -1,6 +1,6 @@
 import { bench, run, summary } from 'mitata';
 import { seededRandom } from '../../lib/base/index.ts';
-import { Crc64, ListpackWriter, lzfCompress, lzfExpand, readListpack } from '../../lib/codec/rdb/index.ts';
+import { Crc64, ListpackCursor, ListpackWriter, lzfCompress, lzfExpand } from '../../lib/codec/rdb/index.ts';
 import { countBits, FieldBytes, findBit, readField } from '../../node/commands/bits.ts';
 
 /* What DUMP, RESTORE and the commands on bits spend their time with; each beside the obvious way. */
@@ -71,10 +71,12 @@ function pack(): Buffer {
 }
 
 summary(() => {
+  const cursor = new ListpackCursor();
   bench('a listpack of 128, written', pack);
   bench('a listpack of 128, read', () => {
     const bytes = pack();
-    readListpack(bytes, 0, bytes.length, () => {});
+    cursor.open(bytes, 0, bytes.length);
+    while (cursor.next());
   });
 });
 

@@ -5,6 +5,7 @@ import { commandTable } from '../../lib/commands/index.ts';
 import { DurationCounts, Durations } from '../../lib/metrics/index.ts';
 import { acquireRequest } from '../../proxy/core/request.ts';
 import { ProxyWatch } from '../../proxy/watch/proxy-watch.ts';
+import { RespWatch } from '../../proxy/watch/resp-watch.ts';
 import { ProxySettings } from '../../proxy/watch/settings.ts';
 import { SharedIds } from '../../proxy/workers/shared-ids.ts';
 
@@ -22,6 +23,7 @@ const watch = new ProxyWatch({
   slowness: { thresholdMs: 0 },
   accessLog: null,
 });
+const commands = new RespWatch(watch);
 const request = acquireRequest();
 request.bytes = Buffer.from('+OK\r\n');
 request.commandId = get.id;
@@ -35,9 +37,9 @@ let turn = 0;
 function leave(isPipeline: boolean): void {
   const nowMs = ++turn;
   for (let i = 0; i < COMMANDS; i++) {
-    if (--watch.quiet < 0) watch.looksAt(get, args, client, 30);
+    if (--watch.quiet < 0) commands.looksAt(get, args, client, 30);
     request.startedMs = isPipeline ? nowMs - 0.1 : nowMs - times[i];
-    watch.ended(request, nowMs);
+    commands.ended(request, nowMs);
   }
 }
 

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { alternate, type Load, median } from '../support/measure.ts';
 import type { Server } from '../support/peers.ts';
-import { kinds } from './persistence.ts';
+import { storedKinds } from '../support/stored-kinds.ts';
 
 const CONNECTIONS = 50;
 const KEYS = 100_000;
@@ -43,7 +43,7 @@ interface Target {
 async function startAll(): Promise<Target[]> {
   const targets: Target[] = [];
   for (const policy of policies) {
-    for (const kind of kinds) {
+    for (const kind of storedKinds) {
       const dir = mkdtempSync(join(tmpdir(), 'ringside-bench-aof-'));
       // A rewrite in the midst of one turn would make turns unequal.
       const args = ['--appendfsync', policy, '--auto-aof-rewrite-percentage', '0'];

@@ -24,30 +24,53 @@ export function residentBytes(pid: number): number {
   return Number(line[1]) * 1024;
 }
 
-/** Sends `SET`s as fast as they are answered; resolves with commands per second. Rejects at the first reply that is not OK. */
-export async function fill(port: number, load: Fill): Promise<number> {
-  const startedMs = performance.now();
-  let next = load.first;
-  const end = load.first + load.entries;
-  const takeChunk = (): [Buffer, number] => {
-    const from = next;
-    next = Math.min(end, from + COMMANDS_PER_WRITE);
-    return [setCommands(from, next, load), next - from];
-  };
-  await Promise.all(Array.from({ length: CONNECTIONS }, () => sendAll(port, takeChunk)));
-  return load.entries / ((performance.now() - startedMs) / 1000);
+/** Commands, and how many bytes their replies take. */
+export interface Chunk {
+  readonly bytes: Buffer;
+  readonly replyBytes: number;
 }
 
-async function sendAll(port: number, takeChunk: () => [Buffer, number]): Promise<void> {
+/** Sends `SET`s as fast as they are answered; resolves with commands per second. Rejects at the first reply that is not OK. */
+export async function fill(port: number, load: Fill): Promise<number> {
+  return fillWith(port, load.first, load.entries, (from, to) => ({
+    bytes: setCommands(from, to, load),
+    replyBytes: (to - from) * OK_BYTES,
+  }));
+}
+
+/** As `fill`, with other commands: `chunkOf` gives those for the entries from one number up to another. */
+export async function fillWith(
+  port: number,
+  first: number,
+  entries: number,
+  chunkOf: (from: number, to: number) => Chunk,
+): Promise<number> {
+  const startedMs = performance.now();
+  let next = first;
+  const end = first + entries;
+  const takeChunk = (): Chunk | null => {
+    if (next === end) return null;
+    const from = next;
+    next = Math.min(end, from + COMMANDS_PER_WRITE);
+    return chunkOf(from, next);
+  };
+  await Promise.all(Array.from({ length: CONNECTIONS }, () => sendAll(port, takeChunk)));
+  return entries / ((performance.now() - startedMs) / 1000);
+}
+
+async function sendAll(port: number, takeChunk: () => Chunk | null): Promise<void> {
   const socket = net.connect(port, '127.0.0.1');
   await once(socket, 'connect');
   await new Promise<void>((done, fail) => {
     let missing = 0;
     const send = () => {
-      const [chunk, commands] = takeChunk();
-      missing = commands * OK_BYTES;
-      if (commands === 0) done();
-      else socket.write(chunk);
+      const chunk = takeChunk();
+      if (chunk === null) {
+        done();
+        return;
+      }
+      missing = chunk.replyBytes;
+      socket.write(chunk.bytes);
     };
     socket.on('data', (data) => {
       if (data.includes('-')) fail(new Error(`refused: ${data.toString('latin1')}`));

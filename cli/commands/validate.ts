@@ -18,14 +18,15 @@ export function registerValidate(program: Command): void {
     .action(run);
 }
 
-function run(file: string | undefined, options: ValidateOptions): void {
+async function run(file: string | undefined, options: ValidateOptions): Promise<void> {
   if (options.schema) {
     process.stdout.write(`${JSON.stringify(configSchema, null, 2)}\n`);
     return;
   }
   const path = file ?? options.config;
   if (path === undefined) throw new UsageError('validate what? give the FILE');
-  const { errors } = parseConfig(readConfigFile(path), { file: path, sets: options.set });
+  const { checkUsers: check } = await import('../../proxy/index.ts');
+  const { errors } = parseConfig(readConfigFile(path), { file: path, sets: options.set, check });
   process.exitCode = errors ? 1 : 0;
   if (options.json) {
     const list = (errors ?? []).map(({ line, path: option, message }) => ({ line, path: option, message }));

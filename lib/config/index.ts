@@ -1,7 +1,7 @@
 export { type Port, splitAddress } from './option.ts';
 export { configFrom, type ParseOptions, type ParseResult, parseConfig } from './parse.ts';
 export { configurationReference } from './reference.ts';
-export type { Role } from './rules.ts';
+export type { Report, Role } from './rules.ts';
 export {
   type Config,
   type ControlPlaneConfig,

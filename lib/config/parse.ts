@@ -1,6 +1,6 @@
 import { RingsideError } from '../base/index.ts';
 import { deepFreeze, tidySettings, withDefaults } from './defaults.ts';
-import { checkRules, type Role } from './rules.ts';
+import { checkRules, type Report, type Role } from './rules.ts';
 import { type Config, configSchema, type Option, type OriginConfig } from './schema.ts';
 import { originGroup } from './schema-origin.ts';
 import { type ConfigError, ConfigSource } from './source.ts';
@@ -13,6 +13,8 @@ export interface ParseOptions {
   sets?: readonly string[];
   /** The role that is to run: what it cannot start without is then an error. Left out: only what is there is judged. */
   role?: Role;
+  /** Reports what only others can judge, of a configuration that is right in every other way. */
+  check?: (config: Config, report: Report) => void;
 }
 
 /** A frozen configuration, or everything that is wrong with it (at least one error). */
@@ -25,14 +27,16 @@ export type ParseResult =
  * frozen. Unknown keys are errors. Never throws.
  */
 export function parseConfig(yamlText: string, options: ParseOptions = {}): ParseResult {
-  const { file = 'configuration', sets = [], role } = options;
+  const { file = 'configuration', sets = [], role, check } = options;
   const source = new ConfigSource(yamlText, file, sets);
   const option = configSchema as Option;
   const settings = tidySettings(source.settings, option, source);
   if (source.isReadable) checkSchema(settings, source);
   if (source.errors.length === 0) {
     const config = complete(settings, option);
-    checkRules(config, role, (path, message) => source.report(path, message));
+    const report: Report = (path, message) => source.report(path, message);
+    checkRules(config, role, report);
+    if (source.errors.length === 0) check?.(config, report);
     if (source.errors.length === 0) return { config };
   }
   return { errors: source.errors.toSorted(byPlace) };

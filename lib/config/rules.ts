@@ -4,7 +4,8 @@ import type { Config, Path, UpstreamConfig } from './schema.ts';
 /** Which role the configuration is for; what only that role needs is asked for then. */
 export type Role = 'node' | 'proxy' | 'control-plane';
 
-type Report = (path: Path, message: string) => void;
+/** Takes an error about the option at `path`. */
+export type Report = (path: Path, message: string) => void;
 
 /** Reports what is wrong between options, each one valid by itself. `role` adds what that role cannot start without. */
 export function checkRules(config: Config, role: Role | undefined, report: Report): void {

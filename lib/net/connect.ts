@@ -16,7 +16,7 @@ export interface ConnectOptions {
   readonly tls?: TlsMaterial;
   /** Protocols offered by ALPN, e.g. `h2`; needs `tls`. */
   readonly alpn?: readonly string[];
-  /** Reads into memory shared with other sockets, see `readChunks`; of no effect with TLS. */
+  /** Reads into memory shared with other sockets, see `readRanges`; of no effect with TLS. */
   readonly sharedReads?: boolean;
   /** Milliseconds for name lookup, TCP and TLS together. */
   readonly timeoutMs: number;

@@ -11,6 +11,6 @@ export type { Peer, RefusalReason } from './peer.ts';
 export { Pool, type PoolOptions } from './pool.ts';
 export { claimPort, type PortClaim } from './port-claim.ts';
 export { createServer, type ListeningServer, type ListenOptions, probePort } from './server.ts';
-export { readBytes, readChunks } from './shared-reads.ts';
+export { readBytes, readRanges, writeBytes } from './shared-reads.ts';
 export { type LoadTlsOptions, loadTls, type TlsFiles, type TlsMaterial } from './tls-material.ts';
 export { unsentBytes } from './unsent-bytes.ts';

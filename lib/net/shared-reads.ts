@@ -1,5 +1,7 @@
 import net from 'node:net';
+import { getSystemErrorName } from 'node:util';
 import { slabMemory } from '../base/index.ts';
+import { type WriteWork, writeDirectly } from './direct-writes.ts';
 
 /** As much as libuv reads at once by itself. */
 const READ_BYTES = 64 * 1024;
@@ -20,7 +22,9 @@ type Options = net.SocketConstructorOpts;
  */
 export class SharedReadSocket extends net.Socket {
   static readonly #memory = Buffer.allocUnsafeSlow(READ_BYTES);
-  #onBytes: (bytes: Buffer) => void = ignore;
+  #onRead: (memory: Buffer, length: number) => void = ignore;
+  /** A write that the system has begun and not finished, and that this socket's stream is about to hear of. */
+  #begun: WriteWork | null = null;
 
   /** Takes the place of `accepted`, which is of no more use; the server goes on to count it until this socket is closed. */
   static of(accepted: net.Socket): SharedReadSocket {
@@ -40,17 +44,45 @@ export class SharedReadSocket extends net.Socket {
   private constructor(options: Options) {
     const buffer = SharedReadSocket.#memory;
     const callback = (length: number): boolean => {
-      this.#onBytes(buffer.subarray(0, length));
+      this.#onRead(buffer, length);
       return true;
     };
     super({ ...options, onread: { buffer, callback } });
   }
 
-  /** Gives what comes to `listener`, which must be done with the bytes, or have copied them, when it returns. */
-  deliverTo(listener: (bytes: Buffer) => void): void {
-    this.#onBytes = listener;
+  /** Gives what comes, the first `length` bytes of `memory`, to `listener`, which must be done with them, or have copied them, when it returns. */
+  deliverTo(listener: (memory: Buffer, length: number) => void): void {
+    this.#onRead = listener;
     this.resume();
   }
+
+  /** As `write`, but bytes that nothing is ahead of go to the system at once, and those it takes are not counted in `bytesWritten`. */
+  writeBytes(bytes: Buffer): boolean {
+    const begun = writeDirectly(this, bytes);
+    if (begun === null) return true;
+    this.#begun = begun ?? null;
+    return this.write(bytes);
+  }
+
+  override _write(chunk: unknown, encoding: BufferEncoding, callback: (error?: Error | null) => void): void {
+    const begun = this.#begun;
+    if (begun === null) {
+      super._write(chunk, encoding, callback);
+      return;
+    }
+    this.#begun = null;
+    begun.oncomplete = (status) => callback(status < 0 ? writeError(status) : null);
+  }
+}
+
+function writeError(status: number): Error {
+  const code = getSystemErrorName(status);
+  return Object.assign(new Error(`write ${code}`), { code, errno: status, syscall: 'write' });
+}
+
+/** As `socket.write`, past node's streams where that can be. For any socket. */
+export function writeBytes(socket: net.Socket, bytes: Buffer): boolean {
+  return socket instanceof SharedReadSocket ? socket.writeBytes(bytes) : socket.write(bytes);
 }
 
 /**
@@ -58,36 +90,43 @@ export class SharedReadSocket extends net.Socket {
  * Pause and resume the socket as usual.
  */
 export function readBytes(socket: net.Socket, listener: (bytes: Buffer) => void): void {
-  if (socket instanceof SharedReadSocket) socket.deliverTo(listener);
+  if (socket instanceof SharedReadSocket)
+    socket.deliverTo((memory, length) => listener(memory.subarray(0, length)));
   else socket.on('data', listener);
 }
 
-/** As `readBytes`, and the chunks stay as they are: `listener` may keep views of them. */
-export function readChunks(socket: net.Socket, listener: (chunk: Buffer) => void): void {
-  readBytes(socket, socket instanceof SharedReadSocket ? (bytes) => listener(kept(bytes)) : listener);
+/** What came is `memory[start, end)`. */
+export type RangeListener = (memory: Buffer, start: number, end: number) => void;
+
+/**
+ * As `readBytes`, and the bytes stay as they are: `listener` may keep views of them. What comes together over several sockets lies side by side in
+ * one buffer, so that it can go on in one piece.
+ */
+export function readRanges(socket: net.Socket, listener: RangeListener): void {
+  if (socket instanceof SharedReadSocket)
+    socket.deliverTo((memory, length) => keep(memory, length, listener));
+  else socket.on('data', (chunk: Buffer) => listener(chunk, 0, chunk.length));
 }
 
 let slab: Buffer = Buffer.alloc(0);
 let used = 0;
 
-/** A copy that shares its memory with its neighbours in time: for many small chunks that are forgotten soon. */
-function kept(bytes: Buffer): Buffer {
-  const { length } = bytes;
-  if (length >= LARGE_BYTES) return copyOf(bytes);
+/** Copies the bytes behind those that came before: for many small chunks that are forgotten soon. */
+function keep(memory: Buffer, length: number, listener: RangeListener): void {
+  if (length >= LARGE_BYTES) {
+    const copy = slabMemory(length);
+    memory.copy(copy, 0, 0, length);
+    listener(copy, 0, length);
+    return;
+  }
   if (used + length > slab.length) {
     slab = slabMemory(SLAB_BYTES);
     used = 0;
   }
   const start = used;
   used += length;
-  bytes.copy(slab, start);
-  return slab.subarray(start, used);
-}
-
-function copyOf(bytes: Buffer): Buffer {
-  const copy = slabMemory(bytes.length);
-  bytes.copy(copy);
-  return copy;
+  memory.copy(slab, start, 0, length);
+  listener(slab, start, used);
 }
 
 function ignore(): void {}

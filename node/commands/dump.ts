@@ -1,4 +1,4 @@
-import type { Args, RespWriter } from '../../lib/codec/resp/index.ts';
+import { type Args, partsOf, type RespWriter } from '../../lib/codec/resp/index.ts';
 import { NOTIFY_GENERIC } from '../data-set.ts';
 import { LIST, ZSET } from '../store/index.ts';
 import { refusalOfValue } from '../value-limit.ts';
@@ -69,8 +69,7 @@ function problemOf({ keyspace }: CommandContext, args: Args, replace: boolean): 
 
 /** The command with its time as unix milliseconds. */
 function asLogged(args: Args, expiresAt: number, { absTtl }: RestoreOptions): (string | Buffer)[] {
-  const parts: (string | Buffer)[] = [];
-  for (let i = 0; i < args.count; i++) parts.push(args.bytes(i));
+  const parts: (string | Buffer)[] = partsOf(args);
   if (expiresAt === 0 || absTtl) return parts;
   parts[2] = String(expiresAt);
   return [...parts, 'ABSTTL'];

@@ -30,10 +30,11 @@ function write(
   slot: Slot,
   valueAt: number,
   expiresAt: number,
+  isAsked = false,
 ): void {
   const { buffer } = args;
   const target = slot === 0 ? keyspace.insert(buffer, args.start(1), args.end(1)) : slot;
-  keyspace.setBytes(target, buffer, args.start(valueAt), args.end(valueAt), expiresAt);
+  keyspace.setBytes(target, buffer, args.start(valueAt), args.end(valueAt), expiresAt, isAsked);
   notify(keyspace, NOTIFY_STRING, 'set', args, 1);
 }
 
@@ -63,7 +64,7 @@ function get({ keyspace }: CommandContext, args: Args, reply: RespWriter) {
 
 function set(context: CommandContext, args: Args, reply: RespWriter) {
   if (args.count === 3) {
-    write(context, args, lookupKey(context.keyspace, args, 1), 2, 0);
+    write(context, args, lookupKey(context.keyspace, args, 1), 2, 0, true);
     reply.ok();
     return;
   }

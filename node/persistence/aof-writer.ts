@@ -12,8 +12,9 @@ const GATHERED_WRITES = 8;
 const QUICK_SYNC_MS = 1;
 /** What a turn writes by itself; more takes its time. */
 const QUICK_BYTES = 1 << 20;
-/** How much the last sync counts in the average. */
+/** How much the last sync counts in the average, and as what at most: one that others hold up for long says nothing of the next ten. */
 const SYNC_WEIGHT = 1 / 8;
+const MOST_SYNC_MS = 2 * QUICK_SYNC_MS;
 /** Polls of the event loop that a sync within the turn waits for at most, while each brings more that it is for. */
 const GATHERED_POLLS = 4;
 /** What nobody waits for is collected for so long, or until there is so much of it: handing every turn's bytes to a thread costs more. */
@@ -91,6 +92,8 @@ export class AofWriter {
   #running: Promise<void> | null = null;
   #syncing: Promise<void> | null = null;
   #syncStartedMs = 0;
+  /** The sync under way has taken so long, when that was looked at last, that who writes waits. */
+  #isSyncSlow = false;
   #slowTimer: NodeJS.Timeout | undefined;
   #retry: NodeJS.Timeout | undefined;
   #collecting: NodeJS.Timeout | undefined;
@@ -124,11 +127,11 @@ export class AofWriter {
   constructor(parts: AofWriterParts) {
     this.#parts = parts;
     this.#restarts = parts.log.restarts;
-    this.#written = this.#end;
+    this.#written = this.#end();
     this.#unsynced = this.#written;
   }
 
-  get #end(): Cursor {
+  #end(): Cursor {
     const { log } = this.#parts;
     return { segment: log.last, at: log.last.length, offset: log.end };
   }
@@ -140,6 +143,7 @@ export class AofWriter {
 
   /** What the stream has behind the file's first `fileBytes`. */
   get unwritten(): Buffer[] {
+    this.#parts.log.settle();
     const parts: Buffer[] = [];
     let at = this.#written.at;
     for (let segment: Segment | null = this.#written.segment; segment !== null; segment = segment.next) {
@@ -181,28 +185,24 @@ export class AofWriter {
     return this.#syncing !== null;
   }
 
-  get #isAlways(): boolean {
+  #isAlways(): boolean {
     return this.#parts.settings.appendFsync === 'always';
   }
 
   /** Whether replies of writes wait until what they did is on disk, or at least on its way. */
   get holdsReplies(): boolean {
-    return this.#file !== null && (this.#isAlways || this.#isLagging);
+    return this.#file !== null && (this.#isAlways() || this.#isLagging());
   }
 
   /** Offset of the stream up to which replies may go. */
   get settledOffset(): number {
     if (this.#file === null) return Number.POSITIVE_INFINITY;
-    if (this.#isAlways && !this.#skipsSync) return this.#syncedOffset;
+    if (this.#isAlways() && !this.#skipsSync()) return this.#syncedOffset;
     return this.holdsReplies ? this.#written.offset : Number.POSITIVE_INFINITY;
   }
 
-  get #isLagging(): boolean {
+  #isLagging(): boolean {
     return this.#isSyncSlow || this.pendingBytes > LAGGING_BYTES;
-  }
-
-  get #isSyncSlow(): boolean {
-    return this.#syncing !== null && this.#parts.clock.monotonicMs() - this.#syncStartedMs >= SLOW_SYNC_MS;
   }
 
   /** Why nothing may be written now; null when it may. */
@@ -214,7 +214,7 @@ export class AofWriter {
   /** From the end of the stream on, everything goes to this file. There must be none. */
   begin(file: GrowingFile): void {
     this.#file = file;
-    this.#startAt(this.#end, file.size);
+    this.#startAt(this.#end(), file.size);
   }
 
   #startAt(cursor: Cursor, size: number): void {
@@ -232,7 +232,7 @@ export class AofWriter {
    * with its error, and then the former file goes on. Only one at a time.
    */
   async cut(open: () => Promise<GrowingFile>): Promise<void> {
-    const start = this.#end;
+    const start = this.#end();
     if (this.#file !== null && !this.isBroken) {
       return new Promise((done, failed) => {
         this.#cut = { offset: start.offset, open, done, failed };
@@ -311,9 +311,12 @@ export class AofWriter {
 
   /** There may be something to write: does so behind this turn, or with what else comes soon when no reply waits for it. */
   wake(): void {
-    if (this.#isTold || this.#running !== null || !this.#hasWork) return;
-    if (!this.holdsReplies && this.pendingBytes < COLLECTED_BYTES) {
-      this.#collecting ??= setTimeout(() => {
+    if (this.#syncing !== null) this.#isSyncSlow = this.#isSyncLate();
+    if (this.#isTold || this.#running !== null) return;
+    const isCollected = !this.holdsReplies && this.pendingBytes < COLLECTED_BYTES;
+    if ((isCollected && this.#collecting !== undefined) || !this.#hasWork()) return;
+    if (isCollected) {
+      this.#collecting = setTimeout(() => {
         this.#collecting = undefined;
         this.#begin();
       }, COLLECTING_MS);
@@ -328,30 +331,34 @@ export class AofWriter {
     });
   }
 
+  #isSyncLate(): boolean {
+    return this.#parts.clock.monotonicMs() - this.#syncStartedMs >= SLOW_SYNC_MS;
+  }
+
   /** Whether what there is will be on disk within this turn of the event loop or a few polls, and `onProgress` called. */
   get settlesSoon(): boolean {
-    return this.#isTold && this.#running === null && this.#isQuick;
+    return this.#isTold && this.#running === null && this.#isQuick();
   }
 
   /** Whether a sync within the turn had better wait for one more poll: it takes as long for fifty writes as for one. */
   #gathers(): boolean {
     const { end } = this.#parts.log;
-    const grows = end !== this.#polledOffset && this.#polls < GATHERED_POLLS && this.#isQuick;
+    const grows = end !== this.#polledOffset && this.#polls < GATHERED_POLLS && this.#isQuick();
     this.#polledOffset = end;
     this.#polls = grows ? this.#polls + 1 : 0;
     return grows;
   }
 
   /** Whether what there is can be written and synced within this turn. */
-  get #isQuick(): boolean {
-    if (!this.#isAlways || this.#skipsSync || this.#syncMs >= QUICK_SYNC_MS) return false;
-    const isPlain = this.#note === null && this.#cut === null && !this.#mustRewind && !this.#owesSync;
+  #isQuick(): boolean {
+    if (!this.#isAlways() || this.#skipsSync() || this.#syncMs >= QUICK_SYNC_MS) return false;
+    const isPlain = this.#nextNote() === null && this.#cut === null && !this.#mustRewind && !this.#owesSync;
     return isPlain && this.#syncing === null && this.pendingBytes <= QUICK_BYTES;
   }
 
   #begin(): void {
-    if (this.#running !== null || !this.#hasWork) return;
-    if (this.#isQuick) {
+    if (this.#running !== null || !this.#hasWork()) return;
+    if (this.#isQuick()) {
       this.#settle(this.#file!);
       return;
     }
@@ -362,29 +369,29 @@ export class AofWriter {
     });
   }
 
-  get #hasWork(): boolean {
+  #hasWork(): boolean {
     if (this.#file === null || this.isBroken || this.isOutdated || this.#retry !== undefined) return false;
-    const isDone = this.#cut === null && this.#note === null && this.#target === this.#written.offset;
+    const isDone = this.#cut === null && this.#nextNote() === null && this.#target() === this.#written.offset;
     if (isDone && !this.#mustRewind && !this.#owesSync) return false;
     // Beside a sync, a write would wait for it inside the kernel.
-    return this.#syncing === null || this.#isAlways || this.#isSyncSlow;
+    return this.#syncing === null || this.#isAlways() || this.#isSyncSlow;
   }
 
   /** The next line that is to be written. */
-  get #note(): Note | null {
+  #nextNote(): Note | null {
     return this.#notes.find(({ isWritten, offset }) => !isWritten && offset <= this.#endsAt) ?? null;
   }
 
   /** Where the next writes end. */
-  get #target(): number {
-    const end = this.#cut?.offset ?? this.#note?.offset ?? this.#parts.log.end;
-    return Math.min(end, this.#note?.offset ?? end, this.#endsAt);
+  #target(): number {
+    const end = this.#cut?.offset ?? this.#nextNote()?.offset ?? this.#parts.log.end;
+    return Math.min(end, this.#nextNote()?.offset ?? end, this.#endsAt);
   }
 
   async #run(): Promise<void> {
     try {
       if (this.#mustRewind) await this.#rewind(this.#file!);
-      while (this.#hasWork && !this.#isSyncDue) await this.#step(this.#file!);
+      while (this.#hasWork() && !this.#isSyncDue) await this.#step(this.#file!);
     } catch (error) {
       this.#failed(error);
     }
@@ -393,7 +400,7 @@ export class AofWriter {
   async #step(file: GrowingFile): Promise<void> {
     const cut = this.#cut;
     if (cut !== null && this.#written.offset === cut.offset) return this.#change(file, cut);
-    const note = this.#note;
+    const note = this.#nextNote();
     if (note !== null && this.#written.offset === note.offset) {
       await file.write([note.bytes]);
       note.isWritten = true;
@@ -403,7 +410,7 @@ export class AofWriter {
     const isAwaited = this.holdsReplies;
     await this.#append(file);
     if (file !== this.#file) return;
-    if (this.#owesSync || (this.#isAlways && !this.#skipsSync)) await this.#sync();
+    if (this.#owesSync || (this.#isAlways() && !this.#skipsSync())) await this.#sync();
     else this.#forgetLongTail();
     this.#recovered();
     if (isAwaited) this.#parts.onProgress();
@@ -411,9 +418,9 @@ export class AofWriter {
 
   /** Writes what there is, and under `always` what comes meanwhile: the sync behind it takes as long for one reply as for fifty. */
   async #append(file: GrowingFile): Promise<void> {
-    const writes = this.#isAlways ? GATHERED_WRITES : 1;
-    for (let i = 0; i < writes && (i === 0 || this.#target > this.#written.offset); i++) {
-      const { parts, end } = this.#batch(this.#target);
+    const writes = this.#isAlways() ? GATHERED_WRITES : 1;
+    for (let i = 0; i < writes && (i === 0 || this.#target() > this.#written.offset); i++) {
+      const { parts, end } = this.#batch(this.#target());
       const startedMs = this.#parts.clock.monotonicMs();
       await file.write(parts);
       this.#tookWriting(startedMs);
@@ -446,7 +453,7 @@ export class AofWriter {
 
   /** Writes and syncs within this turn. */
   #settle(file: GrowingFile): void {
-    const { parts, end } = this.#batch(this.#target);
+    const { parts, end } = this.#batch(this.#target());
     const { clock } = this.#parts;
     const startedMs = clock.monotonicMs();
     try {
@@ -478,14 +485,14 @@ export class AofWriter {
     if (this.#written.offset - this.#syncedOffset > MAX_UNSYNCED_BYTES) this.#unsynced = null;
   }
 
-  get #skipsSync(): boolean {
+  #skipsSync(): boolean {
     return this.#parts.settings.skipsFsyncOnRewrite && this.#parts.isBusy();
   }
 
   /** Syncs what has been written, beside what goes on: at once, or behind the write that is under way. To be called `SYNC_MS` apart. */
   syncSoon(): void {
     this.#isSyncDue = false;
-    if (this.#parts.settings.appendFsync === 'no' || this.#skipsSync) return;
+    if (this.#parts.settings.appendFsync === 'no' || this.#skipsSync()) return;
     if (this.#file === null || this.isBroken || this.#mustRewind || this.#retry !== undefined) return;
     if (this.#syncing !== null) return;
     if (this.#running !== null) {
@@ -497,6 +504,7 @@ export class AofWriter {
     this.#slowTimer = setTimeout(() => this.wake(), SLOW_SYNC_MS + 1);
     this.#syncing = this.#syncBeside().finally(() => {
       this.#syncing = null;
+      this.#isSyncSlow = false;
       clearTimeout(this.#slowTimer);
       this.#parts.onProgress();
       this.wake();
@@ -530,8 +538,8 @@ export class AofWriter {
   /** What was written when the file had this size is on disk. */
   #synced(size: number, written: Cursor, startedMs: number): void {
     const ms = this.#parts.clock.monotonicMs() - startedMs;
-    this.#syncMs += (ms - this.#syncMs) * SYNC_WEIGHT;
-    if (this.#isAlways) this.#parts.onTook('aof-fsync-always', ms);
+    this.#syncMs += (Math.min(ms, MOST_SYNC_MS) - this.#syncMs) * SYNC_WEIGHT;
+    if (this.#isAlways()) this.#parts.onTook('aof-fsync-always', ms);
     this.#owesSync = false;
     this.#unsynced = written;
     this.#syncedOffset = written.offset;

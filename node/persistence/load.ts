@@ -7,7 +7,7 @@ import {
 } from '../../lib/codec/rdb/index.ts';
 import type { Databases } from '../databases.ts';
 import type { Keyspace } from '../keyspace.ts';
-import type { NewEntry, Slot } from '../store/index.ts';
+import { type NewEntry, type Slot, STRING, type ValueType } from '../store/index.ts';
 import { EntryBuilder } from '../values/entry-builder.ts';
 import { ANSWER_FIELD, ENTRY_FIELD, EntryFacts, FENCE_FIELD, VERSION_FIELD } from './entry-facts.ts';
 import { epochOf, hasStream, readStreamFacts, resumeStream } from './stream-facts.ts';
@@ -61,10 +61,18 @@ export class SnapshotLoader implements RdbFileSink {
   /** The entry that is being read; null when it is left out. */
   #keyspace: Keyspace | null = null;
   #entry: RdbEntry | null = null;
-  #builder: EntryBuilder | null = null;
+  readonly #builder: EntryBuilder;
   /** The database whose store has been added to in numbers and not been flushed. */
   #inserting: Keyspace | null = null;
-  readonly #new: NewEntry = { space: 0, expiresAt: 0, high: 0, low: 0, idleSeconds: null, frequency: null };
+  readonly #new: NewEntry = {
+    type: STRING,
+    space: 0,
+    expiresAt: 0,
+    high: 0,
+    low: 0,
+    idleSeconds: null,
+    frequency: null,
+  };
   /** Entries put into databases, and left out because they have expired. */
   loaded = 0;
   expired = 0;
@@ -74,6 +82,7 @@ export class SnapshotLoader implements RdbFileSink {
   constructor(databases: Databases, options: LoadOptions) {
     this.#databases = databases;
     this.#options = options;
+    this.#builder = new EntryBuilder(databases.data);
     this.#reader = new RdbFileReader({ maxStringBytes: MAX_STRING_BYTES }, this);
   }
 
@@ -127,30 +136,39 @@ export class SnapshotLoader implements RdbFileSink {
   }
 
   string(entry: RdbEntry, buffer: Buffer, start: number, end: number): void {
-    const { database, key, keyStart, keyEnd } = entry;
-    const facts = this.#facts;
-    if (this.#options.replaces || facts.marks !== null) {
+    if (this.#isSpecial) {
       const sink = this.entry(entry);
       sink.begin('string');
       sink.string(buffer, start, end);
       this.entryEnd();
       return;
     }
-    if (!this.#isLeftOut(entry)) {
-      this.#begin(database);
-      const { store, data } = this.#inserting!;
-      const item = this.#new;
-      item.space = data.namespaces.numberOf(key, keyStart, keyEnd);
-      item.expiresAt = entry.expiresAt;
-      item.idleSeconds = entry.idleSeconds;
-      item.frequency = entry.frequency;
-      this.#observeVersion();
-      item.high = facts.isGiven ? facts.high : this.#high;
-      item.low = facts.isGiven ? facts.low : this.#low;
-      this.#mustBeNew(store.inserts.add(key, keyStart, keyEnd, buffer, start, end, item));
-      this.loaded++;
-    }
-    facts.isGiven = false;
+    if (!this.#isLeftOut(entry)) this.#add(entry, STRING, buffer, start, end);
+    this.#facts.isGiven = false;
+  }
+
+  /** Whether the next entry cannot be added in numbers. */
+  get #isSpecial(): boolean {
+    return this.#options.replaces === true || this.#facts.marks !== null;
+  }
+
+  /** Adds an entry in numbers. */
+  #add(entry: RdbEntry, type: ValueType, buffer: Buffer, start: number, end: number): void {
+    const { database, key, keyStart, keyEnd } = entry;
+    const facts = this.#facts;
+    this.#begin(database);
+    const { store, data } = this.#inserting!;
+    const item = this.#new;
+    item.type = type;
+    item.space = data.namespaces.numberOf(key, keyStart, keyEnd);
+    item.expiresAt = entry.expiresAt;
+    item.idleSeconds = entry.idleSeconds;
+    item.frequency = entry.frequency;
+    this.#observeVersion();
+    item.high = facts.isGiven ? facts.high : this.#high;
+    item.low = facts.isGiven ? facts.low : this.#low;
+    this.#mustBeNew(store.inserts.add(key, keyStart, keyEnd, buffer, start, end, item));
+    this.loaded++;
   }
 
   /** What comes next in numbers is of this database. */
@@ -182,21 +200,10 @@ export class SnapshotLoader implements RdbFileSink {
 
   entry(entry: RdbEntry): RdbSink {
     const keyspace = this.#databaseOf(entry.database);
-    this.#keyspace = null;
-    if (this.#isLeftOut(entry)) return nowhere;
-    this.#flush();
-    const { key, keyStart, keyEnd } = entry;
-    const former = keyspace.store.find(key, keyStart, keyEnd);
-    if (former !== 0) this.#replace(keyspace, former, key.subarray(keyStart, keyEnd));
-    this.#keyspace = keyspace;
+    const isLeftOut = this.#isLeftOut(entry);
+    this.#keyspace = isLeftOut ? null : keyspace;
     this.#entry = entry;
-    this.#builder = new EntryBuilder(keyspace, key, keyStart, keyEnd);
-    return this.#builder;
-  }
-
-  #replace(keyspace: Keyspace, former: Slot, key: Buffer): void {
-    if (!this.#options.replaces) throw new RdbFormatError(`key "${key.utf8Slice()}" is there twice`);
-    keyspace.remove(former);
+    return isLeftOut ? nowhere : this.#builder;
   }
 
   entryEnd(): void {
@@ -206,21 +213,34 @@ export class SnapshotLoader implements RdbFileSink {
     facts.marks = null;
   }
 
-  #finish(keyspace: Keyspace, { key, keyStart, keyEnd, expiresAt, idleSeconds, frequency }: RdbEntry): void {
+  #finish(keyspace: Keyspace, entry: RdbEntry): void {
+    const builder = this.#builder;
+    builder.complete();
+    if (builder.object !== null || this.#isSpecial) this.#addOne(keyspace, entry);
+    else this.#add(entry, builder.type, builder.bytes, builder.start, builder.end);
+  }
+
+  /** Adds an entry by itself: in place of another one, or with an object or marks. */
+  #addOne(keyspace: Keyspace, entry: RdbEntry): void {
+    const { key, keyStart, keyEnd, expiresAt, idleSeconds, frequency } = entry;
     const { store } = keyspace;
     const facts = this.#facts;
-    let slot: Slot = this.#builder!.slot;
-    store.objectChanged(slot);
+    const find = () => store.find(key, keyStart, keyEnd);
+    this.#flush();
+    const former = find();
+    if (former !== 0) this.#replace(keyspace, former, key.subarray(keyStart, keyEnd));
+    const slot = this.#builder.addTo(keyspace, key, keyStart, keyEnd);
     this.#observeVersion();
     store.setVersion(slot, facts.isGiven ? facts.high : this.#high, facts.isGiven ? facts.low : this.#low);
-    if (expiresAt !== 0 || facts.marks !== null || idleSeconds !== null || frequency !== null) {
-      const find = () => store.find(key, keyStart, keyEnd);
-      slot = find();
-      if (expiresAt !== 0) store.setExpiry(slot, expiresAt);
-      if (facts.marks !== null) keyspace.mark(find(), facts.marks);
-      if (idleSeconds !== null || frequency !== null) store.setUse(find(), idleSeconds, frequency);
-    }
+    if (expiresAt !== 0) store.setExpiry(find(), expiresAt);
+    if (facts.marks !== null) keyspace.mark(find(), facts.marks);
+    if (idleSeconds !== null || frequency !== null) store.setUse(find(), idleSeconds, frequency);
     this.loaded++;
+  }
+
+  #replace(keyspace: Keyspace, former: Slot, key: Buffer): void {
+    if (!this.#options.replaces) throw new RdbFormatError(`key "${key.utf8Slice()}" is there twice`);
+    keyspace.remove(former);
   }
 
   #observeVersion(): void {

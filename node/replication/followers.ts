@@ -38,6 +38,7 @@ export class Followers {
   /** This node says nothing of itself in the stream any more, so that followers reach its end: it is about to end. */
   isQuiet = false;
   #pumpScheduled = false;
+  #wantsAcknowledgement = false;
   #seq = 0;
   #pingedAtMs = 0;
   readonly #requests = new Map<number, { epoch: number; sentAtMs: number }>();
@@ -97,6 +98,10 @@ export class Followers {
 
   #pump(): void {
     const nowMs = this.#clock.monotonicMs();
+    if (this.#wantsAcknowledgement && !this.isQuiet) {
+      this.#wantsAcknowledgement = false;
+      this.#stream.signal('REPLCONF', 'GETACK', '*');
+    }
     let more = false;
     for (const link of this.#links) {
       if (link.behindSinceMs < 0 && link.ackOffset < this.#log.end) link.behindSinceMs = nowMs;
@@ -121,10 +126,13 @@ export class Followers {
     this.wake();
   }
 
-  /** Somebody waits for acknowledgements: a redis-server gives one every second, or when it is asked. */
+  /**
+   * Somebody waits for acknowledgements: a redis-server gives one every second, or when it is asked. Behind the turn, so that the question is
+   * not among what the client has written, and is asked once for all who wait.
+   */
   askForAcknowledgement(): void {
     if (this.#links.size === 0 || this.isQuiet) return;
-    this.#stream.signal('REPLCONF', 'GETACK', '*');
+    this.#wantsAcknowledgement = true;
     this.wake();
   }
 

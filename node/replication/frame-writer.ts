@@ -67,6 +67,11 @@ export class FrameWriter {
     this.#text(text);
   }
 
+  /** Whole frames as they are. */
+  frames(source: Buffer, start: number, end: number): void {
+    this.at += source.copy(this.buffer, this.at, start, end);
+  }
+
   /** A version as 16 hexadecimal digits, and the end of the argument that it is the last part of. */
   versionEnd(high: number, low: number): void {
     this.#word(high);

@@ -42,6 +42,11 @@ export class ReplicationLog {
   #unitSegment: Segment;
   #unitAt = 0;
   #unitFrames = 0;
+  /** Frames that follow one another in memory of somebody else's, and have not been copied; how long the last of them is. */
+  #gathered: Buffer | null = null;
+  #gatheredStart = 0;
+  #gatheredEnd = 0;
+  #gatheredFrameBytes = 0;
   #first: Segment;
   #last: Segment;
   /** Forgotten, the oldest first: their memory is for new ones, as soon as everybody has read them. */
@@ -92,7 +97,7 @@ export class ReplicationLog {
 
   /** Offset behind the last byte. */
   get end(): number {
-    return this.#last.offset + this.#last.length;
+    return this.#last.offset + this.#last.length + this.#gatheredEnd - this.#gatheredStart;
   }
 
   /** Offset of the oldest byte kept. */
@@ -116,11 +121,13 @@ export class ReplicationLog {
 
   /** The newest segment. */
   get last(): Segment {
+    this.settle();
     return this.#last;
   }
 
   /** Starts over at an offset with nothing kept: another stream is followed from here. */
   restart(replId: string, offset: number): void {
+    this.settle();
     this.replId = replId;
     this.#formers = [];
     this.#first = this.#last = emptySegment(offset);
@@ -146,6 +153,7 @@ export class ReplicationLog {
 
   /** The segment that holds the byte at `offset`, which must be kept (or be the end). */
   segmentAt(offset: number): Segment {
+    this.settle();
     let segment = this.#first;
     while (segment.next && offset >= segment.offset + segment.length) segment = segment.next;
     return segment;
@@ -174,6 +182,7 @@ export class ReplicationLog {
 
   /** A writer with room for a frame of `maxBytes`; `commit` takes the frame over. One that goes `apart` may be before the unit's MULTI. */
   begin(maxBytes: number, apart = false): FrameWriter {
+    this.settle();
     // There is always room left for what goes before the frames of a unit.
     const room = maxBytes + UNIT_START.length;
     if (this.#last.length + room > this.#last.buffer.length) this.#extend(room);
@@ -188,6 +197,45 @@ export class ReplicationLog {
 
   commit(): void {
     this.#last.length = this.#writer.at;
+  }
+
+  /** Whether the next frame is by itself, so far: no unit has begun, or only that of the command that it is for. */
+  get isAlone(): boolean {
+    return this.#openUnits === 0 || (this.#openUnits === 1 && this.#unitFrames === 0);
+  }
+
+  /**
+   * Takes a frame over as it is in `source`, where it has to stay until `settle` is called; the log must be `isAlone`. Frames that follow one
+   * another there are copied together: the writes of a pipeline at once.
+   */
+  forward(source: Buffer, start: number, end: number): void {
+    this.#unitFrames++;
+    this.#gatheredFrameBytes = end - start;
+    if (this.#gathered === source && this.#gatheredEnd === start) {
+      this.#gatheredEnd = end;
+      return;
+    }
+    this.settle();
+    this.#gathered = source;
+    this.#gatheredStart = start;
+    this.#gatheredEnd = end;
+  }
+
+  /** Copies what was taken over: to be called before its memory changes, and before anybody reads the end of the stream. */
+  settle(): void {
+    const source = this.#gathered;
+    if (source === null) return;
+    const start = this.#gatheredStart;
+    const end = this.#gatheredEnd;
+    this.#gathered = null;
+    this.#gatheredStart = this.#gatheredEnd = 0;
+    const room = end - start + UNIT_START.length;
+    if (this.#last.length + room > this.#last.buffer.length) this.#extend(room);
+    source.copy(this.#last.buffer, this.#last.length, start, end);
+    this.#last.length += end - start;
+    // Of what is gathered only the last frame may be of the unit under way.
+    this.#unitSegment = this.#last;
+    this.#unitAt = this.#last.length - this.#gatheredFrameBytes;
   }
 
   /** Appends bytes of the stream as they were received. */
@@ -220,7 +268,7 @@ export class ReplicationLog {
   }
 
   #isUseless({ offset, length }: Segment): boolean {
-    const neededFrom = this.#unitFrames > 0 ? this.#unitSegment.offset : this.end;
+    const neededFrom = this.#openUnits > 0 && this.#unitFrames > 0 ? this.#unitSegment.offset : this.end;
     return offset + length <= Math.min(neededFrom, this.readOffset());
   }
 

@@ -1,3 +1,4 @@
+import { type Args, partsOf } from '../../lib/codec/resp/index.ts';
 import { type Slot, STRING, type Store } from '../store/index.ts';
 import type { VersionClock } from '../versions.ts';
 import { FRAME_OVERHEAD_BYTES, FrameWriter } from './frame-writer.ts';
@@ -16,6 +17,7 @@ const ARGUMENT_BYTES = 16;
 const SELECT_BYTES = 64;
 /** Commands of this node's own, which Redis does not know. */
 const OWN_COMMAND = 'RS.';
+const DOT = 0x2e;
 
 /**
  * Says in the stream what a leader does to its data: in Redis's commands, which a redis-server can follow too, and with the version of a
@@ -102,6 +104,29 @@ export class StreamEncoder {
     const writer = this.#effect(database, bytesOf(parts));
     writeParts(writer, parts);
     this.#log.commit();
+  }
+
+  /** A command that has the same effect on a follower, as it came; it has to stay where it is until the log settles. */
+  same(database: number, args: Args): void {
+    const { buffer, frameStart, frameEnd } = args;
+    if (buffer[args.start(0) + OWN_COMMAND.length - 1] === DOT) {
+      this.command(database, partsOf(args));
+      return;
+    }
+    if (this.#saysNothing(database) && this.#log.isAlone) {
+      this.#log.forward(buffer, frameStart, frameEnd);
+      if (this.#log.position.saysVersions) this.#log.position.step();
+      return;
+    }
+    this.#effect(database, frameEnd - frameStart).frames(buffer, frameStart, frameEnd);
+    this.#log.commit();
+  }
+
+  /** Whether a frame with the present version needs nothing before it. */
+  #saysNothing(database: number): boolean {
+    const { position } = this.#log;
+    if (database !== position.database) return false;
+    return !position.saysVersions || position.isNext(this.#versions.high, this.#versions.low);
   }
 
   /** A command of this node's own, as metadata; no version changes. */

@@ -2,7 +2,7 @@ import type { Socket } from 'node:net';
 import { TLSSocket } from 'node:tls';
 import { RingsideError } from '../../lib/base/index.ts';
 import { RequestParser, RespProtocolError } from '../../lib/codec/resp/index.ts';
-import { readBytes } from '../../lib/net/index.ts';
+import { readBytes, writeBytes } from '../../lib/net/index.ts';
 import type { LinkTransport } from '../replication/follower-link.ts';
 import { Client } from './client.ts';
 import type { ConnectedClient, Debt } from './client-registry.ts';
@@ -381,7 +381,7 @@ export class Connection implements ConnectedClient, Departing, LinkTransport {
       return false;
     }
     node.stats.outputBytes += bytes.length;
-    this.#socket.write(bytes);
+    writeBytes(this.#socket, bytes);
     // TLS has encrypted it by now, and needs the bytes no more; that the kernel has taken it all, it says a turn later.
     if (this.#isTls && bytes.length <= UNTOLD_BYTES) return false;
     return this.#isSocketBehind();

@@ -39,6 +39,7 @@ export class BulkInsert implements BulkInserts {
     const hash = records.hash(key, keyStart, keyEnd);
     const isTracked = policy.links === 'all' || (policy.links === 'volatile' && expiresAt !== 0);
     const shape = this.#shape;
+    shape.flags = entry.type;
     shape.extension = (expiresAt === 0 ? 0 : EXPIRY) | (isTracked ? LINKS : 0);
     shape.keyLength = keyEnd - keyStart;
     shape.valueLength = end - start;

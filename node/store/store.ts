@@ -27,8 +27,9 @@ export interface BytesByClass {
   readonly idle: number;
 }
 
-/** What an entry with a string has beside key and value. */
+/** What an entry has beside key and value, which is no object. */
 export interface NewEntry {
+  type: ValueType;
   space: number;
   /** 0 for never. */
   expiresAt: number;
@@ -41,7 +42,7 @@ export interface NewEntry {
 }
 
 /**
- * Adds strings in numbers, faster than one by one. What has been added is there for everybody else only after `flush`, until which
+ * Adds entries in numbers, faster than one by one. What has been added is there for everybody else only after `flush`, until which
  * nobody else may use the store.
  */
 export interface BulkInserts {

@@ -1,60 +1,77 @@
 import type { RdbKind, RdbSink } from '../../lib/codec/rdb/index.ts';
+import { pieceMemory } from '../../lib/store/index.ts';
+import type { DataSet } from '../data-set.ts';
 import type { Keyspace } from '../keyspace.ts';
-import type { Slot } from '../store/index.ts';
-import { HashValue } from './hash.ts';
-import { ListValue } from './list.ts';
-import { SetValue } from './set.ts';
-import { ZsetValue } from './zset.ts';
+import { HASH, LIST, SET, type Slot, STRING, type ValueType, ZSET } from '../store/index.ts';
+import type { LargeForm } from './collection.ts';
+import { HashBuilder } from './hash-builder.ts';
+import { ListBuilder } from './list-builder.ts';
+import { Packing } from './packing.ts';
+import { SetBuilder } from './set-builder.ts';
+import { ZsetBuilder } from './zset-builder.ts';
 
-/** Makes an entry of a value that is read, for a key that is not there. */
+const types: Readonly<Record<RdbKind, ValueType>> = {
+  string: STRING,
+  list: LIST,
+  set: SET,
+  zset: ZSET,
+  hash: HASH,
+};
+
+/**
+ * Builds values that are read, one after the other, outside of any store: a small collection in a room for it, so that its entry is written once,
+ * with all that is in it.
+ */
 export class EntryBuilder implements RdbSink {
-  readonly #keyspace: Keyspace;
-  readonly #key: Buffer;
-  readonly #start: number;
-  readonly #end: number;
-  #string: Slot = 0;
-  #list: ListValue | null = null;
-  #set: SetValue | null = null;
-  #zset: ZsetValue | null = null;
-  #hash: HashValue | null = null;
+  readonly #packing = new Packing();
+  readonly #list = new ListBuilder(this.#packing);
+  readonly #set: SetBuilder;
+  readonly #zset: ZsetBuilder;
+  readonly #hash: HashBuilder;
+  type: ValueType = STRING;
+  /** Of a value that `end` has completed: its bytes, if `object` is null. Valid until the next one begins, of a string as long as what it was read from. */
+  bytes: Buffer = this.#packing.bytes;
+  start = 0;
+  end = 0;
 
-  constructor(keyspace: Keyspace, key: Buffer, start: number, end: number) {
-    this.#keyspace = keyspace;
-    this.#key = key;
-    this.#start = start;
-    this.#end = end;
+  constructor(data: DataSet) {
+    this.#set = new SetBuilder(this.#packing, data);
+    this.#zset = new ZsetBuilder(this.#packing, data);
+    this.#hash = new HashBuilder(this.#packing, data);
   }
 
-  /** The entry, once the value is read. */
-  get slot(): Slot {
-    const collection = this.#hash ?? this.#set ?? this.#zset ?? this.#list;
-    return collection?.slot ?? this.#string;
+  /** The value when it is no string and too large for the bytes of an entry. */
+  get object(): LargeForm | null {
+    if (this.type === HASH) return this.#hash.large;
+    if (this.type === SET) return this.#set.large;
+    if (this.type === ZSET) return this.#zset.large;
+    return this.type === LIST ? this.#list.large : null;
   }
 
   begin(kind: RdbKind): void {
-    const key = this.#key;
-    const start = this.#start;
-    const end = this.#end;
-    if (kind === 'list') this.#list = ListValue.create(this.#keyspace, key, start, end);
-    else if (kind === 'set') this.#set = SetValue.create(this.#keyspace, key, start, end);
-    else if (kind === 'zset') this.#zset = ZsetValue.create(this.#keyspace, key, start, end);
-    else if (kind === 'hash') this.#hash = HashValue.create(this.#keyspace, key, start, end);
+    const type = types[kind];
+    this.type = type;
+    this.#packing.clear();
+    if (type === HASH) this.#hash.begin();
+    else if (type === SET) this.#set.begin();
+    else if (type === ZSET) this.#zset.begin();
+    else if (type === LIST) this.#list.begin();
   }
 
   string(buffer: Buffer, start: number, end: number): void {
-    const slot = this.#keyspace.insert(this.#key, this.#start, this.#end);
-    this.#keyspace.store.setBytes(slot, buffer, start, end);
-    this.#string = slot;
+    this.bytes = buffer;
+    this.start = start;
+    this.end = end;
   }
 
   element(buffer: Buffer, start: number, end: number): boolean {
-    if (this.#set) return this.#set.add(buffer, start, end);
-    this.#list!.push(false, buffer, start, end);
+    if (this.type === SET) return this.#set.add(buffer, start, end);
+    this.#list.push(buffer, start, end);
     return true;
   }
 
   member(buffer: Buffer, start: number, end: number, score: number): boolean {
-    return this.#zset!.set(score, buffer, start, end);
+    return this.#zset.add(score, buffer, start, end);
   }
 
   field(
@@ -65,6 +82,30 @@ export class EntryBuilder implements RdbSink {
     valueStart: number,
     valueEnd: number,
   ): boolean {
-    return this.#hash!.set(fieldBuffer, fieldStart, fieldEnd, valueBuffer, valueStart, valueEnd);
+    return this.#hash.add(fieldBuffer, fieldStart, fieldEnd, valueBuffer, valueStart, valueEnd);
+  }
+
+  /** All of the value has come. */
+  complete(): void {
+    if (this.type === STRING || this.object !== null) return;
+    this.start = this.#packing.finish();
+    this.end = this.#packing.end;
+    this.bytes = this.#packing.bytes;
+  }
+
+  /** Adds an entry with the value that `complete` has completed, for a key that is not there. */
+  addTo(keyspace: Keyspace, key: Buffer, start: number, end: number): Slot {
+    const slot = keyspace.insert(key, start, end);
+    const { store } = keyspace;
+    const { object, type } = this;
+    if (object !== null) return store.setObject(slot, type, object);
+    store.setBytes(slot, this.bytes, this.start, this.end);
+    if (type !== STRING) store.setType(slot, type);
+    return slot;
+  }
+
+  /** Lets go of a value that is not going to be complete. */
+  drop(): void {
+    pieceMemory.dropped(this.object?.bytes ?? 0);
   }
 }

@@ -4,7 +4,7 @@ import { copyBytes, type Dice, Found, sameBytes } from './bytes.ts';
 import { emptyEntry, TwofoldCollection } from './collection.ts';
 import { lengthAt, lengthSize, writeLength } from './lengths.ts';
 import type { MemberTable } from './member-table.ts';
-import { MAX_PACKED_BYTES, MAX_PACKED_COUNT, packed } from './packed.ts';
+import { MAX_PACKED_BYTES, MAX_PACKED_COUNT, type PackedElements, packed } from './packed.ts';
 import { TableObject } from './table-object.ts';
 
 /** Visits a field and its value; both ranges are valid during the call. */
@@ -26,12 +26,15 @@ let foundAt = 0;
 let foundValue = 0;
 let foundEnd = 0;
 
-/** Finds a field in what `packed` looks at. */
-function seek(buffer: Buffer, start: number, end: number): boolean {
-  const { bytes } = packed;
-  const limit = packed.end;
+/** Finds a field in what is packed. */
+export function seekField(
+  { bytes, start: first, end: limit }: PackedElements,
+  buffer: Buffer,
+  start: number,
+  end: number,
+): boolean {
   const length = end - start;
-  let at = packed.start;
+  let at = first;
   while (at < limit) {
     const fieldLength = lengthAt(bytes, at);
     const next = at + lengthSize(fieldLength);
@@ -49,10 +52,9 @@ function seek(buffer: Buffer, start: number, end: number): boolean {
   return false;
 }
 
-/** Visits what `packed` looks at; it may look at other values meanwhile. */
-function walkPacked(visit: VisitField): void {
-  const { bytes, end } = packed;
-  let at = packed.start;
+/** Visits what is packed; `packed` may look at other values meanwhile. */
+export function walkFields({ bytes, start, end }: PackedElements, visit: VisitField): void {
+  let at = start;
   while (at < end) {
     const fieldLength = lengthAt(bytes, at);
     const next = at + lengthSize(fieldLength);
@@ -62,6 +64,17 @@ function walkPacked(visit: VisitField): void {
     at = value + valueLength;
     visit(bytes, field, value, bytes, value, at);
   }
+}
+
+/** Whether fields that are packed may get one more, with a field or value of `longest`, and come to take so many bytes. */
+export function staysPacked(
+  { count, isOutgrown }: PackedElements,
+  bytes: number,
+  longest: number,
+  hashValueBytes: number,
+): boolean {
+  if (bytes <= MAX_PACKED_BYTES) return count < MAX_PACKED_COUNT;
+  return !isOutgrown && longest <= hashValueBytes && count < FEW_FIELDS && bytes <= MAX_LONG_BYTES;
 }
 
 /**
@@ -108,7 +121,7 @@ export class HashValue extends TwofoldCollection<TableObject> {
       return true;
     }
     this.look();
-    if (!seek(buffer, start, end)) return false;
+    if (!seekField(packed, buffer, start, end)) return false;
     this.value.set(packed.bytes, foundValue, foundEnd);
     return true;
   }
@@ -139,7 +152,7 @@ export class HashValue extends TwofoldCollection<TableObject> {
     end: number,
   ): boolean {
     this.look();
-    const found = seek(fieldBuffer, fieldStart, fieldEnd);
+    const found = seekField(packed, fieldBuffer, fieldStart, fieldEnd);
     const length = end - start;
     if (found && foundEnd - foundValue === length) {
       copyBytes(buffer, start, end, packed.bytes, foundValue);
@@ -147,7 +160,8 @@ export class HashValue extends TwofoldCollection<TableObject> {
     }
     const fieldLength = fieldEnd - fieldStart;
     const size = lengthSize(fieldLength) + lengthSize(length) + fieldLength + length;
-    if (!this.#fits(packed.used + size, Math.max(fieldLength, length))) {
+    const { hashValueBytes } = this.keyspace.data.limits;
+    if (!staysPacked(packed, packed.used + size, Math.max(fieldLength, length), hashValueBytes)) {
       return setInTable(this.#leavePacked(), fieldBuffer, fieldStart, fieldEnd, buffer, start, end);
     }
     const offset = found ? foundAt - packed.start : packed.used;
@@ -159,18 +173,10 @@ export class HashValue extends TwofoldCollection<TableObject> {
     return !found;
   }
 
-  /** Whether what is packed may come to take so many bytes, with a field or value of `longest`. */
-  #fits(bytes: number, longest: number): boolean {
-    if (bytes <= MAX_PACKED_BYTES) return packed.count < MAX_PACKED_COUNT;
-    const { hashValueBytes } = this.keyspace.data.limits;
-    const isListpack = !packed.isOutgrown && longest <= hashValueBytes;
-    return isListpack && packed.count < FEW_FIELDS && bytes <= MAX_LONG_BYTES;
-  }
-
   /** Puts what is packed into a table. */
   #leavePacked(): MemberTable {
     const large = new TableObject('bytes', this.keyspace.data.hashSeed, !packed.isOutgrown);
-    walkPacked((fb, fs, fe, vb, vs, ve) => setInTable(large.table, fb, fs, fe, vb, vs, ve));
+    walkFields(packed, (fb, fs, fe, vb, vs, ve) => setInTable(large.table, fb, fs, fe, vb, vs, ve));
     return this.become(HASH, large).table;
   }
 
@@ -185,7 +191,7 @@ export class HashValue extends TwofoldCollection<TableObject> {
   delete(buffer: Buffer, start: number, end: number): boolean {
     if (this.large !== null) return this.large.delete(buffer, start, end);
     this.look();
-    if (!seek(buffer, start, end)) return false;
+    if (!seekField(packed, buffer, start, end)) return false;
     this.splice(foundAt - packed.start, foundEnd - foundAt, 0, -1);
     return true;
   }
@@ -199,7 +205,7 @@ export class HashValue extends TwofoldCollection<TableObject> {
   scan(cursor: number, count: number, visit: VisitField): number {
     if (this.large === null) {
       this.look();
-      walkPacked(visit);
+      walkFields(packed, visit);
       return 0;
     }
     const { table } = this.large;
@@ -219,7 +225,7 @@ export class HashValue extends TwofoldCollection<TableObject> {
     }
     this.look();
     let left = dice.int(packed.count);
-    walkPacked((fieldBuffer, fieldStart, fieldEnd, valueBuffer, valueStart, valueEnd) => {
+    walkFields(packed, (fieldBuffer, fieldStart, fieldEnd, valueBuffer, valueStart, valueEnd) => {
       if (left-- !== 0) return;
       this.field.set(fieldBuffer, fieldStart, fieldEnd);
       this.value.set(valueBuffer, valueStart, valueEnd);
@@ -227,7 +233,8 @@ export class HashValue extends TwofoldCollection<TableObject> {
   }
 }
 
-function setInTable(
+/** Sets a field of a table; returns whether it is new. */
+export function setInTable(
   table: MemberTable,
   fieldBuffer: Buffer,
   fieldStart: number,

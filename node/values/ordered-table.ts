@@ -118,7 +118,8 @@ export class OrderedTable implements TwofoldForm, KeyOrder {
     return this.#tree.score;
   }
 
-  walk(rank: number, backwards: boolean, visit: VisitMember): void {
+  /** As `ZsetValue.walk`. */
+  walk(rank: number, backwards: boolean, visit: VisitMember, withScores = true): void {
     if (rank < 0 || rank >= this.size) return;
     const { table } = this;
     this.#tree.turnTo(rank);
@@ -129,7 +130,7 @@ export class OrderedTable implements TwofoldForm, KeyOrder {
       const { refs, scores, count }: OrderNode = leaf;
       for (; place >= 0 && place < count; place += step) {
         table.locate(refs[place]);
-        if (!visit(table.bytes, table.keyStart, table.keyEnd, scores[place])) return;
+        if (!visit(table.bytes, table.keyStart, table.keyEnd, withScores ? scores[place] : 0)) return;
       }
       leaf = backwards ? leaf.previous : leaf.next;
       place = backwards && leaf !== null ? leaf.count - 1 : 0;

@@ -3,7 +3,7 @@ import type { ByteView, Slot, Store } from '../store/index.ts';
 /** Whether it is outgrown, number of elements, and bytes of the elements, in front of these. */
 const COUNT_AT = 1;
 const USED_AT = 3;
-const HEADER_BYTES = 6;
+export const PACKED_HEADER_BYTES = 6;
 /** What the header can count. */
 export const MAX_PACKED_COUNT = 0xffff;
 /** A collection above this has an object: edits in the middle move what is behind them. */
@@ -15,6 +15,36 @@ const MAX_SPARE_BYTES = 64;
 /** So much may lie idle, and half of the whole. */
 const MAX_IDLE_BYTES = 80;
 
+function writeCounts(bytes: Buffer, header: number, count: number, used: number): void {
+  bytes[header + COUNT_AT] = count & 255;
+  bytes[header + COUNT_AT + 1] = count >> 8;
+  bytes[header + USED_AT] = used & 255;
+  bytes[header + USED_AT + 1] = (used >> 8) & 255;
+  bytes[header + USED_AT + 2] = used >> 16;
+}
+
+/** Writes the header of a packed value at `at`: of `count` elements, which take `used` bytes behind it. */
+export function writePackedHeader(
+  bytes: Buffer,
+  at: number,
+  isOutgrown: boolean,
+  count: number,
+  used: number,
+): void {
+  bytes[at] = isOutgrown ? 1 : 0;
+  writeCounts(bytes, at, count, used);
+}
+
+/** Elements that are packed, from `start` to `end` in `bytes`. */
+export interface PackedElements {
+  readonly bytes: Buffer;
+  readonly start: number;
+  readonly end: number;
+  readonly count: number;
+  /** Whether they have been beyond a limit of Redis's compact encoding. */
+  readonly isOutgrown: boolean;
+}
+
 /**
  * A small collection in the bytes of its store entry: a header, the elements one behind the other, and some room to grow on. What is known
  * about it is read anew by `look`, and is true until any entry changes.
@@ -23,7 +53,7 @@ const MAX_IDLE_BYTES = 80;
  */
 export class Packed {
   readonly #view: ByteView = { buffer: Buffer.alloc(0), start: 0, end: 0 };
-  readonly #blank = Buffer.alloc(HEADER_BYTES);
+  readonly #blank = Buffer.alloc(PACKED_HEADER_BYTES);
   #store: Store | null = null;
   /** The entry. Its slot can change with `splice`. */
   slot: Slot = 0;
@@ -47,15 +77,15 @@ export class Packed {
   #beginEmpty(): void {
     this.bytes = this.#blank;
     this.#blank.fill(0);
-    this.start = HEADER_BYTES;
-    this.end = HEADER_BYTES;
+    this.start = PACKED_HEADER_BYTES;
+    this.end = PACKED_HEADER_BYTES;
     this.count = 0;
   }
 
   #readHeader(): void {
     const { buffer, start } = this.#view;
     this.bytes = buffer;
-    this.start = start + HEADER_BYTES;
+    this.start = start + PACKED_HEADER_BYTES;
     this.count = buffer[start + COUNT_AT] | (buffer[start + COUNT_AT + 1] << 8);
     const used = start + USED_AT;
     this.end = this.start + (buffer[used] | (buffer[used + 1] << 8) | (buffer[used + 2] << 16));
@@ -63,11 +93,11 @@ export class Packed {
 
   /** Whether it has been beyond a limit of Redis's compact encoding. */
   get isOutgrown(): boolean {
-    return this.bytes[this.start - HEADER_BYTES] !== 0;
+    return this.bytes[this.start - PACKED_HEADER_BYTES] !== 0;
   }
 
   set isOutgrown(isOutgrown: boolean) {
-    this.bytes[this.start - HEADER_BYTES] = isOutgrown ? 1 : 0;
+    this.bytes[this.start - PACKED_HEADER_BYTES] = isOutgrown ? 1 : 0;
   }
 
   /** Bytes of all elements. */
@@ -101,13 +131,7 @@ export class Packed {
   }
 
   #write(used: number, count: number): void {
-    const { bytes } = this;
-    const header = this.start - HEADER_BYTES;
-    bytes[header + COUNT_AT] = count & 255;
-    bytes[header + COUNT_AT + 1] = count >> 8;
-    bytes[header + USED_AT] = used & 255;
-    bytes[header + USED_AT + 1] = (used >> 8) & 255;
-    bytes[header + USED_AT + 2] = used >> 16;
+    writeCounts(this.bytes, this.start - PACKED_HEADER_BYTES, count, used);
     this.count = count;
     this.end = this.start + used;
   }
@@ -116,7 +140,7 @@ export class Packed {
   #fit(used: number): void {
     const view = this.#view;
     const room = view.end - view.start;
-    const needed = used + HEADER_BYTES;
+    const needed = used + PACKED_HEADER_BYTES;
     if (needed <= room && needed > room - (room >> 1) - MAX_IDLE_BYTES) return;
     const spare = room === 0 ? 0 : Math.min(needed >> 1, MAX_SPARE_BYTES) + (needed >> 2);
     const length = (needed + spare + STEP_BYTES - 1) & -STEP_BYTES;

@@ -18,6 +18,7 @@ import {
   sealPayload,
   writeIntset,
 } from '../../lib/codec/rdb/index.ts';
+import type { DataSet } from '../data-set.ts';
 import type { Keyspace } from '../keyspace.ts';
 import { HASH, LIST, SET, type Slot, STRING, type Store, type ValueType, ZSET } from '../store/index.ts';
 import { Found } from './bytes.ts';
@@ -72,6 +73,17 @@ export function longestInPayload(payload: Buffer): number {
   return found.bytes;
 }
 
+const builders = new WeakMap<DataSet, EntryBuilder>();
+
+/** Builds one value at a time. */
+function builderFor(data: DataSet): EntryBuilder {
+  const known = builders.get(data);
+  if (known !== undefined) return known;
+  const builder = new EntryBuilder(data);
+  builders.set(data, builder);
+  return builder;
+}
+
 /**
  * Adds an entry with the value of an intact payload, without expiry, for a key that is not there. Throws RdbFormatError when it has no
  * sound value, and leaves nothing behind then.
@@ -83,15 +95,15 @@ export function restoreEntry(
   end: number,
   payload: Buffer,
 ): Slot {
-  const builder = new EntryBuilder(keyspace, key, start, end);
+  const builder = builderFor(keyspace.data);
   try {
     payloads.read(payload, builder);
   } catch (error) {
-    const slot = keyspace.store.find(key, start, end);
-    if (slot !== 0) keyspace.store.remove(slot);
+    builder.drop();
     throw error;
   }
-  return builder.slot;
+  builder.complete();
+  return builder.addTo(keyspace, key, start, end);
 }
 
 /** Writes a value behind its type; between them the key, when it is `named`. */

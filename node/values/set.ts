@@ -5,22 +5,25 @@ import { emptyEntry, TwofoldCollection } from './collection.ts';
 import { compareIntegers, isInteger } from './integers.ts';
 import { lengthAt, lengthSize, writeLength } from './lengths.ts';
 import type { MemberTable } from './member-table.ts';
-import { MAX_PACKED_BYTES, MAX_PACKED_COUNT, packed } from './packed.ts';
+import { MAX_PACKED_BYTES, MAX_PACKED_COUNT, type PackedElements, packed } from './packed.ts';
 import { TableObject } from './table-object.ts';
 
 /** Integers may take more than other packed members: they have no table as long as their number is within the limit. */
-const MAX_INTSET_BYTES = 60_000;
+export const MAX_INTSET_BYTES = 60_000;
 
 /** Where `seek` stopped among the packed elements, `[length][member]`: at the member, or where it belongs. */
 let foundAt = 0;
 let foundEnd = 0;
 
-/** Finds a member in what `packed` looks at. */
-function seek(buffer: Buffer, start: number, end: number): boolean {
-  const { bytes } = packed;
-  const limit = packed.end;
+/** Finds a member in what is packed. */
+export function seekMember(
+  { bytes, start: first, end: limit }: PackedElements,
+  buffer: Buffer,
+  start: number,
+  end: number,
+): boolean {
   const length = end - start;
-  let at = packed.start;
+  let at = first;
   while (at < limit) {
     const memberLength = lengthAt(bytes, at);
     const member = at + lengthSize(memberLength);
@@ -35,11 +38,14 @@ function seek(buffer: Buffer, start: number, end: number): boolean {
   return false;
 }
 
-/** As `seek`, for an integer among integers. */
-function seekInteger(buffer: Buffer, start: number, end: number): boolean {
-  const { bytes } = packed;
-  const limit = packed.end;
-  let at = packed.start;
+/** As `seekMember`, for an integer among integers. */
+function seekInteger(
+  { bytes, start: first, end: limit }: PackedElements,
+  buffer: Buffer,
+  start: number,
+  end: number,
+): boolean {
+  let at = first;
   while (at < limit) {
     const next = at + 1 + bytes[at];
     const order = compareIntegers(bytes, at + 1, next, buffer, start, end);
@@ -54,10 +60,14 @@ function seekInteger(buffer: Buffer, start: number, end: number): boolean {
   return false;
 }
 
-/** Visits what `packed` looks at; it may look at other values meanwhile. */
-function walkPacked(visit: VisitBytes): void {
-  const { bytes, end } = packed;
-  let at = packed.start;
+/** Where an integer belongs among packed integers; -1 when it is there. */
+export function placeOfInteger(among: PackedElements, buffer: Buffer, start: number, end: number): number {
+  return seekInteger(among, buffer, start, end) ? -1 : foundAt;
+}
+
+/** Visits what is packed; `packed` may look at other values meanwhile. */
+export function walkMembers({ bytes, start, end }: PackedElements, visit: VisitBytes): void {
+  let at = start;
   while (at < end) {
     const length = lengthAt(bytes, at);
     const member = at + lengthSize(length);
@@ -96,7 +106,7 @@ export class SetValue extends TwofoldCollection<TableObject> {
   has(buffer: Buffer, start: number, end: number): boolean {
     if (this.large !== null) return this.large.table.find(buffer, start, end) !== 0;
     this.look();
-    return seek(buffer, start, end);
+    return seekMember(packed, buffer, start, end);
   }
 
   /** Whether the member is new. The bytes must not be this set's own. */
@@ -105,7 +115,8 @@ export class SetValue extends TwofoldCollection<TableObject> {
     this.look();
     const integers = !packed.isOutgrown;
     const isOrdered = integers && isInteger(buffer, start, end);
-    if (isOrdered ? seekInteger(buffer, start, end) : seek(buffer, start, end)) return false;
+    if (isOrdered ? seekInteger(packed, buffer, start, end) : seekMember(packed, buffer, start, end))
+      return false;
     const length = end - start;
     const size = lengthSize(length) + length;
     const { count } = packed;
@@ -126,7 +137,7 @@ export class SetValue extends TwofoldCollection<TableObject> {
   /** Puts what is packed into a table. */
   #leavePacked(): MemberTable {
     const large = new TableObject('nothing', this.keyspace.data.hashSeed, false);
-    walkPacked((bytes, start, end) => addToTable(large.table, bytes, start, end));
+    walkMembers(packed, (bytes, start, end) => addToTable(large.table, bytes, start, end));
     return this.become(SET, large).table;
   }
 
@@ -134,7 +145,7 @@ export class SetValue extends TwofoldCollection<TableObject> {
   delete(buffer: Buffer, start: number, end: number): boolean {
     if (this.large !== null) return this.large.delete(buffer, start, end);
     this.look();
-    if (!seek(buffer, start, end)) return false;
+    if (!seekMember(packed, buffer, start, end)) return false;
     this.splice(foundAt - packed.start, foundEnd - foundAt, 0, -1);
     return true;
   }
@@ -148,7 +159,7 @@ export class SetValue extends TwofoldCollection<TableObject> {
   scan(cursor: number, count: number, visit: VisitBytes): number {
     if (this.large === null) {
       this.look();
-      walkPacked(visit);
+      walkMembers(packed, visit);
       return 0;
     }
     const { table } = this.large;
@@ -165,13 +176,14 @@ export class SetValue extends TwofoldCollection<TableObject> {
     }
     this.look();
     let left = dice.int(packed.count);
-    walkPacked((bytes, start, end) => {
+    walkMembers(packed, (bytes, start, end) => {
       if (left-- === 0) this.member.set(bytes, start, end);
     });
   }
 }
 
-function addToTable(table: MemberTable, buffer: Buffer, start: number, end: number): boolean {
+/** Adds a member to a table; returns whether it is new. */
+export function addToTable(table: MemberTable, buffer: Buffer, start: number, end: number): boolean {
   if (table.find(buffer, start, end) !== 0) return false;
   table.insert(buffer, start, end, 0);
   table.tidy();

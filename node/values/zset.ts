@@ -8,7 +8,8 @@ import { MAX_PACKED_BYTES, MAX_PACKED_COUNT, packed } from './packed.ts';
 
 export type { VisitMember };
 
-const SCORE_BYTES = 8;
+/** In front of a packed member. */
+export const SCORE_BYTES = 8;
 
 /** The element that `seek` looked at last, among the packed ones: `[length of member][score][member]`, in order. */
 let at = 0;
@@ -235,10 +236,13 @@ export class ZsetValue extends TwofoldCollection<OrderedTable> {
     this.member.set(table.bytes, table.keyStart, table.keyEnd);
   }
 
-  /** Visits members from `wanted`, a rank, on upwards, or downwards with `backwards`, until `visit` returns false; nothing may be mutated meanwhile. */
-  walk(wanted: number, backwards: boolean, visit: VisitMember): void {
+  /**
+   * Visits members from `wanted`, a rank, on upwards, or downwards with `backwards`, until `visit` returns false; nothing may be mutated meanwhile.
+   * Who does not want scores says so, and gets 0: each would be a number object.
+   */
+  walk(wanted: number, backwards: boolean, visit: VisitMember, withScores = true): void {
     if (this.large !== null) {
-      this.large.walk(wanted, backwards, visit);
+      this.large.walk(wanted, backwards, visit, withScores);
       return;
     }
     this.look();
@@ -248,7 +252,7 @@ export class ZsetValue extends TwofoldCollection<OrderedTable> {
       const length = lengthAt(bytes, places[i]);
       const scoreAt = places[i] + lengthSize(length);
       const start = scoreAt + SCORE_BYTES;
-      if (!visit(bytes, start, start + length, bytes.readDoubleLE(scoreAt))) return;
+      if (!visit(bytes, start, start + length, withScores ? bytes.readDoubleLE(scoreAt) : 0)) return;
     }
   }
 

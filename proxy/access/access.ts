@@ -14,16 +14,20 @@ import type { Args } from '../../lib/codec/resp/index.ts';
 import type { CommandSpec } from '../../lib/commands/index.ts';
 import type { ProxySettings } from '../watch/settings.ts';
 
-/** A client as far as its permissions go. */
-export interface GuardedClient {
+/** A client of whom it is known who it is. */
+export interface KnownClient {
   user: User;
+  /** What it listens to. */
+  channels(): Iterable<{ readonly name: string; readonly isPattern: boolean }>;
+  disconnect(): void;
+}
+
+/** A client as far as its permissions go. */
+export interface GuardedClient extends KnownClient {
   /** Its line of CLIENT LIST. */
   describe(): string;
   /** Between MULTI and EXEC. */
   readonly isQueueing: boolean;
-  /** What it listens to. */
-  channels(): Iterable<{ readonly name: string; readonly isPattern: boolean }>;
-  disconnect(): void;
 }
 
 /** A change of users that all threads make in the same order. Texts have one character a byte. */
@@ -43,8 +47,8 @@ export class Access {
   readonly catalogue: Catalogue;
   readonly users: Users;
   readonly log = new AclLog();
-  /** Who is connected to this thread. */
-  clients: () => Iterable<GuardedClient> = () => [];
+  /** Each of them tells who is connected to one listener of this thread. */
+  readonly clients: (() => Iterable<KnownClient>)[] = [];
   readonly #clock: Clock;
   readonly #settings: ProxySettings;
 
@@ -145,13 +149,13 @@ export class Access {
     return { count: loaded.all().length };
   }
 
-  #clientsOf(user: User): GuardedClient[] {
-    return Array.from(this.clients()).filter((client) => client.user === user);
+  #clientsOf(user: User): KnownClient[] {
+    return this.clients.flatMap((connected) => [...connected()]).filter((client) => client.user === user);
   }
 }
 
 /** Whether the client listens to something that the user may not listen to. */
-function losesChannels(client: GuardedClient, user: User): boolean {
+function losesChannels(client: KnownClient, user: User): boolean {
   for (const { name, isPattern } of client.channels()) if (!user.allowsChannel(name, isPattern)) return true;
   return false;
 }

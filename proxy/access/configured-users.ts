@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
-import { writeAclFile } from '../../lib/acl/index.ts';
+import { type Catalogue, shownText, Users, writeAclFile } from '../../lib/acl/index.ts';
 import { RingsideError } from '../../lib/base/index.ts';
-import type { ProxyConfig } from '../../lib/config/index.ts';
+import type { ProxyConfig, Report } from '../../lib/config/index.ts';
 import type { Access, ChangeResult } from './access.ts';
 
 /**
@@ -15,9 +15,39 @@ export function addConfiguredUsers(access: Access, { requirePass, users, aclFile
   }
   if (requirePass !== null) access.change({ kind: 'password', password: latin1(requirePass) });
   for (const [i, { name, rules }] of users.entries()) {
-    const words = latin1(rules).split(/\s+/);
-    succeed(access.change({ kind: 'set', name: latin1(name), rules: words }), `proxy.users.${i}.rules`);
+    succeed(
+      access.change({ kind: 'set', name: latin1(name), rules: rulesIn(rules) }),
+      `proxy.users.${i}.rules`,
+    );
   }
+}
+
+/** Reports the first rule that is wrong of each user that the configuration names. */
+export function checkConfiguredUsers(
+  catalogue: Catalogue,
+  hasAllChannels: boolean,
+  { users }: ProxyConfig,
+  report: Report,
+): void {
+  const known = new Users(catalogue);
+  for (const [i, { name, rules }] of users.entries()) {
+    const user = known.prepare(latin1(name), rulesIn(rules), hasAllChannels);
+    if (typeof user !== 'string') known.put(user);
+    else
+      report(
+        ['proxy', 'users', i, 'rules'],
+        `\`proxy.users.${i}.rules\`: ${withoutSecrets(shownText(user))}`,
+      );
+  }
+}
+
+function rulesIn(text: string): string[] {
+  return latin1(text).split(/\s+/);
+}
+
+/** What looks like no rule of commands, keys or channels may be a password. */
+function withoutSecrets(text: string): string {
+  return text.replace(/ modifier '[^-+~%&@(].*':/, ' modifier (not shown, it may be a password):');
 }
 
 /** All users as another thread takes them over, by a change of kind `load`. */

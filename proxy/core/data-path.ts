@@ -9,6 +9,7 @@ import { KeyValue } from './key-value.ts';
 import { LimitedKeyValue } from './limited-key-value.ts';
 import { NameWatch } from './name-watch.ts';
 import { NamespaceMatcher } from './namespace-rules.ts';
+import { NodeSettings } from './node-settings.ts';
 import { Output } from './output.ts';
 import { Privates } from './privates.ts';
 import { PubSub } from './pubsub.ts';
@@ -38,6 +39,7 @@ export class DataPath {
   readonly pubsub: PubSub;
   readonly wait: WaitService;
   readonly keyValue: KeyValueApi;
+  readonly nodeSettings: NodeSettings;
   /** Null: no namespace has an origin. */
   readonly fills: Fills | null;
   /** Null where no namespace has one. */
@@ -67,6 +69,7 @@ export class DataPath {
     this.#names = new NameWatch(this.router, config.proxy.resilience.resolveEveryMs);
     this.pubsub = new PubSub(this.router, config.proxy.limits.maxSubscriptions);
     this.wait = new WaitService(this.router, config.proxy.limits.maxWaitsPerNode);
+    this.nodeSettings = new NodeSettings(this.router);
     this.fills = Fills.areNeeded(this.router.env.settings.namespaces) ? new Fills(this.router) : null;
     if (this.fills !== null) this.router.origins = new FillAhead(this.fills, this.router);
     const keyValue = new KeyValue(this.router, (what) => this.purged(what));
@@ -85,7 +88,7 @@ export class DataPath {
   #nearCache({ nearCache: config, proxy }: Config): NearCache | null {
     const { namespaces } = this.router.env.settings;
     if (namespaces.all.every(({ nearCache }) => nearCache === 'off')) return null;
-    // Several workers leave the main thread to HTTP, gRPC and memcached.
+    // Several workers leave the main thread to HTTP and gRPC.
     const threads = proxy.workers > 1 ? proxy.workers + 1 : 1;
     return new NearCache({ router: this.router, namespaces, config, threads });
   }
@@ -95,6 +98,7 @@ export class DataPath {
     this.#names.close();
     this.near?.close();
     void this.fills?.close();
+    this.nodeSettings.close();
     this.wait.close();
     this.pubsub.close();
     this.privates.close();

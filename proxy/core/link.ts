@@ -6,7 +6,7 @@ import {
   ReplyFramer,
   RespProtocolError,
 } from '../../lib/codec/resp/index.ts';
-import { BackoffPolicy, connectSocket, readChunks, type TlsMaterial } from '../../lib/net/index.ts';
+import { BackoffPolicy, connectSocket, readRanges, type TlsMaterial } from '../../lib/net/index.ts';
 import type { Health } from '../health/index.ts';
 import { type ConnectionPurpose, greetingOf, isRefused, tlsTo } from './greeting.ts';
 import { LARGE_BYTES, LargeFrame } from './large-frame.ts';
@@ -295,8 +295,8 @@ export class Link implements Flushable {
       this.#owner.expire(this);
       this.flush();
     });
-    readChunks(socket, (chunk) => {
-      if (this.#socket === socket) this.#received(chunk);
+    readRanges(socket, (bytes, start, end) => {
+      if (this.#socket === socket) this.#received(bytes, start, end);
     });
   }
 
@@ -313,13 +313,14 @@ export class Link implements Flushable {
     );
   }
 
-  #received(chunk: Buffer): void {
+  #received(bytes: Buffer, start: number, end: number): void {
     this.lastReceivedMs = this.#env.clock.monotonicMs();
     this.#slowBeforeMs = this.lastReceivedMs - this.#env.slowness.thresholdMs;
     const framer = this.#framer;
     const headSeq = this.#queue.headSeq;
     try {
-      framer.push(this.#large === null ? chunk : this.#takeLarge(this.#large, chunk));
+      if (this.#large === null) framer.push(bytes, start, end);
+      else framer.push(this.#takeLarge(this.#large, bytes.subarray(start, end)));
       while (this.#framer === framer && framer.next()) {
         if (this.isReady) this.#deliver(framer);
         else this.#greeted(framer);

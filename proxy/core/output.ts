@@ -1,8 +1,13 @@
 import type { Socket } from 'node:net';
 import { slabMemory } from '../../lib/base/index.ts';
+import { writeBytes } from '../../lib/net/index.ts';
 import type { Request } from './request.ts';
+import { copyRange } from './slab.ts';
 
 const SLAB_BYTES = 256 * 1024;
+/** Pieces up to this size are copied even when they are alone: a view of them costs more. */
+const SMALL_BYTES = 1024;
+const NO_BYTES = Buffer.alloc(0);
 /** Ranges from this size on are written as they lie; shorter ones are copied together. */
 const COPY_LIMIT_BYTES = 16 * 1024;
 
@@ -19,6 +24,8 @@ export class Output {
   #count = 0;
   #slab: Buffer = slabMemory(SLAB_BYTES);
   #slabUsed = 0;
+  /** By their length: views of the slab from its start. */
+  readonly #views: (Buffer | null)[] = new Array(SMALL_BYTES + 1).fill(null);
   /** Bytes added since the last `writeTo`. */
   bytes = 0;
 
@@ -45,29 +52,51 @@ export class Output {
   writeTo(socket: Socket): boolean {
     const count = this.#count;
     if (count === 0) return true;
-    let flows: boolean;
-    if (count === 1) flows = socket.write(this.#buffers[0].subarray(this.#starts[0], this.#ends[0]));
-    else if (this.bytes <= SLAB_BYTES / 4) flows = socket.write(this.#copy(0, count, this.bytes));
-    else flows = this.#writePieces(socket);
-    this.#buffers.fill(undefined as unknown as Buffer, 0, count);
+    const flows = this.#write(socket, count);
     this.#count = 0;
     this.bytes = 0;
     return flows;
+  }
+
+  #write(socket: Socket, count: number): boolean {
+    const { bytes } = this;
+    if (count === 1 && bytes > SMALL_BYTES)
+      return writeBytes(socket, this.#forget(0).subarray(this.#starts[0], this.#ends[0]));
+    if (bytes > SLAB_BYTES / 4) return this.#writePieces(socket);
+    const flows = writeBytes(socket, this.#copy(0, count, bytes));
+    // The system has it all: the memory may be used again, while it lies in the processor's cache.
+    if (socket.writableLength === 0) this.#slabUsed -= bytes;
+    return flows;
+  }
+
+  /** The buffer of a range, which is held no longer. */
+  #forget(i: number): Buffer {
+    const buffer = this.#buffers[i];
+    this.#buffers[i] = NO_BYTES;
+    return buffer;
   }
 
   #copy(from: number, to: number, bytes: number): Buffer {
     if (this.#slabUsed + bytes > this.#slab.length) {
       this.#slab = slabMemory(Math.max(SLAB_BYTES, bytes));
       this.#slabUsed = 0;
+      this.#views.fill(null);
     }
     const slab = this.#slab;
     const start = this.#slabUsed;
     let at = start;
-    for (let i = from; i < to; i++) {
-      at += this.#buffers[i].copy(slab, at, this.#starts[i], this.#ends[i]);
-    }
+    for (let i = from; i < to; i++) at = copyRange(this.#forget(i), this.#starts[i], this.#ends[i], slab, at);
     this.#slabUsed = at;
-    return slab.subarray(start, at);
+    return start === 0 && bytes <= SMALL_BYTES ? this.#view(bytes) : slab.subarray(start, at);
+  }
+
+  /** The first bytes of the slab. */
+  #view(bytes: number): Buffer {
+    const made = this.#views[bytes];
+    if (made !== null) return made;
+    const view = this.#slab.subarray(0, bytes);
+    this.#views[bytes] = view;
+    return view;
   }
 
   #writePieces(socket: Socket): boolean {
@@ -82,7 +111,7 @@ export class Output {
         continue;
       }
       if (small > 0) socket.write(this.#copy(from, i, small));
-      flows = socket.write(this.#buffers[i].subarray(this.#starts[i], this.#ends[i]));
+      flows = socket.write(this.#forget(i).subarray(this.#starts[i], this.#ends[i]));
       from = i + 1;
       small = 0;
     }

@@ -1,7 +1,7 @@
 import type { Socket } from 'node:net';
 import { RingsideError } from '../../lib/base/index.ts';
 import { encodeCommand, ReplyFramer } from '../../lib/codec/resp/index.ts';
-import { connectSocket, readChunks } from '../../lib/net/index.ts';
+import { connectSocket, readRanges } from '../../lib/net/index.ts';
 import { isErrorReply } from './frames.ts';
 import { type ConnectionPurpose, greetingOf, isRefused, tlsTo } from './greeting.ts';
 import type { Router } from './router.ts';
@@ -200,7 +200,7 @@ export class PrivateConnection {
       reason = error.message;
     });
     socket.on('close', () => this.abandon(reason));
-    readChunks(socket, (chunk) => this.#received(chunk));
+    readRanges(socket, (bytes, start, end) => this.#received(bytes, start, end));
   }
 
   #greet(onReady: () => void): void {
@@ -238,10 +238,10 @@ export class PrivateConnection {
     if (isRefused(name, text)) this.abandon(`${name} was refused: ${text}`);
   }
 
-  #received(chunk: Buffer): void {
+  #received(bytes: Buffer, start: number, end: number): void {
     const framer = this.#framer;
     try {
-      framer.push(chunk);
+      framer.push(bytes, start, end);
       while (this.#socket !== null && framer.next()) this.#deliver(framer);
     } catch (error) {
       this.abandon(`the node's bytes make no sense: ${(error as Error).message}`);

@@ -38,7 +38,7 @@ export class Prober {
       // The greeting of a connection that is being made is a probe itself.
       const link = this.#router.linkTo(node, 2, 0);
       if (link?.isReady && node.health.wantsProbe(nowMs))
-        this.#router.sendOver(link, probeOf(this.#router, node, nowMs));
+        this.#router.submitOver(probeOf(this.#router, node, nowMs), link);
     }
     if (isNeeded) return;
     clearInterval(this.#timer);

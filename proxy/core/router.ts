@@ -181,10 +181,10 @@ export class Router implements LinkOwner {
     this.#resubmit(request);
   }
 
-  /** Sends a request over a link of one's own. */
-  sendOver(link: Link, request: Request): void {
+  /** Sends a request over this very link; its sink may get it back (`handBack`). */
+  submitOver(request: Request, link: Link): void {
     if (this.#ticker === undefined) this.#startTicking();
-    link.enqueue(request, request.startedMs);
+    link.enqueue(request, this.#env.clock.monotonicMs());
   }
 
   /** Whether requests of this sink wait for the ring: later ones must not overtake them. */

@@ -46,8 +46,10 @@ const fields: ReadonlyMap<string, Combine> = new Map([
   // Of all proxies: whether a client waits is known where it waits.
   ...named(sum, 'blocked_clients'),
   ...named(sum, 'lazyfree_pending_objects lazyfreed_objects mem_not_counted_for_evict'),
-  ...named(sum, 'tracking_total_keys tracking_total_items tracking_total_prefixes'),
-  ...named(sum, 'expired_keys evicted_keys keyspace_hits keyspace_misses total_forks'),
+  ...named(sum, 'tracking_total_keys tracking_total_items'),
+  // Every shard knows those of all clients.
+  ...named(most, 'tracking_total_prefixes'),
+  ...named(sum, 'expired_keys evicted_keys keyspace_hits keyspace_misses total_forks migrate_cached_sockets'),
 ]);
 
 /** Fields that are repeated in words behind them. */

@@ -1,11 +1,14 @@
 import type { CommandPart } from '../../lib/codec/resp/index.ts';
 import { encodeCommand, replyLineEnd, replyNumber } from '../../lib/codec/resp/index.ts';
 import type { TrackingState } from '../../lib/commands/index.ts';
+import { Fence } from './fence.ts';
 import type { Link, LinkRole } from './link.ts';
+import { LinkLane, laneWithoutLink } from './link-lane.ts';
 import { PrivateConnection } from './private-connection.ts';
 import { acquireRequest, discard } from './request.ts';
 import type { OwnLinks, Router } from './router.ts';
 import { linkSlot, type UpstreamNode } from './topology.ts';
+import type { UnitLane, UnitLanes } from './transaction-lanes.ts';
 
 const WORD = 'invalidate';
 
@@ -29,7 +32,7 @@ export interface InvalidationListener {
  *
  * Whenever a link is lost, or a shard has another leader, the client is to forget everything.
  */
-export class TrackingLinks implements OwnLinks {
+export class TrackingLinks implements OwnLinks, UnitLanes {
   readonly #router: Router;
   readonly #listener: InvalidationListener;
   readonly #links = new Map<UpstreamNode, (Link | undefined)[]>();
@@ -62,6 +65,23 @@ export class TrackingLinks implements OwnLinks {
     const link = this.#router.openOwnLink(node, { protocol, database }, this.#roleOf(node, protocol));
     links[slot] = link ?? undefined;
     return link;
+  }
+
+  /** What a unit reads over this lane is tracked. */
+  laneTo(node: UpstreamNode, protocol: 2 | 3, database: number): UnitLane {
+    const link = this.linkTo(node, protocol, database);
+    if (link !== null) return new LinkLane(this.#router, link);
+    const { maxPrivateConnectionsPerNode } = this.#router.env.settings;
+    return laneWithoutLink(
+      `OVERLOADED ${maxPrivateConnectionsPerNode} connections of single clients are in use (proxy.limits.maxPrivateConnectionsPerNode)`,
+    );
+  }
+
+  /** Calls `done` once all that its nodes have told so far was heard of; at once when there is no link. */
+  fence(done: () => void): void {
+    const fence = new Fence(this.#router, done);
+    for (const links of this.#links.values()) for (const link of links) if (link?.isReady) fence.ask(link);
+    fence.seal();
   }
 
   /** Other options, on links to come and on those that are there. */

@@ -16,11 +16,30 @@ export interface UnitSink {
   lost(reason: string, wasSent: boolean): void;
 }
 
+/** Where a unit is sent over. */
+export interface UnitLane {
+  /** Units under way. */
+  readonly length: number;
+  /** Monotonic milliseconds when a unit was last answered. */
+  readonly lastAnsweredMs: number;
+  /** Sends a unit, once connected. */
+  run(unit: Unit, sink: UnitSink): void;
+  /** The sink waits no more. False: the unit may have left; its answer will be dropped. */
+  giveUp(sink: UnitSink): boolean;
+  /** Ends the connection; whoever waits hears that it is lost. */
+  close(reason: string): void;
+}
+
+/** Knows the lane to a node, for units in this protocol and database. */
+export interface UnitLanes {
+  laneTo(node: UpstreamNode, protocol: 2 | 3, database: number): UnitLane;
+}
+
 /**
  * The connections for transactions that watch nothing: one per node, RESP version and database, shared by all clients. A unit is sent in one
  * piece, so that no command of anybody else gets between its MULTI and its EXEC.
  */
-export class TransactionLanes {
+export class TransactionLanes implements UnitLanes {
   readonly #router: Router;
   readonly #lanes = new Map<UpstreamNode, (Lane | undefined)[]>();
   #sweeper: NodeJS.Timeout | undefined;
@@ -29,7 +48,6 @@ export class TransactionLanes {
     this.#router = router;
   }
 
-  /** The lane to this node for units in this protocol and database. */
   laneTo(node: UpstreamNode, protocol: 2 | 3, database: number): Lane {
     let lanes = this.#lanes.get(node);
     if (lanes === undefined) {
@@ -65,7 +83,7 @@ export class TransactionLanes {
 }
 
 /** One connection for units. Opened when the first comes, and again after it was lost. */
-export class Lane {
+export class Lane implements UnitLane {
   readonly node: UpstreamNode;
   readonly #router: Router;
   readonly #protocol: 2 | 3;
@@ -78,7 +96,6 @@ export class Lane {
   #waiting: { readonly unit: Unit; readonly sink: UnitSink }[] = [];
   /** Monotonic milliseconds when a unit last came. */
   lastUsedMs = 0;
-  /** Monotonic milliseconds when a unit was last answered. */
   lastAnsweredMs = 0;
 
   constructor(router: Router, node: UpstreamNode, protocol: 2 | 3, database: number) {
@@ -88,12 +105,10 @@ export class Lane {
     this.#database = database;
   }
 
-  /** Units under way. */
   get length(): number {
     return this.#sent.size + this.#waiting.length;
   }
 
-  /** Sends a unit, once connected. */
   run(unit: Unit, sink: UnitSink): void {
     this.lastUsedMs = this.#router.env.clock.monotonicMs();
     if (this.#connection !== null) {
@@ -104,7 +119,6 @@ export class Lane {
     if (!this.#isOpening) void this.#open();
   }
 
-  /** The sink waits no more. False: the unit may have left; its answer will be dropped. */
   giveUp(sink: UnitSink): boolean {
     const before = this.#waiting.length;
     this.#waiting = this.#waiting.filter((one) => one.sink !== sink);
@@ -112,7 +126,6 @@ export class Lane {
     return this.#waiting.length < before;
   }
 
-  /** Ends the connection; whoever waits hears that it is lost. */
   close(reason: string): void {
     this.#connection?.abandon(reason);
   }

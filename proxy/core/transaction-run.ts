@@ -4,7 +4,7 @@ import { NO_MARK } from './near-port.ts';
 import type { Router } from './router.ts';
 import { Stat } from './stats.ts';
 import type { ShardRoute } from './topology.ts';
-import type { Lane, TransactionLanes, UnitSink } from './transaction-lanes.ts';
+import type { UnitLane, UnitLanes, UnitSink } from './transaction-lanes.ts';
 import type { Unit } from './unit.ts';
 import { abortReply, type UnitAnswer } from './unit-replies.ts';
 
@@ -25,25 +25,20 @@ export interface TransactionResult {
  */
 export class TransactionRun implements UnitSink {
   readonly #router: Router;
-  readonly #lanes: TransactionLanes;
+  readonly #lanes: UnitLanes;
   readonly #unit: Unit;
   readonly #done: (result: TransactionResult) => void;
   /** What EXEC answers when there is no other attempt any more. */
   #failure: Buffer;
   #led: LedRoute | null = null;
   /** Where the present attempt is under way. */
-  #lane: Lane | null = null;
+  #lane: UnitLane | null = null;
   #sentMs = 0;
   #timer: NodeJS.Timeout | undefined;
   #isOver = false;
   readonly #nearMark: number;
 
-  constructor(
-    router: Router,
-    lanes: TransactionLanes,
-    unit: Unit,
-    done: (result: TransactionResult) => void,
-  ) {
+  constructor(router: Router, lanes: UnitLanes, unit: Unit, done: (result: TransactionResult) => void) {
     this.#router = router;
     this.#lanes = lanes;
     this.#unit = unit;

@@ -3,9 +3,10 @@ import type { UpstreamConfig } from '../../lib/config/index.ts';
 import type { TlsMaterial } from '../../lib/net/index.ts';
 import { chooseServers, leadersOf, type Servers } from './choose.ts';
 import { loginOf } from './engine-of.ts';
-import { RoleWatch, type WatchEnvironment } from './role-watch.ts';
+import { RoleWatch } from './role-watch.ts';
 import { latestView } from './sentinel.ts';
 import { SentinelWatch } from './sentinel-watch.ts';
+import type { WatchEnvironment } from './watch.ts';
 
 /** How often everybody is asked while the leader says that it leads, and while nobody does. */
 const SETTLED_MS = 1000;

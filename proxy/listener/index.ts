@@ -1,6 +1,8 @@
 export { AnswerCounter } from './answer-counter.ts';
 export { ByteBudget } from './byte-budget.ts';
+export { ClientConnection, type ClientLimits } from './client-connection.ts';
 export { asRingsideError } from './errors.ts';
+export { closeLate } from './late-clients.ts';
 export { MAX_MULTI_KEYS, MAX_PURGED_PREFIXES } from './limits.ts';
 export type { ApiListenerDeps, ApiListenerOptions, ListenerHandle } from './options.ts';
 export { type Login, passwordCheck } from './password.ts';

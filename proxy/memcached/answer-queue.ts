@@ -21,6 +21,11 @@ export class AnswerQueue {
     return answer;
   }
 
+  /** Takes all that are left. */
+  *drain(): Iterable<Answer> {
+    while (this.#length > 0) yield this.shift();
+  }
+
   #grow(): void {
     const slots: (Answer | null)[] = new Array(2 * (this.#mask + 1)).fill(null);
     for (let i = 0; i < this.#length; i++) slots[i] = this.#slots[(this.#head + i) & this.#mask];

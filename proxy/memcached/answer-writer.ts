@@ -26,6 +26,9 @@ export class AnswerWriter {
     this.#output = output;
   }
 
+  /** The error that was written last; null: none since somebody set it so. */
+  failure: string | null = null;
+
   /** Bytes since the last `writeTo`. */
   get size(): number {
     return this.#cutBytes + this.#at - this.#from;
@@ -41,6 +44,12 @@ export class AnswerWriter {
       for (let i = 0; i < length; i++) slab[at + i] = text.charCodeAt(i);
     } else this.#slab.latin1Write(text, this.#at, length);
     this.#at += length;
+  }
+
+  /** Appends the line of an error, without line end. */
+  error(line: string): void {
+    this.failure = line;
+    this.text(`${line}\r\n`);
   }
 
   byte(byte: number): void {

@@ -13,18 +13,23 @@ export interface Answer {
   write(out: AnswerWriter, request: Request, counters: Counters): void;
 }
 
+const ERROR_LINE = /^(?:CLIENT_|SERVER_)?ERROR\b/;
+
 /** A line that does not depend on any node. */
 export class LineAnswer implements Answer {
   readonly parts = null;
-  readonly #line: string;
+  readonly #text: string;
+  readonly #isError: boolean;
 
   /** Without line end. */
   constructor(text: string) {
-    this.#line = `${text}\r\n`;
+    this.#text = text;
+    this.#isError = ERROR_LINE.test(text);
   }
 
   write(out: AnswerWriter): void {
-    out.text(this.#line);
+    if (this.#isError) out.error(this.#text);
+    else out.text(`${this.#text}\r\n`);
   }
 }
 
@@ -38,7 +43,7 @@ export const BAD_CHUNK = new LineAnswer('CLIENT_ERROR bad data chunk');
 /** Writes an error reply of a node or of the router in memcached's words; false when the reply is none. */
 export function writeError(out: AnswerWriter, { bytes, start, end }: Request): boolean {
   if (!isErrorReply(bytes, start)) return false;
-  out.text(`${errorLine(bytes, start, end)}\r\n`);
+  out.error(errorLine(bytes, start, end));
   return true;
 }
 

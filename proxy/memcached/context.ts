@@ -1,11 +1,12 @@
 import type { Access } from '../access/index.ts';
 import type { Router } from '../core/router.ts';
-import type { CommandFigures } from '../watch/command-figures.ts';
+import type { ProxyWatch } from '../watch/proxy-watch.ts';
+import type { Group } from '../workers/questions.ts';
 import type { AnswerWriter } from './answer-writer.ts';
 import type { MemcachedConnection } from './connection.ts';
 import type { Counters } from './counters.ts';
-import type { DelayedFlush } from './delayed-flush.ts';
 import type { FrameSlab } from './frame-slab.ts';
+import type { MemcachedWatch } from './memcached-watch.ts';
 
 /** What one client may use. */
 export interface MemcachedConnectionLimits {
@@ -24,15 +25,17 @@ export interface MemcachedContext {
   readonly limits: MemcachedConnectionLimits;
   /** Who may do what. */
   readonly access: Access;
-  /** What is known of the commands, by their number in `commandNames`. */
-  readonly figures: CommandFigures;
+  /** Which commands somebody wants to hear of. */
+  readonly watch: ProxyWatch;
+  /** Takes note of every command, by its number in `commandNames`. */
+  readonly commands: MemcachedWatch;
   readonly counters: Counters;
-  readonly flushes: DelayedFlush;
   /** One of each for all: a command writes and takes within one call. */
   readonly frames: FrameSlab;
   readonly out: AnswerWriter;
   readonly info: MemcachedInfo;
-  readonly connections: ReadonlySet<MemcachedConnection>;
+  /** All threads of the process. */
+  readonly group: Group;
   closed(connection: MemcachedConnection): void;
 }
 
@@ -41,8 +44,7 @@ export interface MemcachedInfo {
   readonly pid: number;
   readonly startedMonotonicMs: number;
   readonly port: number;
+  /** Of all threads. */
   readonly maxConnections: number;
   readonly threads: number;
-  accepted: number;
-  refused: number;
 }

@@ -71,14 +71,17 @@ const entries: ReadonlyMap<string, Entry> = new Map([
   ['shutdown', entry(line(new LineAnswer('ERROR: shutdown not enabled')))],
 ]);
 
-/** Names of the commands; the last is of what is none. */
-export const commandNames: readonly string[] = [...entries.keys(), 'none'];
+/** Names of the commands, and of what a client says before it has logged in; the last is of what is none. */
+export const commandNames: readonly string[] = [...entries.keys(), 'auth', 'none'];
 const ids: ReadonlyMap<string, number> = new Map(commandNames.map((name, i) => [name, i]));
 const NO_COMMAND = commandNames.length - 1;
+const AUTH = commandNames.length - 2;
 
 /** Makes the command in `parser` the one at hand; false when the client may not run it, and was told so. */
 export function mayRun(connection: MemcachedConnection, parser: MemcachedParser): boolean {
   connection.commandId = parser.count === 0 ? NO_COMMAND : (ids.get(wordText(parser, 0)) ?? NO_COMMAND);
+  const { watch, commands } = connection.context;
+  if (--watch.quiet < 0) connection.trace = commands.looksAt(parser, connection, nameOf(connection));
   const refusal = refusalFor(connection.user, parser);
   if (refusal === null) return true;
   connection.say(
@@ -89,17 +92,20 @@ export function mayRun(connection: MemcachedConnection, parser: MemcachedParser)
 
 /** Does what the line in `parser` asks for. */
 export function dispatch(connection: MemcachedConnection, parser: MemcachedParser, nowMs: number): void {
-  const { rates } = connection.context.router.env;
+  const { watch, commands, router } = connection.context;
+  const { rates } = router.env;
   const refusal =
     rates !== null && connection.isAuthenticated ? rateRefusal(rates, connection, parser, nowMs) : null;
   if (refusal !== null) {
     connection.commandId = NO_COMMAND;
     connection.say(new LineAnswer(refusal));
   } else if (!connection.isAuthenticated) {
-    connection.commandId = NO_COMMAND;
+    connection.commandId = AUTH;
+    if (--watch.quiet < 0) connection.trace = commands.looksAtSecret(parser, connection, 'auth');
     authenticate(connection, parser);
   } else if (connection.user.isUnlimited && parser.count > 1 && wordIs(parser, 0, 'get')) {
     connection.commandId = 0;
+    if (--watch.quiet < 0) connection.trace = commands.looksAt(parser, connection, 'get');
     get(connection, parser, nowMs);
   } else if (mayRun(connection, parser)) {
     const found = parser.count === 0 ? undefined : entries.get(wordText(parser, 0));
@@ -107,6 +113,10 @@ export function dispatch(connection: MemcachedConnection, parser: MemcachedParse
     else if (parser.count < found.fewest || parser.count > found.most) connection.say(ERROR);
     else found.run(connection, parser, nowMs);
   }
+}
+
+function nameOf({ commandId }: MemcachedConnection): string {
+  return commandNames[commandId];
 }
 
 /** Like memcached, hangs up on what comes by mistake: somebody who speaks HTTP. */

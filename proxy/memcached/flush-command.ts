@@ -15,20 +15,19 @@ const BAD_EXPTIME = new LineAnswer('CLIENT_ERROR invalid exptime argument');
 export function runFlush(connection: MemcachedConnection, parser: MemcachedParser, nowMs: number) {
   const { count } = parser;
   if (count > 3) return connection.say(ERROR);
-  const { router, counters, flushes } = connection.context;
+  const { router, counters, group } = connection.context;
   const isQuiet = count > 1 && wordIs(parser, count - 1, 'noreply');
   counters.cmd_flush++;
   const hasDelay = count > (isQuiet ? 2 : 1);
   const delay = hasDelay ? signedNumber(parser.buffer, parser.start(1), parser.end(1)) : 0;
   if (delay === null) return connection.say(isQuiet ? SILENCE : BAD_EXPTIME);
   const delayMs = ttlOf(delay, router.env.clock.wallMs());
-  if (delayMs > 0) {
-    flushes.schedule(delayMs);
-    return connection.say(isQuiet ? SILENCE : OK);
-  }
-  flushes.cancel();
-  if (router.routes.length === 0) return connection.say(noRingAnswer());
-  connection.inOrder(() => flushNow(connection, isQuiet, nowMs));
+  const isLater = delayMs > 0;
+  connection.askThreads(group, 'delayFlush', { delayMs: isLater ? delayMs : null }, () => {
+    if (isLater) connection.say(isQuiet ? SILENCE : OK);
+    else if (router.routes.length === 0) connection.say(noRingAnswer());
+    else flushNow(connection, isQuiet, nowMs);
+  });
 }
 
 function flushNow(connection: MemcachedConnection, isQuiet: boolean, nowMs: number): void {

@@ -212,7 +212,7 @@ class ItemAnswer implements Answer {
     if (writeError(out, request)) return;
     const at = replyLineEnd(bytes, start);
     if (isErrorReply(bytes, at)) {
-      out.text(`${errorLine(bytes, at, end)}\r\n`);
+      out.error(errorLine(bytes, at, end));
       return;
     }
     counters.cmd_get++;
@@ -255,7 +255,7 @@ class ItemsAnswer implements Answer {
       const positions = this.#positions?.[part] ?? [part];
       const problem = this.#place(requests[part], positions, places);
       if (problem !== null) {
-        out.text(`${problem}\r\n`);
+        out.error(problem);
         return;
       }
       for (const position of positions) sources[position] = requests[part];

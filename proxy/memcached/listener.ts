@@ -1,38 +1,54 @@
 import type { Socket } from 'node:net';
-import { createServer, type ListeningServer } from '../../lib/net/index.ts';
+import type { ProxyConfig } from '../../lib/config/index.ts';
+import type { Metrics } from '../../lib/metrics/index.ts';
+import { createServer, type ListeningServer, type TlsMaterial } from '../../lib/net/index.ts';
 import type { Access } from '../access/index.ts';
 import type { Router } from '../core/router.ts';
 import { Stat } from '../core/stats.ts';
-import type { ApiListenerDeps, ApiListenerOptions, ListenerHandle } from '../listener/index.ts';
-import { CommandFigures } from '../watch/command-figures.ts';
+import { closeLate, type ListenerHandle } from '../listener/index.ts';
+import type { ProxyThread } from '../thread.ts';
+import type { ProxyWatch } from '../watch/proxy-watch.ts';
+import type { Desk, Group } from '../workers/questions.ts';
 import { AnswerWriter } from './answer-writer.ts';
 import { MemcachedConnection } from './connection.ts';
 import type { MemcachedConnectionLimits, MemcachedContext, MemcachedInfo } from './context.ts';
 import { Counters } from './counters.ts';
-import { DelayedFlush } from './delayed-flush.ts';
 import { commandNames } from './dispatch.ts';
 import { FrameSlab } from './frame-slab.ts';
+import { MemcachedWatch } from './memcached-watch.ts';
 
 const SWEEP_MS = 1000;
-/** How long a connection that was ended may take to close its side. */
-const LINGER_MS = 2000;
 const OVER_LIMIT = 'SERVER_ERROR too many connections (proxy.limits.maxConnections)\r\n';
+
+/** Where and how the listener of one thread listens. */
+export interface MemcachedListenerOptions {
+  readonly host: string;
+  /** 0 picks a free port. */
+  readonly port: number;
+  readonly tls: TlsMaterial | undefined;
+  /** Several threads listen on one port. */
+  readonly reusePort: boolean;
+  readonly limits: ProxyConfig['limits'];
+  /** So many threads listen. */
+  readonly threads: number;
+  /** Where connections and refusals are counted. */
+  readonly metrics?: Metrics;
+}
 
 /** What the listener needs of its thread. */
 export interface MemcachedParts {
   readonly router: Router;
-  readonly access: Access;
-  /** Takes up what is known of the commands. */
-  readonly figures: CommandFigures[];
+  readonly thread: ProxyThread;
+  /** All threads. */
+  readonly group: Group;
 }
 
-/** Starts the memcached listener on a data path. Rejects as `createServer` of lib/net does. */
+/** Starts the memcached listener of one thread on its data path. Rejects as `createServer` of lib/net does. */
 export async function startMemcachedListener(
-  options: ApiListenerOptions,
+  options: MemcachedListenerOptions,
   parts: MemcachedParts,
-  deps: ApiListenerDeps,
 ): Promise<ListenerHandle> {
-  const listener = new MemcachedListener(options, parts, deps);
+  const listener = new MemcachedListener(options, parts);
   await listener.listen();
   return listener;
 }
@@ -41,25 +57,29 @@ class MemcachedListener implements MemcachedContext, ListenerHandle {
   readonly router: Router;
   readonly limits: MemcachedConnectionLimits;
   readonly access: Access;
-  readonly figures = new CommandFigures('memcached', commandNames);
+  readonly watch: ProxyWatch;
+  readonly commands: MemcachedWatch;
+  readonly group: Group;
   readonly counters = new Counters();
-  readonly flushes: DelayedFlush;
   readonly frames = new FrameSlab();
   readonly out: AnswerWriter;
-  readonly connections = new Set<MemcachedConnection>();
-  readonly #options: ApiListenerOptions;
-  readonly #deps: ApiListenerDeps;
+  readonly #connections = new Set<MemcachedConnection>();
+  readonly #options: MemcachedListenerOptions;
   readonly #sweeper: NodeJS.Timeout;
+  #accepted = 0;
+  #refused = 0;
   #info: MemcachedInfo;
   #server: ListeningServer | null = null;
 
-  constructor(options: ApiListenerOptions, parts: MemcachedParts, deps: ApiListenerDeps) {
-    const { limits } = options;
-    const { router, access } = parts;
-    this.access = access;
-    parts.figures.push(this.figures);
+  constructor(options: MemcachedListenerOptions, { router, thread, group }: MemcachedParts) {
+    const { limits, threads } = options;
+    this.access = thread.access;
+    this.access.clients.push(() => this.#connections);
+    this.watch = thread.watch;
+    this.commands = new MemcachedWatch(thread.watch, commandNames);
+    thread.figures.push(this.commands.figures);
+    this.group = group;
     this.#options = options;
-    this.#deps = deps;
     this.router = router;
     this.limits = {
       maxItemBytes: limits.maxItemBytes,
@@ -68,17 +88,15 @@ class MemcachedListener implements MemcachedContext, ListenerHandle {
       maxInFlight: limits.maxInFlightPerConnection,
       maxHeldBytes: limits.maxBufferedBytesPerConnection,
     };
-    this.flushes = new DelayedFlush(router);
     this.out = new AnswerWriter(router.env.output);
     this.#info = {
       pid: process.pid,
-      startedMonotonicMs: deps.clock.monotonicMs(),
+      startedMonotonicMs: router.env.clock.monotonicMs(),
       port: 0,
-      maxConnections: limits.maxConnections,
-      threads: 1,
-      accepted: 0,
-      refused: 0,
+      maxConnections: limits.maxConnections * threads,
+      threads,
     };
+    this.#answer(thread.desk);
     this.#sweeper = setInterval(() => this.#sweep(), SWEEP_MS);
     this.#sweeper.unref();
   }
@@ -96,14 +114,15 @@ class MemcachedListener implements MemcachedContext, ListenerHandle {
   }
 
   async listen(): Promise<void> {
-    const { host, port, tls, reusePort, limits } = this.#options;
+    const { host, port, tls, reusePort, limits, metrics } = this.#options;
+    const { stats, log, health, clock } = this.router.env;
     this.#server = await createServer(
       {
         name: 'memcached',
         setting: 'proxy.memcachedPort',
         host,
         port,
-        tls,
+        ...(tls && { tls }),
         reusePort,
         maxConnections: limits.maxConnections,
         handshakeTimeoutMs: limits.handshakeTimeoutMs,
@@ -111,15 +130,15 @@ class MemcachedListener implements MemcachedContext, ListenerHandle {
         allowHalfOpen: true,
         sharedReads: true,
         onRefused: (socket) => {
-          this.#info.refused++;
-          const { stats, health, clock } = this.router.env;
+          this.#refused++;
           stats.add(Stat.connectionsRefused);
           health.limits.reached('proxy.limits.maxConnections', clock.monotonicMs(), {
             listener: 'memcached',
           });
           socket.write(OVER_LIMIT);
         },
-        ...this.#deps,
+        log,
+        ...(metrics && { metrics }),
       },
       (socket, peer) => this.#accept(socket, peer.address),
     );
@@ -128,40 +147,42 @@ class MemcachedListener implements MemcachedContext, ListenerHandle {
 
   /** Stops accepting, closes idle clients, lets the others finish what they have sent, and closes what is left after `graceMs`. */
   async close(graceMs: number): Promise<void> {
-    this.flushes.cancel();
-    for (const connection of this.connections) connection.finish();
+    for (const connection of this.#connections) connection.finish();
     await this.#server?.close(graceMs);
     // Until now it closes those who do not hang up.
     clearInterval(this.#sweeper);
   }
 
   closed(connection: MemcachedConnection): void {
-    this.connections.delete(connection);
+    this.#connections.delete(connection);
+  }
+
+  #answer(desk: Desk): void {
+    desk.on('memcachedFigures', ({ reset }) => {
+      const counters = { ...this.counters } as unknown as Record<string, number>;
+      if (reset) this.counters.reset();
+      const [accepted, refused] = [this.#accepted, this.#refused];
+      return { counters, connections: this.#connections.size, accepted, refused };
+    });
+    desk.on('memcachedClients', () => {
+      const nowMs = this.router.env.clock.monotonicMs();
+      return Array.from(this.#connections, ({ address, isIdle, lastActiveMs }) => {
+        return { address, isIdle, silentSeconds: Math.floor((nowMs - lastActiveMs) / 1000) };
+      });
+    });
   }
 
   #accept(socket: Socket, address: string): void {
-    this.connections.add(new MemcachedConnection(socket, address, this));
-    this.#info.accepted++;
+    this.#connections.add(new MemcachedConnection(socket, address, this));
+    this.#accepted++;
   }
 
-  /** Closes clients that dawdle over a request, or are silent for too long. */
   #sweep(): void {
-    const { headerTimeoutMs, idleTimeoutMs } = this.#options.limits;
-    const { clock, log, stats } = this.router.env;
-    const nowMs = clock.monotonicMs();
-    for (const connection of this.connections) {
-      const { address, endedMs, partialSinceMs, lastActiveMs } = connection;
-      if (endedMs > 0 && nowMs - endedMs > LINGER_MS) connection.destroy();
-      const isSlow = partialSinceMs > 0 && nowMs - partialSinceMs > headerTimeoutMs;
-      const isSilent = idleTimeoutMs > 0 && connection.isIdle && nowMs - lastActiveMs > idleTimeoutMs;
-      if (!isSlow && !isSilent) continue;
-      const setting = isSlow ? 'proxy.limits.headerTimeoutMs' : 'proxy.limits.idleTimeoutMs';
-      log.info(
-        { client: address, setting },
-        isSlow ? 'client closed: its request did not arrive in time' : 'client closed: idle',
-      );
-      stats.add(Stat.connectionsCut);
-      connection.destroy();
-    }
+    const { headerTimeoutMs: requestTimeoutMs, stalledReaderTimeoutMs, idleTimeoutMs } = this.#options.limits;
+    closeLate(
+      this.#connections,
+      { requestTimeoutMs, stalledReaderTimeoutMs, idleTimeoutMs },
+      this.router.env,
+    );
   }
 }

@@ -53,6 +53,7 @@ export class Parts implements Sink {
 
   ready(request: Request): void {
     this.bytes += request.length;
+    if (request.isPossiblyStale) this.command.isPossiblyStale = true;
     this.#waiting--;
     if (!this.#isAbandoned) this.#onGrown(request.length);
     this.#finishIfDone();

@@ -71,6 +71,13 @@ export function refusalFor(user: User, parser: MemcachedParser): string | null {
   return null;
 }
 
+/** The first key of the command in `parser`, as a view; null when it has none. */
+export function firstKeyOf(parser: MemcachedParser): Buffer | null {
+  const name = parser.count === 0 ? '' : wordText(parser, 0);
+  const at = Object.hasOwn(NEEDED, name) ? NEEDED[name][1] : 0;
+  return at === 0 || at >= parser.count ? null : keyAt(parser, at, name);
+}
+
 function keyAt(parser: MemcachedParser, i: number, name: string): Buffer {
   const given: MemcachedKey = { buffer: parser.buffer, start: parser.start(i), end: parser.end(i) };
   const isMeta = name.length === 2 && name[0] === 'm';

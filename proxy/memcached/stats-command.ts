@@ -1,6 +1,7 @@
 import { isErrorReply } from '../core/frames.ts';
 import { joinPieces } from '../core/large-frame.ts';
 import { RINGSIDE_VERSION } from '../version.ts';
+import type { MemcachedClientFacts, MemcachedFigures } from '../workers/questions.ts';
 import { type Answer, ERROR, LineAnswer, writeError } from './answer.ts';
 import type { AnswerWriter } from './answer-writer.ts';
 import type { MemcachedConnection } from './connection.ts';
@@ -13,10 +14,19 @@ import { bulkText } from './reply-text.ts';
 import { SPOKEN_VERSION } from './versions.ts';
 
 type Rows = readonly (readonly [name: string, value: string | number])[];
-/** Figures of the listener, and of all shards together. */
-type Report = (context: MemcachedContext, nodes: NodeFigures) => Rows;
+/** What a report is made of. */
+interface Facts {
+  readonly context: MemcachedContext;
+  /** Of the listeners of all threads together. */
+  readonly figures: MemcachedFigures;
+  /** Of all shards together. */
+  readonly nodes: NodeFigures;
+}
+
+type Report = (facts: Facts) => Rows;
 
 const MICROSECONDS = 1e6;
+const RESET = new LineAnswer('RESET');
 
 /** `stats`, by its argument. What there is none of here is reported as nothing, or as 0. */
 const reports: Readonly<Record<string, Report>> = {
@@ -28,7 +38,6 @@ const reports: Readonly<Record<string, Report>> = {
 /** What concerns this process alone. */
 const ownReports: Readonly<Record<string, (context: MemcachedContext) => Rows>> = {
   settings: settingRows,
-  conns: connectionRows,
   sizes: () => [['sizes_status', 'disabled']],
 };
 
@@ -36,19 +45,30 @@ const ownReports: Readonly<Record<string, (context: MemcachedContext) => Rows>> 
 export function runStats(connection: MemcachedConnection, parser: MemcachedParser, nowMs: number): void {
   const what = parser.count < 2 ? '' : wordText(parser, 1);
   const { context } = connection;
-  if (what === 'reset') {
-    context.counters.reset();
-    connection.say(new LineAnswer('RESET'));
-  } else if (what === 'cachedump') connection.say(new LineAnswer('CLIENT_ERROR stats cachedump not allowed'));
+  const { group } = context;
+  if (what === 'reset')
+    connection.askThreads(group, 'memcachedFigures', { reset: true }, () => connection.say(RESET));
+  else if (what === 'conns')
+    connection.askThreads(group, 'memcachedClients', null, (clients) => {
+      connection.say(new RowsAnswer(connectionRows(clients.flat())));
+    });
+  else if (what === 'cachedump') connection.say(new LineAnswer('CLIENT_ERROR stats cachedump not allowed'));
   else if (Object.hasOwn(ownReports, what)) connection.say(new RowsAnswer(ownReports[what](context)));
   else if (!Object.hasOwn(reports, what)) connection.say(ERROR);
   else if (context.router.routes.length === 0) connection.say(noRingAnswer());
-  else connection.inOrder(() => askAll(connection, reports[what], nowMs));
+  else
+    connection.askThreads(group, 'memcachedFigures', { reset: false }, (figures) =>
+      askShards(connection, (nodes) => reports[what]({ context, figures: sumOf(figures), nodes }), nowMs),
+    );
 }
 
-function askAll(connection: MemcachedConnection, report: Report, nowMs: number): void {
+function askShards(
+  connection: MemcachedConnection,
+  rowsOf: (nodes: NodeFigures) => Rows,
+  nowMs: number,
+): void {
   const { router, frames } = connection.context;
-  const parts = connection.split(nowMs, (made) => new ReportAnswer(made, report, connection.context));
+  const parts = connection.split(nowMs, (made) => new ReportAnswer(made, rowsOf));
   for (const route of router.routes) {
     frames.begin(1, 16);
     frames.text('INFO');
@@ -72,13 +92,11 @@ class RowsAnswer implements Answer {
 
 class ReportAnswer implements Answer {
   readonly parts: Parts;
-  readonly #report: Report;
-  readonly #context: MemcachedContext;
+  readonly #rowsOf: (nodes: NodeFigures) => Rows;
 
-  constructor(parts: Parts, report: Report, context: MemcachedContext) {
+  constructor(parts: Parts, rowsOf: (nodes: NodeFigures) => Rows) {
     this.parts = parts;
-    this.#report = report;
-    this.#context = context;
+    this.#rowsOf = rowsOf;
   }
 
   write(out: AnswerWriter): void {
@@ -92,7 +110,7 @@ class ReportAnswer implements Answer {
       joinPieces(request);
       return bulkText(request);
     });
-    writeRows(out, this.#report(this.#context, figuresOf(texts)));
+    writeRows(out, this.#rowsOf(figuresOf(texts)));
   }
 }
 
@@ -101,8 +119,23 @@ function writeRows(out: AnswerWriter, rows: Rows): void {
   out.text('END\r\n');
 }
 
-function generalRows(context: MemcachedContext, nodes: NodeFigures): Rows {
-  const { info, counters, connections, router } = context;
+function sumOf(all: readonly MemcachedFigures[]): MemcachedFigures {
+  const counters: Record<string, number> = {};
+  for (const one of all)
+    for (const [name, value] of Object.entries(one.counters)) counters[name] = (counters[name] ?? 0) + value;
+  const sum = (name: 'connections' | 'accepted' | 'refused') =>
+    all.reduce((total, one) => total + one[name], 0);
+  return {
+    counters,
+    connections: sum('connections'),
+    accepted: sum('accepted'),
+    refused: sum('refused'),
+  };
+}
+
+function generalRows({ context, figures, nodes }: Facts): Rows {
+  const { info, router } = context;
+  const { counters, connections } = figures;
   const { clock } = router.env;
   const { user, system } = process.cpuUsage();
   return [
@@ -115,11 +148,11 @@ function generalRows(context: MemcachedContext, nodes: NodeFigures): Rows {
     ['rusage_user', (user / MICROSECONDS).toFixed(6)],
     ['rusage_system', (system / MICROSECONDS).toFixed(6)],
     ['max_connections', info.maxConnections],
-    ['curr_connections', connections.size],
-    ['total_connections', info.accepted],
-    ['rejected_connections', info.refused],
-    ['connection_structures', connections.size],
-    ...Object.entries(counters as unknown as Record<string, number>),
+    ['curr_connections', connections],
+    ['total_connections', figures.accepted],
+    ['rejected_connections', figures.refused],
+    ['connection_structures', connections],
+    ...Object.entries(counters),
     ['get_expired', nodes.expired],
     ['limit_maxbytes', nodes.maxBytes],
     ['accepting_conns', 1],
@@ -135,7 +168,7 @@ function generalRows(context: MemcachedContext, nodes: NodeFigures): Rows {
 }
 
 /** All items as those of one slab class: the nodes' store has none. */
-function itemRows(_context: MemcachedContext, nodes: NodeFigures): Rows {
+function itemRows({ nodes }: Facts): Rows {
   if (nodes.items === 0) return [];
   return [
     ['items:1:number', nodes.items],
@@ -152,7 +185,9 @@ function itemRows(_context: MemcachedContext, nodes: NodeFigures): Rows {
   ];
 }
 
-function slabRows({ limits, counters }: MemcachedContext, nodes: NodeFigures): Rows {
+function slabRows({ context, figures, nodes }: Facts): Rows {
+  const { limits } = context;
+  const { counters } = figures;
   const total = [
     ['active_slabs', nodes.items === 0 ? 0 : 1],
     ['total_malloced', nodes.reservedBytes],
@@ -205,11 +240,10 @@ function settingRows({ info, limits, access }: MemcachedContext): Rows {
   ];
 }
 
-function connectionRows({ connections, router }: MemcachedContext): Rows {
-  const nowMs = router.env.clock.monotonicMs();
-  return [...connections].flatMap(({ address, isIdle, lastActiveMs }, i) => [
+function connectionRows(clients: readonly MemcachedClientFacts[]): Rows {
+  return clients.flatMap(({ address, isIdle, silentSeconds }, i) => [
     [`${i}:addr`, `tcp:${address}`] as const,
     [`${i}:state`, isIdle ? 'conn_read' : 'conn_parse_cmd'] as const,
-    [`${i}:secs_since_last_cmd`, Math.floor((nowMs - lastActiveMs) / 1000)] as const,
+    [`${i}:secs_since_last_cmd`, silentSeconds] as const,
   ]);
 }

@@ -136,7 +136,7 @@ export class Fills {
     }
     fill.source = source.source;
     this.#parts.figures.add(NearStat.fills, fill.parts.rules.index);
-    for (const request of fill.requests(nowMs)) this.#parts.router.sendOver(source.link, request);
+    for (const request of fill.requests(nowMs)) this.#parts.router.submitOver(request, source.link);
   }
 
   #giveUp(fill: Fill): void {

@@ -6,10 +6,7 @@ export const NOT_AN_INTEGER = 'ERR value is not an integer or out of range';
 export const SYNTAX_ERROR = 'ERR syntax error';
 const NOT_IN_TRANSACTION = 'ERR Command not allowed inside a transaction';
 
-/**
- * Asks all threads of the process on behalf of a client, once its earlier commands are answered; `reply` answers it with what they say. Later
- * commands of the client wait. To be called as the last thing that a command does. EXEC cannot wait: where others must be asked, it is refused there.
- */
+/** As `RespConnection.askThreads`. EXEC cannot wait: where others must be asked, it is refused there. */
 export function askThreads<Q extends QuestionName>(
   connection: RespConnection,
   name: Q,
@@ -22,14 +19,7 @@ export function askThreads<Q extends QuestionName>(
     else connection.replyError(NOT_IN_TRANSACTION);
     return;
   }
-  connection.barrier((done) => {
-    connection.isAsking = true;
-    group.ask(name, asked, (answers) => {
-      connection.isAsking = false;
-      if (!connection.isClosed) reply(answers);
-      done();
-    });
-  });
+  connection.askThreads(group, name, asked, reply);
 }
 
 /** What a container says of a subcommand that got arguments it does not take. */

@@ -1,5 +1,4 @@
-import type { RequestParser } from '../../lib/codec/resp/index.ts';
-import { parseCommand } from '../../lib/codec/resp/index.ts';
+import { copyArgs, partsOf, type RequestParser } from '../../lib/codec/resp/index.ts';
 import { lookupCommand } from '../../lib/commands/index.ts';
 import { BlockedCommand } from '../core/blocked-command.ts';
 import { noRing } from '../core/fan-out.ts';
@@ -14,9 +13,9 @@ function blocking(timeoutAt: number): Handler {
     if (router.routes.length === 0) return connection.reply(noRing());
     const spec = lookupCommand(args.buffer, args.start(0), args.end(0))!;
     if (routeOfKeys(router, spec, args) === null) return connection.replyError(CROSS_SLOT);
-    const frame = Buffer.from(args.buffer.subarray(args.frameStart, args.frameEnd));
+    const kept = copyArgs(args);
     const at = timeoutAt < 0 ? args.count + timeoutAt : timeoutAt;
-    connection.barrier((done) => block(connection, parseCommand(frame), at, done));
+    connection.barrier((done) => block(connection, kept, at, done));
   };
 }
 
@@ -24,7 +23,7 @@ function block(connection: RespConnection, args: RequestParser, timeoutAt: numbe
   const { router, privates } = connection.context;
   const { protocol, database } = connection;
   const spec = lookupCommand(args.buffer, args.start(0), args.end(0))!;
-  const parts = Array.from({ length: args.count }, (_, i) => args.bytes(i));
+  const parts = partsOf(args);
   // A timeout that makes no sense is the node's to refuse.
   const timeoutMs = Math.max(0, Math.ceil((args.number(timeoutAt) ?? 0) * 1000));
   const shardNow = () => routeOfKeys(router, spec, args)?.name ?? null;

@@ -2,6 +2,7 @@ import { isPicked } from '../../lib/commands/index.ts';
 import type { Desk } from '../workers/questions.ts';
 import { listed } from './client-list.ts';
 import type { RespConnection } from './connection.ts';
+import { deliverTo } from './tracking-frames.ts';
 
 /** Lets a thread answer questions about its clients. */
 export function answerAboutClients(desk: Desk, connections: ReadonlyMap<number, RespConnection>): void {
@@ -12,6 +13,11 @@ export function answerAboutClients(desk: Desk, connections: ReadonlyMap<number, 
     );
     for (const connection of picked) connection.disconnect();
     return picked.length;
+  });
+  desk.on('hasClient', ({ id }) => connections.has(id));
+  desk.on('redirected', ({ id, keys }) => {
+    const bytes = Buffer.from(keys, 'latin1');
+    return deliverTo(connections.get(id), bytes, 0, bytes.length);
   });
   desk.on(
     'unblock',

@@ -2,7 +2,7 @@ import type { RequestParser } from '../../lib/codec/resp/index.ts';
 import { clientTypeOf, parseClientFilter, unknownClientType } from '../../lib/commands/index.ts';
 import type { ListedClient, PauseOrder } from '../workers/questions.ts';
 import { askThreads, NOT_AN_INTEGER, OK, SYNTAX_ERROR, subcommandSyntax } from './ask.ts';
-import { lineOf, listed } from './client-list.ts';
+import { asking, lineOf, listed } from './client-list.ts';
 import type { RespConnection } from './connection.ts';
 import type { Handler } from './context.ts';
 import { invalidClientName, isClientName } from './hello-command.ts';
@@ -62,11 +62,14 @@ function listFilter(args: RequestParser): ((client: ListedClient) => boolean) | 
 const list: Handler = (connection, args) => {
   const isShown = listFilter(args);
   if (typeof isShown === 'string') return connection.replyError(isShown);
+  const { id } = connection;
+  const commandBytes = args.frameEnd - args.frameStart;
   askThreads(connection, 'clients', null, (threads) => {
     const shown = threads
       .flat()
       .filter(isShown)
-      .sort((a, b) => a.id - b.id);
+      .sort((a, b) => a.id - b.id)
+      .map((client) => (client.id === id ? asking(client, commandBytes) : client));
     replyText(connection, shown.map((client) => `${lineOf(client)}\n`).join(''));
   });
 };
@@ -147,7 +150,10 @@ export const clientHandlers: Readonly<Record<string, Handler>> = {
   'CLIENT|GETNAME': getName,
   'CLIENT|SETNAME': setName,
   'CLIENT|SETINFO': setInfo,
-  'CLIENT|INFO': (connection) => replyText(connection, `${lineOf(listed(connection))}\n`),
+  'CLIENT|INFO': (connection, args) => {
+    const client = asking(listed(connection), args.frameEnd - args.frameStart);
+    replyText(connection, `${lineOf(client)}\n`);
+  },
   'CLIENT|LIST': list,
   'CLIENT|KILL': kill,
   'CLIENT|REPLY': setReply,

@@ -36,6 +36,11 @@ export function listed(connection: RespConnection): ListedClient {
   };
 }
 
+/** As who asks is shown: the command that runs has not left the input yet. */
+export function asking(client: ListedClient, commandBytes: number): ListedClient {
+  return { ...client, inputBytes: client.inputBytes + commandBytes };
+}
+
 /** Its line, with what later releases of Redis add: the library. */
 export function lineOf(client: ListedClient): string {
   const { name, version } = client.library;

@@ -40,19 +40,21 @@ const configSet = commands
   .subcommands.find(({ word }) => word === 'SET')!;
 const mergeSet = mergeOf({ ...configSet, word: 'CONFIG SET' });
 
-/** Sets them on the leader of every shard, and calls `done` ahead of the reply when all have. Answers the command. */
+/** Sets them on the leader of every shard, then on the followers, and calls `done` ahead of the reply when all have. Answers the command. */
 export function setOnNodes(
   connection: RespConnection,
   changes: readonly (readonly [string, string])[],
   nowMs: number,
   done: () => void,
 ): void {
-  const { router } = connection.context;
+  const { router, nodeSettings: settings } = connection.context;
   const frame = encodeCommand('CONFIG', 'SET', ...changes.flat());
   inOrder(connection, () => {
     toAllShards(router, placeholder(connection, nowMs), frame, true, (parts) => {
       const reply = mergeSet(parts);
-      if (!isErrorReply(reply, 0)) done();
+      if (isErrorReply(reply, 0)) return reply;
+      settings.taken(changes);
+      done();
       return reply;
     });
   });

@@ -1,11 +1,13 @@
 import type { RequestParser, RespWriter } from '../../lib/codec/resp/index.ts';
 import type { Access } from '../access/index.ts';
+import type { NodeSettings } from '../core/node-settings.ts';
 import type { Privates } from '../core/privates.ts';
 import type { PubSub } from '../core/pubsub.ts';
 import type { Router } from '../core/router.ts';
 import type { WaitService } from '../core/wait.ts';
 import type { Fills } from '../fill/index.ts';
 import type { ProxyWatch } from '../watch/proxy-watch.ts';
+import type { RespWatch } from '../watch/resp-watch.ts';
 import type { ProxySettings } from '../watch/settings.ts';
 import type { Group } from '../workers/questions.ts';
 import type { RespConnection } from './connection.ts';
@@ -21,12 +23,16 @@ export interface ListenerContext {
   readonly pubsub: PubSub;
   /** Fills keys from their origins; null: no namespace has one. */
   readonly fills: Fills | null;
+  /** Settings of the nodes that clients have set. */
+  readonly nodeSettings: NodeSettings;
   readonly monitors: MonitorFeed;
   /** Who may do what. */
   readonly access: Access;
   readonly settings: ProxySettings;
-  /** Takes note of every command. */
+  /** Which commands somebody wants to hear of. */
   readonly watch: ProxyWatch;
+  /** Takes note of every command. */
+  readonly commands: RespWatch;
   readonly pause: Pause;
   /** All threads of the process. */
   readonly group: Group;

@@ -11,7 +11,7 @@ import {
 import { noRing } from '../core/fan-out.ts';
 import type { LargeFrame } from '../core/large-frame.ts';
 import { acquireRequest } from '../core/request.ts';
-import { NO_COMMAND } from '../watch/proxy-watch.ts';
+import { NO_COMMAND } from '../watch/resp-watch.ts';
 import type { RespConnection } from './connection.ts';
 import { forward } from './forward.ts';
 import { NO_MODES } from './mode.ts';
@@ -81,9 +81,9 @@ function refuse(connection: RespConnection, text: string, commandId = NO_COMMAND
 
 /** Shows the command to whoever wants to see it. True: it waits for the end of a pause, and comes again then; or was refused for being one too many. */
 function isHeld(connection: RespConnection, args: RequestParser, spec: CommandSpec): boolean {
-  const { watch, pause, monitors } = connection.context;
+  const { commands, pause, monitors } = connection.context;
   if (pause.holds(spec.isWrite || MAY_CHANGE.has(spec.name)) && !connection.isComposing) {
-    const kept = copyArgs(args) as RequestParser;
+    const kept = copyArgs(args);
     connection.barrier((done) => {
       pause.wait(() => {
         if (!connection.isClosed) dispatch(connection, kept, connection.lastActiveMs);
@@ -101,7 +101,7 @@ function isHeld(connection: RespConnection, args: RequestParser, spec: CommandSp
     }
   }
   if (monitors.isOn && !connection.isComposing) monitors.note(connection, args, spec);
-  connection.trace = watch.looksAt(spec, args, connection, args.frameEnd - args.frameStart);
+  connection.trace = commands.looksAt(spec, args, connection, args.frameEnd - args.frameStart);
   return false;
 }
 

@@ -36,6 +36,7 @@ const sections: Readonly<Record<string, Section>> = {
   },
   clients: ({ context }) => ({
     connected_clients: context.connections.size,
+    tracking_clients: context.router.ownLinks.size,
     maxclients: context.info.config.maxclients ?? 0,
   }),
   stats: ({ context: { router } }) => {

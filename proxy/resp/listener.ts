@@ -4,26 +4,26 @@ import type { Metrics } from '../../lib/metrics/index.ts';
 import { createServer, type ListeningServer, type TlsMaterial } from '../../lib/net/index.ts';
 import type { Access } from '../access/index.ts';
 import type { DataPath } from '../core/data-path.ts';
+import type { NodeSettings } from '../core/node-settings.ts';
 import type { Privates } from '../core/privates.ts';
 import type { PubSub } from '../core/pubsub.ts';
 import type { Router } from '../core/router.ts';
 import { Stat } from '../core/stats.ts';
 import type { WaitService } from '../core/wait.ts';
 import type { Fills } from '../fill/index.ts';
+import { closeLate } from '../listener/index.ts';
 import type { ProxyThread } from '../thread.ts';
 import type { ProxyWatch } from '../watch/proxy-watch.ts';
+import type { RespWatch } from '../watch/resp-watch.ts';
 import type { ProxySettings } from '../watch/settings.ts';
 import type { Group } from '../workers/questions.ts';
 import { answerAboutClients } from './client-answers.ts';
 import { type ConnectionLimits, RespConnection } from './connection.ts';
 import type { ListenerContext, ProxyInfo } from './context.ts';
-import { latenessOf } from './late-clients.ts';
 import { MonitorFeed } from './monitor-feed.ts';
 import type { Pause } from './pause.ts';
 
 const SWEEP_MS = 1000;
-/** How long a connection that was ended may take to close its side. */
-const LINGER_MS = 2000;
 const OVER_LIMIT = '-OVERLOADED max number of clients reached (setting proxy.limits.maxConnections)\r\n';
 
 /** How the RESP listener listens. */
@@ -52,11 +52,13 @@ export class RespListener implements ListenerContext {
   readonly wait: WaitService;
   readonly privates: Privates;
   readonly pubsub: PubSub;
+  readonly nodeSettings: NodeSettings;
   readonly fills: Fills | null;
   readonly monitors: MonitorFeed;
   readonly access: Access;
   readonly settings: ProxySettings;
   readonly watch: ProxyWatch;
+  readonly commands: RespWatch;
   readonly pause: Pause;
   readonly group: Group;
   readonly writer = new RespWriter();
@@ -67,18 +69,23 @@ export class RespListener implements ListenerContext {
   readonly #sweeper: NodeJS.Timeout;
   #server: ListeningServer | null = null;
 
-  constructor({ router, wait, privates, pubsub, fills }: DataPath, options: RespListenerOptions) {
+  constructor(
+    { router, wait, privates, pubsub, nodeSettings, fills }: DataPath,
+    options: RespListenerOptions,
+  ) {
     this.router = router;
     this.wait = wait;
     this.privates = privates;
     this.pubsub = pubsub;
+    this.nodeSettings = nodeSettings;
     this.fills = fills;
     this.info = options.info;
     this.maxHeldBytes = options.limits.maxHeldBytes;
-    const { access, settings, watch, pause, desk } = options.thread;
+    const { access, settings, watch, commandsOfResp, pause, desk } = options.thread;
     this.access = access;
     this.settings = settings;
     this.watch = watch;
+    this.commands = commandsOfResp;
     this.pause = pause;
     this.group = options.group;
     const { clock, random } = router.env;
@@ -86,7 +93,7 @@ export class RespListener implements ListenerContext {
       watch.isMonitored = isOn;
     };
     this.monitors = new MonitorFeed({ clock, random, group: options.group, desk, onChange });
-    access.clients = () => this.connections.values();
+    access.clients.push(() => this.connections.values());
     answerAboutClients(desk, this.connections);
     this.#options = options;
     this.#sweeper = setInterval(() => this.#sweep(), SWEEP_MS);
@@ -159,20 +166,9 @@ export class RespListener implements ListenerContext {
     stats.counts[Stat.connectionsOpen] = this.connections.size;
   }
 
-  /** Closes clients that dawdle over a request, take no replies, or are silent for too long. */
   #sweep(): void {
     const { requestTimeoutMs, stalledReaderTimeoutMs } = this.#options;
     const patience = { requestTimeoutMs, stalledReaderTimeoutMs, idleTimeoutMs: this.settings.idleTimeoutMs };
-    const { clock, log, stats } = this.router.env;
-    const nowMs = clock.monotonicMs();
-    for (const connection of this.connections.values()) {
-      const { endedMs } = connection;
-      if (endedMs > 0 && nowMs - endedMs > LINGER_MS) connection.destroy();
-      const lateness = latenessOf(connection, patience, nowMs);
-      if (lateness === null) continue;
-      log.info({ client: connection.address, setting: lateness.setting }, lateness.text);
-      stats.add(Stat.connectionsCut);
-      connection.destroy();
-    }
+    closeLate(this.connections.values(), patience, this.router.env);
   }
 }

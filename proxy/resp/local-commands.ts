@@ -54,9 +54,14 @@ const runReset: Handler = (connection) => {
   });
 };
 
+/** Its links are closed now, not only when the client has closed its side. */
 const runQuit: Handler = (connection) => {
-  connection.reply(OK);
-  connection.end();
+  connection.barrier((done) => {
+    connection.tracking?.end();
+    connection.reply(OK);
+    connection.end();
+    done();
+  });
 };
 
 /** `COMMAND` lists exactly what `isSupported` says; set once the plans are made. */

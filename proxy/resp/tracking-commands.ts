@@ -1,4 +1,4 @@
-import { encodeCommand } from '../../lib/codec/resp/index.ts';
+import { type Args, copyArgs, encodeCommand } from '../../lib/codec/resp/index.ts';
 import {
   commandTable,
   giveCaching,
@@ -8,7 +8,7 @@ import {
 } from '../../lib/commands/index.ts';
 import { mergeOf, noRing, toAllShards } from '../core/fan-out.ts';
 import { isErrorReply } from '../core/frames.ts';
-import { OK } from './ask.ts';
+import { askThreads, OK } from './ask.ts';
 import type { RespConnection } from './connection.ts';
 import type { Handler } from './context.ts';
 import { placeholder } from './forward.ts';
@@ -17,10 +17,35 @@ import { ClientTracking } from './tracking.ts';
 const PING = encodeCommand('PING');
 const mergePings = mergeOf(commandTable.get('PING')!);
 
-/** Commands change their way to the nodes: only between two of them. */
 const runTracking: Handler = (connection, args, nowMs) => {
-  const { context, tracking } = connection;
-  const wanted = parseTracking(args, tracking?.state ?? null, (id) => context.connections.has(id));
+  const { connections, group } = connection.context;
+  const elsewhere = group.isImmediate || connection.isComposing ? null : redirectOf(args);
+  if (elsewhere === null || connections.has(elsewhere)) {
+    track(connection, args, nowMs, (id) => connections.has(id));
+    return;
+  }
+  const kept = copyArgs(args);
+  askThreads(connection, 'hasClient', { id: elsewhere }, (answers) =>
+    track(connection, kept, nowMs, () => answers.includes(true)),
+  );
+};
+
+/** The client that invalidations are to go to; null: none is named, or nothing that makes sense. */
+function redirectOf(args: Args): number | null {
+  for (let i = 3; i < args.count - 1; i++)
+    if (args.equalsIgnoreCase(i, 'REDIRECT')) return args.integer(i + 1);
+  return null;
+}
+
+/** Commands change their way to the nodes: only between two of them. */
+function track(
+  connection: RespConnection,
+  args: Args,
+  nowMs: number,
+  hasClient: (id: number) => boolean,
+): void {
+  const { tracking } = connection;
+  const wanted = parseTracking(args, tracking?.state ?? null, hasClient);
   if (wanted !== 'off' && 'error' in wanted) {
     connection.replyError(wanted.error);
     return;
@@ -32,7 +57,7 @@ const runTracking: Handler = (connection, args, nowMs) => {
     } else begin(connection, wanted.state, nowMs);
     done();
   });
-};
+}
 
 function begin(connection: RespConnection, state: TrackingState, nowMs: number): void {
   const { router } = connection.context;

@@ -1,4 +1,5 @@
 import { RespWriter, replyLineEnd, replyNumber } from '../../lib/codec/resp/index.ts';
+import type { RespConnection } from './connection.ts';
 
 const ARRAY = 0x2a;
 const PUSH_HEAD = Buffer.from('>2\r\n$10\r\ninvalidate\r\n');
@@ -12,6 +13,23 @@ export const EVERYTHING = Buffer.from('_\r\n');
 export function invalidation(protocol: 2 | 3, keys: Buffer, start: number, end: number): Buffer {
   const rest = protocol === 3 || keys[start] === ARRAY ? keys.subarray(start, end) : RESP2_NULL;
   return Buffer.concat([protocol === 3 ? PUSH_HEAD : MESSAGE_HEAD, rest]);
+}
+
+/**
+ * Sends an invalidation to whom it is redirected to. A RESP2 connection takes messages only while it listens to channels. False: it is not there (any
+ * more).
+ */
+export function deliverTo(
+  target: RespConnection | undefined,
+  keys: Buffer,
+  start: number,
+  end: number,
+): boolean {
+  // One that said QUIT is gone, whatever its socket still waits for.
+  if (target === undefined || target.endedMs > 0) return false;
+  if (target.protocol === 3 || (target.subscriptions?.count ?? 0) > 0)
+    target.push(invalidation(target.protocol, keys, start, end));
+  return true;
 }
 
 /** The first of the keys, one character a byte; null: they are all. */

@@ -2,10 +2,13 @@ import { type RequestParser, RespWriter } from '../../lib/codec/resp/index.ts';
 import { type CommandSpec, keysOf, type TrackingState } from '../../lib/commands/index.ts';
 import type { InvalidationListener } from '../core/tracking-links.ts';
 import { TrackingLinks } from '../core/tracking-links.ts';
+import type { UnitLanes } from '../core/transaction-lanes.ts';
 import type { RespConnection } from './connection.ts';
+import { placeholder } from './forward.ts';
 import type { ConnectionMode } from './mode.ts';
-import { EVERYTHING, firstKey, invalidation, keysFrame } from './tracking-frames.ts';
+import { deliverTo, EVERYTHING, firstKey, invalidation, keysFrame } from './tracking-frames.ts';
 
+const PONG = Buffer.from('+PONG\r\n');
 /** Keys kept of a client that says by itself what is tracked; beyond that it hears of all that its nodes track. */
 const MAX_CHOSEN_KEYS = 100_000;
 
@@ -29,7 +32,7 @@ export class ClientTracking implements ConnectionMode, InvalidationListener {
   #hasForgotten = false;
   /** What came while EXEC was under way, for behind its reply; null: it is not. */
   #held: Buffer[] | null = null;
-  /** Keys read in transactions, which go over connections that are not tracked. */
+  /** Keys read in a transaction that goes over a connection that is not tracked. */
   #untracked: string[] = [];
 
   /** Begins at once. Only while no command of the client is under way. */
@@ -65,14 +68,24 @@ export class ClientTracking implements ConnectionMode, InvalidationListener {
     this.#links.close();
   }
 
-  /** Takes nothing, but notes what is read to be kept. */
-  take(connection: RespConnection, args: RequestParser, spec: CommandSpec): boolean {
-    const { state } = this;
+  /** Notes what is read to be kept. Takes PING alone: who has said it then knows of all that was written before. */
+  take(connection: RespConnection, args: RequestParser, spec: CommandSpec, nowMs: number): boolean {
     this.#hasForgotten = false;
-    if (!state.optIn && !state.optOut) return false;
+    this.#note(connection, args, spec);
+    const isPing = spec.name === 'ping' && args.count === 1;
+    if (!isPing || connection.protocol === 2 || connection.transaction !== null) return false;
+    const place = placeholder(connection, nowMs);
+    // No part of it can be here before the whole is.
+    place.keyIndex = 0;
+    this.#links.fence(() => place.answerWith(PONG));
+    return true;
+  }
+
+  #note(connection: RespConnection, args: RequestParser, spec: CommandSpec): void {
+    const { state } = this;
+    if (!state.optIn && !state.optOut) return;
     if (spec.isReadonly && state.optIn === state.isCachingGiven) this.#choose(spec, args);
     if (!spec.name.startsWith('client|') && connection.transaction === null) state.isCachingGiven = false;
-    return false;
   }
 
   /** A transaction has taken up this command. */
@@ -82,12 +95,18 @@ export class ClientTracking implements ConnectionMode, InvalidationListener {
     for (const { index } of keysOf(spec, args) ?? []) this.#untracked.push(args.latin1(index));
   }
 
-  /** EXEC is under way, on a connection of another kind. */
-  executing(): void {
-    this.#held = [];
+  /** Where a transaction runs so that what it reads is tracked as well. */
+  get lanes(): UnitLanes {
+    return this.#links;
   }
 
-  /** The reply of EXEC is in the order of replies: what was read there must not be kept. */
+  /** EXEC is under way; `isTracked`: over `lanes`, in order with what they bring. */
+  executing(isTracked: boolean): void {
+    if (isTracked) this.#untracked = [];
+    else this.#held = [];
+  }
+
+  /** The reply of EXEC is in the order of replies: what was read untracked must not be kept. */
   executed(): void {
     const held = this.#held ?? [];
     this.#held = null;
@@ -153,21 +172,28 @@ export class ClientTracking implements ConnectionMode, InvalidationListener {
     }
     if (connection.protocol === 2) return;
     const bytes = invalidation(3, keys, start, end);
-    if (when !== 'behind') connection.push(bytes);
+    if (when !== 'behind') connection.pushInOrder(bytes);
     if (when !== 'now') connection.reply(bytes);
   }
 
-  /** A RESP2 connection takes messages only while it listens to channels. */
   #redirect(keys: Buffer, start: number, end: number): void {
-    const { state } = this;
-    const target = this.#connection.context.connections.get(state.redirect);
-    // One that said QUIT is gone, whatever its socket still waits for.
-    if (target === undefined || target.endedMs > 0) {
-      state.isRedirectBroken = true;
-      if (this.#connection.protocol === 3) this.#connection.push(brokenRedirect(state.redirect));
-    } else if (target.protocol === 3 || (target.subscriptions?.count ?? 0) > 0) {
-      target.push(invalidation(target.protocol, keys, start, end));
+    const { redirect: id } = this.state;
+    const { connections, group } = this.#connection.context;
+    const isThere = deliverTo(connections.get(id), keys, start, end);
+    if (isThere) return;
+    if (group.isImmediate || connections.has(id)) {
+      this.#breakRedirect();
+      return;
     }
+    group.ask('redirected', { id, keys: keys.latin1Slice(start, end) }, (answers) => {
+      if (!answers.includes(true) && this.#connection.tracking === this) this.#breakRedirect();
+    });
+  }
+
+  #breakRedirect(): void {
+    const { state } = this;
+    state.isRedirectBroken = true;
+    if (this.#connection.protocol === 3) this.#connection.push(brokenRedirect(state.redirect));
   }
 }
 

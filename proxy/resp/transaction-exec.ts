@@ -23,8 +23,8 @@ export function execute(
   session: PinnedSession | null,
 ): void {
   connection.barrier((done) => {
-    connection.tracking?.executing();
     const { unit } = execution;
+    connection.tracking?.executing(session === null && !unit?.selects);
     const finish = (result: TransactionResult | null) => {
       answer(connection, execution, result);
       connection.tracking?.executed();
@@ -43,7 +43,8 @@ function run(
 ): void {
   const { router, privates } = connection.context;
   if (session === null && !unit.selects) {
-    new TransactionRun(router, privates.lanes, unit, finish).start();
+    const lanes = connection.tracking?.lanes ?? privates.lanes;
+    new TransactionRun(router, lanes, unit, finish).start();
     return;
   }
   const pinned = session ?? new PinnedSession(router, privates.pool, unit.shard);

@@ -10,8 +10,28 @@ export interface TracedClient {
   readonly userName: string;
 }
 
+/** What a command asks for, as far as it is kept. */
+export interface Subject {
+  readonly command: string;
+  /** Copies, shortened and without secrets. */
+  readonly args: readonly Buffer[];
+  /** Its first key; null without one. */
+  readonly key: Buffer | null;
+}
+
 const LISTED_KEY_BYTES = 256;
 const SECRET_SETTINGS: ReadonlySet<string> = new Set(['requirepass']);
+
+/** Of a command of Redis. */
+export function subjectOf(spec: CommandSpec, args: Args): Subject {
+  const isSecret = secretsOf(spec, args, (setting) => SECRET_SETTINGS.has(setting));
+  const first = keysOf(spec, args)?.[0];
+  return {
+    command: spec.name,
+    args: abridged(args, isSecret),
+    key: first === undefined ? null : args.bytes(first.index),
+  };
+}
 
 /** What is kept of one command that somebody wants to hear of: the slow log, or the access log. */
 export class Trace {
@@ -27,18 +47,13 @@ export class Trace {
   shard: string | null = null;
   node: string | null = null;
 
-  constructor(spec: CommandSpec, args: Args, client: TracedClient, inputBytes: number, isSampled: boolean) {
-    this.command = spec.name;
+  constructor({ command, args, key }: Subject, client: TracedClient, inputBytes: number, isSampled: boolean) {
+    this.command = command;
     this.client = { address: client.address, name: client.name, userName: client.userName };
-    this.args = abridged(
-      args,
-      secretsOf(spec, args, (setting) => SECRET_SETTINGS.has(setting)),
-    );
+    this.args = args;
     this.inputBytes = inputBytes;
     this.isSampled = isSampled;
-    const first = keysOf(spec, args)?.[0];
-    this.key =
-      first === undefined ? null : Buffer.from(args.bytes(first.index).subarray(0, LISTED_KEY_BYTES));
-    this.keyHash = first === undefined ? null : keyHashHex(args.bytes(first.index));
+    this.key = key === null ? null : Buffer.from(key.subarray(0, LISTED_KEY_BYTES));
+    this.keyHash = key === null ? null : keyHashHex(key);
   }
 }

@@ -16,7 +16,7 @@ import type {
 } from '../core/api.ts';
 import type { AccessLog } from './access-log.ts';
 import { CommandFigures } from './command-figures.ts';
-import { Trace } from './trace.ts';
+import { subjectOf, Trace } from './trace.ts';
 
 /** Operations by the command that a user must be allowed for them. */
 const OPERATIONS = ['get', 'set', 'del', 'mget', 'incrby', 'rs.purge'] as const;
@@ -140,7 +140,8 @@ export class WatchedApi implements KeyValueApi {
     if (isDue) this.#gap = accessLog.nextGap();
     const isSampled = isDue && accessLog.samples;
     if (!isSampled && durationMs < accessLog.slowerThanMs) return;
-    const trace = new Trace(SPECS.get(operation)!, argsOf(operation, ...args), CLIENT, inputBytes, isSampled);
+    const subject = subjectOf(SPECS.get(operation)!, argsOf(operation, ...args));
+    const trace = new Trace(subject, CLIENT, inputBytes, isSampled);
     accessLog.write(trace, {
       listener,
       durationMs,

@@ -2,14 +2,15 @@ import type { Config } from '../../lib/config/index.ts';
 import type { Topology } from '../core/topology.ts';
 import type { StepResult, UpstreamStep } from '../core/upstream-step.ts';
 import type { InheritedState } from '../thread.ts';
+import type { ThreadPorts } from '../thread-listeners.ts';
 import type { QuestionName } from './questions.ts';
 
 /** What a worker thread is started with. */
 export interface WorkerStart {
   readonly config: Config;
   readonly index: number;
-  /** A port that all workers share. */
-  readonly port: number;
+  /** All workers share them. */
+  readonly ports: ThreadPorts;
   readonly runId: string;
   /** Its counters, which the main thread reads along. */
   readonly stats: SharedArrayBuffer;
@@ -36,7 +37,7 @@ export type ToWorker =
 
 /** Worker to main thread. */
 export type FromWorker =
-  | { readonly type: 'listening'; readonly address: string }
+  | { readonly type: 'listening'; readonly addresses: Readonly<Record<string, string>> }
   | { readonly type: 'failed'; readonly code: string; readonly message: string }
   | { readonly type: 'refresh' }
   | { readonly type: 'stepped'; readonly id: number; readonly result: StepResult }

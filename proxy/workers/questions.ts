@@ -31,6 +31,22 @@ export interface PauseOrder {
   readonly mode: 'write' | 'all';
 }
 
+/** What is known of the memcached clients of a thread. */
+export interface MemcachedFigures {
+  /** By memcached's names. */
+  readonly counters: Readonly<Record<string, number>>;
+  readonly connections: number;
+  readonly accepted: number;
+  readonly refused: number;
+}
+
+/** A memcached client. */
+export interface MemcachedClientFacts {
+  readonly address: string;
+  readonly isIdle: boolean;
+  readonly silentSeconds: number;
+}
+
 /** What a thread may ask all threads of the process, and what each answers. Plain data: it is posted. */
 export interface Questions {
   /** Every client. */
@@ -55,10 +71,19 @@ export interface Questions {
   pause: { asked: PauseOrder; answer: null };
   /** Ends the wait of the client of this id; answered with whether it was waiting. */
   unblock: { asked: { readonly id: number; readonly isError: boolean }; answer: boolean };
+  /** Whether the thread has the client of this id. */
+  hasClient: { asked: { readonly id: number }; answer: boolean };
+  /** An invalidation for the client of this id, its keys as RESP3 has them, one character a byte; answered with whether the thread has it. */
+  redirected: { asked: { readonly id: number; readonly keys: string }; answer: boolean };
   /** A thread has clients that said MONITOR, or none any more. */
   monitoring: { asked: { readonly thread: string; readonly isOn: boolean }; answer: null };
   /** What they are shown of the commands of this thread; one character a byte. */
   monitored: { asked: { readonly thread: string; readonly lines: readonly string[] }; answer: null };
+  /** Of threads that have a memcached listener; `reset`: its counters begin again at 0. */
+  memcachedFigures: { asked: { readonly reset: boolean }; answer: MemcachedFigures };
+  memcachedClients: { asked: null; answer: readonly MemcachedClientFacts[] };
+  /** The main thread alone: flushes everything after so many milliseconds, and not when it was to before; null: not at all. */
+  delayFlush: { asked: { readonly delayMs: number | null }; answer: null };
   commands: { asked: null; answer: readonly CommandFigure[] };
   nodes: { asked: null; answer: readonly NodeFigure[] };
   /** The thread forgets this, and says nothing. One character a byte; `isAll`: everything. */
@@ -77,7 +102,7 @@ export type Answerer<Q extends QuestionName> = (
 ) => Questions[Q]['answer'] | Promise<Questions[Q]['answer']>;
 
 /** Questions that only the main thread answers. */
-const OF_MAIN: ReadonlySet<QuestionName> = new Set(['aclFile']);
+const OF_MAIN: ReadonlySet<QuestionName> = new Set(['aclFile', 'delayFlush']);
 
 /** Whether the main thread alone answers. */
 export function isForMain(name: QuestionName): boolean {

@@ -6,6 +6,7 @@ import { Stats } from '../core/stats.ts';
 import type { Topology } from '../core/topology.ts';
 import type { StepResult, UpstreamStep } from '../core/upstream-step.ts';
 import type { InheritedState } from '../thread.ts';
+import type { ThreadPorts } from '../thread-listeners.ts';
 import type { FromWorker, ToWorker, WorkerStart } from './messages.ts';
 import type { QuestionName } from './questions.ts';
 import type { SharedIds } from './shared-ids.ts';
@@ -18,7 +19,7 @@ const ANSWER_MS = 2000;
 export interface WorkerPoolOptions {
   readonly config: Config;
   /** 0 picks a free port. */
-  readonly port: number;
+  readonly ports: ThreadPorts;
   readonly runId: string;
   readonly log: Logger;
   readonly refresh: (() => void) | undefined;
@@ -30,7 +31,7 @@ export interface WorkerPoolOptions {
 }
 
 /**
- * Threads that share the RESP port, each with connections of its own to the nodes. The main thread holds the ring and hands it to
+ * Threads that share the ports of RESP and memcached, each with connections of its own to the nodes. The main thread holds the ring and hands it to
  * them. A thread that dies of a defect is replaced; its clients lose their connections.
  */
 export class WorkerPool {
@@ -40,9 +41,10 @@ export class WorkerPool {
   #topology: Topology | null = null;
   #isClosing = false;
   #exchangeId = 0;
-  #claim: PortClaim | null = null;
-  /** `host:port` that all of them listen on. */
-  address = '';
+  readonly #claims: PortClaim[] = [];
+  #ports: ThreadPorts = { resp: null, memcached: null };
+  /** `host:port` that all of them listen on, by protocol. */
+  addresses: Readonly<Record<string, string>> = {};
 
   constructor(options: WorkerPoolOptions) {
     this.#options = options;
@@ -53,8 +55,11 @@ export class WorkerPool {
 
   /** Resolves once all listen. Rejects with what the first that could not said. */
   async start(): Promise<void> {
-    const { config, port } = this.#options;
-    this.#claim = await claimPort({ host: config.proxy.bind, port, setting: 'proxy.respPort' });
+    const { resp, memcached } = this.#options.ports;
+    this.#ports = {
+      resp: await this.#claimed(resp, 'proxy.respPort'),
+      memcached: await this.#claimed(memcached, 'proxy.memcachedPort'),
+    };
     await Promise.all(this.#workers.map((_, index) => this.#spawn(index)));
   }
 
@@ -91,7 +96,7 @@ export class WorkerPool {
     return answers.flatMap((message) => (message?.answer === undefined ? [] : [message.answer]));
   }
 
-  /** Every worker closes its listener as `RespListener.close` does. */
+  /** Every worker closes its listeners as `ThreadListeners.close` does. */
   async close(graceMs: number): Promise<void> {
     this.#isClosing = true;
     const ended = this.#workers.map(
@@ -99,7 +104,14 @@ export class WorkerPool {
     );
     this.#tellAll({ type: 'close', graceMs });
     await Promise.all(ended);
-    this.#claim?.release();
+    for (const claim of this.#claims) claim.release();
+  }
+
+  async #claimed(port: number | null, setting: string): Promise<number | null> {
+    if (port === null) return null;
+    const claim = await claimPort({ host: this.#options.config.proxy.bind, port, setting });
+    this.#claims.push(claim);
+    return claim.port;
   }
 
   #tellAll(message: ToWorker): void {
@@ -111,7 +123,7 @@ export class WorkerPool {
     const start: WorkerStart = {
       config,
       index,
-      port: this.#claim!.port,
+      ports: this.#ports,
       runId,
       stats: this.stats[index].memory,
       canRefresh: refresh !== undefined,
@@ -131,7 +143,7 @@ export class WorkerPool {
         else if (message.type === 'failed')
           reject(new RingsideError(message.code as ErrorCode, message.message));
         else if (message.type === 'listening') {
-          this.address = message.address;
+          this.addresses = message.addresses;
           resolve();
         }
       });

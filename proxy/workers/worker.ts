@@ -7,17 +7,15 @@ import { Stats } from '../core/stats.ts';
 import { takeStep } from '../core/upstream-step.ts';
 import { registerFillMetrics } from '../fill/index.ts';
 import { registerNearMetrics } from '../near/index.ts';
-import type { RespListener } from '../resp/listener.ts';
-import { startRespListener } from '../resp/start.ts';
 import { ProxyThread } from '../thread.ts';
+import { ThreadListeners } from '../thread-listeners.ts';
 import { loadProxyTls } from '../tls.ts';
-import { RINGSIDE_VERSION } from '../version.ts';
 import { registerLimitMetrics, registerThreadMetrics } from '../watch/thread-metrics.ts';
 import { WorkerGroup } from './group.ts';
 import type { FromWorker, ToWorker, WorkerStart } from './messages.ts';
 import { SharedIds } from './shared-ids.ts';
 
-const { config, index, port, runId, stats, canRefresh, inherited, ids } = workerData as WorkerStart;
+const { config, index, ports, runId, stats, canRefresh, inherited, ids } = workerData as WorkerStart;
 const log = createLogger({ level: config.logLevel, role: 'proxy', id: `worker ${index}` });
 const tell = (message: FromWorker) => parentPort!.postMessage(message);
 
@@ -49,7 +47,9 @@ registerLimitMetrics(metrics, path.router.env.health.limits);
 if (path.near !== null) registerNearMetrics(metrics, path.near);
 if (path.fills !== null) registerFillMetrics(metrics, path.fills);
 thread.desk.on('metrics', () => metrics.snapshot());
-let listener: RespListener | null = null;
+const listeners = new ThreadListeners({
+  ...{ config, ports, reusePort: true, path, thread, group, tls, metrics, runId },
+});
 
 parentPort!.on('message', (message: ToWorker) => {
   if (message.type === 'topology') path.router.apply(message.topology);
@@ -69,7 +69,7 @@ async function answer({ id, name, asked }: ToWorker & { type: 'question' }): Pro
 }
 
 async function close(graceMs: number): Promise<void> {
-  await listener?.close(graceMs);
+  await listeners.close(graceMs);
   await thread.close();
   path.close();
   tls.close();
@@ -78,17 +78,8 @@ async function close(graceMs: number): Promise<void> {
 }
 
 try {
-  listener = await startRespListener(path, config, {
-    port,
-    reusePort: true,
-    tls: tls.clients,
-    metrics,
-    thread,
-    group,
-    runId,
-    version: RINGSIDE_VERSION,
-  });
-  tell({ type: 'listening', address: listener.address });
+  await listeners.start();
+  tell({ type: 'listening', addresses: listeners.addresses });
 } catch (error) {
   const code = isRingsideError(error) ? error.code : 'internal';
   tell({ type: 'failed', code, message: (error as Error).message });

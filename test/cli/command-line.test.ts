@@ -94,6 +94,9 @@ t.test('exit codes and errors', async (t) => {
 t.test('validate', async (t) => {
   const dir = t.testdir({
     'good.yaml': 'proxy:\n  respPort: 7379\n',
+    'users.yaml':
+      'proxy:\n  users:\n    - name: a\n      rules: on >x ~a:* +@read\n    - name: b\n      rules: on +get +nosuch\n' +
+      '    - name: c\n      rules: on hush\n',
     'bad.yaml': 'proxy:\n  prot: 1\nnode:\n  port: -1\n',
   });
   const good = await runRingside(['validate', join(dir, 'good.yaml')]);
@@ -115,6 +118,13 @@ t.test('validate', async (t) => {
       ],
     },
   });
+  const users = await runRingside(['validate', 'users.yaml'], { cwd: dir });
+  t.equal(users.code, 1);
+  t.equal(
+    users.stderr,
+    "users.yaml: line 6: `proxy.users.1.rules`: Error in ACL SETUSER modifier '+nosuch': Unknown command or category name in ACL\n" +
+      'users.yaml: line 8: `proxy.users.2.rules`: Error in ACL SETUSER modifier (not shown, it may be a password): Syntax error\n',
+  );
   t.match(JSON.parse((await runRingside(['validate', '--schema'])).stdout), {
     title: 'Ringside configuration',
   });

@@ -1,6 +1,6 @@
 import t from 'tap';
 import { seededRandom } from '../../lib/base/index.ts';
-import { type EvictionRule, MemoryStore, type NewEntry } from '../../node/store/index.ts';
+import { type EvictionRule, MemoryStore, type NewEntry, STRING } from '../../node/store/index.ts';
 
 /* Entries added in numbers against the same added one by one: same content, same bytes, same order in which they go. */
 
@@ -29,6 +29,7 @@ function someItem(i: number): Item {
   return {
     key: Buffer.from(`<${i}${isLong ? '-'.repeat(300) : ''}>`),
     value: Buffer.alloc(random.int(isLong ? 40_000 : 400), i),
+    type: STRING,
     space: random.int(3),
     expiresAt: random.int(3) === 0 ? 1_800_000_000_000 + random.int(1e9) : 0,
     high: 7,

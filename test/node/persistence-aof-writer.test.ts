@@ -267,9 +267,9 @@ t.test('a sync that takes long holds replies up, under everysec', async (t) => {
   t.ok(writer.pendingBytes > 0, 'what comes waits for the sync');
   t.notOk(writer.holdsReplies);
   clock.advance(2001);
+  writer.wake();
   t.ok(writer.holdsReplies, 'and those who write wait when it takes too long');
   t.equal(writer.settledOffset, trial.log.end - writer.pendingBytes);
-  writer.wake();
   for (let i = 0; i < 10; i++) await turn();
   t.equal(writer.pendingBytes, 0, 'it is written nevertheless');
   t.equal(writer.delayedSyncs, 1);
@@ -314,6 +314,11 @@ t.test(
     for (let i = 0; i < 2; i++) await turn();
     t.equal(slow.writer.settledOffset, slow.log.end, 'nobody knows how slow it is before the first sync');
     slow.append();
+    t.ok(slow.writer.settlesSoon, 'one that was held up may be the only one');
+    for (let syncs = 1; syncs < 8; syncs++) {
+      for (let i = 0; i < 20; i++) await turn();
+      slow.append();
+    }
     t.notOk(slow.writer.settlesSoon);
     let syncsWithin = 0;
     slow.files[0].syncNow = () => void syncsWithin++;

@@ -98,23 +98,10 @@ t.test(
     await until('all is written', async () => (await client.send('DBSIZE')) === KEYS);
     await first.stop();
     const port = await freePort();
-    const starting = startRingside([
-      ...[
-        'node',
-        '--standalone',
-        '--port',
-        String(port),
-        '--admin-port',
-        'off',
-        '--dir',
-        dir,
-        '--appendonly',
-        'yes',
-      ],
-    ]);
+    const place = ['--port', String(port), '--dir', dir];
+    const starting = startStandaloneNode(t, ...place, '--appendonly', 'yes');
     const own = await until('it loads', () => answersWhileLoading(`127.0.0.1:${port}`), { everyMs: 1 });
     const node = await starting;
-    t.teardown(() => node.stop());
     const redis = await startRedis(['--dir', dir, '--appendonly', 'yes', '--key-load-delay', '100']);
     t.teardown(() => redis.stop());
     const theirs = await until('it loads', () => answersWhileLoading(redis.address), { everyMs: 1 });

@@ -7,7 +7,7 @@ import { infoField, level } from '../support/data-set.ts';
 import { folder } from '../support/folder.ts';
 import { freePort } from '../support/redis-server.ts';
 import { RespClient } from '../support/resp-client.ts';
-import { type Ringside, startRingside, startStandaloneNode } from '../support/ringside.ts';
+import { startStandaloneNode } from '../support/ringside.ts';
 import { until } from '../support/until.ts';
 
 /* Under `appendfsync always` a follower has nothing that its leader's disk has not: so it goes on when a leader that was killed is back. */
@@ -51,19 +51,8 @@ async function writeToTheEnd(address: string, writer: number): Promise<void> {
 t.test(`followers go on with a leader that was killed (SEED=${seed})`, async (t) => {
   const dir = folder(t, 'always');
   const port = await freePort();
-  const args = [
-    'node',
-    '--standalone',
-    '--port',
-    String(port),
-    '--admin-port',
-    'off',
-    '--dir',
-    dir,
-    ...ALWAYS,
-  ];
-  let leader: Ringside = await startRingside(args);
-  t.teardown(() => leader.stop());
+  const args = ['--port', String(port), '--dir', dir, ...ALWAYS];
+  let leader = await startStandaloneNode(t, ...args);
   const address = leader.ready.resp;
   const follower = await followerOf(t, address);
   for (let round = 0; round < ROUNDS; round++) {
@@ -75,7 +64,7 @@ t.test(`followers go on with a leader that was killed (SEED=${seed})`, async (t)
     await leader.ended;
     await Promise.all(writing);
     const offset = Number(await infoField(follower, 'master_repl_offset'));
-    leader = await startRingside(args);
+    leader = await startStandaloneNode(t, ...args);
     const client = connect(t, address);
     t.ok(
       Number(await infoField(client, 'master_repl_offset')) >= offset,

@@ -79,6 +79,8 @@ async function pair(t: Test): Promise<{ leader: Party; follower: Party; link: Tc
 
 t.test('WAIT and min-replicas count followers that keep up', async (t) => {
   const { leader, link } = await pair(t);
+  // A PING in the stream would be something more that the follower has not got.
+  await set(leader, 'repl-ping-replica-period', '3600');
   await leader.client.text('SET', 'a', '1');
   t.equal(await leader.client.send('WAIT', '1', '0'), 1, 'without an end, since it need not wait');
   await set(leader, 'min-replicas-to-write', '1', 'min-replicas-max-lag', '1');

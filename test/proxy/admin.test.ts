@@ -15,6 +15,7 @@ import { startGrpcListener } from '../../proxy/grpc/index.ts';
 import { startHttpListener } from '../../proxy/http/index.ts';
 import { startMemcachedListener } from '../../proxy/memcached/index.ts';
 import { UpstreamMover } from '../../proxy/upstream-mover.ts';
+import { MainGroup } from '../../proxy/workers/group.ts';
 import { captureLog } from '../support/capture-log.ts';
 import { MemoryApi } from '../support/memory-api.ts';
 import { listenerOptions, quietDeps } from '../support/proxy-limits.ts';
@@ -172,14 +173,13 @@ t.test('mutual TLS on every listener', async (t) => {
   const options = { ...listenerOptions(), tls: material('proxy-p1', ['spiffe://ringside/proxy/*']) };
   const deps = { ...quietDeps, log };
   const api = new MemoryApi();
-  const { path, thread } = threadOf(t);
+  const { path, thread } = threadOf(t, {}, null, log);
   const listeners = {
     http: await startHttpListener(options, api, deps),
     grpc: await startGrpcListener(options, api, deps),
     memcached: await startMemcachedListener(
-      options,
-      { router: path.router, access: thread.access, figures: thread.figures },
-      deps,
+      { ...options, reusePort: false, threads: 1 },
+      { router: path.router, thread, group: new MainGroup(thread.desk, null) },
     ),
     admin: await startAdminListener(options, fakeProxy(), { ...deps, metrics: createMetrics() }),
   };

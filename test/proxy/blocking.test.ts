@@ -96,6 +96,7 @@ t.test('in front of several shards', async (t) => {
   await t.test('a client that closes its side is gone as well', (t) => halfClosed(t, shards));
   await t.test('CLIENT UNBLOCK of the connection', (t) => unblocking(t, shards));
   await t.test('other databases', (t) => database(t, shards));
+  await t.test('the slow log has what waited, and counts no time for it', (t) => slowLog(t, shards));
 });
 
 async function crossSlot(t: Test, { client, tags: [a, b] }: RealShards) {
@@ -170,6 +171,27 @@ async function unblocking(t: Test, { client, nodes: [node], tags: [tag] }: RealS
   }
   t.equal(await other.send('CLIENT', 'UNBLOCK', id), 0, 'nobody waits any more');
   t.equal(await waiter.text('PING'), 'PONG');
+}
+
+async function slowLog(t: Test, { client, nodes: [node], tags: [tag] }: RealShards) {
+  const [c, admin] = [client(), client()];
+  const key = `${tag}slow`;
+  await admin.text('CONFIG', 'SET', 'slowlog-log-slower-than', '0');
+  const waiting = c.send('BLPOP', key, '0');
+  await until('it waits', async () => (await blockedAt(node)) === 1);
+  await admin.send('RPUSH', key, 'x');
+  await waiting;
+  await admin.text('CONFIG', 'SET', 'slowlog-log-slower-than', '100000');
+  const entries = (await admin.send('SLOWLOG', 'GET', '-1')) as unknown as [
+    unknown,
+    unknown,
+    number,
+    Buffer[],
+  ][];
+  const found = entries.filter(([, , , args]) => args.join(' ') === `BLPOP ${key} 0`);
+  t.equal(found.length, 1);
+  t.equal(Number(found[0][2]), 0);
+  await admin.text('SLOWLOG', 'RESET');
 }
 
 async function database(t: Test, { client, nodes: [node], tags: [tag] }: RealShards) {

@@ -44,6 +44,8 @@ t.test('names, ids and what a client says of itself', async (t) => {
     String(await say(c, 'CLIENT', 'INFO')),
     /^id=\d+ addr=127\.0\.0\.1:\d+ laddr=127\.0\.0\.1:\d+ fd=-1 name=me age=0 idle=0 flags=N db=0 sub=0 psub=0 ssub=0 multi=-1 .* cmd=client\|info user=default redir=-1 resp=2 lib-name=lib lib-ver=\n$/,
   );
+  t.match(String(await say(c, 'CLIENT', 'INFO')), / qbuf=26 /, 'the command that runs is still there');
+  t.match(String(await say(c, 'CLIENT', 'LIST')), / qbuf=26 /);
   t.match(await say(c, 'CLIENT', 'NONSENSE'), {
     message: "ERR unknown subcommand 'NONSENSE'. Try CLIENT HELP.",
   });

@@ -1,9 +1,12 @@
 import t from 'tap';
+import { FakeControlPlane } from '../support/fake-control-plane.ts';
 import { proxyWith } from '../support/proxy-under-test.ts';
 import { RespClient } from '../support/resp-client.ts';
 import { startStandaloneNode } from '../support/ringside.ts';
+import { Shard } from '../support/shard.ts';
+import { until } from '../support/until.ts';
 
-/* CONFIG of a proxy for what its nodes have: set on the leader of every shard, read from one. */
+/* CONFIG of a proxy for what its nodes have: set on the leader of every shard and on its followers, read from one. */
 
 t.test('CONFIG GET and SET of settings of the nodes', async (t) => {
   const nodes = await Promise.all([startStandaloneNode(t), startStandaloneNode(t)]);
@@ -54,4 +57,29 @@ t.test('CONFIG GET and SET of settings of the nodes', async (t) => {
   await c.send('HELLO', '3');
   const map = await c.send('CONFIG', 'GET', 'maxmemory-policy');
   t.ok(map instanceof Map && map.has('maxmemory-policy'), 'a map in RESP3');
+});
+
+t.test('followers are told too, and what clients rely on is told to whoever leads next', async (t) => {
+  const [shard, first, second] = await Shard.formed(t, 1);
+  const plane = await FakeControlPlane.start();
+  t.teardown(() => plane.stop());
+  plane.document = shard.fleet.document({ epoch: 1, leader: 'n1', followers: ['n2'] });
+  const { client } = await proxyWith(t, { controlPlane: plane.address });
+  const c = client();
+  const valueAt = async ({ client }: typeof first, name: string) =>
+    String(await client.send('CONFIG', 'GET', name)).split(',')[1];
+
+  const changes = ['notify-keyspace-events', 'KEA', 'lfu-decay-time', '3'];
+  t.equal(await c.text('CONFIG', 'SET', ...changes), 'OK');
+  await until('the follower has it', async () => (await valueAt(second, 'notify-keyspace-events')) === 'AKE');
+  t.equal(await valueAt(second, 'lfu-decay-time'), '3');
+
+  // As if it had been restarted.
+  await second.client.text('CONFIG', 'SET', 'notify-keyspace-events', '', 'lfu-decay-time', '1');
+  plane.push(shard.fleet.document({ epoch: 2, leader: 'n2', followers: ['n1'] }));
+  await until(
+    'the new leader has it',
+    async () => (await valueAt(second, 'notify-keyspace-events')) === 'AKE',
+  );
+  t.equal(await valueAt(second, 'lfu-decay-time'), '1', 'what only concerns the node is left to it');
 });

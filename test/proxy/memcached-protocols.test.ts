@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import t from 'tap';
 import { MemcachedClient } from '../support/memcached-client.ts';
 import { memcachedStack } from '../support/memcached-stack.ts';
@@ -116,6 +117,9 @@ t.test('users', async (t) => {
   );
   await say('flush_all\r\n', 'CLIENT_ERROR the user reader may not run flush_all\r\n');
   await say('version\r\n', 'VERSION 1.6.18\r\n');
+  const gone = once(memcached.socket, 'close');
+  t.equal(await resp.send('ACL', 'DELUSER', 'reader'), 1);
+  await gone;
 });
 
 t.test('shards that are Redis', { skip: !hasRedisServer && NO_REDIS }, async (t) => {

@@ -1,5 +1,6 @@
 import { createClient } from 'redis';
 import t, { type Test } from 'tap';
+import { encodeCommand } from '../../lib/codec/resp/index.ts';
 import { FakeControlPlane } from '../support/fake-control-plane.ts';
 import { FrameClient } from '../support/frame-client.ts';
 import { proxyWith } from '../support/proxy-under-test.ts';
@@ -115,9 +116,13 @@ t.test('over shards', async (t) => {
   await test('BCAST with prefixes', broadcast);
   await test('REDIRECT to a RESP2 client that subscribes', redirect);
   await test('REDIRECT to a client that goes', brokenRedirect);
-  await test('what is read in a transaction must not be kept', transactions);
+  await test('what is read in a transaction is tracked', transactions);
+  await test('what is read in a transaction that watched is not to be kept', watched);
+  await test('invalidations come where they happened between the replies', inOrder);
+  await test('PING comes behind what was written before it', pingLast);
   await test('an invalidation never comes before the reply that it is about', order);
   await test('OFF, RESET and leaving close the links', leaving);
+  await test('INFO tells of it once, however many shards', figures);
   await test('other databases', databases);
   await test('node-redis with a client-side cache', withNodeRedis);
 });
@@ -251,13 +256,68 @@ async function brokenRedirect(t: Test, { resp, client, tags: [tag] }: RealShards
   c.close();
 }
 
-async function transactions(t: Test, { resp, tags: [tag] }: RealShards) {
+async function transactions(t: Test, { resp, client, tags: [tag] }: RealShards) {
   const c = await tracked(t, resp);
+  const [read, written] = [`${tag}t`, `${tag}u`];
+  await c.ask(1, 'GET', written);
   await c.ask(1, 'MULTI');
-  await c.ask(1, 'GET', `${tag}t`);
-  const [reply, told] = await c.ask(2, 'EXEC');
-  t.same(reply, [null]);
-  t.same(told, invalid(`${tag}t`), 'behind the reply');
+  await c.ask(1, 'INCR', written);
+  await c.ask(1, 'GET', read);
+  t.same(await c.ask(2, 'EXEC'), [[1, null], invalid(written)], 'behind the reply');
+  const from = c.frames.length;
+  await client().text('SET', read, '1');
+  t.same(await c.next(1, from), [invalid(read)]);
+  t.same(await c.ask(1, 'PING'), ['PONG'], 'nothing else');
+  c.close();
+  const silent = await tracked(t, resp, 'NOLOOP');
+  await silent.ask(1, 'GET', written);
+  await silent.ask(1, 'MULTI');
+  await silent.ask(1, 'INCR', written);
+  t.same(await silent.ask(1, 'EXEC'), [[2]]);
+  t.same(await silent.ask(1, 'PING'), ['PONG'], 'not of what it did itself');
+  silent.close();
+}
+
+async function watched(t: Test, { resp, tags: [tag] }: RealShards) {
+  const c = await tracked(t, resp);
+  await c.ask(1, 'WATCH', `${tag}w`);
+  await c.ask(1, 'MULTI');
+  await c.ask(1, 'GET', `${tag}w`);
+  t.same(await c.ask(2, 'EXEC'), [[null], invalid(`${tag}w`)], 'behind the reply');
+  c.close();
+}
+
+async function inOrder(t: Test, { resp, tags: [tag] }: RealShards) {
+  const c = await tracked(t, resp);
+  const key = `${tag}i`;
+  for (let round = 0; round < 50; round++) {
+    const from = c.frames.length;
+    c.socket.write(
+      Buffer.concat([
+        encodeCommand('GET', key),
+        encodeCommand('SET', key, String(round)),
+        encodeCommand('GET', `${tag}other`),
+      ]),
+    );
+    const before = round === 0 ? null : String(round - 1);
+    t.same(await c.next(4, from), [before, 'OK', invalid(key), null]);
+  }
+  c.close();
+}
+
+async function pingLast(t: Test, { resp, client, tags }: RealShards) {
+  const c = await tracked(t, resp);
+  const writer = client();
+  for (let round = 0; round < 50; round++) {
+    for (const tag of tags) {
+      const key = `${tag}p`;
+      await c.ask(1, 'GET', key);
+      const from = c.frames.length;
+      await writer.text('SET', key, String(round));
+      c.say('PING');
+      t.same(await c.next(2, from), [invalid(key), 'PONG']);
+    }
+  }
   c.close();
 }
 
@@ -305,6 +365,21 @@ function simplify(frame: unknown): unknown {
   if (Array.isArray(frame)) return frame.map(simplify);
   if (frame !== null && typeof frame === 'object' && 'items' in frame) return simplify(frame.items);
   return frame;
+}
+
+async function figures(t: Test, { resp, client, tags }: RealShards) {
+  const c = await tracked(t, resp);
+  const b = await tracked(t, resp, 'BCAST', 'PREFIX', 'figures:');
+  await client().text('FLUSHALL');
+  await c.ask(1, 'MGET', ...tags.map((tag) => `${tag}f`));
+  const info = (await client().text('INFO'))!;
+  t.match(info, /^tracking_clients:2\r$/m);
+  t.match(info, new RegExp(`^tracking_total_keys:${tags.length}\\r$`, 'm'));
+  t.match(info, /^tracking_total_prefixes:1\r$/m);
+  t.same(await b.ask(1, 'QUIT'), ['OK']);
+  t.match(await client().text('INFO', 'clients'), /^tracking_clients:1\r$/m);
+  b.close();
+  c.close();
 }
 
 async function leaving(t: Test, { resp, nodes, tags }: RealShards) {
@@ -406,4 +481,24 @@ t.test('the leader is killed: everything is to be forgotten, and the next one te
   await reader.sees('invalidate\r\n*1\r\n$1\r\nk', 2);
   await listener.sees('invalidate\r\n*1\r\n$1\r\nk', 2);
   t.ok(reader.frames.length > read);
+});
+
+t.test('REDIRECT to clients of all threads', async (t) => {
+  const { resp, client, tags } = await behindProxy(t, addresses, { ...PATIENT, workers: 2 });
+  const writer = client();
+  const c = connect(t, resp);
+  for (let n = 0; n < 8; n++) {
+    const target = connect(t, resp);
+    await target.ask(1, 'HELLO', '3');
+    const [id] = await target.ask(1, 'CLIENT', 'ID');
+    t.same(await c.ask(1, 'CLIENT', 'TRACKING', 'ON', 'REDIRECT', String(id)), ['OK']);
+    const key = `${tags[0]}w${n}`;
+    await c.ask(1, 'GET', key);
+    const from = target.frames.length;
+    await writer.text('SET', key, '1');
+    t.same(await target.next(1, from), [invalid(key)]);
+    t.same(await c.ask(1, 'CLIENT', 'TRACKING', 'OFF'), ['OK']);
+  }
+  const [none] = await c.ask(1, 'CLIENT', 'TRACKING', 'ON', 'REDIRECT', '99999');
+  t.match(none, /does not exist/);
 });

@@ -8,7 +8,9 @@ import { RespClient } from '../support/resp-client.ts';
 
 /* Bad input on every port a cluster opens: each connection gets its own end, and nobody else notices. */
 
-const cluster = await DevCluster.start('--shards', '1', '--followers', '1');
+// On a busy machine the many megabytes asked for below take longer than the second that a command has by default.
+const patient = ['--set', 'proxy.operationTimeoutMs=10000'];
+const cluster = await DevCluster.start('--shards', '1', '--followers', '1', ...patient);
 t.teardown(() => cluster.stop());
 const ready = await cluster.whole(1, 1);
 const shard = ready.shards[0];

@@ -24,8 +24,22 @@ export async function memcachedStack(
   options: object = {},
   rest: object = {},
 ): Promise<MemcachedStack> {
-  const processes = await Promise.all(Array.from({ length: shards }, () => startStandaloneNode(t)));
-  const nodes = processes.map(({ ready }) => ready.resp);
+  return memcachedProxy(t, await memcachedNodes(t, shards), options, rest);
+}
+
+/** So many nodes, for as long as the test runs. */
+export async function memcachedNodes(t: Test, count: number): Promise<string[]> {
+  const processes = await Promise.all(Array.from({ length: count }, () => startStandaloneNode(t)));
+  return processes.map(({ ready }) => ready.resp);
+}
+
+/** Starts the proxy in front of these nodes. */
+export async function memcachedProxy(
+  t: Test,
+  nodes: readonly string[],
+  options: object = {},
+  rest: object = {},
+): Promise<MemcachedStack> {
   const upstreams = nodes.map((leader, i) => ({ name: `s${i}`, leader, followers: [] }));
   const under = await proxyWith(t, { upstreams, memcachedPort: 'auto', ...options }, rest);
   const address = under.proxy.listeners.memcached;

@@ -1,5 +1,5 @@
 import type { Test } from 'tap';
-import { silentLogger, systemClock, systemRandom } from '../../lib/base/index.ts';
+import { type Logger, silentLogger, systemClock, systemRandom } from '../../lib/base/index.ts';
 import { configFrom } from '../../lib/config/index.ts';
 import { DataPath } from '../../proxy/core/data-path.ts';
 import { Stats } from '../../proxy/core/stats.ts';
@@ -11,12 +11,13 @@ export function threadOf(
   t: Test,
   options: object = {},
   inherited: InheritedState | null = null,
+  log: Logger = silentLogger,
 ): { path: DataPath; thread: ProxyThread } {
   const config = configFrom({ proxy: { upstreams: [{ name: 's0', leader: '127.0.0.1:1' }], ...options } });
   const path = new DataPath(config, {
     clock: systemClock,
     random: systemRandom,
-    log: silentLogger,
+    log,
     stats: new Stats(),
     fleetTls: undefined,
     refresh: undefined,

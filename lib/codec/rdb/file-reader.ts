@@ -26,6 +26,10 @@ const CHECKSUM_BYTES = 8;
 const CHECKSUM_VERSION = 5;
 /** Longest key in a message. */
 const SHOWN_KEY_CHARS = 100;
+/** Keys up to this are kept in a room that is there. */
+const KEY_ROOM_BYTES = 4096;
+/** Up to this many bytes a loop beats the call into native code. */
+const SHORT_KEY_BYTES = 40;
 /** So much of a chunk is put behind what the one before has left of a part. */
 const JOINED_BYTES = 1024;
 
@@ -64,6 +68,7 @@ export class RdbFileReader {
   readonly #limits: RdbLimits;
   readonly #sink: RdbFileSink;
   readonly #crc = new Crc64();
+  readonly #keyRoom = Buffer.allocUnsafe(KEY_ROOM_BYTES);
   readonly #entry: RdbEntry = {
     database: 0,
     key: Buffer.alloc(0),
@@ -150,10 +155,14 @@ export class RdbFileReader {
 
   #located(error: unknown, consumed: number): unknown {
     if (!(error instanceof RdbFormatError)) return error;
-    const { key, keyStart, keyEnd } = this.#entry;
-    const shown = key.toString('utf8', keyStart, Math.min(keyEnd, keyStart + SHOWN_KEY_CHARS));
-    const where = this.#value === null ? '' : ` (in the value of key "${shown}")`;
+    const where = this.#value === null ? '' : ` (in the value of key "${this.#shownKey}")`;
     return new RdbFormatError(`offset ${this.offset + consumed}: ${error.message}${where}`);
+  }
+
+  /** Enough of the entry's key to know it by. */
+  get #shownKey(): string {
+    const { key, keyStart, keyEnd } = this.#entry;
+    return key.toString('utf8', keyStart, Math.min(keyEnd, keyStart + SHOWN_KEY_CHARS));
   }
 
   #readPart(reader: RdbReader, buffer: Buffer, start: number): void {
@@ -194,17 +203,27 @@ export class RdbFileReader {
       this.#forgetFacts();
       return;
     }
-    entry.key = Buffer.from(entry.key.subarray(entry.keyStart, entry.keyEnd));
-    entry.keyStart = 0;
-    entry.keyEnd = entry.key.length;
+    this.#keepKey();
     const name = foreignTypes.get(type);
     if (name !== undefined) {
-      const shown = entry.key.toString('utf8', 0, SHOWN_KEY_CHARS);
-      throw new RdbFormatError(`key "${shown}" is of type ${name}, which this node does not hold`);
+      throw new RdbFormatError(`key "${this.#shownKey}" is of type ${name}, which this node does not hold`);
     }
     const value = new RdbValueReader(type, reader);
     this.#valueSink = this.#sink.entry(entry);
     this.#value = value;
+  }
+
+  /** The value may come in parts: the key has to outlast the bytes it was read from. */
+  #keepKey(): void {
+    const entry = this.#entry;
+    const { key, keyStart, keyEnd } = entry;
+    const length = keyEnd - keyStart;
+    const room = length <= KEY_ROOM_BYTES ? this.#keyRoom : Buffer.allocUnsafe(length);
+    if (length > SHORT_KEY_BYTES) key.copy(room, 0, keyStart, keyEnd);
+    else for (let i = 0; i < length; i++) room[i] = key[keyStart + i];
+    entry.key = room;
+    entry.keyStart = 0;
+    entry.keyEnd = length;
   }
 
   #endEntry(): void {

@@ -3,9 +3,10 @@ export { type RdbEntry, RdbFileReader, type RdbFileSink } from './file-reader.ts
 export { RdbFileWriter } from './file-writer.ts';
 export { RdbCutOff, RdbFormatError } from './format-error.ts';
 export { integerOf } from './integers.ts';
-export { readIntset, writeIntset } from './intset.ts';
-export { ListpackWriter, readListpack } from './listpack.ts';
+export { IntsetCursor, writeIntset } from './intset.ts';
+export { ListpackCursor, ListpackWriter } from './listpack.ts';
 export { lzfCompress, lzfExpand } from './lzf.ts';
+export type { PackedCursor } from './packed-cursor.ts';
 export { isSealed, PayloadReader, sealPayload } from './payload.ts';
 export { type RdbKind, type RdbSink, readRdbValue } from './read-value.ts';
 export { type RdbLimits, RdbReader } from './reader.ts';

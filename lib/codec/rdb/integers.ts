@@ -25,8 +25,3 @@ export function integerOf(buffer: Buffer, start: number, end: number): number | 
   const exact = BigInt(buffer.latin1Slice(start, end));
   return exact > INT64_MAX || exact < INT64_MIN ? null : exact;
 }
-
-/** The decimal text of a number. */
-export function textOf(value: number | bigint): Buffer {
-  return Buffer.from(String(value), 'latin1');
-}

@@ -1,27 +1,53 @@
 import { RdbFormatError } from './format-error.ts';
-import { textOf } from './integers.ts';
-import type { VisitPacked } from './listpack.ts';
+import { NumberRoom } from './number-room.ts';
+import type { PackedCursor } from './packed-cursor.ts';
 
 /* An intset: bytes of a member (2, 4 or 8), number of members, members in ascending order. */
 
 const HEADER_BYTES = 8;
 
-/** Visits the members of the intset that these bytes are, in ascending order. Throws RdbFormatError when they are none. */
-export function readIntset(buffer: Buffer, start: number, end: number, visit: VisitPacked): void {
-  if (end - start < HEADER_BYTES) throw new RdbFormatError('an intset is cut off');
-  const width = buffer.readUInt32LE(start);
-  const count = buffer.readUInt32LE(start + 4);
-  if (width !== 2 && width !== 4 && width !== 8) throw new RdbFormatError('an intset has no such members');
-  if (count === 0 || count * width !== end - start - HEADER_BYTES) {
-    throw new RdbFormatError('an intset has not as many members as it says');
+/** Goes over the members of an intset, in ascending order. */
+export class IntsetCursor implements PackedCursor {
+  readonly #numbers = new NumberRoom();
+  readonly buffer: Buffer = this.#numbers.bytes;
+  #source: Buffer = this.buffer;
+  #width = 0;
+  #at = 0;
+  #end = 0;
+  #former: number | bigint = -Infinity;
+  start = 0;
+  end = 0;
+  number = Number.NaN;
+
+  open(buffer: Buffer, start: number, end: number): void {
+    if (end - start < HEADER_BYTES) throw new RdbFormatError('an intset is cut off');
+    const width = buffer.readUInt32LE(start);
+    const count = buffer.readUInt32LE(start + 4);
+    if (width !== 2 && width !== 4 && width !== 8) throw new RdbFormatError('an intset has no such members');
+    if (count === 0 || count * width !== end - start - HEADER_BYTES) {
+      throw new RdbFormatError('an intset has not as many members as it says');
+    }
+    this.#source = buffer;
+    this.#width = width;
+    this.#at = start + HEADER_BYTES;
+    this.#end = end;
+    this.#former = -Infinity;
   }
-  let former: number | bigint = -Infinity;
-  for (let at = start + HEADER_BYTES; at < end; at += width) {
-    const member = width === 8 ? buffer.readBigInt64LE(at) : buffer.readIntLE(at, width);
-    if (member <= former) throw new RdbFormatError('an intset is out of order');
-    former = member;
-    const text = textOf(member);
-    visit(text, 0, text.length);
+
+  next(): boolean {
+    const at = this.#at;
+    if (at >= this.#end) return false;
+    const width = this.#width;
+    const member = width === 8 ? this.#source.readBigInt64LE(at) : this.#source.readIntLE(at, width);
+    if (member <= this.#former) throw new RdbFormatError('an intset is out of order');
+    this.#former = member;
+    this.#at = at + width;
+    const numbers = this.#numbers;
+    numbers.write(member);
+    this.start = numbers.start;
+    this.end = numbers.end;
+    this.number = Number(member);
+    return true;
   }
 }
 

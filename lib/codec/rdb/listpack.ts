@@ -1,5 +1,7 @@
 import { RdbFormatError } from './format-error.ts';
-import { integerOf, textOf } from './integers.ts';
+import { integerOf } from './integers.ts';
+import { NumberRoom } from './number-room.ts';
+import type { PackedCursor } from './packed-cursor.ts';
 
 /* A listpack (Redis's listpack.md): bytes in all, number of elements, elements each with its size behind it, 0xff. */
 
@@ -10,41 +12,82 @@ const UNKNOWN_COUNT = 0xffff;
 /** Most that an element takes beside its bytes: five before it and five behind. */
 const ELEMENT_OVERHEAD = 10;
 
-/** Gets an element's byte range, valid during the call. */
-export type VisitPacked = (buffer: Buffer, start: number, end: number) => void;
+/** Goes over the elements of a listpack. */
+export class ListpackCursor implements PackedCursor {
+  readonly #numbers = new NumberRoom();
+  #source: Buffer = this.#numbers.bytes;
+  #at = 0;
+  /** Where the end mark is. */
+  #end = 0;
+  #expected = 0;
+  #count = 0;
+  buffer: Buffer = this.#source;
+  start = 0;
+  end = 0;
+  number = Number.NaN;
 
-/** Visits the elements of the listpack that these bytes are. Throws RdbFormatError when they are none, perhaps only after some visits. */
-export function readListpack(buffer: Buffer, start: number, end: number, visit: VisitPacked): void {
-  if (end - start < HEADER_BYTES + 1) throw new RdbFormatError('a listpack is cut off');
-  const isWhole = buffer.readUInt32LE(start) === end - start && buffer[end - 1] === END;
-  if (!isWhole) throw new RdbFormatError('a listpack has another length than it says');
-  const expected = buffer.readUInt16LE(start + 4);
-  let count = 0;
-  let at = start + HEADER_BYTES;
-  while (at < end - 1) {
-    at = readElement(buffer, at, end - 1, visit);
-    count++;
+  open(buffer: Buffer, start: number, end: number): void {
+    if (end - start < HEADER_BYTES + 1) throw new RdbFormatError('a listpack is cut off');
+    const isWhole = buffer.readUInt32LE(start) === end - start && buffer[end - 1] === END;
+    if (!isWhole) throw new RdbFormatError('a listpack has another length than it says');
+    this.#source = buffer;
+    this.#at = start + HEADER_BYTES;
+    this.#end = end - 1;
+    this.#expected = buffer[start + 4] | (buffer[start + 5] << 8);
+    this.#count = 0;
   }
-  if (expected !== UNKNOWN_COUNT && expected !== count) {
-    throw new RdbFormatError('a listpack has not as many elements as it says');
-  }
-}
 
-/** Visits the element at `at` and returns where the next one begins. */
-function readElement(buffer: Buffer, at: number, end: number, visit: VisitPacked): number {
-  const header = headerBytes(buffer[at]);
-  if (at + header > end) throw new RdbFormatError('a listpack is cut off');
-  const behind = at + header + payloadBytes(buffer, at);
-  if (behind > end) throw new RdbFormatError('a listpack is cut off');
-  const next = behind + checkBackLength(buffer, at, behind, end);
-  const number = isString(buffer[at]) ? null : integerAt(buffer, at);
-  if (number === null) {
-    visit(buffer, at + header, behind);
-  } else {
-    const text = textOf(number);
-    visit(text, 0, text.length);
+  next(): boolean {
+    const buffer = this.#source;
+    const at = this.#at;
+    if (at >= this.#end) return this.#finish();
+    this.#count++;
+    const first = buffer[at];
+    // Short strings, which most elements are.
+    const behind = at + 1 + (first & 63);
+    if ((first & 0xc0) !== 0x80 || behind >= this.#end || buffer[behind] !== behind - at)
+      return this.#any(at);
+    this.buffer = buffer;
+    this.start = at + 1;
+    this.end = behind;
+    this.number = Number.NaN;
+    this.#at = behind + 1;
+    return true;
   }
-  return next;
+
+  #finish(): boolean {
+    if (this.#expected !== UNKNOWN_COUNT && this.#expected !== this.#count) {
+      throw new RdbFormatError('a listpack has not as many elements as it says');
+    }
+    return false;
+  }
+
+  /** Turns to the element at `at`, whatever it is. */
+  #any(at: number): boolean {
+    const buffer = this.#source;
+    const end = this.#end;
+    const header = headerBytes(buffer[at]);
+    if (at + header > end) throw new RdbFormatError('a listpack is cut off');
+    const behind = at + header + payloadBytes(buffer, at);
+    if (behind > end) throw new RdbFormatError('a listpack is cut off');
+    this.#at = behind + checkBackLength(buffer, at, behind, end);
+    if (isString(buffer[at])) {
+      this.buffer = buffer;
+      this.start = at + header;
+      this.end = behind;
+      this.number = Number.NaN;
+    } else this.#give(integerAt(buffer, at));
+    return true;
+  }
+
+  #give(value: number | bigint): void {
+    const numbers = this.#numbers;
+    numbers.write(value);
+    this.buffer = numbers.bytes;
+    this.start = numbers.start;
+    this.end = numbers.end;
+    this.number = Number(value);
+  }
 }
 
 function isString(first: number): boolean {
@@ -100,7 +143,8 @@ const expectedLength = Buffer.alloc(5);
 /** Makes sure that behind the element its length stands, by which it is walked backwards; returns the bytes of that. */
 function checkBackLength(buffer: Buffer, from: number, at: number, end: number): number {
   const count = writeBackLength(expectedLength, 0, at - from);
-  const isRight = at + count <= end && expectedLength.compare(buffer, at, at + count, 0, count) === 0;
+  let isRight = at + count <= end;
+  for (let i = 0; i < count; i++) if (buffer[at + i] !== expectedLength[i]) isRight = false;
   if (!isRight) throw new RdbFormatError('a listpack cannot be walked backwards');
   return count;
 }

@@ -1,6 +1,7 @@
 import { RdbFormatError } from './format-error.ts';
-import { readIntset } from './intset.ts';
-import { readListpack, type VisitPacked } from './listpack.ts';
+import { IntsetCursor } from './intset.ts';
+import { ListpackCursor } from './listpack.ts';
+import type { PackedCursor } from './packed-cursor.ts';
 import { doubleOf, type RdbReader } from './reader.ts';
 import {
   NODE_PACKED,
@@ -21,7 +22,7 @@ import {
   RDB_ZSET_LISTPACK,
   RDB_ZSET_ZIPLIST,
 } from './types.ts';
-import { readZiplist } from './ziplist.ts';
+import { ZiplistCursor } from './ziplist.ts';
 import { readZipmap } from './zipmap.ts';
 
 /** What a value is, whatever its encoding. */
@@ -48,8 +49,6 @@ export interface RdbSink {
     valueEnd: number,
   ): boolean;
 }
-
-type ReadPacked = (buffer: Buffer, start: number, end: number, visit: VisitPacked) => void;
 
 /** How the values of a type are written: parts of one kind, with their number in front or just one. */
 interface Shape {
@@ -138,19 +137,26 @@ function readField(reader: RdbReader, sink: RdbSink): number {
   return 1;
 }
 
-function readElements(readPacked: ReadPacked): Shape['read'] {
+/** Begins with the packed value that the next string is. */
+function openNext(cursor: PackedCursor, reader: RdbReader): void {
+  reader.string();
+  cursor.open(reader.bytes, reader.start, reader.end);
+}
+
+function giveElements(cursor: PackedCursor, sink: RdbSink): number {
+  let seen = 0;
+  for (; cursor.next(); seen++) mustBeNew(sink.element(cursor.buffer, cursor.start, cursor.end));
+  return seen;
+}
+
+function readElements(cursor: PackedCursor): Shape['read'] {
   return (reader, sink) => {
-    reader.string();
-    let seen = 0;
-    readPacked(reader.bytes, reader.start, reader.end, (buffer, start, end) => {
-      mustBeNew(sink.element(buffer, start, end));
-      seen++;
-    });
-    return seen;
+    openNext(cursor, reader);
+    return giveElements(cursor, sink);
   };
 }
 
-function readNode(hasContainer: boolean): Shape['read'] {
+function readNode(cursor: PackedCursor, hasContainer: boolean): Shape['read'] {
   return (reader, sink) => {
     const container = hasContainer ? reader.length() : NODE_PACKED;
     if (container !== NODE_PLAIN && container !== NODE_PACKED)
@@ -158,56 +164,46 @@ function readNode(hasContainer: boolean): Shape['read'] {
     reader.string();
     const { bytes, start, end } = reader;
     if (start === end) throw new RdbFormatError('a node is empty');
+    if (container === NODE_PLAIN) {
+      mustBeNew(sink.element(bytes, start, end));
+      return 1;
+    }
+    cursor.open(bytes, start, end);
+    return giveElements(cursor, sink);
+  };
+}
+
+/** Turns to the second of a pair. */
+function mustGoOn(cursor: PackedCursor): void {
+  if (!cursor.next()) throw new RdbFormatError('a pair is cut off');
+}
+
+function readFields(cursor: PackedCursor): Shape['read'] {
+  return (reader, sink) => {
     let seen = 0;
-    const visit = (buffer: Buffer, from: number, to: number) => {
-      mustBeNew(sink.element(buffer, from, to));
-      seen++;
-    };
-    if (container === NODE_PLAIN) visit(bytes, start, end);
-    else if (hasContainer) readListpack(bytes, start, end, visit);
-    else readZiplist(bytes, start, end, visit);
+    openNext(cursor, reader);
+    for (; cursor.next(); seen++) {
+      const { buffer, start, end } = cursor;
+      mustGoOn(cursor);
+      mustBeNew(sink.field(buffer, start, end, cursor.buffer, cursor.start, cursor.end));
+    }
     return seen;
   };
 }
 
-/** Visits elements two by two; returns how many pairs there were. */
-function readPairs(
-  reader: RdbReader,
-  readPacked: ReadPacked,
-  visit: (a: Buffer, aStart: number, aEnd: number, b: Buffer, bStart: number, bEnd: number) => void,
-): number {
-  let seen = 0;
-  let first: Buffer | null = null;
-  let from = 0;
-  let to = 0;
-  reader.string();
-  readPacked(reader.bytes, reader.start, reader.end, (buffer, start, end) => {
-    if (first === null) {
-      first = buffer;
-      from = start;
-      to = end;
-      return;
+function readMembers(cursor: PackedCursor): Shape['read'] {
+  return (reader, sink) => {
+    let seen = 0;
+    openNext(cursor, reader);
+    for (; cursor.next(); seen++) {
+      const { buffer, start, end } = cursor;
+      mustGoOn(cursor);
+      const { number } = cursor;
+      const score = Number.isNaN(number) ? doubleOf(cursor.buffer, cursor.start, cursor.end) : number;
+      giveMember(sink, buffer, start, end, score);
     }
-    visit(first, from, to, buffer, start, end);
-    first = null;
-    seen++;
-  });
-  if (first !== null) throw new RdbFormatError('a pair is cut off');
-  return seen;
-}
-
-function readFields(readPacked: ReadPacked): Shape['read'] {
-  return (reader, sink) =>
-    readPairs(reader, readPacked, (a, aStart, aEnd, b, bStart, bEnd) =>
-      mustBeNew(sink.field(a, aStart, aEnd, b, bStart, bEnd)),
-    );
-}
-
-function readMembers(readPacked: ReadPacked): Shape['read'] {
-  return (reader, sink) =>
-    readPairs(reader, readPacked, (a, aStart, aEnd, b, bStart, bEnd) =>
-      giveMember(sink, a, aStart, aEnd, doubleOf(b, bStart, bEnd)),
-    );
+    return seen;
+  };
 }
 
 function readZipmapFields(reader: RdbReader, sink: RdbSink): number {
@@ -227,6 +223,11 @@ function counted(kind: RdbKind, read: Shape['read']): Shape {
 function single(kind: RdbKind, read: Shape['read']): Shape {
   return { kind, isCounted: false, read };
 }
+
+/* One of each is enough: the elements of a packed value are given in one go. */
+const intset = new IntsetCursor();
+const listpack = new ListpackCursor();
+const ziplist = new ZiplistCursor();
 
 const shapes: ReadonlyMap<number, Shape> = new Map([
   [RDB_STRING, single('string', readString)],
@@ -248,12 +249,12 @@ const shapes: ReadonlyMap<number, Shape> = new Map([
     ),
   ],
   [RDB_HASH_ZIPMAP, single('hash', readZipmapFields)],
-  [RDB_LIST_ZIPLIST, single('list', readElements(readZiplist))],
-  [RDB_SET_INTSET, single('set', readElements(readIntset))],
-  [RDB_ZSET_ZIPLIST, single('zset', readMembers(readZiplist))],
-  [RDB_HASH_ZIPLIST, single('hash', readFields(readZiplist))],
-  [RDB_LIST_QUICKLIST, counted('list', readNode(false))],
-  [RDB_HASH_LISTPACK, single('hash', readFields(readListpack))],
-  [RDB_ZSET_LISTPACK, single('zset', readMembers(readListpack))],
-  [RDB_LIST_QUICKLIST_2, counted('list', readNode(true))],
+  [RDB_LIST_ZIPLIST, single('list', readElements(ziplist))],
+  [RDB_SET_INTSET, single('set', readElements(intset))],
+  [RDB_ZSET_ZIPLIST, single('zset', readMembers(ziplist))],
+  [RDB_HASH_ZIPLIST, single('hash', readFields(ziplist))],
+  [RDB_LIST_QUICKLIST, counted('list', readNode(ziplist, false))],
+  [RDB_HASH_LISTPACK, single('hash', readFields(listpack))],
+  [RDB_ZSET_LISTPACK, single('zset', readMembers(listpack))],
+  [RDB_LIST_QUICKLIST_2, counted('list', readNode(listpack, true))],
 ]);

@@ -1,6 +1,6 @@
 import { RdbCutOff, RdbFormatError } from './format-error.ts';
-import { textOf } from './integers.ts';
 import { lzfExpand } from './lzf.ts';
+import { NumberRoom } from './number-room.ts';
 import { ENCODED_INT8, ENCODED_INT16, ENCODED_INT32, ENCODED_LZF } from './types.ts';
 
 const LENGTH_32 = 0x80;
@@ -9,6 +9,7 @@ const LENGTH_64 = 0x81;
 /** Where short strings are expanded, by turns: nobody looks at more than two of them at a time. */
 const rooms = [Buffer.allocUnsafeSlow(16 << 10), Buffer.allocUnsafeSlow(16 << 10)];
 let roomTurn = 0;
+const numbers = new NumberRoom();
 
 /** What a reader accepts. */
 export interface RdbLimits {
@@ -87,9 +88,9 @@ export class RdbReader {
   /** Reads a string in any encoding into `bytes`, `start` and `end`. */
   string(): void {
     const first = this.byte();
-    if (first === ENCODED_INT8) this.#give(textOf(this.#buffer.readInt8(this.#take(1))));
-    else if (first === ENCODED_INT16) this.#give(textOf(this.#buffer.readInt16LE(this.#take(2))));
-    else if (first === ENCODED_INT32) this.#give(textOf(this.#buffer.readInt32LE(this.#take(4))));
+    if (first === ENCODED_INT8) this.#number(this.#buffer.readInt8(this.#take(1)));
+    else if (first === ENCODED_INT16) this.#number(this.#buffer.readInt16LE(this.#take(2)));
+    else if (first === ENCODED_INT32) this.#number(this.#buffer.readInt32LE(this.#take(4)));
     else if (first === ENCODED_LZF) this.#compressed();
     else this.#plain(this.#checked(this.#length(first)));
   }
@@ -99,10 +100,11 @@ export class RdbReader {
     return length;
   }
 
-  #give(bytes: Buffer): void {
-    this.bytes = bytes;
-    this.start = 0;
-    this.end = bytes.length;
+  #number(value: number): void {
+    numbers.write(value);
+    this.bytes = numbers.bytes;
+    this.start = numbers.start;
+    this.end = numbers.end;
   }
 
   #plain(length: number): void {

@@ -1,6 +1,6 @@
 import { RdbFormatError } from './format-error.ts';
-import { textOf } from './integers.ts';
-import type { VisitPacked } from './listpack.ts';
+import { NumberRoom } from './number-room.ts';
+import type { PackedCursor } from './packed-cursor.ts';
 
 /* A ziplist (before Redis 7.0): bytes in all, offset of the last entry, number of entries, entries behind the size of the former, 0xff. */
 
@@ -18,44 +18,75 @@ interface Entry {
   readonly number: ((buffer: Buffer, at: number) => number | bigint) | null;
 }
 
-/** Visits the entries of the ziplist that these bytes are. Throws RdbFormatError when they are none, perhaps only after some visits. */
-export function readZiplist(buffer: Buffer, start: number, end: number, visit: VisitPacked): void {
-  if (end - start < HEADER_BYTES + 1) throw new RdbFormatError('a ziplist is cut off');
-  const isWhole = buffer.readUInt32LE(start) === end - start && buffer[end - 1] === END;
-  if (!isWhole) throw new RdbFormatError('a ziplist has another length than it says');
-  const expected = buffer.readUInt16LE(start + 8);
-  let count = 0;
-  let former = 0;
-  let last = start + HEADER_BYTES;
-  for (let at = last; at < end - 1; count++) {
-    const next = readEntry(buffer, at, end - 1, former, visit);
-    former = next - at;
-    last = at;
-    at = next;
-  }
-  const hasCount = expected === UNKNOWN_COUNT || expected === count;
-  if (!hasCount || buffer.readUInt32LE(start + 4) !== last - start) {
-    throw new RdbFormatError('a ziplist has not the entries it says');
-  }
-}
+/** Goes over the entries of a ziplist. */
+export class ZiplistCursor implements PackedCursor {
+  readonly #numbers = new NumberRoom();
+  #source: Buffer = this.#numbers.bytes;
+  #from = 0;
+  #at = 0;
+  /** Where the end mark is. */
+  #end = 0;
+  #count = 0;
+  #last = 0;
+  /** Bytes of the entry before. */
+  #former = 0;
+  buffer: Buffer = this.#source;
+  start = 0;
+  end = 0;
+  number = Number.NaN;
 
-function readEntry(buffer: Buffer, at: number, end: number, former: number, visit: VisitPacked): number {
-  const isBig = buffer[at] === BIG_FORMER;
-  const from = at + (isBig ? 5 : 1);
-  // Up to five more bytes are looked at; those behind the end are the caller's, or undefined.
-  if (from >= end || (isBig ? buffer.readUInt32LE(at + 1) : buffer[at]) !== former) {
-    throw new RdbFormatError('a ziplist cannot be walked backwards');
+  open(buffer: Buffer, start: number, end: number): void {
+    if (end - start < HEADER_BYTES + 1) throw new RdbFormatError('a ziplist is cut off');
+    const isWhole = buffer.readUInt32LE(start) === end - start && buffer[end - 1] === END;
+    if (!isWhole) throw new RdbFormatError('a ziplist has another length than it says');
+    this.#source = buffer;
+    this.#from = start;
+    this.#at = start + HEADER_BYTES;
+    this.#last = this.#at;
+    this.#end = end - 1;
+    this.#count = 0;
+    this.#former = 0;
   }
-  const { header, payload, number } = entryAt(buffer, from, end);
-  const payloadAt = from + header;
-  if (payloadAt + payload > end) throw new RdbFormatError('a ziplist is cut off');
-  if (number === null) {
-    visit(buffer, payloadAt, payloadAt + payload);
-  } else {
-    const text = textOf(number(buffer, payloadAt));
-    visit(text, 0, text.length);
+
+  next(): boolean {
+    const at = this.#at;
+    if (at >= this.#end) return this.#finish();
+    const buffer = this.#source;
+    const end = this.#end;
+    const isBig = buffer[at] === BIG_FORMER;
+    const from = at + (isBig ? 5 : 1);
+    // Up to five more bytes are looked at; those behind the end are the caller's, or undefined.
+    if (from >= end || (isBig ? buffer.readUInt32LE(at + 1) : buffer[at]) !== this.#former) {
+      throw new RdbFormatError('a ziplist cannot be walked backwards');
+    }
+    const { header, payload, number } = entryAt(buffer, from, end);
+    const start = from + header;
+    if (start + payload > end) throw new RdbFormatError('a ziplist is cut off');
+    this.#count++;
+    this.#last = at;
+    this.#at = start + payload;
+    this.#former = this.#at - at;
+    this.#give(start, number === null ? null : number(buffer, start));
+    return true;
   }
-  return payloadAt + payload;
+
+  #give(start: number, value: number | bigint | null): void {
+    const numbers = this.#numbers;
+    if (value !== null) numbers.write(value);
+    this.buffer = value === null ? this.#source : numbers.bytes;
+    this.start = value === null ? start : numbers.start;
+    this.end = value === null ? this.#at : numbers.end;
+    this.number = value === null ? Number.NaN : Number(value);
+  }
+
+  #finish(): boolean {
+    const expected = this.#source.readUInt16LE(this.#from + 8);
+    const hasCount = expected === UNKNOWN_COUNT || expected === this.#count;
+    if (!hasCount || this.#source.readUInt32LE(this.#from + 4) !== this.#last - this.#from) {
+      throw new RdbFormatError('a ziplist has not the entries it says');
+    }
+    return false;
+  }
 }
 
 const int8: Entry = { header: 1, payload: 1, number: (buffer, at) => buffer.readInt8(at) };

@@ -3,7 +3,6 @@ import { type CommandPart, encodeCommand } from './encode.ts';
 import { RequestParser } from './request-parser.ts';
 
 const MAX = 0x7fffffff;
-const LINE_END = '\r\n';
 const UNLIMITED = { maxBulkBytes: MAX, maxArrayLength: MAX, maxInlineBytes: MAX, maxBufferedBytes: MAX };
 
 /** The `Args` of a command that did not come over a connection: tests, scripts, internal calls. Throws RangeError without parts. */
@@ -15,8 +14,13 @@ export function argsOf(...parts: CommandPart[]): Args {
   return parser;
 }
 
+/** Views of all arguments. */
+export function partsOf(args: Args): Buffer[] {
+  return Array.from({ length: args.count }, (_, i) => args.bytes(i));
+}
+
 /** The command in memory of its own: arguments that stay true for as long as somebody keeps them. */
-export function copyArgs(args: Args): Args {
+export function copyArgs(args: Args): RequestParser {
   return parseCommand(commandFrame(args));
 }
 
@@ -29,16 +33,8 @@ export function parseCommand(frame: Buffer): RequestParser {
 }
 
 /** The command as it goes over the wire, in memory of its own. */
-export function commandFrame(args: Args): Buffer {
-  const { buffer, count } = args;
-  let bytes = `*${count}`.length + LINE_END.length;
-  for (let i = 0; i < count; i++) bytes += `$${args.length(i)}`.length + args.length(i) + 2 * LINE_END.length;
-  const frame = Buffer.allocUnsafeSlow(bytes);
-  let at = frame.latin1Write(`*${count}${LINE_END}`, 0);
-  for (let i = 0; i < count; i++) {
-    at += frame.latin1Write(`$${args.length(i)}${LINE_END}`, at);
-    at += buffer.copy(frame, at, args.start(i), args.end(i));
-    at += frame.latin1Write(LINE_END, at);
-  }
+export function commandFrame({ buffer, frameStart, frameEnd }: Args): Buffer {
+  const frame = Buffer.allocUnsafeSlow(frameEnd - frameStart);
+  buffer.copy(frame, 0, frameStart, frameEnd);
   return frame;
 }

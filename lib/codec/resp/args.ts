@@ -9,6 +9,9 @@ export interface Args {
   readonly count: number;
   /** Holds the bytes of every argument. */
   readonly buffer: Buffer;
+  /** The command as it goes over the wire is in `buffer`, from here to `frameEnd`; there is but one way to write it. */
+  readonly frameStart: number;
+  readonly frameEnd: number;
   /** Offset in `buffer` of argument `i`. */
   start(i: number): number;
   /** Offset in `buffer` behind argument `i`. */

@@ -55,7 +55,9 @@ export abstract class ByteFeed {
   private drained = true;
   private overflow = false;
   private tail: Buffer | null = null;
+  private tailStart = 0;
   private tailAt = 0;
+  private tailEnd = 0;
   private failure: RespProtocolError | null = null;
 
   protected constructor(maxFrameBytes: number) {
@@ -64,25 +66,28 @@ export abstract class ByteFeed {
 
   /** Bytes held that no frame has been made of yet. At most the limit whenever `next()` has returned false. */
   get bufferedBytes(): number {
-    return this.filled - this.head + (this.tail === null ? 0 : this.tail.length - this.tailAt);
+    return this.filled - this.head + (this.tail === null ? 0 : this.tailEnd - this.tailAt);
   }
 
   /**
-   * Takes over `chunk`: the caller must not change its bytes any more, unless it calls `own` first.
+   * Takes over `chunk[start, end)`: the caller must not change these bytes any more, unless it calls `own` first.
    * Never throws; `next()` tells of a broken limit.
    */
-  push(chunk: Buffer): void {
-    if (this.failure !== null || chunk.length === 0) return;
+  push(chunk: Buffer, start = 0, end = chunk.length): void {
+    const length = end - start;
+    if (this.failure !== null || length === 0) return;
     const pending = this.filled - this.head;
     if (pending === 0 && this.tail === null) {
-      this.useInput(chunk, 0);
+      this.useInput(chunk, start, end);
     } else if (!this.drained) {
-      this.pushUndrained(chunk);
-    } else if (chunk.length > Math.max(this.need - pending, pending, STITCH_BYTES) + COPY_BYTES) {
+      this.pushUndrained(chunk, start, end);
+    } else if (length > Math.max(this.need - pending, pending, STITCH_BYTES) + COPY_BYTES) {
       this.tail = chunk;
-      this.tailAt = 0;
+      this.tailStart = start;
+      this.tailAt = start;
+      this.tailEnd = end;
     } else {
-      this.append(chunk, 0, chunk.length);
+      this.append(chunk, start, end);
     }
     this.drained = false;
   }
@@ -105,7 +110,7 @@ export abstract class ByteFeed {
 
   /** Copies what is still of interest of the chunks that were pushed, whose memory may then be used again: the current frame and what follows. */
   own(): void {
-    if (this.tail !== null) this.tail = Buffer.from(this.tail);
+    if (this.tail !== null) this.ownTail(this.tail);
     if (this.owned || this.input === NO_BYTES) return;
     const from = this.buffer === this.input ? Math.min(this.frameStart, this.head) : this.head;
     const pending = this.filled - this.head;
@@ -123,6 +128,13 @@ export abstract class ByteFeed {
     this.headerEnd -= from;
     this.filled -= from;
     this.owned = true;
+  }
+
+  private ownTail(tail: Buffer): void {
+    this.tail = Buffer.from(tail.subarray(this.tailStart, this.tailEnd));
+    this.tailAt -= this.tailStart;
+    this.tailEnd -= this.tailStart;
+    this.tailStart = 0;
   }
 
   /**
@@ -143,7 +155,7 @@ export abstract class ByteFeed {
     this.buffer = this.input;
     this.frameStart = this.head;
     this.frameEnd = this.filled;
-    this.useInput(NO_BYTES, 0);
+    this.useInput(NO_BYTES, 0, 0);
     this.skipTo(0);
   }
 
@@ -217,33 +229,33 @@ export abstract class ByteFeed {
 
   /** Lets go of all memory. */
   protected drop(): void {
-    this.useInput(NO_BYTES, 0);
+    this.useInput(NO_BYTES, 0, 0);
     this.buffer = NO_BYTES;
     this.frameStart = 0;
     this.frameEnd = 0;
   }
 
-  private useInput(input: Buffer, start: number): void {
+  private useInput(input: Buffer, start: number, end: number): void {
     this.input = input;
     this.head = start;
     this.at = start;
-    this.filled = input.length;
+    this.filled = end;
     this.owned = false;
     this.tail = null;
   }
 
   /** The caller has not asked for the frames before: everything it leaves waiting counts against the limit. */
-  private pushUndrained(chunk: Buffer): void {
-    if (this.overflow || this.bufferedBytes + chunk.length > this.maxFrameBytes) {
+  private pushUndrained(chunk: Buffer, start: number, end: number): void {
+    if (this.overflow || this.bufferedBytes + end - start > this.maxFrameBytes) {
       this.overflow = true;
       return;
     }
     const tail = this.tail;
     if (tail !== null) {
       this.tail = null;
-      this.append(tail, this.tailAt, tail.length);
+      this.append(tail, this.tailAt, this.tailEnd);
     }
-    this.append(chunk, 0, chunk.length);
+    this.append(chunk, start, end);
   }
 
   /** Copies more of the waiting chunk behind the unfinished frame; false when there is none. */
@@ -252,17 +264,17 @@ export abstract class ByteFeed {
     if (tail === null) return false;
     const pending = this.filled - this.head;
     const wanted = Math.max(this.need - pending, pending, STITCH_BYTES);
-    const to = Math.min(tail.length, this.tailAt + wanted);
+    const to = Math.min(this.tailEnd, this.tailAt + wanted);
     this.append(tail, this.tailAt, to);
     this.tailAt = to;
-    if (to === tail.length) this.tail = null;
+    if (to === this.tailEnd) this.tail = null;
     return true;
   }
 
   /** At a frame's end: goes on in the waiting chunk itself once only copies of its bytes are left. */
   private leaveStitch(): void {
     const left = this.filled - this.head;
-    if (left <= this.tailAt) this.useInput(this.tail!, this.tailAt - left);
+    if (left <= this.tailAt - this.tailStart) this.useInput(this.tail!, this.tailAt - left, this.tailEnd);
   }
 
   private append(source: Buffer, from: number, to: number): void {

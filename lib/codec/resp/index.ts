@@ -1,5 +1,5 @@
 export type { Args } from './args.ts';
-export { argsOf, commandFrame, copyArgs, parseCommand } from './args-of.ts';
+export { argsOf, commandFrame, copyArgs, parseCommand, partsOf } from './args-of.ts';
 export { ByteFeed } from './byte-feed.ts';
 export { decodeReply, RespAttributed, RespError, RespPush, type RespValue, RespVerbatim } from './decode.ts';
 export { formatDouble, formatFixed } from './double-text.ts';

@@ -80,12 +80,13 @@ function replyRange(
   let left = end - first;
   reply.arrayHeader(withScores && !nested ? 2 * left : left);
   if (left === 0) return;
-  zset.walk(reverse ? end - 1 : first, reverse === true, (buffer, start, stop, score) => {
+  const visit = (buffer: Buffer, start: number, stop: number, score: number) => {
     if (nested) reply.arrayHeader(2);
     reply.bulk(buffer, start, stop);
     if (withScores) reply.double(score);
     return --left > 0;
-  });
+  };
+  zset.walk(reverse ? end - 1 : first, reverse === true, visit, withScores);
 }
 
 function membersOf(zset: ZsetValue, { first, end }: RankRange): Scored[] {

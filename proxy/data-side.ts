@@ -6,18 +6,16 @@ import type { DataPath } from './core/data-path.ts';
 import type { Stats } from './core/stats.ts';
 import type { Topology } from './core/topology.ts';
 import type { StepResult, UpstreamStep } from './core/upstream-step.ts';
-import { portOf } from './ports.ts';
-import type { RespListener } from './resp/listener.ts';
-import { startRespListener } from './resp/start.ts';
+import { DelayedFlush } from './memcached/delayed-flush.ts';
 import type { ProxyThread } from './thread.ts';
+import { ThreadListeners, type ThreadPorts, threadPorts } from './thread-listeners.ts';
 import type { ProxyTls } from './tls.ts';
-import { RINGSIDE_VERSION } from './version.ts';
 import { MainGroup } from './workers/group.ts';
 import { askAll, type Group, type QuestionName } from './workers/questions.ts';
 import { WorkerPool } from './workers/worker-pool.ts';
 
-/** What the RESP side needs of the proxy. */
-export interface RespSideOptions {
+/** What the data side needs of the proxy. */
+export interface DataSideOptions {
   readonly config: Config;
   readonly path: DataPath;
   readonly tls: ProxyTls;
@@ -28,27 +26,31 @@ export interface RespSideOptions {
   readonly thread: ProxyThread;
 }
 
-/** The RESP listener: in the main thread with one worker, else in as many threads of their own. */
-export class RespSide {
-  readonly #options: RespSideOptions;
-  readonly #port: number | null;
+/** The listeners of RESP and memcached: in the main thread with one worker, else in as many threads of their own. */
+export class DataSide {
+  readonly #options: DataSideOptions;
+  readonly #ports: ThreadPorts;
   readonly #pool: WorkerPool | null;
   /** All threads of the process. */
   readonly group: Group;
-  #listener: RespListener | null = null;
+  readonly #flushes: DelayedFlush;
+  #listeners: ThreadListeners | null = null;
 
-  constructor(options: RespSideOptions) {
+  constructor(options: DataSideOptions) {
     this.#options = options;
     const { config, runId, log, refresh } = options;
-    this.#port = portOf(config.proxy.respPort);
-    const usesThreads = config.proxy.workers > 1 && this.#port !== null;
-    const { thread } = options;
+    const ports = threadPorts(config);
+    this.#ports = ports;
+    const listens = ports.resp !== null || ports.memcached !== null;
+    const usesThreads = config.proxy.workers > 1 && listens;
+    const { thread, path } = options;
     const ask = (name: QuestionName, asked: unknown) => askAll(this.group, name, asked as never);
     const inherited = () => thread.state;
-    const ofPool = { config, port: this.#port!, runId, log, refresh, ids: thread.ids, inherited, ask };
+    const ofPool = { config, ports, runId, log, refresh, ids: thread.ids, inherited, ask };
     const pool = usesThreads ? new WorkerPool(ofPool) : null;
     this.#pool = pool;
     this.group = new MainGroup(thread.desk, pool && ((name, asked) => pool.ask(name, asked)));
+    this.#flushes = new DelayedFlush(path.router, thread.desk);
     answerFileErrands(new AclFile(config.proxy.aclFile, thread.access, log), thread.desk, this.group);
   }
 
@@ -57,26 +59,19 @@ export class RespSide {
     return this.#pool?.stats ?? [];
   }
 
+  /** `host:port` by protocol. */
   get listeners(): Record<string, string> {
-    const address = this.#pool?.address ?? this.#listener?.address;
-    return address ? { resp: address } : {};
+    return { ...(this.#pool?.addresses ?? this.#listeners?.addresses) };
   }
 
   async start(): Promise<void> {
     if (this.#pool) return this.#pool.start();
-    if (this.#port === null) return;
-    const { path, config, tls, metrics, runId } = this.#options;
-    const start = {
-      port: this.#port,
-      reusePort: false,
-      tls: tls.clients,
-      metrics,
-      thread: this.#options.thread,
-      group: this.group,
-      runId,
-      version: RINGSIDE_VERSION,
-    };
-    this.#listener = await startRespListener(path, config, start);
+    const { path, config, tls, metrics, runId, thread } = this.#options;
+    const { group } = this;
+    this.#listeners = new ThreadListeners({
+      ...{ config, ports: this.#ports, reusePort: false, path, thread, group, tls, metrics, runId },
+    });
+    await this.#listeners.start();
   }
 
   /** Hands a ring to the threads. */
@@ -96,6 +91,7 @@ export class RespSide {
   }
 
   async close(graceMs: number): Promise<void> {
-    await Promise.all([this.#listener?.close(graceMs), this.#pool?.close(graceMs)]);
+    this.#flushes.cancel();
+    await Promise.all([this.#listeners?.close(graceMs), this.#pool?.close(graceMs)]);
   }
 }
