@@ -145,6 +145,8 @@ export class ProxyThread {
     });
     desk.on('nearState', ({ key }) => this.#path.near?.stateOf(Buffer.from(key, 'latin1')) ?? NO_NEAR_CACHE);
     desk.on('near', () => this.near());
+    const { warmUp } = this.#path;
+    if (warmUp !== null) desk.on('warmUp', () => warmUp.counts);
     desk.on('resetStatistics', () => this.#reset());
   }
 
@@ -156,6 +158,7 @@ export class ProxyThread {
     router.env.health.limits.reset();
     near?.figures.reset();
     this.#path.fills?.resetFigures();
+    this.#path.warmUp?.resetCounts();
     return null;
   }
 }

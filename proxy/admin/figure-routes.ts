@@ -1,6 +1,7 @@
 import type { FastifyInstance } from 'fastify';
 import { RingsideError } from '../../lib/base/index.ts';
 import type { ProxyFigures } from '../core/figures-api.ts';
+import type { WarmUpStatus } from '../warm/index.ts';
 import { clustersOf, clustersText } from './clusters.ts';
 import { latenciesOf } from './latencies.ts';
 
@@ -17,5 +18,18 @@ export function registerFigures(app: FastifyInstance, figures: ProxyFigures): vo
     if (typeof key !== 'string') throw new RingsideError('bad_request', '`key` is missing');
     return figures.nearState(Buffer.from(key));
   });
+  app.get('/warm-up', () => warmUpOf(figures.warmUp()));
+  app.post('/warm-up/stop', (request) => {
+    // A page that somebody has open in a browser on this host is no operator.
+    if (request.headers.origin !== undefined)
+      throw new RingsideError('forbidden', 'browsers may not stop a warm-up');
+    return warmUpOf(figures.stopWarmUp());
+  });
   app.get('/latency', async () => ({ commands: latenciesOf(await figures.commands()) }));
+}
+
+async function warmUpOf(status: ReturnType<ProxyFigures['warmUp']>): Promise<WarmUpStatus> {
+  const warmUp = await status;
+  if (warmUp === null) throw new RingsideError('not_found', 'this proxy has no warm-up (proxy.warmUp)');
+  return warmUp;
 }

@@ -65,6 +65,7 @@ function register(app: FastifyInstance, admin: ProxyAdminApi, { metrics, clock }
     listeners: admin.listeners(),
     upstreams: admin.upstreams(),
     nearCache: await admin.figures.near(),
+    warmUp: await admin.figures.warmUp(),
   }));
   app.get('/ring', () => {
     const ring = admin.ring();

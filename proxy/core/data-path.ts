@@ -4,6 +4,7 @@ import type { TlsMaterial } from '../../lib/net/index.ts';
 import { FillAhead, FilledKeyValue, Fills } from '../fill/index.ts';
 import { Health, RateGuard, resilienceOf } from '../health/index.ts';
 import { NearCache } from '../near/index.ts';
+import { WarmUp } from '../warm/index.ts';
 import type { KeyValueApi, Purge } from './api.ts';
 import { KeyValue } from './key-value.ts';
 import { LimitedKeyValue } from './limited-key-value.ts';
@@ -29,6 +30,8 @@ export interface DataPathDeps {
   readonly fleetTls: TlsMaterial | undefined;
   /** Asks for a newer ring; undefined with a fixed ring. */
   readonly refresh: (() => void) | undefined;
+  /** What the warm-up shares with the threads that began earlier; undefined: there is none, or this thread is the first. */
+  readonly warmMemory?: SharedArrayBuffer | undefined;
 }
 
 /** Everything of one thread between its listeners and the nodes. */
@@ -44,6 +47,8 @@ export class DataPath {
   readonly fills: Fills | null;
   /** Null where no namespace has one. */
   readonly near: NearCache | null;
+  /** Null where there is none. */
+  readonly warmUp: WarmUp | null;
   /** Has all threads forget what was purged. */
   purged: (what: Purge) => Promise<void> = async (what) => this.near?.purge(what);
 
@@ -78,6 +83,9 @@ export class DataPath {
     );
     this.near = this.#nearCache(config);
     this.router.near = this.near;
+    this.warmUp = this.#warmUpOf(config, deps.warmMemory);
+    this.router.onlooker = this.warmUp;
+    if (this.fills !== null) this.fills.warmUp = this.warmUp;
   }
 
   #limited(keyValue: KeyValueApi): KeyValueApi {
@@ -88,15 +96,21 @@ export class DataPath {
   #nearCache({ nearCache: config, proxy }: Config): NearCache | null {
     const { namespaces } = this.router.env.settings;
     if (namespaces.all.every(({ nearCache }) => nearCache === 'off')) return null;
-    // Several workers leave the main thread to HTTP and gRPC.
-    const threads = proxy.workers > 1 ? proxy.workers + 1 : 1;
-    return new NearCache({ router: this.router, namespaces, config, threads });
+    return new NearCache({ router: this.router, namespaces, config, threads: threadsOf(proxy) });
+  }
+
+  #warmUpOf(config: Config, memory: SharedArrayBuffer | undefined): WarmUp | null {
+    const { proxy } = config;
+    if (proxy.warmUp === null) return null;
+    const { router } = this;
+    return new WarmUp({ router, config, settings: proxy.warmUp, memory, threads: threadsOf(proxy) });
   }
 
   /** Closes every connection to nodes. */
   close(): void {
     this.#names.close();
     this.near?.close();
+    this.warmUp?.close();
     void this.fills?.close();
     this.nodeSettings.close();
     this.wait.close();
@@ -104,6 +118,11 @@ export class DataPath {
     this.privates.close();
     this.router.close();
   }
+}
+
+/** Threads that carry data: several workers leave the main thread to HTTP and gRPC. */
+function threadsOf({ workers }: Config['proxy']): number {
+  return workers > 1 ? workers + 1 : 1;
 }
 
 function settingsOf(config: Config): DataPathSettings {

@@ -1,5 +1,6 @@
 import type { MetricSnapshot } from '../../lib/metrics/index.ts';
 import type { NamespaceFigures } from '../near/index.ts';
+import type { WarmUpStatus } from '../warm/index.ts';
 import type { CommandFigure } from '../watch/command-figures.ts';
 import type { NearState } from './near-port.ts';
 import type { NodeFigure } from './node-figures.ts';
@@ -23,6 +24,10 @@ export interface ProxyFigures {
   near(): Promise<NamespaceFigures[]>;
   /** What is kept of this key: by the thread that knows most. */
   nearState(key: Buffer): Promise<NearState>;
+  /** How far the warm-up is; null: there is none. */
+  warmUp(): Promise<WarmUpStatus | null>;
+  /** Ends the warm-up; null: there is none. */
+  stopWarmUp(): Promise<WarmUpStatus | null>;
   /** The metrics of worker threads. */
   workerMetrics(): Promise<MetricSnapshot[]>;
 }

@@ -9,7 +9,8 @@ import { argumentRange, errorReply, hasErrorCode } from './frames.ts';
 import type { ConnectionPurpose } from './greeting.ts';
 import { HeldRequests } from './held-requests.ts';
 import { Link, type LinkEnvironment, type LinkOwner, type LinkRole } from './link.ts';
-import type { NearPort } from './near-port.ts';
+import { type NearPort, NO_MARK } from './near-port.ts';
+import type { Onlooker } from './onlooker.ts';
 import { Parking } from './parking.ts';
 import { Prober } from './prober.ts';
 import { mayFallBack, stalenessOf } from './read-fallback.ts';
@@ -81,6 +82,8 @@ export class Router implements LinkOwner {
   origins: { takes(request: Request): boolean } | null = null;
   /** What answers reads from memory, and hears of every command; null: there is no such memory. */
   near: NearPort | null = null;
+  /** Sees every command that is sent; null: nobody wants to. */
+  onlooker: Onlooker | null = null;
   /** Writes under way on private connections. */
   pinnedWrites = 0;
   /** Monotonic milliseconds at the last tick: coarse, and only right while something is under way. */
@@ -164,6 +167,7 @@ export class Router implements LinkOwner {
     request.route = route;
     if (this.origins?.takes(request)) return;
     if (this.near?.takes(request)) return;
+    this.onlooker?.sees(request);
     this.#env.health.retries.requested();
     if (this.#held?.wants(request)) {
       if (!this.#held.add(request)) this.#failures.overloaded(request, route);
@@ -174,6 +178,20 @@ export class Router implements LinkOwner {
       return;
     }
     this.#dispatch(request, route, request.startedMs);
+  }
+
+  /**
+   * The commands in `frame` (encoded, one behind the other) are about to be sent over a connection of their own, about this database. Returns the mark that
+   * `near.settled` wants.
+   */
+  bypassed(frame: Buffer, database: number): number {
+    this.onlooker?.bypassed(frame, database);
+    return this.near?.bypassed(frame) ?? NO_MARK;
+  }
+
+  /** Whether anybody wants to hear of what is sent elsewhere. */
+  get hearsOfBypasses(): boolean {
+    return this.near !== null || this.onlooker !== null;
   }
 
   /** Sends a request that was kept from being sent, to whoever serves its shard now. */

@@ -5,6 +5,7 @@ import type { ChangeResult, FileErrand, UserChange } from '../access/index.ts';
 import type { NearState } from '../core/near-port.ts';
 import type { NodeFigure } from '../core/node-figures.ts';
 import type { NamespaceFigures } from '../near/index.ts';
+import type { WarmCounts } from '../warm/index.ts';
 import type { CommandFigure } from '../watch/command-figures.ts';
 
 /** A client of any thread, as CLIENT LIST and KILL need it. */
@@ -91,6 +92,7 @@ export interface Questions {
   /** What the thread keeps of a key, one character a byte. */
   nearState: { asked: { readonly key: string }; answer: NearState };
   near: { asked: null; answer: readonly NamespaceFigures[] };
+  warmUp: { asked: null; answer: WarmCounts };
   metrics: { asked: null; answer: readonly MetricSnapshot[] };
 }
 

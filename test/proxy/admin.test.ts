@@ -58,6 +58,8 @@ function fakeProxy() {
       commands: async () => [],
       near: async () => [],
       nearState: async () => ({ state: 'off' as const, ageMs: 0 }),
+      warmUp: async () => null,
+      stopWarmUp: async () => null,
       workerMetrics: async () => [],
     },
     move: new UpstreamMover({
