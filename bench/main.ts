@@ -15,10 +15,11 @@ import { type StampedeRow, stampedes } from './suites/stampede.ts';
 import { type Comparison, type Figures, nodeAgainstRedis } from './suites/throughput.ts';
 import { type HitRatios, traceHitRatios } from './suites/traces.ts';
 import { typesAgainstRedis } from './suites/types.ts';
+import { type WarmUpRow, warmUpLoad } from './suites/warm-up.ts';
 import { type Delays, isInstalled } from './support/peers.ts';
 
 const usage = `usage: npm run bench -- [node] [types] [proxy] [tls] [near] [latency] [idle] [large] [memory] [overload] [persistence] [loading] [stampede]
-                        [traces]
+                        [traces] [warm-up]
                         [--alternations N] [--seconds S] [--value-bytes N]
                         [--connections N] [--entries N] [--budgets LIST] [--small-entries N] [--json]
 
@@ -40,6 +41,8 @@ const usage = `usage: npm run bench -- [node] [types] [proxy] [tls] [near] [late
           readers wait, with and without an origin at the namespace; only when it is named
   overload  one of four shards stopped (SIGSTOP) behind each proxy, all nodes ten times slower for a while, and MGETs of
           1,000 keys over eight shards; only when it is named
+  warm-up  requests at the origin of an application whose cache is warm, empty and warming from the old one, and empty;
+          only when it is named
   traces  hit ratios of the node's policies on real traces beside the simulators, in this process;
           only when it is named; the traces are looked for in ../shared or RINGSIDE_SHARED
   --alternations N   turns of each target (default 5)
@@ -73,6 +76,7 @@ const unlisted = [
   'persistence',
   'loading',
   'stampede',
+  'warm-up',
   'traces',
 ];
 
@@ -241,6 +245,20 @@ async function runStampede(alternations: number, isJson: boolean): Promise<void>
     process.stdout.write(`${isJson ? JSON.stringify(row) : stampedeRow(row)}\n`);
 }
 
+function warmUpRow({ phase, origin, ofSteady, p99Ms }: WarmUpRow): string {
+  const rates = origin.map((rate) => rate.toFixed(0)).join(' ');
+  return `${phase.padEnd(22)} at most ${ofSteady.toFixed(2)} x steady; origin requests/s of every 2 s: ${rates}; reads p99 ${p99Ms.toFixed(1)} ms`;
+}
+
+/** Long enough for what is warm to be over and made anew. */
+const WARM_UP_SECONDS = 24;
+
+async function runWarmUp(isJson: boolean): Promise<void> {
+  const progress = (line: string) => void process.stderr.write(`${line}\n`);
+  for (const row of await warmUpLoad(WARM_UP_SECONDS, progress))
+    process.stdout.write(`${isJson ? JSON.stringify(row) : warmUpRow(row)}\n`);
+}
+
 const percent = (ratio: number) => (100 * ratio).toFixed(2).padStart(6);
 
 function hitRatioRow({ trace, part, maxBytes, policy, node, reference }: HitRatios): string {
@@ -296,7 +314,8 @@ async function main(): Promise<number> {
   if (chosen.includes('traces')) await runTraces(values.json);
   if (chosen.includes('stampede')) await runStampede(alternations, values.json);
   if (chosen.includes('overload')) await runOverload(values.json);
-  if (chosen.every((name) => ['traces', 'stampede', 'overload'].includes(name))) return 0;
+  if (chosen.includes('warm-up')) await runWarmUp(values.json);
+  if (chosen.every((name) => ['traces', 'stampede', 'overload', 'warm-up'].includes(name))) return 0;
   if (!isInstalled('redis-benchmark') || !isInstalled('redis-server')) {
     process.stderr.write(
       'redis-server and redis-benchmark are needed: apt-get install redis-server redis-tools\n',

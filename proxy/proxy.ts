@@ -19,6 +19,7 @@ import type { ControlClient } from './ring/control-client.ts';
 import { RingKeeper } from './ring/ring-keeper.ts';
 import { RingStore } from './ring/ring-store.ts';
 import { documentOfUpstreams, topologyOfDocument, topologyOfUpstreams } from './ring/topology-of.ts';
+import { type ShadowStatus, sumOfShadowCounts } from './shadow/index.ts';
 import { ProxyThread } from './thread.ts';
 import { loadProxyTls, type ProxyTls } from './tls.ts';
 import { UpstreamMover } from './upstream-mover.ts';
@@ -207,6 +208,7 @@ class ProxyProcess implements RunningProxy {
       near: async () => summed((await ask('near')).flat()),
       warmUp: async () => this.#warmUp?.status() ?? null,
       stopWarmUp: async () => this.#warmUp?.stop() ?? null,
+      shadow: () => this.#shadowStatus(),
       workerMetrics: async () => (await ask('metrics')).flat(),
     };
   }
@@ -218,6 +220,13 @@ class ProxyProcess implements RunningProxy {
     const { clock, log } = this.#deps;
     const ask = () => askAll(this.#data.group, 'warmUp', null);
     return new WarmUpKeeper({ settings, written: warmUp.written, clock, log, ask });
+  }
+
+  async #shadowStatus(): Promise<ShadowStatus | null> {
+    const { shadow } = this.#config.proxy;
+    if (shadow === null) return null;
+    const counts = sumOfShadowCounts(await askAll(this.#data.group, 'shadow', null));
+    return { to: shadow.to.map(({ leader }) => leader), share: shadow.share, counts };
   }
 
   #upstreams(): UpstreamStatus[] {

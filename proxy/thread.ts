@@ -145,8 +145,9 @@ export class ProxyThread {
     });
     desk.on('nearState', ({ key }) => this.#path.near?.stateOf(Buffer.from(key, 'latin1')) ?? NO_NEAR_CACHE);
     desk.on('near', () => this.near());
-    const { warmUp } = this.#path;
+    const { warmUp, shadow } = this.#path;
     if (warmUp !== null) desk.on('warmUp', () => warmUp.counts);
+    if (shadow !== null) desk.on('shadow', () => shadow.counts);
     desk.on('resetStatistics', () => this.#reset());
   }
 
@@ -159,6 +160,7 @@ export class ProxyThread {
     near?.figures.reset();
     this.#path.fills?.resetFigures();
     this.#path.warmUp?.resetCounts();
+    this.#path.shadow?.resetCounts();
     return null;
   }
 }

@@ -1,5 +1,6 @@
 import type { TlsMaterial } from '../../lib/net/index.ts';
-import { ControlPlaneClient, type FleetStatus, type KeyRoute } from './client.ts';
+import type { ControlPlaneClient, FleetStatus, KeyRoute } from './client.ts';
+import { askProxies } from './proxies.ts';
 
 /**
  * What the near cache of each proxy knows of a key. Left out are proxies that cannot be asked, and those where the key's namespace has none. The
@@ -11,20 +12,13 @@ export async function nearStates(
   isSecure: boolean,
   tls: TlsMaterial | undefined,
 ): Promise<KeyRoute['l1']> {
-  const fleet = await controlPlane.get<FleetStatus>('/v1/status').catch(() => null);
-  const asked = (fleet?.proxies ?? [])
-    .filter(({ admin }) => admin !== '')
-    .map(async ({ id, admin }) => {
-      const party = { name: `the proxy ${id}`, flag: '--control-plane' };
-      const proxy = new ControlPlaneClient(`${isSecure ? 'https' : 'http'}://${admin}`, tls, party);
-      try {
-        const state = await proxy.get<KeyRoute['l1'][string]>(`/near?key=${encodeURIComponent(key)}`);
-        return state.state === 'off' ? [] : [[id, state] as const];
-      } catch {
-        return [];
-      } finally {
-        await proxy.close();
-      }
-    });
-  return Object.fromEntries((await Promise.all(asked)).flat());
+  const fleet = await controlPlane.get<FleetStatus>('/v1/status').catch(() => ({ proxies: [] }));
+  const path = `/near?key=${encodeURIComponent(key)}`;
+  const states = await askProxies(
+    fleet,
+    isSecure,
+    tls,
+    async ({ id, client }) => [id, await client.get<KeyRoute['l1'][string]>(path)] as const,
+  );
+  return Object.fromEntries(states.filter(([, { state }]) => state !== 'off'));
 }

@@ -4,6 +4,7 @@ import type { TlsMaterial } from '../../lib/net/index.ts';
 import { FillAhead, FilledKeyValue, Fills } from '../fill/index.ts';
 import { Health, RateGuard, resilienceOf } from '../health/index.ts';
 import { NearCache } from '../near/index.ts';
+import { Shadow } from '../shadow/index.ts';
 import { WarmUp } from '../warm/index.ts';
 import type { KeyValueApi, Purge } from './api.ts';
 import { KeyValue } from './key-value.ts';
@@ -11,6 +12,7 @@ import { LimitedKeyValue } from './limited-key-value.ts';
 import { NameWatch } from './name-watch.ts';
 import { NamespaceMatcher } from './namespace-rules.ts';
 import { NodeSettings } from './node-settings.ts';
+import { bothOf, type Onlooker } from './onlooker.ts';
 import { Output } from './output.ts';
 import { Privates } from './privates.ts';
 import { PubSub } from './pubsub.ts';
@@ -49,6 +51,8 @@ export class DataPath {
   readonly near: NearCache | null;
   /** Null where there is none. */
   readonly warmUp: WarmUp | null;
+  /** Null: nothing is shadowed. */
+  readonly shadow: Shadow | null;
   /** Has all threads forget what was purged. */
   purged: (what: Purge) => Promise<void> = async (what) => this.near?.purge(what);
 
@@ -84,7 +88,9 @@ export class DataPath {
     this.near = this.#nearCache(config);
     this.router.near = this.near;
     this.warmUp = this.#warmUpOf(config, deps.warmMemory);
-    this.router.onlooker = this.warmUp;
+    const { shadow } = config.proxy;
+    this.shadow = shadow && new Shadow({ router: this.router, config, settings: shadow });
+    this.router.onlooker = this.#onlooker();
     if (this.fills !== null) this.fills.warmUp = this.warmUp;
   }
 
@@ -99,6 +105,11 @@ export class DataPath {
     return new NearCache({ router: this.router, namespaces, config, threads: threadsOf(proxy) });
   }
 
+  #onlooker(): Onlooker | null {
+    const { warmUp, shadow } = this;
+    return warmUp !== null && shadow !== null ? bothOf(warmUp, shadow) : (warmUp ?? shadow);
+  }
+
   #warmUpOf(config: Config, memory: SharedArrayBuffer | undefined): WarmUp | null {
     const { proxy } = config;
     if (proxy.warmUp === null) return null;
@@ -111,6 +122,7 @@ export class DataPath {
     this.#names.close();
     this.near?.close();
     this.warmUp?.close();
+    this.shadow?.close();
     void this.fills?.close();
     this.nodeSettings.close();
     this.wait.close();

@@ -1,5 +1,6 @@
 import type { MetricSnapshot } from '../../lib/metrics/index.ts';
 import type { NamespaceFigures } from '../near/index.ts';
+import type { ShadowStatus } from '../shadow/index.ts';
 import type { WarmUpStatus } from '../warm/index.ts';
 import type { CommandFigure } from '../watch/command-figures.ts';
 import type { NearState } from './near-port.ts';
@@ -28,6 +29,8 @@ export interface ProxyFigures {
   warmUp(): Promise<WarmUpStatus | null>;
   /** Ends the warm-up; null: there is none. */
   stopWarmUp(): Promise<WarmUpStatus | null>;
+  /** What shadowing did; null: there is none. */
+  shadow(): Promise<ShadowStatus | null>;
   /** The metrics of worker threads. */
   workerMetrics(): Promise<MetricSnapshot[]>;
 }

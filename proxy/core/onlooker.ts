@@ -23,3 +23,17 @@ export interface Onlooker {
   /** The commands in `frame` (encoded, one behind the other) are about to be sent over a connection of their own, about this database. */
   bypassed(frame: Buffer, database: number): void;
 }
+
+/** Both see everything, in this order. */
+export function bothOf(first: Onlooker, second: Onlooker): Onlooker {
+  return {
+    sees(request) {
+      first.sees(request);
+      second.sees(request);
+    },
+    bypassed(frame, database) {
+      first.bypassed(frame, database);
+      second.bypassed(frame, database);
+    },
+  };
+}

@@ -5,6 +5,7 @@ import type { ChangeResult, FileErrand, UserChange } from '../access/index.ts';
 import type { NearState } from '../core/near-port.ts';
 import type { NodeFigure } from '../core/node-figures.ts';
 import type { NamespaceFigures } from '../near/index.ts';
+import type { ShadowCounts } from '../shadow/index.ts';
 import type { WarmCounts } from '../warm/index.ts';
 import type { CommandFigure } from '../watch/command-figures.ts';
 
@@ -93,6 +94,7 @@ export interface Questions {
   nearState: { asked: { readonly key: string }; answer: NearState };
   near: { asked: null; answer: readonly NamespaceFigures[] };
   warmUp: { asked: null; answer: WarmCounts };
+  shadow: { asked: null; answer: ShadowCounts };
   metrics: { asked: null; answer: readonly MetricSnapshot[] };
 }
 

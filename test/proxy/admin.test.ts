@@ -60,6 +60,7 @@ function fakeProxy() {
       nearState: async () => ({ state: 'off' as const, ageMs: 0 }),
       warmUp: async () => null,
       stopWarmUp: async () => null,
+      shadow: async () => null,
       workerMetrics: async () => [],
     },
     move: new UpstreamMover({

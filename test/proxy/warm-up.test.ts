@@ -5,7 +5,7 @@ import { startOrigin } from '../support/origin.ts';
 import { type ProxyUnderTest, proxyWith } from '../support/proxy-under-test.ts';
 import { hasRedisServer, NO_REDIS, startRedis } from '../support/redis-server.ts';
 import { RespClient } from '../support/resp-client.ts';
-import { type Ringside, startRingside } from '../support/ringside.ts';
+import { type Ringside, runRingside, startRingside } from '../support/ringside.ts';
 import { until } from '../support/until.ts';
 
 /* A new cluster that takes what it misses from an old one, with real servers on both sides. */
@@ -241,6 +241,9 @@ t.test('only the shards named, and the end: by share, by FLUSHALL, by hand', asy
   const admin = `http://${stopped.proxy.listeners.admin}`;
   const status = async () => (await (await request(`${admin}/status`)).body.json()) as { warmUp: object };
   t.match(await status(), { warmUp: { state: 'warming', end: null, goalShare: 0.001 } });
+  const ctl = await runRingside(['ctl', 'warm-up', '--proxy', admin, '--json']);
+  t.match(JSON.parse(ctl.stdout), { [admin]: { state: 'warming', counts: { added: 0 } } });
+  t.match((await runRingside(['ctl', 'warm-up', '--proxy', admin])).stdout, /warming .*0\.10 %/);
   const forbidden = await request(`${admin}/warm-up/stop`, {
     method: 'POST',
     headers: { origin: 'http://x' },
