@@ -11,6 +11,7 @@ import { type LoadEffort, type LoadRow, loadingAgainstRedis } from './suites/per
 import { type LogEffort, type LogRow, logAgainstRedis, syncsPerSecond } from './suites/persistence-log.ts';
 import { proxyAgainstPeers } from './suites/proxy.ts';
 import { type LatencyRow, proxyLatency } from './suites/proxy-latency.ts';
+import { type ShadowRow, shadowCost } from './suites/shadow.ts';
 import { type StampedeRow, stampedes } from './suites/stampede.ts';
 import { type Comparison, type Figures, nodeAgainstRedis } from './suites/throughput.ts';
 import { type HitRatios, traceHitRatios } from './suites/traces.ts';
@@ -19,7 +20,7 @@ import { type WarmUpRow, warmUpLoad } from './suites/warm-up.ts';
 import { type Delays, isInstalled } from './support/peers.ts';
 
 const usage = `usage: npm run bench -- [node] [types] [proxy] [tls] [near] [latency] [idle] [large] [memory] [overload] [persistence] [loading] [stampede]
-                        [traces] [warm-up]
+                        [shadow] [traces] [warm-up]
                         [--alternations N] [--seconds S] [--value-bytes N]
                         [--connections N] [--entries N] [--budgets LIST] [--small-entries N] [--json]
 
@@ -41,6 +42,7 @@ const usage = `usage: npm run bench -- [node] [types] [proxy] [tls] [near] [late
           readers wait, with and without an origin at the namespace; only when it is named
   overload  one of four shards stopped (SIGSTOP) behind each proxy, all nodes ten times slower for a while, and MGETs of
           1,000 keys over eight shards; only when it is named
+  shadow  what shadowing of a tenth of the reads costs the application and the proxy, beside a proxy without; only when it is named
   warm-up  requests at the origin of an application whose cache is warm, empty and warming from the old one, and empty;
           only when it is named
   traces  hit ratios of the node's policies on real traces beside the simulators, in this process;
@@ -76,6 +78,7 @@ const unlisted = [
   'persistence',
   'loading',
   'stampede',
+  'shadow',
   'warm-up',
   'traces',
 ];
@@ -245,13 +248,28 @@ async function runStampede(alternations: number, isJson: boolean): Promise<void>
     process.stdout.write(`${isJson ? JSON.stringify(row) : stampedeRow(row)}\n`);
 }
 
-function warmUpRow({ phase, origin, ofSteady, p99Ms }: WarmUpRow): string {
+function warmUpRow({ phase, origin, ofSteady, p99Ms, errors }: WarmUpRow): string {
   const rates = origin.map((rate) => rate.toFixed(0)).join(' ');
-  return `${phase.padEnd(22)} at most ${ofSteady.toFixed(2)} x steady; origin requests/s of every 2 s: ${rates}; reads p99 ${p99Ms.toFixed(1)} ms`;
+  return `${phase.padEnd(22)} at most ${ofSteady.toFixed(2)} x steady; origin requests of each second: ${rates}; reads p99 ${p99Ms.toFixed(1)} ms, ${errors} errors`;
+}
+
+function shadowRow({ share, off, on, p99Ratio, cpuMicros, sent, equal, dropped }: ShadowRow): string {
+  const figures = ({ p50, p99 }: ShadowRow['on']) => `p50 ${p50.toFixed(3)} p99 ${p99.toFixed(3)} ms`;
+  return [
+    `without  ${figures(off)}, CPU of the proxy ${cpuMicros.off.toFixed(1)} us/read`,
+    `with ${(100 * share).toFixed(0)} %  ${figures(on)}, ${cpuMicros.on.toFixed(1)} us/read; p99 ${p99Ratio.toFixed(3)} x (median of pairs)`,
+    `${sent} shadowed, ${equal} equal, ${dropped} dropped`,
+  ].join('\n');
+}
+
+async function runShadow(alternations: number, seconds: number, isJson: boolean): Promise<void> {
+  const progress = (line: string) => void process.stderr.write(`${line}\n`);
+  const row = await shadowCost(alternations, seconds, progress);
+  process.stdout.write(`${isJson ? JSON.stringify(row) : shadowRow(row)}\n`);
 }
 
 /** Long enough for what is warm to be over and made anew. */
-const WARM_UP_SECONDS = 24;
+const WARM_UP_SECONDS = 9;
 
 async function runWarmUp(isJson: boolean): Promise<void> {
   const progress = (line: string) => void process.stderr.write(`${line}\n`);
@@ -315,7 +333,8 @@ async function main(): Promise<number> {
   if (chosen.includes('stampede')) await runStampede(alternations, values.json);
   if (chosen.includes('overload')) await runOverload(values.json);
   if (chosen.includes('warm-up')) await runWarmUp(values.json);
-  if (chosen.every((name) => ['traces', 'stampede', 'overload', 'warm-up'].includes(name))) return 0;
+  if (chosen.includes('shadow')) await runShadow(alternations, seconds, values.json);
+  if (chosen.every((name) => ['traces', 'stampede', 'overload', 'shadow', 'warm-up'].includes(name))) return 0;
   if (!isInstalled('redis-benchmark') || !isInstalled('redis-server')) {
     process.stderr.write(
       'redis-server and redis-benchmark are needed: apt-get install redis-server redis-tools\n',

@@ -26,7 +26,7 @@ export interface Sample {
 const CLOCK_TICK_MICROS = 10_000;
 
 /** CPU time a process has used so far, user and system, in microseconds. */
-function cpuTimeMicros(pid: number): number {
+export function cpuTimeMicros(pid: number): number {
   const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1].split(' ');
   return (Number(fields[11]) + Number(fields[12])) * CLOCK_TICK_MICROS;
 }

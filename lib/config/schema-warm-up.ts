@@ -75,7 +75,7 @@ export const warmUpSchema = group(
     timeoutMs: milliseconds({
       minimum: 10,
       maximum: 600_000,
-      default: 250,
+      default: 500,
       formula: 'a read takes at most timeoutMs longer, and as long again to wait for its turn',
       description: 'How long the old cluster may take to answer. A read without an answer by then is a miss.',
     }),
