@@ -21,6 +21,13 @@ export interface NearState {
 /** Of a proxy that keeps nothing. */
 export const NO_NEAR_CACHE: NearState = { state: 'off', ageMs: 0 };
 
+/** A value as a bulk string of RESP, `bytes[start, end)`; nothing of a key that does not exist. Good until the near cache is used again. */
+export interface KeptValue {
+  readonly bytes: Buffer;
+  readonly start: number;
+  readonly end: number;
+}
+
 /**
  * Answers reads from the proxy's own memory, and therefore has to hear of every command on its way to a node: of those that the router sends, by
  * `takes`, and of those that go over connections of their own, by `bypassed`.
@@ -30,6 +37,11 @@ export interface NearPort {
   readonly size: NearSize;
   /** What is known of the key in this thread. */
   stateOf(key: Buffer): NearState;
+  /**
+   * What a GET of the key `buffer[start, end)` in database 0 can be answered with now, for a client that goes no way of its own to the nodes; null: the
+   * GET has to become a request, which must be submitted next.
+   */
+  look(buffer: Buffer, start: number, end: number, nowMs: number): KeptValue | null;
   /** A request is about to be sent for the first time. True: it is answered, or will be; else it is sent. */
   takes(request: Request): boolean;
   /** The commands in `frame` (encoded, one behind the other) are about to be sent. `settled` must be called with the mark once they are answered, or given up. */

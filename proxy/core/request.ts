@@ -87,6 +87,8 @@ export class Request {
   seq = 0;
   /** Id of the client's command, for whoever counts. */
   commandId = 0;
+  /** So many commands, one behind the other, are answered by this one. */
+  times = 1;
   /** The client does not want to hear the reply. */
   isMuted = false;
   /** Kept of a command that somebody wants to hear of; null for nearly all. */
@@ -180,6 +182,7 @@ export function releaseRequest(request: Request): void {
   request.sink = discard;
   request.route = null;
   request.link = null;
+  request.times = 1;
   request.isMuted = false;
   request.trace = null;
   request.nearAgeMs = -1;

@@ -59,6 +59,11 @@ export class NearCache implements NearPort {
   #nowMs = 0;
   /** When the last entry that was made ends. */
   #lastEndMs = 0;
+  /** Where the key lies that `look` had no answer for, its hash, and whether nothing was found: the read of it comes next. */
+  #lookedIn: Buffer | null = null;
+  #lookedAt = 0;
+  #lookedHash = 0;
+  #wasAbsent = false;
 
   constructor({ router, namespaces, config, threads }: NearCacheParts) {
     const { random } = router.env;
@@ -90,6 +95,25 @@ export class NearCache implements NearPort {
   get size(): NearSize {
     this.#hot.tick(this.#readClock());
     return { bytes: this.#store.bytes, entries: this.#store.size, hotKeys: this.#hot.size };
+  }
+
+  look(buffer: Buffer, start: number, end: number, nowMs: number): Found | null {
+    const rules = this.#namespaces.rulesOf(buffer, start, end);
+    if (rules.nearCache === 'off') return null;
+    if (nowMs > this.#nowMs) this.#nowMs = nowMs;
+    if (rules.nearCache === 'hot-keys') this.#hot.saw(buffer, start, end, this.#nowMs);
+    const hash = this.#store.hash(buffer, start, end);
+    const found = this.#found;
+    const isKnown = this.#store.find(hash, buffer, start, end, this.#nowMs, found);
+    if (isKnown && found.kind !== FoundKind.PASS && !found.isStale) {
+      this.figures.add(NearStat.hits, rules.index);
+      return found;
+    }
+    this.#lookedIn = buffer;
+    this.#lookedAt = start;
+    this.#lookedHash = hash;
+    this.#wasAbsent = !isKnown;
+    return null;
   }
 
   takes(request: Request): boolean {
@@ -166,11 +190,14 @@ export class NearCache implements NearPort {
     const { form, keyStart, keyEnd } = this.#form;
     const { bytes } = request;
     const nowMs = this.#nowFor(request);
-    const hash = this.#store.hash(bytes, keyStart, keyEnd);
-    if (rules.nearCache === 'hot-keys') this.#hot.saw(bytes, keyStart, keyEnd, nowMs);
+    const wasSeen = this.#lookedIn === bytes && this.#lookedAt === keyStart;
+    this.#lookedIn = null;
+    const hash = wasSeen ? this.#lookedHash : this.#store.hash(bytes, keyStart, keyEnd);
+    if (!wasSeen && rules.nearCache === 'hot-keys') this.#hot.saw(bytes, keyStart, keyEnd, nowMs);
     const found = this.#found;
     const isMine = !request.fromLeader && !this.#goesItsOwnWay(request);
-    const isKnown = isMine && this.#store.find(hash, bytes, keyStart, keyEnd, nowMs, found);
+    const isAbsent = wasSeen && this.#wasAbsent;
+    const isKnown = isMine && !isAbsent && this.#store.find(hash, bytes, keyStart, keyEnd, nowMs, found);
     if (isKnown && found.kind !== FoundKind.PASS && canTell(form, found)) {
       this.figures.add(found.isStale ? NearStat.staleHits : NearStat.hits, rules.index);
       if (request.trace !== null) noteAnswered(request);

@@ -19,6 +19,7 @@ import { lineOf, listed } from './client-list.ts';
 import type { ListenerContext } from './context.ts';
 import { dispatch, type PreparedLarge, prepareLarge, submitLarge } from './dispatch.ts';
 import { type ConnectionMode, NO_MODES } from './mode.ts';
+import type { NearReads } from './near-reads.ts';
 import type { ClientSubscriptions } from './pubsub-subscriptions.ts';
 import { PushQueue } from './push-queue.ts';
 import type { ClientTracking } from './tracking.ts';
@@ -286,7 +287,36 @@ export class RespConnection extends ClientConnection<RequestParser> implements G
 
   protected override takeCommands(nowMs: number): void {
     const { parser } = this;
-    while (this.mayTake() && parser.next()) dispatch(this, parser, nowMs);
+    const { nearReads } = this.context;
+    if (nearReads !== null) this.#takeNear(nearReads, nowMs);
+    else while (this.mayTake() && parser.next()) dispatch(this, parser, nowMs);
+  }
+
+  /** GETs that the near cache can answer are looked for before anything else is made of a command. */
+  #takeNear(reads: NearReads, nowMs: number): void {
+    const { parser } = this;
+    const { watch } = this.context;
+    let isPlain = this.#isPlain;
+    try {
+      while (this.mayTake() && parser.next()) {
+        if (isPlain && watch.quiet > 0 && reads.answers(this, parser, nowMs)) {
+          watch.quiet--;
+          continue;
+        }
+        reads.finish(this, nowMs);
+        dispatch(this, parser, nowMs);
+        isPlain = this.#isPlain;
+      }
+    } finally {
+      reads.finish(this, nowMs);
+    }
+  }
+
+  /** Nothing changes what a GET of this client means. */
+  get #isPlain(): boolean {
+    if (this.modes !== NO_MODES || this.database !== 0 || this.replyMode !== 'on') return false;
+    if (this.isComposing || this.watching !== null) return false;
+    return this.isAuthenticated && this.user.isUnlimited;
   }
 
   protected override get isPartial(): boolean {
@@ -318,6 +348,7 @@ export class RespConnection extends ClientConnection<RequestParser> implements G
 
   protected override give(request: Request, nowMs: number): number {
     this.context.commands.ended(request, nowMs);
+    if (request.times > 1) this.env.stats.add(Stat.commands, request.times - 1);
     if (!request.isMuted) this.env.output.addRequest(request);
     return request.length;
   }

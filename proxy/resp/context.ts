@@ -12,6 +12,7 @@ import type { ProxySettings } from '../watch/settings.ts';
 import type { Group } from '../workers/questions.ts';
 import type { RespConnection } from './connection.ts';
 import type { MonitorFeed } from './monitor-feed.ts';
+import type { NearReads } from './near-reads.ts';
 import type { Pause } from './pause.ts';
 
 /** What the connections of one listener share. */
@@ -23,6 +24,8 @@ export interface ListenerContext {
   readonly pubsub: PubSub;
   /** Fills keys from their origins; null: no namespace has one. */
   readonly fills: Fills | null;
+  /** Answers from the near cache; null: there is none. */
+  readonly nearReads: NearReads | null;
   /** Settings of the nodes that clients have set. */
   readonly nodeSettings: NodeSettings;
   readonly monitors: MonitorFeed;

@@ -21,6 +21,7 @@ import { answerAboutClients } from './client-answers.ts';
 import { type ConnectionLimits, RespConnection } from './connection.ts';
 import type { ListenerContext, ProxyInfo } from './context.ts';
 import { MonitorFeed } from './monitor-feed.ts';
+import { NearReads } from './near-reads.ts';
 import type { Pause } from './pause.ts';
 
 const SWEEP_MS = 1000;
@@ -54,6 +55,7 @@ export class RespListener implements ListenerContext {
   readonly pubsub: PubSub;
   readonly nodeSettings: NodeSettings;
   readonly fills: Fills | null;
+  readonly nearReads: NearReads | null;
   readonly monitors: MonitorFeed;
   readonly access: Access;
   readonly settings: ProxySettings;
@@ -70,7 +72,7 @@ export class RespListener implements ListenerContext {
   #server: ListeningServer | null = null;
 
   constructor(
-    { router, wait, privates, pubsub, nodeSettings, fills }: DataPath,
+    { router, wait, privates, pubsub, nodeSettings, fills, near }: DataPath,
     options: RespListenerOptions,
   ) {
     this.router = router;
@@ -86,6 +88,7 @@ export class RespListener implements ListenerContext {
     this.settings = settings;
     this.watch = watch;
     this.commands = commandsOfResp;
+    this.nearReads = near === null ? null : new NearReads(near);
     this.pause = pause;
     this.group = options.group;
     const { clock, random } = router.env;

@@ -47,18 +47,18 @@ export class CommandFigures {
     this.#durations = new Array(names.length).fill(null);
   }
 
-  /** Counts a command: from the bytes of the client being read until the reply left, in monotonic milliseconds. */
-  ended(command: number, startedMs: number, endedMs: number, hasFailed: boolean): void {
+  /** Counts a command, or `times` alike: from the bytes of the client being read until the reply left, in monotonic milliseconds. */
+  ended(command: number, startedMs: number, endedMs: number, hasFailed: boolean, times = 1): void {
     if (command === this.#command && startedMs === this.#startedMs && endedMs === this.#endedMs)
-      this.#times++;
+      this.#times += times;
     else {
       this.settle();
       this.#command = command;
       this.#startedMs = startedMs;
       this.#endedMs = endedMs;
-      this.#times = 1;
+      this.#times = times;
     }
-    if (hasFailed) this.failed[command]++;
+    if (hasFailed) this.failed[command] += times;
   }
 
   /** Counts what has ended by now. */

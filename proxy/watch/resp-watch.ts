@@ -28,8 +28,8 @@ export class RespWatch extends CommandWatch {
 
   /** The reply of a command is on its way out. */
   ended(request: Request, nowMs: number): void {
-    const { bytes, start, trace } = request;
-    this.figures.ended(request.commandId, request.startedMs, nowMs, bytes[start] === MINUS);
+    const { bytes, start, trace, times } = request;
+    this.figures.ended(request.commandId, request.startedMs, nowMs, bytes[start] === MINUS, times);
     if (trace !== null) this.tell(request, trace, nowMs, request.length, errorCodeOf(bytes, start) ?? 'ok');
   }
 

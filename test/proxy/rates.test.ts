@@ -86,6 +86,8 @@ t.test('reads and writes of one namespace', async (t) => {
     const answers = await Promise.all(Array.from({ length: 100 }, () => c.send(...parts)));
     return answers.flatMap((answer) => (answer instanceof Error ? [answer.message] : []));
   };
+  const repeat = (name: string, ...rest: string[]) =>
+    Array.from({ length: 40 }, () => c.send(name, 'busy:a', ...rest));
   const writes = await burst('SET', 'busy:a', '1');
   t.ok(writes.length >= 60 && writes.length <= 90, `${writes.length} refused`);
   t.equal(
@@ -100,14 +102,15 @@ t.test('reads and writes of one namespace', async (t) => {
   );
   t.same(await burst('SET', 'free:a', '1'), [], 'others do not notice');
   t.same(await burst('GET', 'free:a'), []);
-  t.match(
-    await c.send('MGET', 'free:a', 'busy:a'),
-    { message: /^OVERLOADED namespace busy/ },
-    'each key counts',
-  );
-  const answers = await Promise.all([c.send('MULTI'), c.send('SET', 'busy:b', '1'), c.send('EXEC')]);
-  t.match(answers[1], { message: /^OVERLOADED / });
-  t.match(answers[2], { message: /^EXECABORT / }, 'a transaction is all or nothing');
+  // Right behind others: on a busy machine the rate would allow one more by then.
+  const several = await Promise.all([...repeat('GET'), c.send('MGET', 'free:a', 'busy:a')]);
+  t.match(several.at(-1), { message: /^OVERLOADED namespace busy/ }, 'each key counts');
+  const answers = await Promise.all([
+    ...repeat('SET', '1'),
+    ...[c.send('MULTI'), c.send('SET', 'busy:b', '1'), c.send('EXEC')],
+  ]);
+  t.match(answers.at(-2), { message: /^OVERLOADED / });
+  t.match(answers.at(-1), { message: /^EXECABORT / }, 'a transaction is all or nothing');
   const { http, admin, memcached } = test.proxy.listeners;
   const codes = await Promise.all(Array.from({ length: 40 }, () => fetch(`http://${http}/v1/key/busy:a`)));
   t.ok(codes.some(({ status }) => status === 429));

@@ -46,7 +46,11 @@ t.test(
     let isDeaf = true;
     node.refuse = () => (isDeaf ? 'silent' : undefined);
     t.match((await burst(c, 5, 'SET', 'a', '2')).join(), /^UNKNOWN .*(,UNKNOWN .*){4}/);
-    t.match(await nodeStatus(test.proxy, 0), { breakerOpened: 1 });
+    const { breakerOpened } = await nodeStatus(test.proxy, 0);
+    t.ok(
+      Number(breakerOpened) > 0,
+      `it has opened ${breakerOpened} times, once more for each PING without an answer`,
+    );
     const asked = node.names.length;
     const [refusal] = await burst(c, 1, 'SET', 'a', '3');
     if (node.names.length === asked)

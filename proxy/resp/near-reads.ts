@@ -1,0 +1,91 @@
+import { slabMemory } from '../../lib/base/index.ts';
+import type { RequestParser } from '../../lib/codec/resp/index.ts';
+import { commandTable } from '../../lib/commands/index.ts';
+import type { KeptValue, NearPort } from '../core/near-port.ts';
+import { acquireRequest, RequestState } from '../core/request.ts';
+import { copyRange } from '../core/slab.ts';
+import type { RespConnection } from './connection.ts';
+
+const GET = commandTable.get('GET')!.id;
+const LETTER_MASK = 0xdf;
+const SLAB_BYTES = 256 * 1024;
+/** Longer replies go the way of all others. */
+const MAX_BYTES = 16 * 1024;
+const NULL_2 = wholeOf('$-1\r\n');
+const NULL_3 = wholeOf('_\r\n');
+
+/**
+ * Answers GETs of what the near cache keeps, straight from their bytes: one request, answered from the beginning, stands for all that come one behind
+ * the other. One instance serves all clients of a thread: `answers`, `answers`, …, `finish` within one function.
+ */
+export class NearReads {
+  readonly #near: NearPort;
+  #slab: Buffer = Buffer.alloc(0);
+  /** Where the replies lie that no request holds yet, and how many they are. */
+  #start = 0;
+  #end = 0;
+  #count = 0;
+
+  constructor(near: NearPort) {
+    this.#near = near;
+  }
+
+  /**
+   * Answers the command in `args` if it is a GET of a key that is kept; the client is in database 0 and in no mode. Else the command goes its usual way, as
+   * the next thing that happens.
+   */
+  answers(connection: RespConnection, args: RequestParser, nowMs: number): boolean {
+    if (args.count !== 2 || !isGet(args)) return false;
+    const found = this.#near.look(args.buffer, args.start(1), args.end(1), nowMs);
+    if (found === null) return false;
+    const isMiss = found.end === found.start;
+    return this.#add(connection, isMiss ? (connection.protocol === 2 ? NULL_2 : NULL_3) : found, nowMs);
+  }
+
+  /** Puts the replies since the last time into the order of the client's. */
+  finish(connection: RespConnection, nowMs: number): void {
+    if (this.#count === 0) return;
+    const request = acquireRequest();
+    request.bytes = this.#slab;
+    request.start = this.#start;
+    request.end = this.#end;
+    request.times = this.#count;
+    request.startedMs = nowMs;
+    request.state = RequestState.READY;
+    this.#start = this.#end;
+    this.#count = 0;
+    connection.commandId = GET;
+    connection.append(request);
+    connection.ready(request, 0);
+  }
+
+  #add(connection: RespConnection, { bytes, start, end }: KeptValue, nowMs: number): boolean {
+    const length = end - start;
+    if (length > MAX_BYTES) return false;
+    if (this.#end + length > this.#slab.length) {
+      this.finish(connection, nowMs);
+      this.#slab = slabMemory(SLAB_BYTES);
+      this.#start = 0;
+      this.#end = 0;
+    }
+    this.#end = copyRange(bytes, start, end, this.#slab, this.#end);
+    this.#count++;
+    return true;
+  }
+}
+
+function isGet(args: RequestParser): boolean {
+  const at = args.start(0);
+  if (args.end(0) - at !== 3) return false;
+  const { buffer } = args;
+  return (
+    (buffer[at] & LETTER_MASK) === 0x47 &&
+    (buffer[at + 1] & LETTER_MASK) === 0x45 &&
+    (buffer[at + 2] & LETTER_MASK) === 0x54
+  );
+}
+
+function wholeOf(text: string): KeptValue {
+  const bytes = Buffer.from(text);
+  return { bytes, start: 0, end: bytes.length };
+}
