@@ -334,7 +334,8 @@ async function main(): Promise<number> {
   if (chosen.includes('overload')) await runOverload(values.json);
   if (chosen.includes('warm-up')) await runWarmUp(values.json);
   if (chosen.includes('shadow')) await runShadow(alternations, seconds, values.json);
-  if (chosen.every((name) => ['traces', 'stampede', 'overload', 'shadow', 'warm-up'].includes(name))) return 0;
+  if (chosen.every((name) => ['traces', 'stampede', 'overload', 'shadow', 'warm-up'].includes(name)))
+    return 0;
   if (!isInstalled('redis-benchmark') || !isInstalled('redis-server')) {
     process.stderr.write(
       'redis-server and redis-benchmark are needed: apt-get install redis-server redis-tools\n',

@@ -56,20 +56,46 @@ export async function shadowCost(
     const { sent, equal, dropped } = (status as { shadow: { counts: Record<string, number> } }).shadow.counts;
     const p99Ratio = median(ratios);
     const cpuMicros = { off: both.off.cpuMicros, on: both.on.cpuMicros };
-    return { share: SHARE, off: both.off.figures, on: both.on.figures, p99Ratio, cpuMicros, sent, equal, dropped };
+    return {
+      share: SHARE,
+      off: both.off.figures,
+      on: both.on.figures,
+      p99Ratio,
+      cpuMicros,
+      sent,
+      equal,
+      dropped,
+    };
   } finally {
     for (const process of started.reverse()) await process.stop();
   }
 }
 
 function node(): Promise<Ringside> {
-  return startRingside(['node', '--standalone', '--port', 'auto', '--admin-port', 'off', '--log-level', 'warn']);
+  return startRingside([
+    'node',
+    '--standalone',
+    '--port',
+    'auto',
+    '--admin-port',
+    'off',
+    '--log-level',
+    'warn',
+  ]);
 }
 
 function proxy(upstream: Ringside, more: readonly string[]): Promise<Ringside> {
   const off = ['http', 'grpc', 'memcached'].flatMap((name) => [`--${name}-port`, 'off']);
   const ports = ['--resp-port', 'auto', '--admin-port', 'auto', ...off];
-  return startRingside(['proxy', '--upstream', `s0=${upstream.ready.resp}`, ...ports, '--log-level', 'warn', ...more]);
+  return startRingside([
+    'proxy',
+    '--upstream',
+    `s0=${upstream.ready.resp}`,
+    ...ports,
+    '--log-level',
+    'warn',
+    ...more,
+  ]);
 }
 
 async function fill(address: string): Promise<void> {

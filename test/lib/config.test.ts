@@ -289,7 +289,10 @@ t.test('rules between options', async (t) => {
     ['controlPlane: {state: etcd}', /`controlPlane.state` comes in a later release/],
     ['proxy: {warmUp: {}}', /`proxy.warmUp.from` is missing/],
     ['proxy: {warmUp: {from: [{name: a}]}}', /`proxy.warmUp.from.0.leader` is missing/],
-    ['proxy: {warmUp: {from: [{name: a, leader: "h:0"}]}}', /`proxy.warmUp.from.0.leader` must be `host:port`/],
+    [
+      'proxy: {warmUp: {from: [{name: a, leader: "h:0"}]}}',
+      /`proxy.warmUp.from.0.leader` must be `host:port`/,
+    ],
     [
       'proxy: {shadow: {to: [{name: a, leader: "h:1", sentinels: ["h:2"]}]}}',
       /`proxy.shadow.to.0.sentinels` are for `proxy.upstreams` only/,
