@@ -1,4 +1,4 @@
-import { group, list, milliseconds, ratio, text, whole } from './option.ts';
+import { flag, group, list, milliseconds, ratio, text, whole } from './option.ts';
 import { upstreamSchema } from './schema-upstream.ts';
 
 const until = group(
@@ -85,6 +85,11 @@ export const warmUpSchema = group(
       default: 600_000,
       description:
         'How long a key that was written or deleted through this proxy is not looked for in the old cluster: what is there is outdated.',
+    }),
+    deleteOld: flag({
+      default: false,
+      description:
+        'What is written or deleted in the new cluster is deleted in the old one too, before the writer is answered: then no other proxy finds it there either. Otherwise the old cluster is only read.',
     }),
     until,
   },

@@ -10,6 +10,7 @@ import { valueIn } from '../core/value-frame.ts';
 import { Turnstile } from '../fill/index.ts';
 import { TokenBucket } from '../health/index.ts';
 import { ColdCluster, type ColdLook } from './cold-cluster.ts';
+import { HeldWrite } from './held-write.ts';
 import { answerOne, answerSeveral } from './old-answer.ts';
 import { type OldFound, type OldValue, readOld } from './old-value.ts';
 import { isLeasedFound, mayMiss, missingIn, type ReadCommand, readCommandOf } from './read-command.ts';
@@ -94,9 +95,10 @@ export class WarmUp implements Onlooker, AnswerHook {
   bypassed(frame: Buffer, database: number): void {
     if (this.written.end !== null) return;
     const wallMs = this.#clock.wallMs();
-    const meansAny = writtenIn(frame, (buffer, start, end) =>
-      this.written.add(database, buffer, start, end, wallMs),
-    );
+    const meansAny = writtenIn(frame, (buffer, start, end) => {
+      this.written.add(database, buffer, start, end, wallMs);
+      if (this.#settings.deleteOld) void this.#deleteOld({ database, key: buffer.subarray(start, end) });
+    });
     if (meansAny) this.written.finish('flush');
   }
 
@@ -138,11 +140,24 @@ export class WarmUp implements Onlooker, AnswerHook {
     return this.#shards.size === 0 || this.#shards.has(route!.name);
   }
 
-  #noteWrite({ bytes, start, end, keyIndex, rest, database }: Request): void {
+  #noteWrite(request: Request): void {
+    const { bytes, start, end, keyIndex, rest, database } = request;
     if (keyIndex > 0) {
-      const key = argumentRange(bytes, start, keyIndex);
-      this.written.add(database, bytes, key.start, key.end, this.#clock.wallMs());
+      const { start: from, end: to } = argumentRange(bytes, start, keyIndex);
+      this.written.add(database, bytes, from, to, this.#clock.wallMs());
+      if (this.#settings.deleteOld)
+        request.hook = new HeldWrite(this.#deleteOld({ database, key: bytes.subarray(from, to) }));
     } else if (rest === null) this.bypassed(bytes.subarray(start, end), database);
+  }
+
+  /** Never rejects. */
+  async #deleteOld(place: Place): Promise<void> {
+    try {
+      await this.old.ask(place, ['DEL', place.key], true);
+    } catch (error) {
+      this.#counts.failures++;
+      this.#log.debug({ err: error }, 'a key was not deleted in the old cluster');
+    }
   }
 
   #isOutdated({ database, key }: Place): boolean {

@@ -187,6 +187,39 @@ t.test('a delete while a value is on its way in keeps it out', async (t) => {
   t.equal(await reader.text('GET', 'in'), null, 'a transaction writes too');
 });
 
+t.test('with deleteOld, what is written here is deleted there', async (t) => {
+  const stage = await setUp(t, {}, { deleteOld: true });
+  const { proxy } = await proxyWith(t, {
+    upstreams: [{ name: 's0', leader: nodes[0].ready.resp }],
+    warmUp: { from: [{ name: 'old', leader: nodes[1].ready.resp }], timeoutMs: 5000 },
+  });
+  const elsewhere = new RespClient(proxy.listeners.resp);
+  t.teardown(() => elsewhere.close());
+  const c = stage.client();
+  for (let i = 0; i < 50; i++) await stage.old.send('SET', `d${i}`, 'old');
+  const answers = await Promise.all(Array.from({ length: 50 }, (_, i) => c.send('DEL', `d${i}`)));
+  t.ok(
+    answers.every((answer) => answer === 0),
+    'none was there yet',
+  );
+  for (let i = 0; i < 50; i++)
+    t.equal(await elsewhere.text('GET', `d${i}`), null, 'nor does another proxy find it');
+  t.equal(await stage.old.send('DBSIZE'), 0);
+  await stage.old.send('MSET', 'a', '1', 'b', '2', 'c', '3');
+  await c.send('MSET', 'a', 'x', 'b', 'y');
+  await c.send('MULTI');
+  await c.send('SET', 'c', 'z');
+  await c.send('EXEC');
+  await until('all are deleted there', async () => (await stage.old.send('DBSIZE')) === 0);
+  t.equal((await stage.counts()).failures, 0);
+  const gone = await setUp(
+    t,
+    {},
+    { deleteOld: true, from: [{ name: 'old', leader: '127.0.0.1:1' }], timeoutMs: 100 },
+  );
+  t.equal(await gone.client().text('SET', 'k', 'v'), 'OK', 'writes go on without it');
+});
+
 t.test('an old cluster that is away costs hits, not answers', async (t) => {
   const stage = await setUp(t, {}, { from: [{ name: 'old', leader: '127.0.0.1:1' }], timeoutMs: 100 });
   const c = stage.client();
