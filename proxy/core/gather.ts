@@ -84,6 +84,14 @@ export class Gather implements Sink {
     router.submit(request, route);
   }
 
+  /** A part whose reply is at hand. */
+  add(route: ShardRoute, reply: Buffer): void {
+    const request = acquireRequest();
+    request.bytes = reply;
+    request.end = reply.length;
+    this.#parts.push({ route, reply: request });
+  }
+
   #prepare(route: ShardRoute, bytes: Buffer, start: number, end: number, isWrite: boolean): Request {
     const request = acquireRequest();
     request.bytes = bytes;

@@ -1,11 +1,35 @@
 import type { Args } from '../../lib/codec/resp/index.ts';
 import type { FanOutWindow } from '../health/index.ts';
+import type { KeptValue } from './near-port.ts';
 import type { Router } from './router.ts';
 import { copyRange, Slab } from './slab.ts';
 import type { ShardRoute } from './topology.ts';
 
 const NONE = -1;
+/** What becomes of a key. */
+const SHARED = 0;
+const ALONE = 1;
+const KEPT = 2;
+/** Keys of one command that are asked for alone. */
+const MAX_ALONE = 64;
 const slab = new Slab();
+
+/** Tells of keys whose values need not be fetched, or are to be fetched alone. */
+export interface KeptKeys {
+  /** The value of the key `buffer[start, end)`; null: it is not at hand. */
+  look(buffer: Buffer, start: number, end: number): KeptValue | null;
+  /** Whether a key that is not at hand is asked for alone, since that can be answered for many at once. */
+  isWanted(buffer: Buffer, start: number, end: number): boolean;
+}
+
+/** How keys are sorted. */
+export interface SortOptions {
+  /** Bounds the parts, when there are several shards. */
+  readonly window: FanOutWindow | null;
+  readonly kept: KeptKeys | null;
+}
+
+const PLAIN: SortOptions = { window: null, kept: null };
 
 /**
  * The keys of one command, sorted by the shard that owns them, and the part of the command that each shard gets. Nothing is made per key:
@@ -30,12 +54,20 @@ export class KeySplit {
   readonly #places: number[] = [];
   /** How many keys each part may have. */
   readonly #limits: number[] = [];
+  /** Position of the part that is not sent, since its values are at hand; -1: there is none. Its reply is `replyAtHand`. */
+  keptPlace = NONE;
+  /** Each shard gets the keys that it owns, and nothing else is to be done. */
+  isPlain = true;
+  /** Whether a part is one key that is asked for alone, by position in `routes`. */
+  readonly isAlone: boolean[] = [];
+  #alone = 0;
+  readonly #atHand: Buffer[] = [];
 
   /**
-   * Sorts the keys `first`, `first + step`, … up to the end. There must be a ring, and at least one key. `window` bounds the parts, when
-   * there are several shards.
+   * Sorts the keys `first`, `first + step`, … up to the end. There must be a ring, and at least one key. Only of keys without anything that follows them
+   * may some be kept.
    */
-  sort(router: Router, args: Args, first: number, step: number, window: FanOutWindow | null = null): void {
+  sort(router: Router, args: Args, first: number, step: number, { window, kept }: SortOptions = PLAIN): void {
     const { buffer, count } = args;
     const places = this.#places;
     while (places.length < router.routes.length) places.push(NONE);
@@ -46,7 +78,8 @@ export class KeySplit {
     let before = args.end(first - 1);
     for (let i = first, position = 0; i < count; i += step, position++) {
       const route = router.routeOf(buffer, args.start(i), args.end(i));
-      let place = places[route.index];
+      const way = kept === null ? SHARED : this.#wayOf(kept, buffer, args.start(i), args.end(i));
+      let place = way === SHARED ? places[route.index] : this.#placeApart(route, way);
       if (place === NONE || counts[place] === this.#limits[place]) place = this.#add(route, window);
       const end = args.end(i + step - 1);
       owners[position] = place;
@@ -57,11 +90,40 @@ export class KeySplit {
     for (const { index } of this.routes) places[index] = NONE;
   }
 
+  #wayOf(kept: KeptKeys, buffer: Buffer, start: number, end: number): number {
+    const found = kept.look(buffer, start, end);
+    if (found === null) return this.#alone < MAX_ALONE && kept.isWanted(buffer, start, end) ? ALONE : SHARED;
+    this.#atHand.push(Buffer.from(found.bytes.subarray(found.start, found.end)));
+    return KEPT;
+  }
+
+  /** The part of a key that is not sent, or not with others; those that share parts do not see it. */
+  #placeApart(route: ShardRoute, way: number): number {
+    this.isPlain = false;
+    if (way === KEPT && this.keptPlace !== NONE) return this.keptPlace;
+    const shared = this.#places[route.index];
+    const place = this.#add(route, null);
+    this.#places[route.index] = shared;
+    if (way === KEPT) {
+      this.keptPlace = place;
+    } else {
+      this.isAlone[place] = true;
+      this.#alone++;
+    }
+    return place;
+  }
+
+  /** The reply to the part that is not sent. */
+  get replyAtHand(): Buffer {
+    return Buffer.concat([Buffer.from(`*${this.#atHand.length}\r\n`), ...this.#atHand]);
+  }
+
   #add(route: ShardRoute, window: FanOutWindow | null): number {
     const place = this.routes.push(route) - 1;
     this.#limits[place] = window === null ? Number.POSITIVE_INFINITY : window.keysFor(route.name);
     this.#places[route.index] = place;
     this.counts[place] = 0;
+    this.isAlone[place] = false;
     this.#sizes[place] = 0;
     return place;
   }
@@ -111,6 +173,10 @@ export class KeySplit {
   release(): void {
     this.routes.length = 0;
     this.counts.length = 0;
+    this.keptPlace = NONE;
+    this.isPlain = true;
+    this.#alone = 0;
+    this.#atHand.length = 0;
     if (pool.length < POOL_LIMIT) pool.push(this);
   }
 }

@@ -38,10 +38,12 @@ export interface NearPort {
   /** What is known of the key in this thread. */
   stateOf(key: Buffer): NearState;
   /**
-   * What a GET of the key `buffer[start, end)` in database 0 can be answered with now, for a client that goes no way of its own to the nodes; null: the
-   * GET has to become a request, which must be submitted next.
+   * What a GET of the key `buffer[start, end)` in database 0 can be answered with now, for a client that goes no way of its own to the nodes; or null.
+   * `isNext`: then it becomes a request, which is submitted next.
    */
-  look(buffer: Buffer, start: number, end: number, nowMs: number): KeptValue | null;
+  look(buffer: Buffer, start: number, end: number, nowMs: number, isNext: boolean): KeptValue | null;
+  /** Whether a read of this key alone would be kept. */
+  isWanted(buffer: Buffer, start: number, end: number): boolean;
   /** A request is about to be sent for the first time. True: it is answered, or will be; else it is sent. */
   takes(request: Request): boolean;
   /** The commands in `frame` (encoded, one behind the other) are about to be sent. `settled` must be called with the mark once they are answered, or given up. */

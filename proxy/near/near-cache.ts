@@ -97,7 +97,7 @@ export class NearCache implements NearPort {
     return { bytes: this.#store.bytes, entries: this.#store.size, hotKeys: this.#hot.size };
   }
 
-  look(buffer: Buffer, start: number, end: number, nowMs: number): Found | null {
+  look(buffer: Buffer, start: number, end: number, nowMs: number, isNext: boolean): Found | null {
     const rules = this.#namespaces.rulesOf(buffer, start, end);
     if (rules.nearCache === 'off') return null;
     if (nowMs > this.#nowMs) this.#nowMs = nowMs;
@@ -109,11 +109,18 @@ export class NearCache implements NearPort {
       this.figures.add(NearStat.hits, rules.index);
       return found;
     }
+    if (!isNext) return null;
     this.#lookedIn = buffer;
     this.#lookedAt = start;
     this.#lookedHash = hash;
     this.#wasAbsent = !isKnown;
     return null;
+  }
+
+  isWanted(buffer: Buffer, start: number, end: number): boolean {
+    const { nearCache } = this.#namespaces.rulesOf(buffer, start, end);
+    if (nearCache !== 'hot-keys') return nearCache === 'always';
+    return this.#hot.size > 0 && this.#hot.isHot(this.#store.hash(buffer, start, end));
   }
 
   takes(request: Request): boolean {

@@ -296,7 +296,7 @@ export class RespConnection extends ClientConnection<RequestParser> implements G
   #takeNear(reads: NearReads, nowMs: number): void {
     const { parser } = this;
     const { watch } = this.context;
-    let isPlain = this.#isPlain;
+    let isPlain = this.isPlain;
     try {
       while (this.mayTake() && parser.next()) {
         if (isPlain && watch.quiet > 0 && reads.answers(this, parser, nowMs)) {
@@ -305,15 +305,15 @@ export class RespConnection extends ClientConnection<RequestParser> implements G
         }
         reads.finish(this, nowMs);
         dispatch(this, parser, nowMs);
-        isPlain = this.#isPlain;
+        isPlain = this.isPlain;
       }
     } finally {
       reads.finish(this, nowMs);
     }
   }
 
-  /** Nothing changes what a GET of this client means. */
-  get #isPlain(): boolean {
+  /** Nothing changes what reads of this client mean, and the near cache may answer them. */
+  get isPlain(): boolean {
     if (this.modes !== NO_MODES || this.database !== 0 || this.replyMode !== 'on') return false;
     if (this.isComposing || this.watching !== null) return false;
     return this.isAuthenticated && this.user.isUnlimited;

@@ -25,10 +25,13 @@ export function splitByKeys(spec: CommandSpec): Handler {
       connection.replyError(wrongArityText(spec));
       return;
     }
-    const { router } = connection.context;
+    const { router, nearReads } = connection.context;
     const split = acquireSplit();
-    split.sort(router, args, firstKey, keyStep, merge === mergeValues ? router.env.health.fanOut : null);
-    if (split.routes.length === 1 || isOneShard(split)) {
+    const isRead = merge === mergeValues;
+    const window = isRead ? router.env.health.fanOut : null;
+    const kept = isRead && nearReads !== null && connection.isPlain ? nearReads.of(connection, nowMs) : null;
+    split.sort(router, args, firstKey, keyStep, { window, kept });
+    if (split.isPlain && isOneShard(split)) {
       forwardTo(connection, args, split.routes[0], split.keyCount === 1 ? firstKey : 0, isWrite, nowMs);
       split.release();
       return;
@@ -55,17 +58,23 @@ function sendParts(
   });
   const { routes, bytes, starts, ends } = split;
   for (let i = 0; i < routes.length; i++) {
-    if (isWindowed) gather.sendNext(router, routes[i], bytes, starts[i], ends[i]);
+    if (i === split.keptPlace) gather.add(routes[i], split.replyAtHand);
+    else if (isWindowed && !split.isAlone[i]) gather.sendNext(router, routes[i], bytes, starts[i], ends[i]);
     else gather.sendRange(router, routes[i], bytes, starts[i], ends[i], isWrite);
   }
   gather.seal();
 }
 
 /** What values weigh tells how many to ask for at once the next time. */
-function noteSizes(window: FanOutWindow, { counts }: KeySplit, parts: readonly AnsweredPart[]): void {
+function noteSizes(
+  window: FanOutWindow,
+  { counts, keptPlace }: KeySplit,
+  parts: readonly AnsweredPart[],
+): void {
   for (let i = 0; i < parts.length; i++) {
     const { route, reply } = parts[i];
-    if (!isErrorReply(reply.bytes, reply.start)) window.answered(route.name, counts[i], reply.length);
+    if (i !== keptPlace && !isErrorReply(reply.bytes, reply.start))
+      window.answered(route.name, counts[i], reply.length);
   }
 }
 

@@ -1,6 +1,7 @@
 import { slabMemory } from '../../lib/base/index.ts';
 import type { RequestParser } from '../../lib/codec/resp/index.ts';
 import { commandTable } from '../../lib/commands/index.ts';
+import type { KeptKeys } from '../core/key-split.ts';
 import type { KeptValue, NearPort } from '../core/near-port.ts';
 import { acquireRequest, RequestState } from '../core/request.ts';
 import { copyRange } from '../core/slab.ts';
@@ -18,13 +19,16 @@ const NULL_3 = wholeOf('_\r\n');
  * Answers GETs of what the near cache keeps, straight from their bytes: one request, answered from the beginning, stands for all that come one behind
  * the other. One instance serves all clients of a thread: `answers`, `answers`, …, `finish` within one function.
  */
-export class NearReads {
+export class NearReads implements KeptKeys {
   readonly #near: NearPort;
   #slab: Buffer = Buffer.alloc(0);
   /** Where the replies lie that no request holds yet, and how many they are. */
   #start = 0;
   #end = 0;
   #count = 0;
+  /** Of whom `look` is asked. */
+  #protocol: 2 | 3 = 2;
+  #nowMs = 0;
 
   constructor(near: NearPort) {
     this.#near = near;
@@ -36,10 +40,25 @@ export class NearReads {
    */
   answers(connection: RespConnection, args: RequestParser, nowMs: number): boolean {
     if (args.count !== 2 || !isGet(args)) return false;
-    const found = this.#near.look(args.buffer, args.start(1), args.end(1), nowMs);
+    const found = this.#near.look(args.buffer, args.start(1), args.end(1), nowMs, true);
     if (found === null) return false;
-    const isMiss = found.end === found.start;
-    return this.#add(connection, isMiss ? (connection.protocol === 2 ? NULL_2 : NULL_3) : found, nowMs);
+    return this.#add(connection, found.end === found.start ? nullIn(connection.protocol) : found, nowMs);
+  }
+
+  /** What is kept for a command of several keys: to be asked at once. */
+  of({ protocol }: RespConnection, nowMs: number): KeptKeys {
+    this.#protocol = protocol;
+    this.#nowMs = nowMs;
+    return this;
+  }
+
+  look(buffer: Buffer, start: number, end: number): KeptValue | null {
+    const found = this.#near.look(buffer, start, end, this.#nowMs, false);
+    return found !== null && found.end === found.start ? nullIn(this.#protocol) : found;
+  }
+
+  isWanted(buffer: Buffer, start: number, end: number): boolean {
+    return this.#near.isWanted(buffer, start, end);
   }
 
   /** Puts the replies since the last time into the order of the client's. */
@@ -72,6 +91,10 @@ export class NearReads {
     this.#count++;
     return true;
   }
+}
+
+function nullIn(protocol: 2 | 3): KeptValue {
+  return protocol === 2 ? NULL_2 : NULL_3;
 }
 
 function isGet(args: RequestParser): boolean {

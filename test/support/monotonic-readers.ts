@@ -11,7 +11,7 @@ export interface Seen {
 
 type Ask = (key: string) => readonly (string | number)[];
 
-/** How a read is sent: plainly, or in a way that the near cache does not know. The last one is a write that tells the new value. */
+/** How a read is sent: plainly, in a way that the near cache does not know, or with other keys. The last one is a write that tells the new value. */
 const plain: Ask = (key) => ['GET', key];
 const others: readonly Ask[] = [
   (key) => ['GETRANGE', key, 0, -1],
@@ -37,7 +37,10 @@ export async function readMonotonically(
     const value = Number(Array.isArray(reply) ? reply[0] : reply);
     const before = newest.get(key) ?? 0;
     seen.reads++;
-    if (!(value >= before)) seen.wrong.push(`${key}: ${command} ${value} after ${before}`);
+    if (!(value >= before)) {
+      seen.wrong.push(`${key}: ${command} ${reply instanceof Error ? reply.message : value} after ${before}`);
+      return;
+    }
     newest.set(key, value);
   };
   for (let left = reads; left > 0; left -= depth) {
