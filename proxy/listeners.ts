@@ -90,8 +90,9 @@ export class ApiListeners {
   ): Promise<void> {
     const port = portOf(setting);
     if (port === null) return;
-    const { config, tls } = this.#options;
+    const { config, tls, clock, path } = this.#options;
     const { limits, adminTls } = config.proxy;
+    const { rates, health } = path.router.env;
     const isPlain = name === 'admin' && adminTls === 'off';
     const options = {
       host,
@@ -99,7 +100,8 @@ export class ApiListeners {
       tls: isPlain ? undefined : tls.clients,
       limits,
       password: this.#login,
-      rates: this.#options.path.router.env.rates,
+      rates,
+      onLimit: (reached: string) => health.limits.reached(reached, clock.monotonicMs(), { listener: name }),
     };
     this.#running.set(name, await start(options));
   }

@@ -40,14 +40,18 @@ export class Deadlines {
     // While others are answered the leader is there, only busy: a follower's older value is the worse answer then.
     const isSilent = nowMs - link.lastReceivedMs >= readTimeoutMs;
     const patienceMs = isSilent ? readTimeoutMs : Math.max(readTimeoutMs, operationTimeoutMs / 2);
+    let longestMs = -1;
     link.queue.scan((request) => {
       const waitedMs = nowMs - request.queuedMs;
+      if (longestMs < 0) longestMs = waitedMs;
       const isOverdue = nowMs - request.startedMs >= dueMs;
       if (isOverdue) overdue.push(request);
       else if (waitedMs < readTimeoutMs) return request.retries > 0;
       else if (waitedMs >= patienceMs && !request.isWrite && !wasTriedAgain(request)) slow.push(request);
       return true;
     });
+    // Of a node that says nothing, nothing is known of how fast it is.
+    if (link.isReady && !isSilent) link.load.look(nowMs, link.queue.headSeq, longestMs);
     if (overdue.length + slow.length === 0) return;
     if (overdue.length > 0) this.#noteOverdue(link, overdue, nowMs);
     for (const request of overdue) this.#expire(link, request);

@@ -34,6 +34,12 @@ export class Failures {
     this.#refuseFor(request, 'proxy.limits.maxInFlightPerShard', text, route.name);
   }
 
+  /** The node would not answer it in time: `allowed` are under way, as many as it answers in a quarter of the deadline. */
+  tooSlow(request: Request, { name, shard }: UpstreamNode, allowed: number): void {
+    const text = `shard ${shard}: ${name} answers slowly, and ${allowed} commands wait for it; nothing was sent`;
+    this.#refuseFor(request, 'proxy.operationTimeoutMs', text, shard);
+  }
+
   /** No link may be opened for it. `isOwn`: one that its client has for itself. */
   withoutLink(request: Request, route: ShardRoute, isOwn: boolean): void {
     const { maxDatabaseLinksPerNode, maxPrivateConnectionsPerNode } = this.#env.settings;

@@ -7,7 +7,7 @@ import {
   RespProtocolError,
 } from '../../lib/codec/resp/index.ts';
 import { BackoffPolicy, connectSocket, readRanges, type TlsMaterial } from '../../lib/net/index.ts';
-import type { Health } from '../health/index.ts';
+import { type Health, LoadLimit } from '../health/index.ts';
 import { type ConnectionPurpose, greetingOf, isRefused, tlsTo } from './greeting.ts';
 import { LARGE_BYTES, LargeFrame } from './large-frame.ts';
 import type { Output } from './output.ts';
@@ -100,6 +100,8 @@ export class Link implements Flushable {
   #waitingCommands = 0;
   #waitingBytes = 0;
   isReady = false;
+  /** How many commands may be queued or sent. */
+  readonly load: LoadLimit;
 
   constructor(
     node: UpstreamNode,
@@ -115,6 +117,8 @@ export class Link implements Flushable {
     this.#owner = owner;
     this.#role = role;
     this.#backoff = new BackoffPolicy(BACKOFF, env.random);
+    const { maxInFlightPerShard, operationTimeoutMs } = env.settings;
+    this.load = new LoadLimit(maxInFlightPerShard, operationTimeoutMs / 2);
     this.#begin();
   }
 

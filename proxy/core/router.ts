@@ -435,8 +435,10 @@ export class Router implements LinkOwner {
       this.#failures.withoutLink(request, route, this.ownLinks.has(sink.command?.sink ?? sink));
       return;
     }
-    if (link.length >= this.#env.settings.maxInFlightPerShard) {
-      this.#failures.overloaded(request, route);
+    const { length, load } = link;
+    if (length >= load.allowed && !load.admits(length, nowMs)) {
+      if (load.isLowered) this.#failures.tooSlow(request, node, load.allowed);
+      else this.#failures.overloaded(request, route);
       return;
     }
     if (link.mustWait && this.#failures.isQueueFull(request, link)) return;
@@ -489,7 +491,7 @@ export class Router implements LinkOwner {
     else target = this.#followerFor(request, route);
     if (target === null || target === failed) return false;
     const link = this.#linkFor(request, target);
-    if (link === null) return false;
+    if (link === null || link.length >= link.load.allowed) return false;
     if (request.state === RequestState.SENT && !this.#failures.mayRetry(failed)) return false;
     request.retries = 1;
     failed.figures.retries++;

@@ -83,7 +83,11 @@ export class WaitService {
       return this.#isCurrent(route, node) ? count : 0;
     } catch (error) {
       if (connection !== null) pool.discard(connection);
-      if (error instanceof RingsideError && error.code === 'overloaded') throw error;
+      if (error instanceof RingsideError && error.code === 'overloaded') {
+        const { limits } = this.#router.env.health;
+        limits.reached('proxy.limits.maxWaitsPerNode', this.#nowMs(), { shard: route.name });
+        throw error;
+      }
       this.#log.debug({ node: node.name, shard: route.name, err: error }, 'WAIT was not answered');
       return 0;
     }

@@ -26,9 +26,9 @@ export async function startGrpcListener(
   api: KeyValueApi,
   deps: ApiListenerDeps,
 ): Promise<ListenerHandle> {
-  const { host, port, tls, reusePort, limits, password, rates = null } = options;
+  const { host, port, tls, reusePort, limits, password, rates = null, onLimit } = options;
   const guard = new CallGuard({
-    budget: new ByteBudget(limits.maxApiBytes, 'proxy.limits.maxApiBytes'),
+    budget: new ByteBudget(limits.maxApiBytes, 'proxy.limits.maxApiBytes', onLimit),
     timeoutMs: limits.headerTimeoutMs,
     isAuthorized: passwordCheck(password),
     clock: deps.clock,

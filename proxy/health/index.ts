@@ -3,6 +3,7 @@ export { type FanOutOptions, FanOutWindow } from './fan-out-window.ts';
 export { Health } from './health.ts';
 export { IdentityRates } from './identity-rates.ts';
 export { LimitLog } from './limit-log.ts';
+export { LoadLimit } from './load-limit.ts';
 export { NodeHealth } from './node-health.ts';
 export { Candidate, OutlierDetector, type OutlierOptions } from './outlier-detector.ts';
 export { identityOf, RateGuard } from './rate-guard.ts';

@@ -112,8 +112,8 @@ function refuseOthers(app: FastifyInstance, url: string, methods: readonly strin
   }
 }
 
-function createContext({ limits }: ApiListenerOptions, api: KeyValueApi): HttpContext {
-  const budget = new ByteBudget(limits.maxApiBytes, 'proxy.limits.maxApiBytes');
+function createContext({ limits, onLimit }: ApiListenerOptions, api: KeyValueApi): HttpContext {
+  const budget = new ByteBudget(limits.maxApiBytes, 'proxy.limits.maxApiBytes', onLimit);
   const limit = 'proxy.limits.maxHttpBodyBytes';
   const jsonBytes = Math.min(MAX_JSON_BYTES, limits.maxHttpBodyBytes);
   return {

@@ -7,12 +7,14 @@ import { RingsideError } from '../../lib/base/index.ts';
 export class ByteBudget {
   readonly #limit: number;
   readonly #setting: string;
+  readonly #onReached: (setting: string) => void;
   #used = 0;
 
-  /** `setting` is the configuration path that clients are told at the limit. */
-  constructor(limit: number, setting: string) {
+  /** `setting` is the configuration path that clients are told at the limit, and `onReached` each time. */
+  constructor(limit: number, setting: string, onReached: (setting: string) => void = () => {}) {
     this.#limit = limit;
     this.#setting = setting;
+    this.#onReached = onReached;
   }
 
   get used(): number {
@@ -32,6 +34,7 @@ export class ByteBudget {
 
   /** The error for a `take` that failed. */
   exceeded(): RingsideError {
+    this.#onReached(this.#setting);
     const message = `requests and responses under way hold all of ${this.#setting} (${this.#limit} bytes)`;
     return new RingsideError('overloaded', message);
   }

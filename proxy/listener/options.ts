@@ -18,6 +18,8 @@ export interface ApiListenerOptions {
   readonly password?: string | Login | null;
   /** What clients are held to; null or left out: nothing. */
   readonly rates?: RateGuard | null;
+  /** Hears of each refusal because of a limit, by its setting. */
+  readonly onLimit?: (setting: string) => void;
 }
 
 /** What a listener needs of its surroundings. */

@@ -5,7 +5,13 @@ import { until } from '../support/until.ts';
 
 /* Each limit is reached: the right error, a counter and a line of log that name the setting, and nothing else is affected. (Queues and retries: resilience.test.ts; rates: rates.test.ts.) */
 
-const patient = { operationTimeoutMs: 5000, readTimeoutMs: 4000, connectTimeoutMs: 4000, adminPort: 'auto' };
+const patient = {
+  operationTimeoutMs: 5000,
+  readTimeoutMs: 4000,
+  connectTimeoutMs: 4000,
+  adminPort: 'auto',
+  httpPort: 'auto',
+};
 
 interface Case {
   readonly setting: string;
@@ -69,6 +75,57 @@ const cases: readonly Case[] = [
         return error instanceof Error;
       });
       return error;
+    },
+  },
+  {
+    setting: 'proxy.limits.maxDatabaseLinksPerNode',
+    limits: { maxDatabaseLinksPerNode: 1 },
+    error:
+      /^OVERLOADED shard s1: 1 connections for databases other than 0 are in use \(proxy\.limits\.maxDatabaseLinksPerNode\)$/,
+    async reach(test, silent) {
+      silent('GET');
+      const first = test.client();
+      await first.text('SELECT', '1');
+      hang(first, 'GET', '{b}');
+      const second = test.client();
+      await second.text('SELECT', '2');
+      let error: unknown;
+      await until('one is refused', async () => {
+        error = await Promise.race([
+          second.send('EXISTS', '{b}'),
+          new Promise((done) => setTimeout(done, 500)),
+        ]);
+        return error instanceof Error;
+      });
+      return error;
+    },
+  },
+  {
+    setting: 'proxy.limits.maxWaitsPerNode',
+    limits: { maxWaitsPerNode: 1 },
+    error: /^OVERLOADED .*proxy\.limits\.maxWaitsPerNode/,
+    async reach(test, silent) {
+      silent('WAIT');
+      // One is under way, ten wait for it, and the next is one too many.
+      const clients = Array.from({ length: 20 }, () => test.client());
+      for (const client of clients) await client.text('SET', '{b}', 'b');
+      return Promise.race(
+        clients.map(
+          (client) => new Promise((refused) => client.send('WAIT', '1', '0').then(refused, () => {})),
+        ),
+      );
+    },
+  },
+  {
+    setting: 'proxy.limits.maxApiBytes',
+    limits: { maxApiBytes: '1mb', maxHttpBodyBytes: '1mb' },
+    error: /proxy\.limits\.maxApiBytes \(1048576 bytes\)/,
+    async reach(test, silent) {
+      silent('SET');
+      const url = `http://${test.proxy.listeners.http}/v1/key/%7Bb%7D`;
+      const put = () => fetch(url, { method: 'PUT', body: 'x'.repeat(700_000) });
+      const texts = [put(), put()].map(async (answer) => (await answer).text());
+      return new Error(await Promise.race(texts));
     },
   },
   {

@@ -5,6 +5,7 @@ import {
   Health,
   IdentityRates,
   LimitLog,
+  LoadLimit,
   OutlierDetector,
   type OutlierOptions,
   type ResilienceSettings,
@@ -51,6 +52,48 @@ function keepingLogger() {
   const log: Logger = { ...silentLogger, warn: method('warn'), info: method('info') };
   return { log, lines };
 }
+
+t.test(
+  'load: a node that is too slow gets what it answers in time, and more when it is faster again',
+  async (t) => {
+    const limit = new LoadLimit(10_000, 500);
+    let nowMs = 0;
+    let waiting = 0;
+    let answered = 0;
+    let refused = 0;
+    /** So many commands a second come, and so many can be answered; the longest wait is what the queue takes. */
+    const pass = (ms: number, asked: number, able: number) => {
+      for (const endMs = nowMs + ms; nowMs < endMs; nowMs += 10) {
+        for (let i = 0; i < asked / 100; i++) {
+          if (waiting < limit.allowed || limit.admits(waiting, nowMs)) waiting++;
+          else refused++;
+        }
+        const done = Math.min(waiting, able / 100);
+        waiting -= done;
+        answered += done;
+        if (waiting > 0) limit.look(nowMs, answered, (waiting / able) * 1000);
+      }
+    };
+    pass(3000, 1500, 4000);
+    t.same([limit.isLowered, refused], [false, 0], 'nothing is refused while all is in time');
+    pass(2000, 1500, 400);
+    t.ok(limit.isLowered);
+    const { allowed } = limit;
+    t.ok(
+      allowed >= 50 && allowed <= 150,
+      `${allowed} of 400 a second are answered within a quarter of a second`,
+    );
+    pass(10_000, 1500, 400);
+    t.ok(waiting / 400 <= 0.5, `${waiting} wait, however long it lasts`);
+    refused = 0;
+    pass(2000, 1500, 4000);
+    t.ok(refused < 300, `${refused} refused after the end of it`);
+    pass(11_000, 1500, 4000);
+    refused = 0;
+    pass(10, 500_000, 4000);
+    t.equal(refused, 0, 'later nothing is left of it');
+  },
+);
 
 t.test('outliers: failures in a row eject, and a share of all nodes at most', async (t) => {
   const detector = new OutlierDetector(outlier);
