@@ -78,11 +78,6 @@ export class ColdCluster {
     await this.#ask(place, ['RS.FORGO', place.key, token], true);
   }
 
-  /** Gives a lease back, and has nobody look for a value for so long, unless the key is written. */
-  async forgoAbsent(place: Place, token: string, absentMs: number): Promise<void> {
-    await this.#ask(place, ['RS.FORGO', place.key, token, 'ABSENT', absentMs], true);
-  }
-
   async exists(place: Place): Promise<boolean> {
     const { bytes, start } = await this.#ask(place, ['EXISTS', place.key], false);
     return replyNumber(bytes, start) > 0;
