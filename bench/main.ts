@@ -13,14 +13,16 @@ import { type LoadEffort, type LoadRow, loadingAgainstRedis } from './suites/per
 import { type LogEffort, type LogRow, logAgainstRedis, syncsPerSecond } from './suites/persistence-log.ts';
 import { proxyAgainstPeers } from './suites/proxy.ts';
 import { type LatencyRow, proxyLatency } from './suites/proxy-latency.ts';
+import { type ShadowRow, shadowCost } from './suites/shadow.ts';
 import { type StampedeRow, stampedes } from './suites/stampede.ts';
 import { type Comparison, type Figures, nodeAgainstRedis } from './suites/throughput.ts';
 import { type HitRatios, traceHitRatios } from './suites/traces.ts';
 import { typesAgainstRedis } from './suites/types.ts';
+import { type WarmUpRow, warmUpLoad } from './suites/warm-up.ts';
 import { type Delays, isInstalled } from './support/peers.ts';
 
 const usage = `usage: npm run bench -- [node] [types] [proxy] [memcached] [tls] [near] [latency] [idle] [large] [memory] [overload]
-                        [persistence] [loading] [stampede] [balance] [traces]
+                        [persistence] [loading] [stampede] [balance] [shadow] [traces] [warm-up]
                         [--alternations N] [--seconds S] [--value-bytes N]
                         [--connections N] [--entries N] [--budgets LIST] [--small-entries N] [--json]
 
@@ -46,6 +48,9 @@ const usage = `usage: npm run bench -- [node] [types] [proxy] [memcached] [tls] 
           load and with a near cache; only when it is named
   overload  one of four shards stopped (SIGSTOP) behind each proxy, all nodes ten times slower for a while, and MGETs of
           1,000 keys over eight shards; only when it is named
+  shadow  what shadowing of a tenth of the reads costs the application and the proxy, beside a proxy without; only when it is named
+  warm-up  requests at the origin of an application whose cache is warm, empty and warming from the old one, and empty;
+          only when it is named
   traces  hit ratios of the node's policies on real traces beside the simulators, in this process;
           only when it is named; the traces are looked for in ../shared or RINGSIDE_SHARED
   --alternations N   turns of each target (default 5)
@@ -81,6 +86,8 @@ const unlisted = [
   'loading',
   'stampede',
   'balance',
+  'shadow',
+  'warm-up',
   'traces',
 ];
 
@@ -265,6 +272,35 @@ async function runBalance(seconds: number, isJson: boolean): Promise<void> {
     process.stdout.write(`${isJson ? JSON.stringify(row) : balanceRow(row)}\n`);
 }
 
+function warmUpRow({ phase, origin, ofSteady, p99Ms, errors }: WarmUpRow): string {
+  const rates = origin.map((rate) => rate.toFixed(0)).join(' ');
+  return `${phase.padEnd(22)} at most ${ofSteady.toFixed(2)} x steady; origin requests of each second: ${rates}; reads p99 ${p99Ms.toFixed(1)} ms, ${errors} errors`;
+}
+
+function shadowRow({ share, off, on, p99Ratio, cpuMicros, sent, equal, dropped }: ShadowRow): string {
+  const figures = ({ p50, p99 }: ShadowRow['on']) => `p50 ${p50.toFixed(3)} p99 ${p99.toFixed(3)} ms`;
+  return [
+    `without  ${figures(off)}, CPU of the proxy ${cpuMicros.off.toFixed(1)} us/read`,
+    `with ${(100 * share).toFixed(0)} %  ${figures(on)}, ${cpuMicros.on.toFixed(1)} us/read; p99 ${p99Ratio.toFixed(3)} x (median of pairs)`,
+    `${sent} shadowed, ${equal} equal, ${dropped} dropped`,
+  ].join('\n');
+}
+
+async function runShadow(alternations: number, seconds: number, isJson: boolean): Promise<void> {
+  const progress = (line: string) => void process.stderr.write(`${line}\n`);
+  const row = await shadowCost(alternations, seconds, progress);
+  process.stdout.write(`${isJson ? JSON.stringify(row) : shadowRow(row)}\n`);
+}
+
+/** Long enough for what is warm to be over and made anew. */
+const WARM_UP_SECONDS = 9;
+
+async function runWarmUp(isJson: boolean): Promise<void> {
+  const progress = (line: string) => void process.stderr.write(`${line}\n`);
+  for (const row of await warmUpLoad(WARM_UP_SECONDS, progress))
+    process.stdout.write(`${isJson ? JSON.stringify(row) : warmUpRow(row)}\n`);
+}
+
 const percent = (ratio: number) => (100 * ratio).toFixed(2).padStart(6);
 
 function hitRatioRow({ trace, part, maxBytes, policy, node, reference }: HitRatios): string {
@@ -321,7 +357,12 @@ async function main(): Promise<number> {
   if (chosen.includes('stampede')) await runStampede(alternations, values.json);
   if (chosen.includes('balance')) await runBalance(seconds, values.json);
   if (chosen.includes('overload')) await runOverload(values.json);
-  if (chosen.every((name) => ['traces', 'stampede', 'balance', 'overload'].includes(name))) return 0;
+  if (chosen.includes('warm-up')) await runWarmUp(values.json);
+  if (chosen.includes('shadow')) await runShadow(alternations, seconds, values.json);
+  if (
+    chosen.every((name) => ['traces', 'stampede', 'balance', 'overload', 'shadow', 'warm-up'].includes(name))
+  )
+    return 0;
   if (!isInstalled('redis-benchmark') || !isInstalled('redis-server')) {
     process.stderr.write(
       'redis-server and redis-benchmark are needed: apt-get install redis-server redis-tools\n',

@@ -46,7 +46,8 @@ export class DataSide {
     const { thread, path } = options;
     const ask = (name: QuestionName, asked: unknown) => askAll(this.group, name, asked as never);
     const inherited = () => thread.state;
-    const ofPool = { config, ports, runId, log, refresh, ids: thread.ids, inherited, ask };
+    const warmMemory = path.warmUp?.written.memory;
+    const ofPool = { config, ports, runId, log, refresh, ids: thread.ids, warmMemory, inherited, ask };
     const pool = usesThreads ? new WorkerPool(ofPool) : null;
     this.#pool = pool;
     this.group = new MainGroup(thread.desk, pool && ((name, asked) => pool.ask(name, asked)));

@@ -3,7 +3,7 @@ import type { Clock, Logger, Random } from '../lib/base/index.ts';
 import type { Config, UpstreamConfig } from '../lib/config/index.ts';
 import { createMetrics, type Metrics } from '../lib/metrics/index.ts';
 import type { RingDocument } from '../lib/ring/index.ts';
-import { mostDecided, registerBalanceMetrics, sumOfCounts } from './balance/index.ts';
+import { mostDecided, sumOfCounts } from './balance/index.ts';
 import type { ProxyAdminApi, Purge, UpstreamStatus } from './core/api.ts';
 import { DataPath } from './core/data-path.ts';
 import type { ProxyFigures } from './core/figures-api.ts';
@@ -12,18 +12,20 @@ import type { Topology } from './core/topology.ts';
 import { type StepResult, takeStep, type UpstreamStep } from './core/upstream-step.ts';
 import { DataSide } from './data-side.ts';
 import { isFollowed, UpstreamFollower } from './engine/index.ts';
-import { registerFillMetrics } from './fill/index.ts';
 import { ApiListeners } from './listeners.ts';
 import { registerMetrics } from './metrics.ts';
-import { mostTelling, registerNearMetrics, summed } from './near/index.ts';
+import { mostTelling, summed } from './near/index.ts';
+import { registerPathMetrics } from './path-metrics.ts';
 import type { ControlClient } from './ring/control-client.ts';
 import { RingKeeper } from './ring/ring-keeper.ts';
 import { RingStore } from './ring/ring-store.ts';
 import { documentOfUpstreams, topologyOfDocument, topologyOfUpstreams } from './ring/topology-of.ts';
+import { type ShadowStatus, sumOfShadowCounts } from './shadow/index.ts';
 import { ProxyThread } from './thread.ts';
 import { loadProxyTls, type ProxyTls } from './tls.ts';
 import { UpstreamMover } from './upstream-mover.ts';
-import { registerLimitMetrics, registerThreadMetrics } from './watch/thread-metrics.ts';
+import { WarmUpKeeper } from './warm/index.ts';
+import { registerThreadMetrics } from './watch/thread-metrics.ts';
 import { askAll } from './workers/questions.ts';
 import { SharedIds } from './workers/shared-ids.ts';
 
@@ -74,6 +76,7 @@ class ProxyProcess implements RunningProxy {
   readonly #api: ApiListeners;
   readonly #keeper: RingKeeper;
   readonly #mover: UpstreamMover;
+  readonly #warmUp: WarmUpKeeper | null;
   readonly #followed: UpstreamFollower;
   #control: ControlClient | null = null;
   #fixedRing: RingDocument | null = null;
@@ -126,16 +129,14 @@ class ProxyProcess implements RunningProxy {
     };
     this.#data = new DataSide({ ...start, refresh, thread: this.#thread });
     if (this.#path.near !== null) this.#path.purged = (what) => this.#purged(what);
+    this.#warmUp = this.#warmUpKeeper();
     this.#api = new ApiListeners({ ...start, clock, admin: this.admin, thread: this.#thread });
     registerThreadMetrics(
       this.#metrics,
       () => this.#thread.commands(),
       () => this.#thread.nodes(),
     );
-    registerLimitMetrics(this.#metrics, this.#path.router.env.health.limits);
-    if (this.#path.near !== null) registerNearMetrics(this.#metrics, this.#path.near);
-    if (this.#path.balance !== null) registerBalanceMetrics(this.#metrics, this.#path.balance);
-    if (this.#path.fills !== null) registerFillMetrics(this.#metrics, this.#path.fills);
+    registerPathMetrics(this.#metrics, this.#path);
     registerMetrics(this.#metrics, [this.#stats, ...this.#data.stats], () => this.#path.router.nodes);
     this.#keeper = new RingKeeper(
       new RingStore(config.proxy.dir, log),
@@ -209,8 +210,27 @@ class ProxyProcess implements RunningProxy {
       nearState: async (key) =>
         mostTelling(await askAll(this.#data.group, 'nearState', { key: key.toString('latin1') })),
       near: async () => summed((await ask('near')).flat()),
+      warmUp: async () => this.#warmUp?.status() ?? null,
+      stopWarmUp: async () => this.#warmUp?.stop() ?? null,
+      shadow: () => this.#shadowStatus(),
       workerMetrics: async () => (await ask('metrics')).flat(),
     };
+  }
+
+  #warmUpKeeper(): WarmUpKeeper | null {
+    const { warmUp } = this.#path;
+    const settings = this.#config.proxy.warmUp;
+    if (warmUp === null || settings === null) return null;
+    const { clock, log } = this.#deps;
+    const ask = () => askAll(this.#data.group, 'warmUp', null);
+    return new WarmUpKeeper({ settings, written: warmUp.written, clock, log, ask });
+  }
+
+  async #shadowStatus(): Promise<ShadowStatus | null> {
+    const { shadow } = this.#config.proxy;
+    if (shadow === null) return null;
+    const counts = sumOfShadowCounts(await askAll(this.#data.group, 'shadow', null));
+    return { to: shadow.to.map(({ leader }) => leader), share: shadow.share, counts };
   }
 
   #upstreams(): UpstreamStatus[] {
@@ -234,6 +254,7 @@ class ProxyProcess implements RunningProxy {
 
   async #close(): Promise<void> {
     const graceMs = this.#config.proxy.drainTimeoutMs;
+    this.#warmUp?.close();
     await this.#mover.close();
     await Promise.all([this.#data.close(graceMs), this.#api.close(graceMs)]);
     this.#control?.close();

@@ -156,6 +156,9 @@ export class ProxyThread {
     desk.on('near', () => this.near());
     desk.on('balanceState', ({ key }) => this.balanceState(Buffer.from(key, 'latin1')));
     desk.on('balance', () => this.#path.balance?.figures ?? noCounts());
+    const { warmUp, shadow } = this.#path;
+    if (warmUp !== null) desk.on('warmUp', () => warmUp.counts);
+    if (shadow !== null) desk.on('shadow', () => shadow.counts);
     desk.on('resetStatistics', () => this.#reset());
   }
 
@@ -168,6 +171,8 @@ export class ProxyThread {
     near?.figures.reset();
     this.#path.balance?.resetFigures();
     this.#path.fills?.resetFigures();
+    this.#path.warmUp?.resetCounts();
+    this.#path.shadow?.resetCounts();
     return null;
   }
 }

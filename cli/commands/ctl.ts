@@ -36,6 +36,10 @@ export function registerCtl(program: Command): void {
     .argument('<shard>')
     .option('--to <node>', 'the follower to promote; by default the one that is furthest')
     .action((shard: string, options: CtlOptions & { to?: string }) => failover(shard, options));
+  add(ctl, 'warm-up', 'how far the proxies are that warm up from an old cluster')
+    .option('--proxy <url>', 'the admin listener of one proxy; by default all that the control plane knows')
+    .option('--stop', 'end it: the old cluster is asked no more')
+    .action((options: CtlOptions & { proxy?: string; stop?: boolean }) => warmUp(options));
   registerMigrate(ctl);
   for (const [name, what] of LATER) addLater(ctl, name, what);
 }
@@ -70,6 +74,19 @@ async function route(key: string, options: CtlOptions): Promise<void> {
     ...(await proxyStates(key, { controlPlane: client, isSecure, tls })),
   }));
   await print(options, answer, 'renderRoute');
+}
+
+async function warmUp(options: CtlOptions & { proxy?: string; stop?: boolean }): Promise<void> {
+  const { warmUps, renderWarmUps } = await import('../ctl/warm-ups.ts');
+  const { proxy, controlPlane, stop = false } = options;
+  const tls = clientTls(options);
+  try {
+    const found = await warmUps({ proxy, controlPlane, stops: stop }, tls);
+    const text = options.json ? `${JSON.stringify(found)}\n` : renderWarmUps(found, process.stdout.columns);
+    process.stdout.write(text);
+  } finally {
+    tls?.close();
+  }
 }
 
 async function print<T>(options: CtlOptions, answer: T, renderer: Renderer): Promise<void> {

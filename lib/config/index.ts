@@ -12,7 +12,9 @@ export {
   type NodeConfig,
   type OriginConfig,
   type ProxyConfig,
+  type ShadowConfig,
   type TlsConfig,
   type UpstreamConfig,
+  type WarmUpConfig,
 } from './schema.ts';
 export type { ConfigError } from './source.ts';

@@ -1,5 +1,5 @@
 import { splitAddress } from './option.ts';
-import type { Config, Path } from './schema.ts';
+import type { Config, Path, UpstreamConfig } from './schema.ts';
 
 /** Which role the configuration is for; what only that role needs is asked for then. */
 export type Role = 'node' | 'proxy' | 'control-plane';
@@ -17,6 +17,7 @@ export function checkRules(config: Config, role: Role | undefined, report: Repor
   checkNearCache(config, report);
   checkBalance(config, report);
   checkGutter(config, report);
+  checkOtherClusters(config, report);
 }
 
 function later(path: Path, report: Report): void {
@@ -121,6 +122,51 @@ function checkUsers({ aclFile, users, requirePass }: Config['proxy'], report: Re
       ['proxy', 'requirePass'],
       '`proxy.requirePass` and `proxy.aclFile` exclude each other: the file says what `default` needs',
     );
+}
+
+/** The old cluster of a warm-up and the other one of shadowing. */
+function checkOtherClusters({ proxy, namespaces, nearCache, balance }: Config, report: Report): void {
+  const { warmUp, shadow } = proxy;
+  if (warmUp !== null) {
+    checkOtherShards(warmUp.from, ['proxy', 'warmUp', 'from'], report);
+    const keepsNear = ({ nearCache: own, stalenessMs }: Config['namespaces'][number]) =>
+      stalenessMs > 0 && (own ?? nearCache.mode) !== 'off';
+    if (namespaces.some(keepsNear))
+      report(
+        ['proxy', 'warmUp'],
+        '`proxy.warmUp` and a near cache exclude each other: switch `nearCache` off until the warm-up is over',
+      );
+    if (balance.mode !== 'off')
+      report(
+        ['proxy', 'warmUp'],
+        '`proxy.warmUp` and bounded load exclude each other: switch `balance.mode` off until the warm-up is over',
+      );
+  }
+  if (shadow === null) return;
+  checkOtherShards(shadow.to, ['proxy', 'shadow', 'to'], report);
+  unique(shadow.namespaces, 'name', ['proxy', 'shadow', 'namespaces'], report);
+  const names = new Set(namespaces.map(({ name }) => name));
+  for (const [i, { name }] of shadow.namespaces.entries())
+    if (!names.has(name))
+      report(
+        ['proxy', 'shadow', 'namespaces', i, 'name'],
+        `\`proxy.shadow.namespaces.${i}.name\`: there is no namespace ${JSON.stringify(name)}`,
+      );
+}
+
+function checkOtherShards(shards: readonly UpstreamConfig[], path: Path, report: Report): void {
+  const name = path.join('.');
+  if (shards.length === 0) report(path, `\`${name}\` is missing: it names the shards of the other cluster`);
+  unique(shards, 'name', path, report);
+  for (const [i, { leader, sentinels, gutter, username, password }] of shards.entries()) {
+    const check = (key: string, isMet: boolean, message: string) => {
+      if (!isMet) report([...path, i, key], `\`${name}.${i}.${key}\` ${message}`);
+    };
+    check('leader', leader !== null, 'is missing');
+    check('sentinels', sentinels.length === 0, 'are for `proxy.upstreams` only: name the leader');
+    check('gutter', !gutter, 'is for `proxy.upstreams` only');
+    check('username', username === null || password !== null, 'needs `password`');
+  }
 }
 
 function checkUpstream({ upstreams, engine: general }: Config['proxy'], i: number, report: Report): void {
@@ -252,13 +298,17 @@ function checkAddresses(config: Config, report: Report): void {
   for (const key of ['advertise', 'adminAdvertise', 'controlPlane'] as const)
     check(['node', key], config.node[key]);
   for (const key of ['adminAdvertise', 'controlPlane'] as const) check(['proxy', key], config.proxy[key]);
-  for (const [i, upstream] of config.proxy.upstreams.entries()) {
-    check(['proxy', 'upstreams', i, 'leader'], upstream.leader);
-    for (const [j, follower] of upstream.followers.entries())
-      check(['proxy', 'upstreams', i, 'followers', j], follower);
-    for (const [j, sentinel] of upstream.sentinels.entries())
-      check(['proxy', 'upstreams', i, 'sentinels', j], sentinel);
-  }
+  const { upstreams, warmUp, shadow } = config.proxy;
+  const checkShards = (path: Path, shards: readonly UpstreamConfig[]) => {
+    for (const [i, { leader, followers, sentinels }] of shards.entries()) {
+      check([...path, i, 'leader'], leader);
+      for (const [j, follower] of followers.entries()) check([...path, i, 'followers', j], follower);
+      for (const [j, sentinel] of sentinels.entries()) check([...path, i, 'sentinels', j], sentinel);
+    }
+  };
+  checkShards(['proxy', 'upstreams'], upstreams);
+  checkShards(['proxy', 'warmUp', 'from'], warmUp?.from ?? []);
+  checkShards(['proxy', 'shadow', 'to'], shadow?.to ?? []);
 }
 
 function unique<K extends string>(

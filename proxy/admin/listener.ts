@@ -66,6 +66,8 @@ function register(app: FastifyInstance, admin: ProxyAdminApi, { metrics, clock }
     upstreams: admin.upstreams(),
     nearCache: await admin.figures.near(),
     balance: await admin.figures.balance(),
+    warmUp: await admin.figures.warmUp(),
+    shadow: await admin.figures.shadow(),
   }));
   app.get('/ring', () => {
     const ring = admin.ring();

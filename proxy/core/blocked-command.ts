@@ -64,8 +64,8 @@ export class BlockedCommand {
     this.#router = router;
     this.#pool = pool;
     this.#command = command;
-    const { timeoutMs } = command;
-    this.#nearMark = router.reads?.bypassed(encodeCommand(...command.parts)) ?? NO_MARK;
+    const { timeoutMs, parts, database } = command;
+    this.#nearMark = router.hearsOfBypasses ? router.bypassed(encodeCommand(...parts), database) : NO_MARK;
     this.#refusedSinceMs = this.#nowMs();
     this.#deadlineMs = timeoutMs === 0 ? Number.POSITIVE_INFINITY : this.#nowMs() + timeoutMs;
   }

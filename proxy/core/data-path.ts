@@ -5,12 +5,15 @@ import { BoundedLoad } from '../balance/index.ts';
 import { FillAhead, FilledKeyValue, Fills } from '../fill/index.ts';
 import { Health, RateGuard, resilienceOf } from '../health/index.ts';
 import { NearCache } from '../near/index.ts';
+import { Shadow } from '../shadow/index.ts';
+import { WarmUp } from '../warm/index.ts';
 import type { KeyValueApi, Purge } from './api.ts';
 import { KeyValue } from './key-value.ts';
 import { LimitedKeyValue } from './limited-key-value.ts';
 import { NameWatch } from './name-watch.ts';
 import { NamespaceMatcher } from './namespace-rules.ts';
 import { NodeSettings } from './node-settings.ts';
+import { bothOf, type Onlooker } from './onlooker.ts';
 import { Output } from './output.ts';
 import { Privates } from './privates.ts';
 import { PubSub } from './pubsub.ts';
@@ -31,6 +34,8 @@ export interface DataPathDeps {
   readonly fleetTls: TlsMaterial | undefined;
   /** Asks for a newer ring; undefined with a fixed ring. */
   readonly refresh: (() => void) | undefined;
+  /** What the warm-up shares with the threads that began earlier; undefined: there is none, or this thread is the first. */
+  readonly warmMemory?: SharedArrayBuffer | undefined;
 }
 
 /** Everything of one thread between its listeners and the nodes. */
@@ -48,6 +53,10 @@ export class DataPath {
   readonly near: NearCache | null;
   /** Null where it is off. */
   readonly balance: BoundedLoad | null;
+  /** Null where there is none. */
+  readonly warmUp: WarmUp | null;
+  /** Null: nothing is shadowed. */
+  readonly shadow: Shadow | null;
   /** Has all threads forget what was purged. */
   purged: (what: Purge) => Promise<void> = async (what) => this.near?.purge(what);
 
@@ -88,6 +97,11 @@ export class DataPath {
       this.near !== null && this.balance !== null
         ? new BothReadPorts(this.near, this.balance)
         : (this.near ?? this.balance);
+    this.warmUp = this.#warmUpOf(config, deps.warmMemory);
+    const { shadow } = config.proxy;
+    this.shadow = shadow && new Shadow({ router: this.router, config, settings: shadow });
+    this.router.onlooker = this.#onlooker();
+    if (this.fills !== null) this.fills.warmUp = this.warmUp;
   }
 
   #limited(keyValue: KeyValueApi): KeyValueApi {
@@ -99,7 +113,7 @@ export class DataPath {
     const { router } = this;
     const { namespaces } = router.env.settings;
     if (!BoundedLoad.isNeeded(config, namespaces)) return null;
-    const hotKeysPerSecond = config.nearCache.hotKeysPerSecond / threadsOf(config);
+    const hotKeysPerSecond = config.nearCache.hotKeysPerSecond / threadsOf(config.proxy);
     return new BoundedLoad({ router, namespaces, config: config.balance, hotKeysPerSecond });
   }
 
@@ -107,7 +121,19 @@ export class DataPath {
     const { nearCache: config } = all;
     const { namespaces } = this.router.env.settings;
     if (namespaces.all.every(({ nearCache }) => nearCache === 'off')) return null;
-    return new NearCache({ router: this.router, namespaces, config, threads: threadsOf(all) });
+    return new NearCache({ router: this.router, namespaces, config, threads: threadsOf(all.proxy) });
+  }
+
+  #onlooker(): Onlooker | null {
+    const { warmUp, shadow } = this;
+    return warmUp !== null && shadow !== null ? bothOf(warmUp, shadow) : (warmUp ?? shadow);
+  }
+
+  #warmUpOf(config: Config, memory: SharedArrayBuffer | undefined): WarmUp | null {
+    const { proxy } = config;
+    if (proxy.warmUp === null) return null;
+    const { router } = this;
+    return new WarmUp({ router, config, settings: proxy.warmUp, memory, threads: threadsOf(proxy) });
   }
 
   /** Closes every connection to nodes. */
@@ -116,6 +142,8 @@ export class DataPath {
     this.router.reads = null;
     this.balance?.close();
     this.near?.close();
+    this.warmUp?.close();
+    this.shadow?.close();
     void this.fills?.close();
     this.nodeSettings.close();
     this.wait.close();
@@ -125,9 +153,9 @@ export class DataPath {
   }
 }
 
-/** Several workers leave the main thread to HTTP and gRPC. */
-function threadsOf({ proxy }: Config): number {
-  return proxy.workers > 1 ? proxy.workers + 1 : 1;
+/** Threads that carry data: several workers leave the main thread to HTTP and gRPC. */
+function threadsOf({ workers }: Config['proxy']): number {
+  return workers > 1 ? workers + 1 : 1;
 }
 
 function settingsOf(config: Config): DataPathSettings {

@@ -1,6 +1,8 @@
 import type { MetricSnapshot } from '../../lib/metrics/index.ts';
 import type { BalanceCounts } from '../balance/index.ts';
 import type { NamespaceFigures } from '../near/index.ts';
+import type { ShadowStatus } from '../shadow/index.ts';
+import type { WarmUpStatus } from '../warm/index.ts';
 import type { CommandFigure } from '../watch/command-figures.ts';
 import type { BalanceState } from './balance-port.ts';
 import type { NearState } from './near-port.ts';
@@ -29,6 +31,12 @@ export interface ProxyFigures {
   balance(): Promise<BalanceCounts>;
   /** Where this key would be read: as the thread says that spreads it. */
   balanceState(key: Buffer): Promise<BalanceState>;
+  /** How far the warm-up is; null: there is none. */
+  warmUp(): Promise<WarmUpStatus | null>;
+  /** Ends the warm-up; null: there is none. */
+  stopWarmUp(): Promise<WarmUpStatus | null>;
+  /** What shadowing did; null: there is none. */
+  shadow(): Promise<ShadowStatus | null>;
   /** The metrics of worker threads. */
   workerMetrics(): Promise<MetricSnapshot[]>;
 }

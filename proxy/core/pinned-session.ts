@@ -5,7 +5,6 @@ import type { ConnectionPurpose } from './greeting.ts';
 import { type Borrowed, borrowAtLeader, nextChange } from './leader-wait.ts';
 import type { PrivateConnection } from './private-connection.ts';
 import type { PrivatePool } from './private-pool.ts';
-import { NO_MARK } from './read-port.ts';
 import type { Router } from './router.ts';
 import { Stat } from './stats.ts';
 import type { TransactionResult } from './transaction-run.ts';
@@ -48,7 +47,7 @@ export class PinnedSession {
 
   /** Runs a transaction, the one for which the keys were watched if any were; the session is over then. */
   async run(unit: Unit): Promise<TransactionResult> {
-    const mark = this.#router.reads?.bypassed(unit.frame) ?? NO_MARK;
+    const mark = this.#router.bypassed(unit.frame, unit.database);
     try {
       return await this.#run(unit);
     } finally {

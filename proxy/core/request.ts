@@ -1,5 +1,6 @@
 import type { Trace } from '../watch/trace.ts';
 import type { Link } from './link.ts';
+import type { AnswerHook } from './onlooker.ts';
 import { NO_MARK, type ReadPort } from './read-port.ts';
 import type { ShardRoute } from './topology.ts';
 
@@ -97,6 +98,8 @@ export class Request {
   /** Who is to hear when it is answered or given up, by `nearMark`; null for most. */
   near: ReadPort | null = null;
   nearMark = NO_MARK;
+  /** Sees the answer first; null for most. */
+  hook: AnswerHook | null = null;
   /** Milliseconds since a node was asked, of a reply from the near cache; -1: a node answered. */
   nearAgeMs = -1;
   /** Milliseconds that are left to the value of a reply that the near cache knows more about, -1: for ever; -2: it knows nothing. */
@@ -120,6 +123,11 @@ export class Request {
     rest: readonly Buffer[] | null,
     restBytes: number,
   ): void {
+    const { hook } = this;
+    if (hook !== null) {
+      this.hook = null;
+      if (hook.answered(this, bytes, start, end, rest, restBytes)) return;
+    }
     const grewBytes = end - start + restBytes - this.length;
     this.bytes = bytes;
     this.start = start;
@@ -182,6 +190,7 @@ export function releaseRequest(request: Request): void {
   request.trace = null;
   request.nearAgeMs = -1;
   request.nearTtlMs = -2;
+  request.hook = null;
   if (pooled >= POOL_LIMIT) return;
   request.next = pool;
   pool = request;

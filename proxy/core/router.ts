@@ -12,9 +12,10 @@ import { Gutter } from './gutter.ts';
 import { HeldRequests } from './held-requests.ts';
 import { Link, type LinkEnvironment, type LinkOwner, type LinkRole } from './link.ts';
 import type { NearPort } from './near-port.ts';
+import type { Onlooker } from './onlooker.ts';
 import { Parking } from './parking.ts';
 import { Prober } from './prober.ts';
-import type { ReadPort } from './read-port.ts';
+import { NO_MARK, type ReadPort } from './read-port.ts';
 import { ReadTargets } from './read-targets.ts';
 import { discard, type Request, RequestState, releaseRequest, type Sink } from './request.ts';
 import { Stat, type Stats } from './stats.ts';
@@ -90,6 +91,8 @@ export class Router implements LinkOwner {
   near: NearPort | null = null;
   /** What of that spreads the reads of hot keys; null: nothing does. */
   balance: BalancePort | null = null;
+  /** Sees every command that is sent; null: nobody wants to. */
+  onlooker: Onlooker | null = null;
   /** Writes under way on private connections. */
   pinnedWrites = 0;
   /** Monotonic milliseconds at the last tick: coarse, and only right while something is under way. */
@@ -185,6 +188,7 @@ export class Router implements LinkOwner {
     request.route = route;
     if (this.origins?.takes(request)) return;
     if (this.reads?.takes(request)) return;
+    this.onlooker?.sees(request);
     this.#env.health.retries.requested();
     if (this.#held?.wants(request)) {
       if (!this.#held.add(request)) this.#failures.overloaded(request, route);
@@ -195,6 +199,20 @@ export class Router implements LinkOwner {
       return;
     }
     this.#dispatch(request, route, request.startedMs);
+  }
+
+  /**
+   * The commands in `frame` (encoded, one behind the other) are about to be sent over a connection of their own, about this database. Returns the mark that
+   * `reads.settled` wants.
+   */
+  bypassed(frame: Buffer, database: number): number {
+    this.onlooker?.bypassed(frame, database);
+    return this.reads?.bypassed(frame) ?? NO_MARK;
+  }
+
+  /** Whether anybody wants to hear of what is sent elsewhere. */
+  get hearsOfBypasses(): boolean {
+    return this.reads !== null || this.onlooker !== null;
   }
 
   /** Sends a request that was kept from being sent, to whoever serves its shard now. */

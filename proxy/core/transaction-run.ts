@@ -1,6 +1,5 @@
 import { errorReply } from './frames.ts';
 import { type LedRoute, leaderOf, meansNoLeader, nextChange } from './leader-wait.ts';
-import { NO_MARK } from './read-port.ts';
 import type { Router } from './router.ts';
 import { Stat } from './stats.ts';
 import type { ShardRoute } from './topology.ts';
@@ -44,7 +43,7 @@ export class TransactionRun implements UnitSink {
     this.#unit = unit;
     this.#done = done;
     this.#failure = abortReply(`CLUSTERDOWN shard ${unit.shard} has no leader; nothing was sent`);
-    this.#nearMark = router.reads?.bypassed(unit.frame) ?? NO_MARK;
+    this.#nearMark = router.bypassed(unit.frame, unit.database);
   }
 
   /** Begins; `done` may be called before this returns. The time counts from now, or from when writes are no longer held. */

@@ -2,6 +2,7 @@ import { isRingsideError, type Logger, RingsideError } from '../../lib/base/inde
 import type { LeaseWish } from '../core/api.ts';
 import type { NamespaceMatcher } from '../core/namespace-rules.ts';
 import type { Router } from '../core/router.ts';
+import { valueIn } from '../core/value-frame.ts';
 import type { OriginFigures } from './figures.ts';
 import { Fill, type FillOutcome, type FillWaiter } from './fill.ts';
 import { KeyLeases, type Place } from './key-leases.ts';
@@ -31,12 +32,30 @@ export interface Claim {
   readonly lane: string;
 }
 
+/** A value as a bulk string of RESP: `head`, and behind it `rest`. Times as RS.GET says them. */
+export interface WarmFound {
+  readonly head: Buffer;
+  readonly rest: readonly Buffer[] | null;
+  /** Length of the value alone. */
+  readonly bytes: number;
+  readonly ttlMs: number;
+  readonly softTtlMs: number;
+}
+
+/** An old cluster that may have what a new one misses. */
+export interface WarmSource {
+  /** Null: it has nothing that holds. Never rejects. */
+  find(place: Place): Promise<WarmFound | null>;
+}
+
 interface Task {
   readonly id: string;
   readonly lane: string;
   readonly place: Place;
   readonly origin: Origin;
   readonly fill: Fill;
+  /** There was nothing: an old value is better than a fetch. */
+  readonly isMiss: boolean;
 }
 
 /**
@@ -54,6 +73,8 @@ export class Fills {
   readonly #origins: readonly (Origin | null)[];
   readonly #tasks = new Map<string, Task>();
   readonly #waitedFor = new Set<Task>();
+  /** Where values are looked for before an origin is asked; null: nowhere. */
+  warmUp: WarmSource | null = null;
   #ticker: NodeJS.Timeout | undefined;
   #isClosed = false;
 
@@ -110,7 +131,7 @@ export class Fills {
       void origin.fetch(place.key).then((fetched) => waiter.filled(outcomeOf(fetched)));
       return;
     }
-    const begun: Task = { id, lane, place, origin, fill: new Fill() };
+    const begun: Task = { id, lane, place, origin, fill: new Fill(), isMiss: true };
     this.#tasks.set(id, begun);
     this.#wait(begun, waiter, deadlineMs);
     void this.#run(begun, lease);
@@ -120,7 +141,7 @@ export class Fills {
   refresh(origin: Origin, place: Place, token: string, lane: string, isStale: boolean): void {
     origin.counts[isStale ? 'refreshes' : 'earlyRefreshes']++;
     const id = `${lane} ${place.database} ${place.key.latin1Slice()}`;
-    const task: Task = { id, lane, place, origin, fill: new Fill() };
+    const task: Task = { id, lane, place, origin, fill: new Fill(), isMiss: false };
     this.#tasks.set(id, task);
     void this.#run(task, { token, leaseMs: origin.leaseMs });
   }
@@ -235,11 +256,26 @@ export class Fills {
   }
 
   async #fetch(task: Task, token: string | null): Promise<void> {
-    const fetched = await task.origin.fetch(task.place.key, (value) => task.fill.begin(value));
+    const fetched =
+      (await this.#warmed(task)) ??
+      (await task.origin.fetch(task.place.key, (value) => task.fill.begin(value)));
     // Sent first: a read that is sent because of the outcome comes behind it.
     const concluded = token === null ? null : this.#conclude(task, token, fetched);
     task.fill.settle(outcomeOf(fetched));
     await concluded;
+  }
+
+  /** What an old cluster has; null: the origin is asked. */
+  async #warmed({ isMiss, place }: Task): Promise<Fetched | null> {
+    const found = isMiss && this.warmUp !== null ? await this.warmUp.find(place) : null;
+    if (found === null) return null;
+    const { ttlMs, softTtlMs, bytes, head, rest } = found;
+    const lifetime = {
+      ttlMs: ttlMs < 0 ? null : Math.max(1, ttlMs),
+      softTtlMs: softTtlMs < 0 ? null : Math.max(1, softTtlMs),
+      isStorable: true,
+    };
+    return { kind: 'value', value: valueIn(head, 0, rest) ?? [], bytes, lifetime };
   }
 
   /** The node hears how it ended: others wait for that. */

@@ -4,5 +4,7 @@ export { FillAhead } from './fill-ahead.ts';
 export { registerFillMetrics } from './fill-metrics.ts';
 export { FilledKeyValue } from './filled-key-value.ts';
 export { Fills } from './fills.ts';
+export { leaseReplyOf } from './lease-reply.ts';
 export type { Origin } from './origin.ts';
 export { type FoundValue, OriginRead } from './origin-read.ts';
+export { Turnstile } from './turnstile.ts';

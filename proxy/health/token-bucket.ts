@@ -22,6 +22,11 @@ export class TokenBucket {
     return true;
   }
 
+  /** Puts back what was taken and is not needed. */
+  giveBack(count: number): void {
+    this.#tokens = Math.min(this.#size, this.#tokens + count);
+  }
+
   /** Whether it is as it was at first. */
   isFull(nowMs: number): boolean {
     this.#fill(nowMs);

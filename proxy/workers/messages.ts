@@ -20,6 +20,8 @@ export interface WorkerStart {
   readonly inherited: InheritedState;
   /** Memory of `SharedIds`. */
   readonly ids: SharedArrayBuffer;
+  /** What the threads of a warm-up share; undefined: there is none. */
+  readonly warmMemory: SharedArrayBuffer | undefined;
 }
 
 /** Main thread to worker. */

@@ -7,6 +7,8 @@ import type { BalanceState } from '../core/balance-port.ts';
 import type { NearState } from '../core/near-port.ts';
 import type { NodeFigure } from '../core/node-figures.ts';
 import type { NamespaceFigures } from '../near/index.ts';
+import type { ShadowCounts } from '../shadow/index.ts';
+import type { WarmCounts } from '../warm/index.ts';
 import type { CommandFigure } from '../watch/command-figures.ts';
 
 /** A client of any thread, as CLIENT LIST and KILL need it. */
@@ -96,6 +98,8 @@ export interface Questions {
   balanceState: { asked: { readonly key: string }; answer: BalanceState };
   balance: { asked: null; answer: BalanceCounts };
   near: { asked: null; answer: readonly NamespaceFigures[] };
+  warmUp: { asked: null; answer: WarmCounts };
+  shadow: { asked: null; answer: ShadowCounts };
   metrics: { asked: null; answer: readonly MetricSnapshot[] };
 }
 

@@ -24,6 +24,7 @@ export interface WorkerPoolOptions {
   readonly log: Logger;
   readonly refresh: (() => void) | undefined;
   readonly ids: SharedIds;
+  readonly warmMemory: SharedArrayBuffer | undefined;
   /** What a thread that begins now takes over. */
   readonly inherited: () => InheritedState;
   /** Puts the question of a worker to all threads. */
@@ -129,6 +130,7 @@ export class WorkerPool {
       canRefresh: refresh !== undefined,
       inherited: this.#options.inherited(),
       ids: this.#options.ids.memory,
+      warmMemory: this.#options.warmMemory,
     };
     const worker = new Worker(new URL('./worker.ts', import.meta.url), { workerData: start });
     this.#workers[index] = worker;

@@ -2,21 +2,20 @@ import { parentPort, workerData } from 'node:worker_threads';
 import { isRingsideError, systemClock, systemRandom } from '../../lib/base/index.ts';
 import { createMetrics } from '../../lib/metrics/index.ts';
 import { createLogger } from '../../lib/net/index.ts';
-import { registerBalanceMetrics } from '../balance/index.ts';
 import { DataPath } from '../core/data-path.ts';
 import { Stats } from '../core/stats.ts';
 import { takeStep } from '../core/upstream-step.ts';
-import { registerFillMetrics } from '../fill/index.ts';
-import { registerNearMetrics } from '../near/index.ts';
+import { registerPathMetrics } from '../path-metrics.ts';
 import { ProxyThread } from '../thread.ts';
 import { ThreadListeners } from '../thread-listeners.ts';
 import { loadProxyTls } from '../tls.ts';
-import { registerLimitMetrics, registerThreadMetrics } from '../watch/thread-metrics.ts';
+import { registerThreadMetrics } from '../watch/thread-metrics.ts';
 import { WorkerGroup } from './group.ts';
 import type { FromWorker, ToWorker, WorkerStart } from './messages.ts';
 import { SharedIds } from './shared-ids.ts';
 
-const { config, index, ports, runId, stats, canRefresh, inherited, ids } = workerData as WorkerStart;
+const { config, index, ports, runId, stats, canRefresh, inherited, ids, warmMemory } =
+  workerData as WorkerStart;
 const log = createLogger({ level: config.logLevel, role: 'proxy', id: `worker ${index}` });
 const tell = (message: FromWorker) => parentPort!.postMessage(message);
 
@@ -28,6 +27,7 @@ const path = new DataPath(config, {
   stats: new Stats(stats),
   fleetTls: tls.fleet,
   refresh: canRefresh ? () => tell({ type: 'refresh' }) : undefined,
+  warmMemory,
 });
 const thread = new ProxyThread({
   config,
@@ -44,10 +44,7 @@ registerThreadMetrics(
   () => thread.commands(),
   () => thread.nodes(),
 );
-registerLimitMetrics(metrics, path.router.env.health.limits);
-if (path.near !== null) registerNearMetrics(metrics, path.near);
-if (path.balance !== null) registerBalanceMetrics(metrics, path.balance);
-if (path.fills !== null) registerFillMetrics(metrics, path.fills);
+registerPathMetrics(metrics, path);
 thread.desk.on('metrics', () => metrics.snapshot());
 const listeners = new ThreadListeners({
   ...{ config, ports, reusePort: true, path, thread, group, tls, metrics, runId },

@@ -287,6 +287,24 @@ t.test('rules between options', async (t) => {
     ['controlPlane: {leaseMs: 300}', /`controlPlane.heartbeatMs` \(250\) must be at most 100/],
     ['controlPlane: {formation: {shards: 3}}', /`controlPlane.formation.nodesPerShard` is missing/],
     ['controlPlane: {state: etcd}', /`controlPlane.state` comes in a later release/],
+    ['proxy: {warmUp: {}}', /`proxy.warmUp.from` is missing/],
+    ['proxy: {warmUp: {from: [{name: a}]}}', /`proxy.warmUp.from.0.leader` is missing/],
+    [
+      'proxy: {warmUp: {from: [{name: a, leader: "h:0"}]}}',
+      /`proxy.warmUp.from.0.leader` must be `host:port`/,
+    ],
+    [
+      'proxy: {shadow: {to: [{name: a, leader: "h:1", sentinels: ["h:2"]}]}}',
+      /`proxy.shadow.to.0.sentinels` are for `proxy.upstreams` only/,
+    ],
+    [
+      'proxy: {shadow: {to: [{name: a, leader: "h:1"}], namespaces: [{name: gone}]}}',
+      /`proxy.shadow.namespaces.0.name`: there is no namespace "gone"/,
+    ],
+    [
+      '{proxy: {warmUp: {from: [{name: a, leader: "h:1"}]}}, nearCache: {mode: always}, namespaces: [{name: a, prefix: a, stalenessMs: 9}]}',
+      /`proxy.warmUp` and a near cache exclude each other/,
+    ],
     ['nearCache: {mode: always}', /`nearCache.mode` has no effect: no namespace has `stalenessMs` above 0/],
     ['nearCache: {minTtlMs: 9, maxTtlMs: 8}', /`nearCache.minTtlMs` \(9\) must be at most/],
     [

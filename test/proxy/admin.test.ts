@@ -62,6 +62,9 @@ function fakeProxy() {
       nearState: async () => ({ state: 'off' as const, ageMs: 0 }),
       balance: async () => noCounts(),
       balanceState: async () => NO_BALANCE,
+      warmUp: async () => null,
+      stopWarmUp: async () => null,
+      shadow: async () => null,
       workerMetrics: async () => [],
     },
     move: new UpstreamMover({

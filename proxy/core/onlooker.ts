@@ -1,0 +1,39 @@
+import type { Request } from './request.ts';
+
+/** Sees the answers to requests before those who wait for them. */
+export interface AnswerHook {
+  /**
+   * The answer to `request`, which still holds its command, is here: `bytes[start, end)` and then `rest`. True: it is kept back, and the request is
+   * answered later.
+   */
+  answered(
+    request: Request,
+    bytes: Buffer,
+    start: number,
+    end: number,
+    rest: readonly Buffer[] | null,
+    restBytes: number,
+  ): boolean;
+}
+
+/** Sees every command on its way to a node. */
+export interface Onlooker {
+  /** A request is about to be sent for the first time; its `hook` may be set. */
+  sees(request: Request): void;
+  /** The commands in `frame` (encoded, one behind the other) are about to be sent over a connection of their own, about this database. */
+  bypassed(frame: Buffer, database: number): void;
+}
+
+/** Both see everything, in this order. */
+export function bothOf(first: Onlooker, second: Onlooker): Onlooker {
+  return {
+    sees(request) {
+      first.sees(request);
+      second.sees(request);
+    },
+    bypassed(frame, database) {
+      first.bypassed(frame, database);
+      second.bypassed(frame, database);
+    },
+  };
+}
