@@ -80,7 +80,7 @@ namespaces:
   t.equal(config.node.limits.maxConnections, 10_000, 'the rest of a group has its defaults');
   t.match(config.proxy, { memcachedPort: 'off', httpPort: 'off', grpcPort: 'auto' });
   const others = {
-    ...{ engine: null, username: null, password: null, tls: 'inherit' },
+    ...{ gutter: false, engine: null, username: null, password: null, tls: 'inherit' },
     ...{ sentinels: [], masterName: null, sentinelUsername: null, sentinelPassword: null },
   };
   t.same(config.proxy.upstreams, [
@@ -304,6 +304,14 @@ t.test('rules between options', async (t) => {
     [
       '{proxy: {warmUp: {from: [{name: a, leader: "h:1"}]}}, nearCache: {mode: always}, namespaces: [{name: a, prefix: a, stalenessMs: 9}]}',
       /`proxy.warmUp` and a near cache exclude each other/,
+    ],
+    [
+      '{proxy: {warmUp: {from: [{name: a, leader: "h:1"}]}}, balance: {mode: followers}, nearCache: {mode: off}, namespaces: [{name: a, prefix: a, stalenessMs: 9}]}',
+      /`proxy.warmUp` and bounded load exclude each other/,
+    ],
+    [
+      'proxy: {shadow: {to: [{name: a, leader: "h:1", gutter: true}]}}',
+      /`proxy.shadow.to.0.gutter` is for `proxy.upstreams` only/,
     ],
     ['nearCache: {mode: always}', /`nearCache.mode` has no effect: no namespace has `stalenessMs` above 0/],
     ['nearCache: {minTtlMs: 9, maxTtlMs: 8}', /`nearCache.minTtlMs` \(9\) must be at most/],
