@@ -110,8 +110,6 @@ export class Executor {
     this.#node.stats.commands++;
     const { errors } = reply;
     const { observers, blocked } = this.#node;
-    const { log } = this.#data;
-    const before = log.end;
     if (this.#data.observer !== null) observers.begin(client);
     const problem = this.#run(client, args, reply);
     if (problem !== null) {
@@ -119,7 +117,7 @@ export class Executor {
       reply.error(isPlain ? problem : this.#abort(client, problem));
       if (this.#spec !== undefined) this.#node.watch.stats.rejected[this.#spec.id]++;
     }
-    if (log.end !== before) client.writeOffset = log.end;
+    client.writeOffset = this.#data.log.end;
     if (reply.errors !== errors) this.#node.stats.countError(reply.lastErrorCode);
     observers.settle();
     if (blocked.hasReady) this.#serveBlocked();

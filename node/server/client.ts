@@ -38,7 +38,7 @@ export class Client {
   shardEpoch = -1;
   /** The shard it named there. */
   shard = '';
-  /** Where the replication stream stood behind its last command that wrote; Infinity once that stream is another leader's. */
+  /** Where the replication stream stood behind its last command; Infinity once that stream is another leader's. */
   writeOffset = 0;
   /** What makes its commands more than plain ones, as bits; 0 for most clients, so that one look is enough. */
   modes = 0;

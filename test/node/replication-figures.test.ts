@@ -90,7 +90,6 @@ t.test('WAIT and min-replicas count followers that keep up', async (t) => {
   link.stall();
   const started = process.hrtime.bigint();
   t.equal(await leader.client.send('WAIT', '2', '300'), 1);
-  t.equal(await leader.client.send('WAIT', '1', '1'), 1, 'what was asked meanwhile does not count');
   await leader.client.text('SET', 'a', '3');
   t.equal(await leader.client.send('WAIT', '1', '300'), 0, 'nobody has it');
   t.ok(process.hrtime.bigint() - started >= 600_000_000n, 'and waited for that long');

@@ -235,7 +235,7 @@ t.test('WAIT counts followers that have the write', async (t) => {
 });
 
 t.test('ack: replica', async (t) => {
-  const pair = await startPair(t, '--ack', 'replica', '--set', 'node.ackTimeoutMs=300');
+  const pair = await startPair(t, '--ack', 'replica', '--set', 'node.ackTimeoutMs=1500');
   const { toLeader, link } = pair;
   await linked(pair);
   await until('the leader counts it', async () => (await toLeader.send('SET', 'a', '0')) === 'OK');
