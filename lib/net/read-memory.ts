@@ -7,8 +7,8 @@ const SLAB_BYTES = 128 * 1024;
 const LONG_BYTES = 32 * 1024;
 /** For one long read. From 256 KiB on the allocator asks the system each time. */
 const LENT_BYTES = 192 * 1024;
-/** Shorter reads are copied out after all: too much of the memory would be empty. */
-const MIN_LENT_BYTES = LENT_BYTES / 3;
+/** Shorter reads are copied out after all: too much of the memory would be empty, and whoever bounds what it holds counts what came. */
+const MIN_LENT_BYTES = (2 * LENT_BYTES) / 3;
 /** 12 MiB. */
 const MAX_SPARE = 64;
 
@@ -23,8 +23,8 @@ const lent = new WeakMap<ArrayBufferLike, Buffer>();
 export type RangeListener = (memory: Buffer, start: number, end: number) => void;
 
 /**
- * Where one socket reads to. All share one piece of memory, out of which what is kept is copied side by side. A socket over which a long value comes gets
- * memory of its own for each read instead, which is handed on as it is.
+ * Where one socket reads to. All share one piece of memory, out of which what is kept is copied side by side. A socket whose listener gives memory back gets
+ * some of its own for each read of a long value instead, which is handed on as it is.
  */
 export class ReadMemory {
   #next: Buffer | null = shared;
@@ -36,10 +36,10 @@ export class ReadMemory {
     return next;
   }
 
-  /** Gives what has just come, the first `length` bytes of `memory`, to `listener`, which may keep it. */
-  deliver(memory: Buffer, length: number, listener: RangeListener): void {
+  /** Gives what has just come, the first `length` bytes of `memory`, to `listener`, which may keep it. `lends`: what it keeps comes back by `recycle`. */
+  deliver(memory: Buffer, length: number, listener: RangeListener, lends: boolean): void {
     if (memory === shared) {
-      if (length >= LONG_BYTES) this.#next = blank();
+      if (lends && length >= LONG_BYTES) this.#next = blank();
       copyOut(memory, length, listener);
     } else if (length >= MIN_LENT_BYTES) {
       this.#next = blank();

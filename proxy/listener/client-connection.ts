@@ -115,7 +115,7 @@ export abstract class ClientConnection<Parser extends ByteFeed>
     this.user = users.default;
     this.isAuthenticated = !users.requireLogin;
     this.lastActiveMs = this.env.clock.monotonicMs();
-    readRanges(socket, (bytes, start, end) => this.received(bytes, start, end));
+    readRanges(socket, (bytes, start, end) => this.received(bytes, start, end), true);
     socket.on('drain', () => this.#drained());
     socket.on('end', () => this.#ended());
     socket.on('close', () => this.#closed());

@@ -200,7 +200,8 @@ t.test('memory stays bounded under clients that misbehave', async (t) => {
     return written() === earlier;
   });
   t.equal(await resp.text('PING'), 'PONG');
-  t.equal((await send('GET', '/v1/key/none')).status, 404);
+  // What misbehaves may have used up what all of them may hold for a moment.
+  await until('others are answered', async () => (await send('GET', '/v1/key/none')).status === 404);
   // Both listeners' budgets, 64 MB, and room for garbage: the clients tried to have 900 MB held.
   const bound = 2 * limit + (64 + 32) * 1024 * 1024;
   await until('it holds no more than it may', async () => {
