@@ -79,7 +79,9 @@ for (const follower of Object.keys(followers)) {
     process.kill(following.pid, 'SIGSTOP');
     t.teardown(() => process.kill(following.pid, 'SIGCONT'));
     const gone = until('the leader sees that it says nothing', async () =>
-      /slave0:.*lag=(?:[2-9]|\d\d)|connected_slaves:0/.test((await leading.client.text('INFO', 'replication'))!),
+      /slave0:.*lag=(?:[2-9]|\d\d)|connected_slaves:0/.test(
+        (await leading.client.text('INFO', 'replication'))!,
+      ),
     );
     await Promise.all([gone, write(t, leading, random, 400)]);
     process.kill(following.pid, 'SIGCONT');
