@@ -28,6 +28,9 @@ export class Databases {
   #idleShare = NaN;
   /** What the process takes beside its data, as last measured; 0 where nobody measures. */
   overheadBytes = 0;
+  /** How many entries may yet be evicted before `evictionsUntilMs`, beside those that make room for others; many where nobody counts turns. */
+  evictionsLeft = 2 ** 30;
+  evictionsUntilMs = 0;
   /** Who else's memory counts against the budget of the node: clients' buffers. What is measured of the process has them in it. */
   others: { readonly budgetedBytes: number } = { budgetedBytes: 0 };
   /** Values of other shards, which are no keys of this node. */
@@ -134,6 +137,11 @@ export class Databases {
   /** Gives memory back that stores do not use any more. To be called between commands: slots become invalid. */
   maintain(): void {
     for (const { store } of this.#made) store.maintain();
+  }
+
+  /** Entries take `used` of the budget, below 1, and will have to be evicted before long. */
+  prepareEviction(used: number): void {
+    for (const { store } of this.#made) store.prepareEviction(used);
   }
 
   /** How many bytes may lie idle in each store, as a share of what lives there. */

@@ -11,6 +11,14 @@ import type { Settings } from './settings.ts';
 const OOM = errorCatalogue.out_of_memory.resp;
 /** Entries that may go before one command runs: about a millisecond. What is missing then goes before the next one. */
 const MAX_EVICTIONS = 1000;
+/** Entries that may go in `SLICE_MS`, beside those whose place a command's own take: some milliseconds, when the code is not compiled yet. */
+const MAX_EVICTIONS_OF_SLICE = 400;
+const SLICE_MS = 4;
+/** Entries that take this much more than their budget (a copy of what is large needs few bytes of a command) are worth longer pauses. */
+const FAR_OVER = 1.05;
+const MAX_EVICTIONS_FAR_OVER = 2000;
+/** What an entry takes at least, about. */
+const SMALL_ENTRY_BYTES = 64;
 /** Shares of what lives that may lie idle: the most up to the first part of the budget, the least from the second part on. */
 const MOST_IDLE = 1 / 4;
 const LEAST_IDLE = 1 / 14;
@@ -28,26 +36,60 @@ export function memoryRefusal(
   spec: CommandSpec,
   args: Args,
 ): string | null {
-  const hasRoom = makeRoom(databases, settings);
+  const hasRoom = makeRoom(databases, settings, args.end(args.count - 1) - args.start(0));
   if (spec.deniesOom && !hasRoom) return OOM;
   return namespaceRefusal(databases, keyspace, spec, args);
 }
 
-/** Evicts until all entries are within the node's budget, with what the process takes beside them; false when they are not and nothing may be evicted. */
+/** What entries may take now. */
+function budgetOf({ overheadBytes }: Databases, maxMemoryBytes: number): number {
+  return dataBudget(maxMemoryBytes, overheadBytes);
+}
+
+/** To be called when a turn of the event loop begins: as many entries may go in it as the time since those of the last allows. */
+export function beginEvictions(
+  databases: Databases,
+  { maxMemoryBytes }: Pick<Settings, 'maxMemoryBytes'>,
+  nowMs: number,
+): void {
+  if (nowMs < databases.evictionsUntilMs) return;
+  const isFarOver = databases.chargedBytes > FAR_OVER * budgetOf(databases, maxMemoryBytes);
+  databases.evictionsUntilMs = nowMs + SLICE_MS;
+  databases.evictionsLeft = isFarOver ? MAX_EVICTIONS_FAR_OVER : MAX_EVICTIONS_OF_SLICE;
+}
+
+/** Makes ready what evicting takes, while there is room. */
+export function prepareEviction(
+  databases: Databases,
+  { maxMemoryBytes, maxMemoryPolicy }: Pick<Settings, 'maxMemoryBytes' | 'maxMemoryPolicy'>,
+): void {
+  if (maxMemoryBytes === 0 || maxMemoryPolicy === 'noeviction') return;
+  const used = databases.chargedBytes / budgetOf(databases, maxMemoryBytes);
+  if (used > ROOMY && used < 1) databases.prepareEviction(used);
+}
+
+/**
+ * Evicts until all entries are within the node's budget, with what the process takes beside them; false when they are not and nothing may be
+ * evicted. Where that would take too long, it stops before, once there is room for the `addedBytes` that come.
+ */
 export function makeRoom(
   databases: Databases,
   settings: Pick<Settings, 'maxMemoryBytes' | 'maxMemoryPolicy'>,
+  addedBytes = 0,
 ): boolean {
   const { maxMemoryBytes, maxMemoryPolicy } = settings;
   databases.setPolicy(maxMemoryPolicy, maxMemoryBytes);
   databases.maintain();
-  const maxBytes = dataBudget(maxMemoryBytes, databases.overheadBytes);
+  const maxBytes = budgetOf(databases, maxMemoryBytes);
   let { chargedBytes } = databases;
   databases.idleShare = idleShare(chargedBytes, maxBytes);
-  for (let i = 0; i < MAX_EVICTIONS; i++) {
+  const wanted = Math.max(1, databases.evictionsLeft, addedBytes / SMALL_ENTRY_BYTES);
+  const most = Math.min(MAX_EVICTIONS, wanted);
+  for (let i = 0; i < most; i++) {
     const isOver = databases.isFull || (maxBytes > 0 && chargedBytes > maxBytes);
     if (!isOver) return true;
     if (!databases.copies.evictOldest() && !evictFromLargest(databases)) return false;
+    databases.evictionsLeft--;
     chargedBytes = databases.chargedBytes;
   }
   return true;
@@ -58,7 +100,7 @@ export function isOverBudget(
   databases: Databases,
   { maxMemoryBytes }: Pick<Settings, 'maxMemoryBytes'>,
 ): boolean {
-  return maxMemoryBytes > 0 && databases.chargedBytes > dataBudget(maxMemoryBytes, databases.overheadBytes);
+  return maxMemoryBytes > 0 && databases.chargedBytes > budgetOf(databases, maxMemoryBytes);
 }
 
 /**

@@ -9,7 +9,7 @@ import { Controller } from './cluster/controller.ts';
 import { keptEpoch, NodeFiles } from './cluster/node-files.ts';
 import { LoadBudget } from './load-budget.ts';
 import { loadFiles } from './load-files.ts';
-import { isOverBudget } from './memory-limit.ts';
+import { isOverBudget, prepareEviction } from './memory-limit.ts';
 import { addNodeMetrics } from './metrics.ts';
 import { addFileMetrics } from './metrics-files.ts';
 import { buildNode, type NodeDeps, type NodeParts } from './node.ts';
@@ -269,6 +269,7 @@ function evictForAWhile({
   const endMs = clock.monotonicMs() + EVICTION_BUDGET_MS;
   for (;;) {
     const before = databases.chargedBytes;
+    databases.evictionsUntilMs = 0;
     executor.beginTurn();
     const isGettingLess = databases.chargedBytes < before && isOverBudget(databases, settings);
     if (!isGettingLess || clock.monotonicMs() >= endMs) return;
@@ -295,6 +296,7 @@ function startTimers({ config, services, databases, executor, resp }: NodeParts)
       stats.evictedClients += evictClients(services.clients, clientBudget(services.settings));
       if (services.shard.leader !== null) loadBudget.leave();
       else if (services.shard.mayWrite(clock.monotonicMs())) loadBudget.look();
+      prepareEviction(databases, services.settings);
       evictForAWhile({ services, databases, executor });
       followers.wake();
     }, EXPIRY_CYCLE_MS),

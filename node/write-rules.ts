@@ -3,7 +3,7 @@ import type { Args } from '../lib/codec/resp/index.ts';
 import type { CommandSpec } from '../lib/commands/index.ts';
 import type { Databases } from './databases.ts';
 import { lacksReplicas, staleness } from './guards.ts';
-import { makeRoom, memoryRefusal } from './memory-limit.ts';
+import { beginEvictions, makeRoom, memoryRefusal } from './memory-limit.ts';
 import { SAVE_FAILED } from './persistence/index.ts';
 import type { Client } from './server/client.ts';
 import type { NodeServices } from './services.ts';
@@ -39,6 +39,7 @@ export class WriteRules {
     this.#databases.setPolicy(settings.maxMemoryPolicy, settings.maxMemoryBytes);
     // Others may have to do it: whoever keeps copies is told before any reply.
     if (settings.maxMemoryBytes === 0 || !this.#mayWrite || pause.mode !== 'none') return;
+    beginEvictions(this.#databases, settings, nowMs);
     makeRoom(this.#databases, settings);
   }
 

@@ -1,7 +1,8 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { RespClient } from '../../test/support/resp-client.ts';
-import { type Ringside, startRingside } from '../../test/support/ringside.ts';
+import type { Ringside } from '../../test/support/ringside.ts';
 import { cpuTimeMicros, median } from '../support/measure.ts';
+import { startNode, startProxy } from '../support/roles.ts';
 
 const KEYS = 10_000;
 const SOCKETS = 8;
@@ -38,11 +39,11 @@ export async function shadowCost(
     return started.at(-1)!;
   };
   try {
-    const [own, other] = [await keep(node()), await keep(node())];
+    const [own, other] = [await keep(startNode()), await keep(startNode())];
     for (const { ready } of [own, other]) await fill(ready.resp);
     const shadow = `proxy.shadow={to: [{name: s0, leader: "${other.ready.resp}"}], share: ${SHARE}}`;
-    const plain = new Lane(await keep(proxy(own, [])));
-    const shadowing = await keep(proxy(own, ['--set', shadow]));
+    const plain = new Lane(await keep(startProxy(own, [])));
+    const shadowing = await keep(startProxy(own, ['--set', shadow]));
     const both = { off: plain, on: new Lane(shadowing) };
     const ratios: number[] = [];
     for (let turn = 0; turn < alternations; turn++) {
@@ -69,33 +70,6 @@ export async function shadowCost(
   } finally {
     for (const process of started.reverse()) await process.stop();
   }
-}
-
-function node(): Promise<Ringside> {
-  return startRingside([
-    'node',
-    '--standalone',
-    '--port',
-    'auto',
-    '--admin-port',
-    'off',
-    '--log-level',
-    'warn',
-  ]);
-}
-
-function proxy(upstream: Ringside, more: readonly string[]): Promise<Ringside> {
-  const off = ['http', 'grpc', 'memcached'].flatMap((name) => [`--${name}-port`, 'off']);
-  const ports = ['--resp-port', 'auto', '--admin-port', 'auto', ...off];
-  return startRingside([
-    'proxy',
-    '--upstream',
-    `s0=${upstream.ready.resp}`,
-    ...ports,
-    '--log-level',
-    'warn',
-    ...more,
-  ]);
 }
 
 async function fill(address: string): Promise<void> {

@@ -2,7 +2,8 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { Zipf } from '../../cli/bench/zipf.ts';
 import { type Random, seededRandom } from '../../lib/base/index.ts';
 import { RespClient } from '../../test/support/resp-client.ts';
-import { type Ringside, startRingside } from '../../test/support/ringside.ts';
+import type { Ringside } from '../../test/support/ringside.ts';
+import { startNode, startProxy } from '../support/roles.ts';
 
 const KEYS = 20_000;
 const SKEW = 0.99;
@@ -40,12 +41,12 @@ export async function warmUpLoad(seconds: number, progress: (line: string) => vo
     return started.at(-1)!;
   };
   try {
-    const [old, cold, bare] = [await keep(node()), await keep(node()), await keep(node())];
+    const [old, cold, bare] = [await keep(startNode()), await keep(startNode()), await keep(startNode())];
     const warmUp = `proxy.warmUp={from: [{name: s0, leader: "${old.ready.resp}"}]}`;
     const proxies = {
-      'steady state': await keep(proxy(old, [])),
-      'warm-up': await keep(proxy(cold, ['--set', warmUp])),
-      'cold, without warm-up': await keep(proxy(bare, [])),
+      'steady state': await keep(startProxy(old, [])),
+      'warm-up': await keep(startProxy(cold, ['--set', warmUp])),
+      'cold, without warm-up': await keep(startProxy(bare, [])),
     };
     const app = new Application(seededRandom(11));
     const rows: WarmUpRow[] = [];
@@ -63,25 +64,6 @@ export async function warmUpLoad(seconds: number, progress: (line: string) => vo
   } finally {
     for (const process of started.reverse()) await process.stop();
   }
-}
-
-function node(): Promise<Ringside> {
-  return startRingside([
-    'node',
-    '--standalone',
-    '--port',
-    'auto',
-    '--admin-port',
-    'off',
-    '--log-level',
-    'warn',
-  ]);
-}
-
-function proxy(upstream: Ringside, more: readonly string[]): Promise<Ringside> {
-  const off = ['http', 'grpc', 'memcached', 'admin'].flatMap((name) => [`--${name}-port`, 'off']);
-  const ring = ['--upstream', `s0=${upstream.ready.resp}`, '--resp-port', 'auto'];
-  return startRingside(['proxy', ...ring, ...off, '--log-level', 'warn', ...more]);
 }
 
 /** Reads at a steady pace, and fills what is missing from its origin. */

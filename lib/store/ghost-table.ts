@@ -16,6 +16,8 @@ const SIZES_PER_OCTAVE = 4;
 /** How many steps can be told apart, and how many of them make a window. Steps count from 1: an entry of 0 is none. */
 const RING = 1023;
 const WINDOW_STEPS = 128;
+/** Words of one page of memory, which the system gives when it is first written to. */
+const PAGE_WORDS = 1024;
 
 /**
  * Remembers what was evicted lately, as a first-in-first-out queue of `windowBytes` would, in 4 bytes an entry. About once in 4,000 it takes
@@ -42,6 +44,8 @@ export class GhostTable {
   #heldBytes = 0;
   /** Entries added since the table was made. */
   #entries = 0;
+  /** Words of the table that `prepare` has written to. */
+  #ready = 0;
   /** Entries and bytes since the fit was looked at. */
   #added = 0;
   #addedBytes = 0;
@@ -49,7 +53,7 @@ export class GhostTable {
   get reservedBytes(): number {
     // What has not been written to is not resident yet.
     if (this.#table.length === 0) return 0;
-    const table = Math.min(this.#table.length, this.#entries * WAYS) * 4;
+    const table = Math.max(this.#ready, Math.min(this.#table.length, this.#entries * WAYS)) * 4;
     return table + this.#former.length * 4 + this.#stepBytes.byteLength + this.#toldBytes.byteLength;
   }
 
@@ -64,8 +68,22 @@ export class GhostTable {
     this.#oldest = this.#step;
     this.#heldBytes = 0;
     this.#entries = 0;
+    this.#ready = 0;
     this.#added = 0;
     this.#addedBytes = 0;
+  }
+
+  /**
+   * Takes memory for as many entries as will be remembered, `pages` at a call: otherwise the first ones to be added take it all within a moment, when
+   * there is least of it. True once there is no more to take.
+   */
+  prepare(windowBytes: number, meanBytes: number, pages: number): boolean {
+    if (this.#table.length === 0) this.#table = new Int32Array(bucketsFor(windowBytes / meanBytes) * WAYS);
+    const table = this.#table;
+    const end = Math.min(table.length, this.#ready + pages * PAGE_WORDS);
+    for (let at = this.#ready; at < end; at += PAGE_WORDS) table[at] |= 0;
+    this.#ready = end;
+    return end === table.length;
   }
 
   /**
@@ -179,6 +197,7 @@ export class GhostTable {
     this.#formerStep = this.#step;
     this.#table = new Int32Array(wanted * WAYS);
     this.#entries = 0;
+    this.#ready = 0;
   }
 }
 

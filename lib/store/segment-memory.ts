@@ -8,8 +8,10 @@ const MOST_KEPT_PART = 1 / 8;
 /** More than V8 lets anybody allocate beside its heap before it collects. Never touched, so it takes no memory. */
 const NUDGE_BYTES = 128 << 20;
 
-/** Calls of `tend` before a collection is asked for again, and how often it is. */
-const CALLS_PER_ASKING = 16;
+/** What may wait for the next `tend`, of the most there have been: each collection stops the process twice for several milliseconds. */
+const WAITING_PARTS = 4;
+/** Calls of `tend` before a collection is asked for again, some seconds, and how often it is. */
+const CALLS_PER_ASKING = 1024;
 const MAX_ASKINGS = 4;
 
 /**
@@ -79,7 +81,7 @@ export class SegmentMemory {
     this.#unaskedBytes += buffer.byteLength;
     this.#collected.register(buffer, buffer.byteLength);
     this.#askingsLeft = MAX_ASKINGS;
-    if (this.#unaskedBytes > 2 * this.#allowance) this.#ask();
+    if (this.#unaskedBytes > Math.max(2 * this.#allowance, this.#most / WAITING_PARTS)) this.#ask();
   }
 
   /** To be called from time to time: a collection that was already under way has not seen what was let go meanwhile. */

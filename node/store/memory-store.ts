@@ -80,6 +80,10 @@ export class MemoryStore implements Store {
     this.#entries.setEviction(space, rule, budgetBytes);
   }
 
+  prepareEviction(used: number): void {
+    for (const { policy } of this.#entries.spaces) policy.prepare(used);
+  }
+
   maintain(moves = 0): boolean {
     return this.#entries.maintain(moves);
   }

@@ -104,6 +104,8 @@ export class LfuPolicy implements Policy {
     return this.#first[this.#lowest];
   }
 
+  prepare(_used: number): void {}
+
   clear(): void {
     this.#first.fill(0);
     this.#lowest = 0;

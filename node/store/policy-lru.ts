@@ -56,6 +56,8 @@ export class LruPolicy implements Policy {
     return this.#oldest;
   }
 
+  prepare(_used: number): void {}
+
   clear(): void {
     this.#oldest = 0;
   }

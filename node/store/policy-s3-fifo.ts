@@ -15,6 +15,10 @@ const MOST_WEIGHT = 4;
 const YOUNG_PART = 0.05;
 /** Used this often, an entry leaves the small queue for the main one. */
 const PROMOTED_FREQUENCY = 1;
+/** The main queue's ghosts are made ready once it has this part of the bytes from which on something goes from it. */
+const NEARLY = 0.75;
+/** Pages of memory that are made ready at a time: some 0.2 ms. */
+const PAGES = 64;
 /** Entries that one search for a victim may pass over; then whatever is next goes. */
 const MAX_MOVES = 4096;
 
@@ -100,6 +104,17 @@ export class S3FifoPolicy extends PlainPolicy {
     const windowBytes = Math.floor(total * GHOST_PART);
     ghost.add(this.#records.hashOf(ref), this.#log.sizeOf(ref), windowBytes, total / this.space.entries);
     return ref;
+  }
+
+  /** Whatever the mean size, the budget is that which the entries do not fill yet. */
+  override prepare(used: number): void {
+    const total = this.#total();
+    if (total === 0) return;
+    const windowBytes = (total / used) * GHOST_PART;
+    const meanBytes = total / this.space.entries;
+    if (!this.#smallGhost.prepare(windowBytes, meanBytes, PAGES)) return;
+    const isMainNear = this.space.main.live > total * (1 - this.#smallPart) * NEARLY;
+    if (isMainNear) this.#mainGhost.prepare(windowBytes, meanBytes, PAGES);
   }
 
   override clear(): void {

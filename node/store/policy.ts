@@ -19,6 +19,11 @@ export interface Policy {
   moved(from: number, to: number): void;
   /** The entry to go next, or 0. May move entries: all slots become invalid. */
   victim(): number;
+  /**
+   * Entries will have to go before long: makes some of what that takes ready. To be called now and then while the entries
+   * take `used` of their budget, below 1.
+   */
+  prepare(used: number): void;
   /** Forgets all entries. */
   clear(): void;
   /** Bytes it has taken beside the entries. */
@@ -48,6 +53,7 @@ export abstract class PlainPolicy implements Policy {
   touched(_ref: number): void {}
   removed(_ref: number): void {}
   moved(_from: number, _to: number): void {}
+  prepare(_used: number): void {}
   clear(): void {}
 }
 

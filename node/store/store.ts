@@ -84,6 +84,8 @@ export interface Store {
   readonly isFull: boolean;
   /** Bytes that lie idle between the entries. */
   readonly fragmentationBytes: number;
+  /** Entries will have to be evicted before long, since they take `used` of the budget, below 1: makes some of what that takes ready. */
+  prepareEviction(used: number): void;
   /** How many bytes may lie idle before `maintain` wins them back, as a share of what lives: the more, the less often entries are moved. */
   idleShare: number;
   /** What memory is taken for. */

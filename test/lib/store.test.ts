@@ -469,3 +469,28 @@ t.test('ghosts: remembers about what a queue of so many bytes holds', async (t) 
   t.equal(ghosts.take(queue[oldest].hash), false);
   t.equal(ghosts.heldBytes, 0);
 });
+
+t.test('ghosts: the memory for them can be taken beforehand, some of it at a call', async (t) => {
+  const random = seededRandom(seed + 1);
+  const ghosts = new GhostTable();
+  const windowBytes = 10_000_000;
+  const sizes: number[] = [];
+  let isReady = false;
+  for (let calls = 0; !isReady && calls < 1000; calls++) {
+    const { reservedBytes } = ghosts;
+    isReady = ghosts.prepare(windowBytes, 100, 4);
+    sizes.push(ghosts.reservedBytes - reservedBytes);
+  }
+  t.ok(isReady && sizes.length > 5, `${sizes.length} calls`);
+  t.ok(
+    sizes.slice(1).every((size) => size <= 4 * 4096),
+    'four pages at a call',
+  );
+  const before = ghosts.reservedBytes;
+  const hashes = Array.from({ length: 90_000 }, () => random.u32() | 0);
+  for (const hash of hashes) ghosts.add(hash, 100, windowBytes);
+  t.equal(ghosts.reservedBytes, before, 'it is enough');
+  t.ok(hashes.filter((hash) => ghosts.take(hash)).length > 89_000, 'and remembers');
+  ghosts.clear();
+  t.equal(ghosts.reservedBytes, 0);
+});

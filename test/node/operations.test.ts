@@ -426,9 +426,10 @@ t.test('hot keys', async (t) => {
   t.ok(found[0][1] > 6000 && found[0][1] < 10_500, `${found[0][1]} of about 8000`);
   t.strictSame(await client.send('RS.HOTKEYS', 'COUNT', '0'), []);
   const hottest = await (await request(`http://${node.ready.admin}/hotkeys?count=2`)).body.json();
+  // Second is key 1 with 62 samples expected, or by chance key 2 (42) or key 3 (31).
   t.match(hottest, [
     { key: 'key:0', commands: Number },
-    { key: 'key:1', commands: Number },
+    { key: /^key:[123]$/, commands: Number },
   ]);
   for (const query of ['count=x', 'count=', 'count=-1', 'count=257', 'count=1&count=2', 'limit=3']) {
     const refused = await request(`http://${node.ready.admin}/hotkeys?${query}`);

@@ -3,7 +3,7 @@ import { type Random, seededRandom } from '../../lib/base/index.ts';
 import { DataSet } from '../../node/data-set.ts';
 import { Databases } from '../../node/databases.ts';
 import type { Keyspace } from '../../node/keyspace.ts';
-import { makeRoom } from '../../node/memory-limit.ts';
+import { beginEvictions, makeRoom, prepareEviction } from '../../node/memory-limit.ts';
 import { ReplicationLog } from '../../node/replication/replication-log.ts';
 import { type EvictionRule, LIST, MemoryStore, ZSET } from '../../node/store/index.ts';
 
@@ -460,6 +460,56 @@ t.test('the budget evicts exactly the least recently used, and noeviction refuse
   t.ok(room(), 'there is room');
   settings.maxMemoryBytes = 1000;
   t.notOk(room(), 'there is none');
+});
+
+t.test(
+  'a smaller budget does not stop the node: so many entries go in a slice of time, and for what comes',
+  async (t) => {
+    const { databases, keyspace } = databasesOf();
+    const settings = { maxMemoryBytes: 0, maxMemoryPolicy: 'allkeys-lru' as const };
+    for (let i = 0; i < 10_000; i++) put(keyspace, `k${i}`, 'v'.repeat(100));
+    settings.maxMemoryBytes = Math.floor(keyspace.store.usedBytes / 2);
+    const { stats } = keyspace;
+    let most = 0;
+    let nowMs = 1;
+    for (; databases.chargedBytes > settings.maxMemoryBytes && nowMs < 1000; nowMs++) {
+      const before = stats.evicted;
+      beginEvictions(databases, settings, nowMs);
+      for (let i = 0; i < 100; i++) t.ok(makeRoom(databases, settings));
+      most = Math.max(most, stats.evicted - before);
+    }
+    t.ok(most > 400 && most < 2200, `${most} in a turn, while it is far over the budget`);
+    t.ok(nowMs < 200, `within the budget after ${nowMs} ms`);
+
+    settings.maxMemoryBytes = Math.floor(keyspace.store.usedBytes / 2);
+    beginEvictions(databases, settings, nowMs + 10);
+    for (let i = 0; i < 100; i++) makeRoom(databases, settings);
+    const before = stats.evicted;
+    makeRoom(databases, settings);
+    t.equal(stats.evicted, before + 1, 'what could go in this slice has gone');
+    makeRoom(databases, settings, 10_000);
+    t.ok(stats.evicted - before > 80, `${stats.evicted - before} more go for 10 kB that come`);
+    for (let i = 0; i < 3; i++)
+      t.notOk(makeRoom(databases, { ...settings, maxMemoryPolicy: 'noeviction' }), 'nothing may go');
+  },
+);
+
+t.test('evicting takes its memory while there is still room', async (t) => {
+  const settings = { maxMemoryBytes: 16 << 20, maxMemoryPolicy: 'allkeys-s3-fifo' as const };
+  const indexBytesAt = (part: number, prepare: typeof prepareEviction) => {
+    const { databases, keyspace } = databasesOf();
+    for (let i = 0; databases.chargedBytes < part * settings.maxMemoryBytes; i++) {
+      makeRoom(databases, settings);
+      put(keyspace, `k${i}`, 'v'.repeat(100));
+      if (i % 100 === 0) prepare(databases, settings);
+    }
+    t.equal(keyspace.stats.evicted, 0);
+    return keyspace.store.bytesByClass.index;
+  };
+  const nothing = () => {};
+  t.equal(indexBytesAt(0.65, prepareEviction), indexBytesAt(0.65, nothing), 'nothing yet');
+  const more = indexBytesAt(0.85, prepareEviction) - indexBytesAt(0.85, nothing);
+  t.ok(more > 200_000, `${more} bytes`);
 });
 
 t.test('expired entries are hidden at once, and removed by whoever leads', async (t) => {

@@ -155,7 +155,10 @@ for (const [name, limits, value] of [
     const line = test.log.filter((one) => one.msg === 'a limit is reached' && one.setting === setting);
     t.match(line, [{ level: 'warn', shard: 's0' }], 'one line for all of them');
     t.equal(await c.text('SET', 'a', 'after'), 'OK', 'what waited is forgotten when it has left');
-    t.equal((await burst(c, 50, 'SET', 'a', value)).filter((text) => text === 'OK').length, 50);
+    // Few at a time: what a socket takes at once is the system's affair, and the rest waits too.
+    const later = [];
+    for (let i = 0; i < 10; i++) later.push(...(await burst(c, 5, 'SET', 'a', value)));
+    t.equal(later.filter((text) => text === 'OK').length, 50);
   });
 }
 
