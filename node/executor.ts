@@ -1,5 +1,5 @@
 import { errorCatalogue } from '../lib/base/index.ts';
-import type { Args } from '../lib/codec/resp/index.ts';
+import type { Args, FramesAhead } from '../lib/codec/resp/index.ts';
 import {
   arityFits,
   type CommandSpec,
@@ -88,6 +88,11 @@ export class Executor {
     this.#node.watch.beginTurn(this.#nowMs);
     this.#rules.beginTurn(this.#nowMs);
     this.#node.observers.beginTurn();
+  }
+
+  /** The client's next commands have these keys. */
+  lookAhead(client: Client, keys: FramesAhead): void {
+    this.#databases.at(client.database).store.lookAhead(keys);
   }
 
   /** To be called behind the last command of a chunk. */

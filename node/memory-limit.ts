@@ -82,6 +82,10 @@ export function makeRoom(
   databases.maintain();
   const maxBytes = budgetOf(databases, maxMemoryBytes);
   let { chargedBytes } = databases;
+  if ((maxBytes === 0 || chargedBytes < ROOMY * maxBytes) && !databases.isFull) {
+    databases.idleShare = MOST_IDLE;
+    return true;
+  }
   databases.idleShare = idleShare(chargedBytes, maxBytes);
   const wanted = Math.max(1, databases.evictionsLeft, addedBytes / SMALL_ENTRY_BYTES);
   const most = Math.min(MAX_EVICTIONS, wanted);

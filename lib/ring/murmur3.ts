@@ -201,3 +201,25 @@ export function murmur3x86_32(bytes: Uint8Array, start: number, end: number, see
   hash = Math.imul(hash ^ (hash >>> 13), 0xc2b2ae35);
   return (hash ^ (hash >>> 16)) >>> 0;
 }
+
+/** As `murmur3x86_32`, reading words: twice as fast. Signed. */
+export function murmur3x86_32Of(view: DataView, start: number, end: number, seed: number): number {
+  let hash = seed | 0;
+  let at = start;
+  for (; at + 4 <= end; at += 4) {
+    let k = Math.imul(view.getInt32(at, true), 0xcc9e2d51);
+    k = Math.imul((k << 15) | (k >>> 17), 0x1b873593);
+    hash ^= k;
+    hash = (Math.imul((hash << 13) | (hash >>> 19), 5) + 0xe6546b64) | 0;
+  }
+  if (at < end) {
+    let k = 0;
+    for (let i = end - 1; i >= at; i--) k = (k << 8) | view.getUint8(i);
+    k = Math.imul(k, 0xcc9e2d51);
+    hash ^= Math.imul((k << 15) | (k >>> 17), 0x1b873593);
+  }
+  hash ^= end - start;
+  hash = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b);
+  hash = Math.imul(hash ^ (hash >>> 13), 0xc2b2ae35);
+  return hash ^ (hash >>> 16);
+}

@@ -87,6 +87,21 @@ export class IndexPartition {
     return this.#words[base] ^ this.#words[base + GROUP_WORDS - 1];
   }
 
+  /** The address that the hash most probably leads to, 0 when that takes a longer search. */
+  candidate(hash: number): number {
+    const words = this.#words;
+    const pattern = Math.imul(tagOf(hash), 0x01010101);
+    const base = this.homeOf(hash) * GROUP_WORDS;
+    for (let i = 0; i < TAG_WORDS; i++) {
+      let found = zeroBytes(words[base + i] ^ pattern);
+      if (i === OVERFLOW_WORD) found &= 0x00ffffff;
+      if (found === 0) continue;
+      const byte = (31 - Math.clz32(found & -found)) >>> 3;
+      return words[base + TAG_WORDS + i * 4 + byte];
+    }
+    return 0;
+  }
+
   /** Adds an address; there must be room. */
   add(hash: number, ref: number): void {
     const words = this.#words;

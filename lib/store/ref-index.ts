@@ -20,6 +20,8 @@ const RANDOM_TRIES = 2000;
 const HASHES = 2 ** 32;
 /** Entries that `reserve` moves: some ten milliseconds. */
 const MAX_MOVED = 2 ** 16;
+/** Records that `touchEntries` reads at a time. */
+const MAX_TOUCHED = 16;
 
 /**
  * Maps keys to addresses of records (32 bits, not 0), by a hash of 32 bits: about 5.7 bytes an entry.
@@ -31,6 +33,7 @@ export class RefIndex {
   readonly #keys: RefKeys;
   /** Hashes of a table that is being built anew. */
   #hashes = new Int32Array(0);
+  readonly #refs = new Int32Array(MAX_TOUCHED);
   #directory: IndexPartition[] = [];
   /** 32 less the bits of the directory (at least 1), and how many tables use all these bits. */
   #shift = 31;
@@ -114,8 +117,21 @@ export class RefIndex {
    */
   touch(hashes: Int32Array, count: number): void {
     let sum = 0;
-    for (let i = 0; i < count; i++) sum += this.#directory[hashes[i] >>> this.#shift].touch(hashes[i]);
+    for (let i = 0; i < count; i++) sum ^= this.#directory[hashes[i] >>> this.#shift].touch(hashes[i]);
     // Or else the compiler would leave out what is read for its own sake.
+    hashes[count] = sum;
+  }
+
+  /**
+   * As `touch`, and then reads the record of each, by the first tag that is alike. One step after the other for all of them: the less is done between
+   * two reads, the more of them are under way.
+   */
+  touchEntries(hashes: Int32Array, count: number): void {
+    this.touch(hashes, count);
+    const refs = this.#refs;
+    for (let i = 0; i < count; i++) refs[i] = this.#directory[hashes[i] >>> this.#shift].candidate(hashes[i]);
+    let sum = 0;
+    for (let i = 0; i < count; i++) if (refs[i] !== 0) sum ^= this.#keys.touchByte(refs[i]);
     hashes[count] = sum;
   }
 

@@ -227,13 +227,13 @@ export class SegmentLog<Owner> {
   /** Gives the memory back; whoever still refers to the segment must not keep it. */
   #free(segment: Segment<Owner>): void {
     this.#memory.release(segment.bytes);
-    segment.bytes = NO_BYTES;
+    segment.hold(NO_BYTES);
   }
 
   /** Of a large record only the forwarding filler stays. */
   #vacate(segment: Segment<Owner>, size: number, to: number): void {
     this.#memory.release(segment.bytes);
-    segment.bytes = this.#memory.take(16);
+    segment.hold(this.#memory.take(16));
     segment.end = 0;
     writeFiller(segment.bytes, 0, size, this.unitShift, to);
     this.#emptied.push(segment);

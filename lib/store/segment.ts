@@ -1,10 +1,14 @@
+import { viewOf } from '../base/index.ts';
+
 /** A block of records. */
 export class Segment<Owner> {
   readonly id: number;
   readonly queue: SegmentQueue<Owner>;
   /** Holds one large record alone; what lies behind it is room for it to grow. */
   readonly isOwn: boolean;
-  bytes: Buffer;
+  bytes!: Buffer;
+  /** Of `bytes`. */
+  view!: DataView;
   /** Where the next record begins. */
   end = 0;
   /** Bytes of fillers before `end`. */
@@ -27,10 +31,16 @@ export class Segment<Owner> {
   constructor(id: number, queue: SegmentQueue<Owner>, bytes: Buffer, isOwn: boolean) {
     this.id = id;
     this.queue = queue;
-    this.bytes = bytes;
+    this.hold(bytes);
     this.isOwn = isOwn;
     this.generation = queue.generation;
     this.born = queue.taken;
+  }
+
+  /** Gets its memory, or another one. */
+  hold(bytes: Buffer): void {
+    this.bytes = bytes;
+    this.view = viewOf(bytes);
   }
 
   /** Bytes of records. */

@@ -1,7 +1,7 @@
 import type { Socket } from 'node:net';
 import { TLSSocket } from 'node:tls';
 import { RingsideError } from '../../lib/base/index.ts';
-import { RequestParser, RespProtocolError } from '../../lib/codec/resp/index.ts';
+import { FramesAhead, RequestParser, RespProtocolError } from '../../lib/codec/resp/index.ts';
 import { readBytes, writeBytes } from '../../lib/net/index.ts';
 import type { LinkTransport } from '../replication/follower-link.ts';
 import { Client } from './client.ts';
@@ -29,6 +29,8 @@ const READ_AHEAD_BYTES = 1 << 20;
 /** How long a connection that was ended waits for the client's side to end too. */
 const LINGER_MS = 1000;
 
+/** Of the connection whose turn it is. */
+const framesAhead = new FramesAhead();
 const NOTHING = Buffer.alloc(0);
 const NONE: readonly HeldReply[] = [];
 const UNKNOWN_OUTCOME = errorLine('no follower acknowledged it in time');
@@ -188,6 +190,7 @@ export class Connection implements ConnectedClient, Departing, LinkTransport {
     } finally {
       this.#isInTurn = false;
     }
+    this.#parser.forgetAhead(framesAhead);
     executor.endTurn();
     this.#flush();
     return more;
@@ -206,7 +209,11 @@ export class Connection implements ConnectedClient, Departing, LinkTransport {
 
   /** Moves to the next command; one that had to wait for the end of a pause is still there. */
   #next(): boolean {
-    if (!this.client.isPostponed) return this.#parser.next();
+    const parser = this.#parser;
+    if (!this.client.isPostponed) {
+      if (parser.scanAhead(framesAhead)) this.#host.executor.lookAhead(this.client, framesAhead);
+      return parser.next();
+    }
     this.client.isPostponed = false;
     return true;
   }

@@ -1,4 +1,4 @@
-import type { RespWriter } from '../../lib/codec/resp/index.ts';
+import type { FramesAhead, RespWriter } from '../../lib/codec/resp/index.ts';
 import { readWord, writeWord } from '../../lib/store/index.ts';
 import { BulkInsert } from './bulk-insert.ts';
 import { copy, copyLatin1 } from './bytes.ts';
@@ -89,7 +89,11 @@ export class MemoryStore implements Store {
   }
 
   find(buffer: Buffer, start: number, end: number): Slot {
-    return this.#entries.index.find(this.#records.hash(buffer, start, end), buffer, start, end);
+    return this.#entries.index.find(this.#entries.hash(buffer, start, end), buffer, start, end);
+  }
+
+  lookAhead(keys: FramesAhead): void {
+    this.#entries.lookAhead(keys);
   }
 
   reserve(entries: number): void {
@@ -189,7 +193,7 @@ export class MemoryStore implements Store {
     const records = this.#records;
     records.parse(slot);
     const at = records.valueAt;
-    reply.bulk(records.bytes, at, at + records.valueLength);
+    reply.bulk(records.bytes, at, at + records.valueLength, records.segment.view);
   }
 
   copyValue(slot: Slot, target: Buffer, at: number): void {
@@ -209,7 +213,7 @@ export class MemoryStore implements Store {
 
   setBytes(slot: Slot, buffer: Buffer, start: number, end: number): void {
     this.#replaceValue(slot, end - start);
-    copy(buffer, start, end, this.#records.bytes, this.#records.valueAt);
+    this.#records.write(buffer, start, end, this.#records.valueAt);
   }
 
   setLatin1(slot: Slot, value: string): void {

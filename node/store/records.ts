@@ -1,4 +1,5 @@
-import { murmur3x86_32 } from '../../lib/ring/index.ts';
+import { copyWords, MOST_WORD_BYTES, sameWords, viewOf } from '../../lib/base/index.ts';
+import { murmur3x86_32, murmur3x86_32Of } from '../../lib/ring/index.ts';
 import {
   FILLER_BIT,
   forwardedTo,
@@ -23,6 +24,7 @@ import type { ValueType } from './value-type.ts';
  * A length of 255 says that the length follows in four bytes. The version is the distance from the base of the segment, plus one; 0 is version
  * 0. All numbers are little-endian.
  */
+const NO_BYTES = Buffer.alloc(0);
 const HEADER_BYTES = 6;
 const KEY_LENGTH = 1;
 const VALUE_LENGTH = 2;
@@ -79,6 +81,9 @@ export interface RecordShape {
 export class Records implements RecordFormat, RefKeys {
   readonly log: SegmentLog<Space>;
   readonly #seed: number;
+  /** What most keys and values come from, for which there is a view. */
+  #input: Buffer = NO_BYTES;
+  #inputView = viewOf(NO_BYTES);
   /** The located record. */
   ref = 0;
   segment!: Segment<Space>;
@@ -96,7 +101,15 @@ export class Records implements RecordFormat, RefKeys {
     this.#seed = hashSeed;
   }
 
+  /** The next keys and values come from this memory. */
+  expect(input: Buffer, view: DataView): void {
+    if (this.#input === input) return;
+    this.#input = input;
+    this.#inputView = view;
+  }
+
   hash(buffer: Buffer, start: number, end: number): number {
+    if (buffer === this.#input) return murmur3x86_32Of(this.#inputView, start, end, this.#seed);
     return murmur3x86_32(buffer, start, end, this.#seed) | 0;
   }
 
@@ -114,8 +127,9 @@ export class Records implements RecordFormat, RefKeys {
       return;
     }
     this.ref = ref;
-    this.segment = segment;
-    this.bytes = bytes;
+    // To refer to another object costs the collector's barrier.
+    if (this.segment !== segment) this.segment = segment;
+    if (this.bytes !== bytes) this.bytes = bytes;
     this.at = at;
     this.flags = flags;
   }
@@ -191,13 +205,14 @@ export class Records implements RecordFormat, RefKeys {
   }
 
   matches(ref: number, buffer: Buffer, start: number, end: number): boolean {
-    const { bytes } = this.log.segmentOf(ref);
+    const { bytes, view } = this.log.segmentOf(ref);
     const at = this.log.offsetOf(ref);
     const length = end - start;
     if (length < LONG) {
-      return (
-        bytes[at + KEY_LENGTH] === length && equals(bytes, this.#keyAt(bytes, at), buffer, start, length)
-      );
+      if (bytes[at + KEY_LENGTH] !== length) return false;
+      const keyAt = this.#keyAt(bytes, at);
+      if (buffer === this.#input) return sameWords(view, keyAt, this.#inputView, start, length);
+      return equals(bytes, keyAt, buffer, start, length);
     }
     if (bytes[at + KEY_LENGTH] !== LONG) return false;
     this.parse(ref);
@@ -239,11 +254,18 @@ export class Records implements RecordFormat, RefKeys {
 
   /** Of a record that was just begun. Its version is 0. */
   writeKey(buffer: Buffer, start: number, end: number): void {
-    copy(buffer, start, end, this.bytes, this.keyAt);
+    this.write(buffer, start, end, this.keyAt);
     const at = this.at + VERSION;
     this.bytes[at] = 0;
     this.bytes[at + 1] = 0;
     this.bytes[at + 2] = 0;
+  }
+
+  /** Copies bytes into the parsed record. */
+  write(buffer: Buffer, start: number, end: number, at: number): void {
+    const length = end - start;
+    if (buffer !== this.#input || length > MOST_WORD_BYTES) copy(buffer, start, end, this.bytes, at);
+    else copyWords(this.#inputView, start, length, this.segment.view, at);
   }
 
   /** Where the key of a record of this shape at `ref` begins. */

@@ -1,4 +1,4 @@
-import type { RespWriter } from '../../lib/codec/resp/index.ts';
+import type { FramesAhead, RespWriter } from '../../lib/codec/resp/index.ts';
 import type { EvictionRule } from './eviction-rule.ts';
 import type { StoredObject, ValueType } from './value-type.ts';
 
@@ -94,6 +94,8 @@ export interface Store {
   /** About so many entries are going to be there: makes room for them at once, if there are few by now (up to 65536). */
   reserve(entries: number): void;
   find(buffer: Buffer, start: number, end: number): Slot;
+  /** These keys will be looked up soon: reads the memory that it takes now, for all of them at once. Changes nothing. */
+  lookAhead(keys: FramesAhead): void;
   /**
    * Adds an entry with an empty value, without expiry and version, as the most recently used of its space (0 when left out). The key must
    * not be there.

@@ -4,6 +4,7 @@ export { ByteFeed } from './byte-feed.ts';
 export { decodeReply, RespAttributed, RespError, RespPush, type RespValue, RespVerbatim } from './decode.ts';
 export { formatDouble, formatFixed } from './double-text.ts';
 export { type CommandPart, encodeCommand, writeCommand } from './encode.ts';
+export { FramesAhead } from './frames-ahead.ts';
 export { splitInline } from './inline.ts';
 export { parseDouble, parseInt64, parseSafeInteger } from './numbers.ts';
 export { RespProtocolError } from './protocol-error.ts';

@@ -1,6 +1,7 @@
 import { type Args, equalsAsciiIgnoreCase } from './args.ts';
 import { ByteFeed, INCOMPLETE, INVALID } from './byte-feed.ts';
 import { encodeCommand } from './encode.ts';
+import { type FramesAhead, MOST_FRAME_BYTES } from './frames-ahead.ts';
 import { splitInline } from './inline.ts';
 import { parseDouble, parseInt64, parseSafeInteger } from './numbers.ts';
 
@@ -55,6 +56,8 @@ export class RequestParser extends ByteFeed implements Args {
   /** Arguments announced; 0: between commands. */
   private expected = 0;
   private parsed = 0;
+  /** Has commands that were scanned already. */
+  private ahead: FramesAhead | null = null;
 
   constructor(limits: RespLimits) {
     super(limits.maxBufferedBytes);
@@ -128,12 +131,33 @@ export class RequestParser extends ByteFeed implements Args {
     return true;
   }
 
+  /**
+   * Scans the next commands together, as far as they have come whole and are short, unless there are some left of the last time; true when
+   * there is one at least. `next()` takes them from `frames` then, which nobody else may use until `forgetAhead` is called.
+   */
+  scanAhead(frames: FramesAhead): boolean {
+    if (this.ahead?.hasNext || this.expected !== 0 || this.maxFrameBytes < MOST_FRAME_BYTES) return false;
+    frames.scan(this.input, this.head, this.filled, this.limits.maxBulkBytes);
+    this.ahead = frames;
+    return frames.count > 0;
+  }
+
+  /** Others may use `frames` now: commands that were not taken are scanned anew. */
+  forgetAhead(frames: FramesAhead): void {
+    frames.clear();
+    this.ahead = null;
+  }
+
   override detach(): void {
     super.detach();
     this.expected = 0;
   }
 
   protected override scan(): boolean {
+    if (this.ahead !== null) {
+      if (this.ahead.hasNext) return this.takeAhead(this.ahead);
+      this.ahead = null;
+    }
     while (this.expected === 0) {
       if (this.head === this.filled) return false;
       if (this.input[this.head] === STAR) {
@@ -150,6 +174,13 @@ export class RequestParser extends ByteFeed implements Args {
     super.drop();
     this.count = 0;
     if (this.offsets.length > KEPT_OFFSETS) this.offsets = new Int32Array(FIRST_OFFSETS);
+  }
+
+  private takeAhead(frames: FramesAhead): boolean {
+    this.count = frames.take(this.offsets);
+    this.isInline = false;
+    this.finish(this.head + frames.length);
+    return true;
   }
 
   /** Reads `*3`; true when it is complete. An empty or negative count is skipped like an empty line. */

@@ -1,3 +1,4 @@
+import { copyWords, MOST_WORD_BYTES, viewOf } from '../../base/index.ts';
 import { NO_BYTES } from './byte-feed.ts';
 import { formatDouble } from './double-text.ts';
 
@@ -29,6 +30,8 @@ export class RespWriter {
   protocol: 2 | 3 = 2;
 
   private slab: Buffer = NO_BYTES;
+  /** Of `slab`, once it was needed. */
+  private slabView: DataView | null = null;
   private at = 0;
   private taken = 0;
   private readonly firstSlabBytes: number;
@@ -74,15 +77,24 @@ export class RespWriter {
     this.number(COLON, value);
   }
 
-  /** A bulk string: the bytes of `buffer` from `start` to `end`. */
-  bulk(buffer: Uint8Array, start = 0, end = buffer.length): void {
-    if (end - start < LOOP_BYTES) {
+  /** A bulk string: the bytes of `buffer` from `start` to `end`; with a `view` of the same memory a short one is copied faster. */
+  bulk(buffer: Uint8Array, start = 0, end = buffer.length, view: DataView | null = null): void {
+    const bytes = end - start;
+    if (bytes < LOOP_BYTES) {
       this.shortBulk(buffer, start, end);
       return;
     }
-    this.number(DOLLAR, end - start);
-    this.raw(buffer, start, end);
+    this.number(DOLLAR, bytes);
+    if (view === null || bytes > MOST_WORD_BYTES) this.raw(buffer, start, end);
+    else this.words(view, start, bytes);
     this.lineEnd();
+  }
+
+  private words(view: DataView, start: number, bytes: number): void {
+    if (this.slab.length - this.at < bytes) this.grow(bytes);
+    this.slabView ??= viewOf(this.slab);
+    copyWords(view, start, bytes, this.slabView, this.at);
+    this.at += bytes;
   }
 
   /** A bulk string of less than LOOP_BYTES: what most elements of collections are. */
@@ -257,6 +269,7 @@ export class RespWriter {
 
   private letGo(): void {
     this.slab = NO_BYTES;
+    this.slabView = null;
     this.at = 0;
     this.taken = 0;
   }
@@ -343,6 +356,7 @@ export class RespWriter {
     );
     this.slab.copy(slab, 0, this.taken, this.at);
     this.slab = slab;
+    this.slabView = null;
     this.at = waiting;
     this.taken = 0;
   }

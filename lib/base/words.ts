@@ -1,0 +1,41 @@
+/** Up to so many bytes, words of eight beat the call into native code, and from that of one word on the loop over bytes. */
+export const MOST_WORD_BYTES = 256;
+const WORD = 8;
+
+/** A view of the same memory, to read and write words in. */
+export function viewOf(bytes: Uint8Array): DataView {
+  return new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+}
+
+/** Copies up to `MOST_WORD_BYTES` bytes; source and target must not overlap. */
+export function copyWords(
+  source: DataView,
+  start: number,
+  length: number,
+  target: DataView,
+  at: number,
+): void {
+  if (length < WORD) {
+    for (let i = 0; i < length; i++) target.setUint8(at + i, source.getUint8(start + i));
+    return;
+  }
+  // The last word may cover some of the one before it.
+  const last = length - WORD;
+  for (let i = 0; i < last; i += WORD) {
+    target.setBigInt64(at + i, source.getBigInt64(start + i, true), true);
+  }
+  target.setBigInt64(at + last, source.getBigInt64(start + last, true), true);
+}
+
+/** Whether `length` bytes are the same. */
+export function sameWords(a: DataView, at: number, b: DataView, start: number, length: number): boolean {
+  if (length < WORD) {
+    for (let i = 0; i < length; i++) if (a.getUint8(at + i) !== b.getUint8(start + i)) return false;
+    return true;
+  }
+  const last = length - WORD;
+  for (let i = 0; i < last; i += WORD) {
+    if (a.getBigInt64(at + i, true) !== b.getBigInt64(start + i, true)) return false;
+  }
+  return a.getBigInt64(at + last, true) === b.getBigInt64(start + last, true);
+}
