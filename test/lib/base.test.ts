@@ -3,15 +3,19 @@ import fc from 'fast-check';
 import t from 'tap';
 import {
   BoundedQueue,
+  copyWords,
   errorCatalogue,
   isRingsideError,
   ManualClock,
+  MOST_WORD_BYTES,
   type Random,
   RingsideError,
+  sameWords,
   seededRandom,
   silentLogger,
   systemClock,
   systemRandom,
+  viewOf,
 } from '../../lib/base/index.ts';
 import { errorTable } from '../support/error-table.ts';
 
@@ -172,4 +176,32 @@ t.test('the silent logger takes everything', async (t) => {
     t.doesNotThrow(() => log[level]('message'));
     t.doesNotThrow(() => log[level]({ a: 1 }, 'message'));
   }
+});
+
+t.test('words', async (t) => {
+  const random = seededRandom(3);
+  const source = Buffer.from(Array.from({ length: 400 }, () => random.int(256)));
+  for (let length = 0; length <= MOST_WORD_BYTES; length++) {
+    const start = random.int(400 - length + 1);
+    const at = 1 + random.int(9);
+    const target = Buffer.alloc(at + length + 1, 0xee);
+    copyWords(viewOf(source), start, length, viewOf(target), at);
+    const expected = Buffer.concat([
+      Buffer.alloc(at, 0xee),
+      source.subarray(start, start + length),
+      Buffer.of(0xee),
+    ]);
+    if (!target.equals(expected)) t.fail(`${length} bytes from ${start} to ${at}`);
+    if (!sameWords(viewOf(target), at, viewOf(source), start, length)) t.fail(`${length} bytes are the same`);
+    for (let i = 0; i < length; i++) {
+      target[at + i] ^= 1 << random.int(8);
+      if (sameWords(viewOf(target), at, viewOf(source), start, length))
+        t.fail(`byte ${i} of ${length} differs`);
+      target[at + i] = source[start + i];
+    }
+  }
+  const part = Buffer.alloc(64).subarray(10, 20);
+  viewOf(part).setUint8(0, 7);
+  t.equal(part[0], 7, 'a view of a part');
+  t.equal(viewOf(part).byteLength, 10);
 });

@@ -3,6 +3,7 @@ import t from 'tap';
 import {
   argsOf,
   encodeCommand,
+  FramesAhead,
   RequestParser,
   type RespLimits,
   RespProtocolError,
@@ -30,16 +31,25 @@ interface Outcome {
 }
 
 /** Feeds the chunks one by one, and checks on the way what must hold at every moment. */
-function feed(parser: RequestParser, chunks: Iterable<Buffer>, limits: RespLimits = LIMITS): Outcome {
+function feed(
+  parser: RequestParser,
+  chunks: Iterable<Buffer>,
+  limits: RespLimits = LIMITS,
+  frames: FramesAhead | null = null,
+): Outcome {
   const commands: string[][] = [];
   try {
     for (const chunk of chunks) {
       parser.push(chunk);
-      while (parser.next()) {
+      for (;;) {
+        if (frames !== null) parser.scanAhead(frames);
+        if (!parser.next()) break;
         commands.push(current(parser));
         checkFrame(parser);
         checkLimits(parser, limits);
+        if (frames !== null) checkAhead(frames, parser);
       }
+      if (frames !== null) parser.forgetAhead(frames);
       if (parser.bufferedBytes > limits.maxBufferedBytes)
         throw new Error(`${parser.bufferedBytes} bytes are held`);
     }
@@ -48,6 +58,14 @@ function feed(parser: RequestParser, chunks: Iterable<Buffer>, limits: RespLimit
     return { commands, error: error.message };
   }
   return { commands, error: null };
+}
+
+/** What was scanned ahead says where the key of the current command is. */
+function checkAhead({ current, buffer, view, keyStarts, keyEnds }: FramesAhead, parser: RequestParser): void {
+  if (current < 0) return;
+  const key = buffer.subarray(keyStarts[current], keyEnds[current]);
+  if (!key.equals(parser.bytes(1))) throw new Error(`the key is ${parser.latin1(1)}, not ${key}`);
+  if (view.getUint8(keyStarts[current] - 1) !== 0x0a) throw new Error('a view of other memory');
 }
 
 /** The raw frame of any command, inline ones too, must read as that command again. */
@@ -80,7 +98,11 @@ function* cut(bytes: Buffer, sizes: readonly number[]): Generator<Buffer> {
 }
 
 /** As `feed`, with all chunks in one piece of memory that is overwritten as soon as the parser has taken what it needs. */
-function feedFromSharedMemory(bytes: Buffer, sizes: readonly number[]): Outcome {
+function feedFromSharedMemory(
+  bytes: Buffer,
+  sizes: readonly number[],
+  frames: FramesAhead | null = null,
+): Outcome {
   const memory = Buffer.alloc(Math.max(1, bytes.length));
   const parser = new RequestParser(LIMITS);
   function* chunks(): Generator<Buffer> {
@@ -91,12 +113,17 @@ function feedFromSharedMemory(bytes: Buffer, sizes: readonly number[]): Outcome 
       memory.fill('!');
     }
   }
-  return feed(parser, chunks());
+  return feed(parser, chunks(), LIMITS, frames);
 }
 
 function parse(bytes: Buffer | string, sizes: readonly number[] = [], limits = LIMITS): Outcome {
   const source = typeof bytes === 'string' ? latin1(bytes) : bytes;
   return feed(new RequestParser(limits), cut(source, sizes), limits);
+}
+
+/** As `parse`, with short commands scanned ahead. */
+function parseAhead(bytes: Buffer, sizes: readonly number[] = [], limits = LIMITS): Outcome {
+  return feed(new RequestParser(limits), cut(bytes, sizes), limits, new FramesAhead());
 }
 
 const mixed = Buffer.concat([
@@ -119,6 +146,7 @@ t.test('chunks', async (t) => {
   t.test('one byte at a time, and in chunks of every small size', async (t) => {
     for (const size of [1, 2, 3, 4, 5, 7, 13, 64, 257, 100_000]) {
       t.strictSame(parse(mixed, [size]), { commands: mixedCommands, error: null }, `chunks of ${size}`);
+      t.strictSame(parseAhead(mixed, [size]), { commands: mixedCommands, error: null }, `ahead, ${size}`);
     }
   });
 
@@ -128,6 +156,68 @@ t.test('chunks', async (t) => {
       if (error !== null || JSON.stringify(commands) !== JSON.stringify(mixedCommands))
         t.fail(`cut at ${at}: ${error}`);
     }
+  });
+
+  t.test('short commands that came together are scanned together', async (t) => {
+    const parser = new RequestParser(LIMITS);
+    const frames = new FramesAhead();
+    const commands = Array.from({ length: 20 }, (_, i) => ['SET', `key${i}`, 'v'.repeat(i * 100)]);
+    parser.push(Buffer.concat(commands.map((parts) => encodeCommand(...parts))));
+    t.equal(parser.scanAhead(frames), true);
+    t.equal(frames.count, 16);
+    const seen: number[] = [];
+    for (const command of commands) {
+      if (!frames.hasNext) parser.scanAhead(frames);
+      t.equal(parser.next(), true);
+      t.strictSame(current(parser), command);
+      seen.push(frames.current);
+    }
+    t.strictSame(seen, [...Array.from({ length: 16 }, (_, i) => i), 0, 1, 2, 3]);
+    t.equal(parser.next(), false);
+    t.equal(parser.bufferedBytes, 0);
+  });
+
+  t.test('what was scanned ahead and not taken is scanned anew', async (t) => {
+    const parser = new RequestParser(LIMITS);
+    const frames = new FramesAhead();
+    const commands = Array.from({ length: 6 }, (_, i) => ['GET', `key${i}`]);
+    parser.push(Buffer.concat(commands.map((parts) => encodeCommand(...parts))));
+    parser.scanAhead(frames);
+    parser.next();
+    parser.forgetAhead(frames);
+    t.equal(frames.count, 0);
+    parser.push(encodeCommand('GET', 'last'));
+    const got: string[] = [];
+    while (parser.next()) got.push(parser.latin1(1));
+    t.strictSame(got, ['key1', 'key2', 'key3', 'key4', 'key5', 'last']);
+  });
+
+  t.test('only short commands with a key are', async (t) => {
+    const scan = (bytes: Buffer | string, limits: Partial<RespLimits> = {}) => {
+      const parser = new RequestParser({ ...LIMITS, ...limits });
+      const frames = new FramesAhead();
+      parser.push(typeof bytes === 'string' ? latin1(bytes) : bytes);
+      parser.scanAhead(frames);
+      return frames.count;
+    };
+    const get = encodeCommand('GET', 'key');
+    t.equal(scan(get), 1);
+    t.equal(scan(encodeCommand('SET', 'key', Buffer.alloc(16_384))), 1);
+    t.equal(scan(encodeCommand('SET', 'key', Buffer.alloc(16_385))), 0);
+    t.equal(scan(encodeCommand('MGET', 'a', 'b', 'c', 'd')), 1);
+    t.equal(scan(encodeCommand('MGET', 'a', 'b', 'c', 'd', 'e')), 0);
+    t.equal(scan(encodeCommand('PING')), 0);
+    t.equal(scan('GET key\r\n'), 0);
+    t.equal(
+      scan(Buffer.concat([get, latin1('*2\r\n$3\r\nGET\r\n$03\r\nkey\r\n'), get])),
+      1,
+      'not well-formed',
+    );
+    for (let length = 0; length < get.length; length++) t.equal(scan(get.subarray(0, length)), 0);
+    t.equal(scan(get, { maxBulkBytes: 2 }), 0);
+    t.equal(scan(get, { maxArrayLength: 1 }), 0);
+    t.equal(scan(get, { maxBufferedBytes: get.length - 1 }), 0);
+    t.equal(scan(get, { maxBufferedBytes: get.length }), 1);
   });
 
   t.test('any commands in any chunks come out as they went in', async () => {
@@ -152,7 +242,12 @@ t.test('chunks', async (t) => {
             commands: commands.map((parts) => parts.map((p) => Buffer.from(p).latin1Slice())),
             error: null,
           });
-          const outcomes = [parse(bytes, sizes), feedFromSharedMemory(bytes, sizes)];
+          const outcomes = [
+            parse(bytes, sizes),
+            parseAhead(bytes, sizes),
+            feedFromSharedMemory(bytes, sizes),
+            feedFromSharedMemory(bytes, sizes, new FramesAhead()),
+          ];
           return outcomes.every((outcome) => JSON.stringify(outcome) === expected);
         },
       ),
@@ -415,7 +510,12 @@ t.test('limits', async (t) => {
       fc.property(stream, sizes, (bytes, chunkSizes) => {
         const whole = parse(bytes, [], tight);
         const cutUp = parse(bytes, chunkSizes, tight);
+        const isAlike = [[], chunkSizes].every(
+          (sizes) =>
+            JSON.stringify(parseAhead(bytes, sizes, tight)) === JSON.stringify(parse(bytes, sizes, tight)),
+        );
         return (
+          isAlike &&
           JSON.stringify(whole.commands) === JSON.stringify(cutUp.commands) &&
           // Cut up, the end of a line may be missing when its length is already too much.
           (whole.error === null) === (cutUp.error === null)

@@ -2,12 +2,13 @@ import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import fc from 'fast-check';
 import t from 'tap';
-import { seededRandom } from '../../lib/base/index.ts';
+import { seededRandom, viewOf } from '../../lib/base/index.ts';
 import {
   hashKey,
   keyHashHex,
   murmur3x64_128,
   murmur3x86_32,
+  murmur3x86_32Of,
   Ring,
   type RingShard,
 } from '../../lib/ring/index.ts';
@@ -51,6 +52,23 @@ t.test('MurmurHash3 gives values that are published', async (t) => {
   t.equal(hex32(murmur3x86_32(fox, 0, fox.length, 0x9747b28c)), '2fa826cd');
   t.equal(hex32(murmur3x86_32(fox, 0, 0, 1)), '514e28b7');
   t.equal(hex32(murmur3x86_32(utf8('test'), 0, 4, 0)), 'ba6bd213');
+});
+
+t.test('MurmurHash3 of a view equals that of bytes, wherever they stand', async () => {
+  fc.assert(
+    fc.property(
+      fc.uint8Array({ maxLength: 70 }),
+      fc.nat(9),
+      fc.integer({ min: 0, max: 0xffffffff }),
+      (bytes, before, seed) => {
+        const held = Buffer.concat([Buffer.alloc(before, 0xee), bytes, Buffer.alloc(5, 0xee)]);
+        const end = before + bytes.length;
+        return (
+          murmur3x86_32Of(viewOf(held), before, end, seed) === (murmur3x86_32(held, before, end, seed) | 0)
+        );
+      },
+    ),
+  );
 });
 
 t.test('MurmurHash3 in 32-bit limbs equals the version in BigInt, wherever the bytes stand', async (t) => {

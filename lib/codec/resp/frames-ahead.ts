@@ -1,5 +1,6 @@
 import { viewOf } from '../../base/index.ts';
 import { NO_BYTES } from './byte-feed.ts';
+import type { RespLimits } from './request-parser.ts';
 
 const CR = 0x0d;
 const LF = 0x0a;
@@ -11,8 +12,6 @@ const MOST_FRAMES = 16;
 /** Arguments that such a command has at most, and bytes of one of them: those of a client that has not authenticated yet are no more. */
 const MOST_ARGS = 5;
 const MOST_BYTES = 16384;
-/** Bytes that a frame may have at most. */
-export const MOST_FRAME_BYTES = MOST_ARGS * (MOST_BYTES + 16) + 4;
 /** Longer chunks are not looked at, since one is held on to until the next. */
 const MOST_INPUT_BYTES = 1 << 20;
 /** Offsets of a frame. */
@@ -69,31 +68,33 @@ export class FramesAhead {
   }
 
   /**
-   * Scans `buffer[from, to)` up to the first command that is not whole, has no key, is not short or has an argument of more than `maxBytes`, or is
-   * not well-formed. Never throws.
+   * Scans `buffer[from, to)` up to the first command that is not whole, has no key, is not short, is beyond the limits, or is not well-formed. Never
+   * throws.
    */
-  scan(buffer: Buffer, from: number, to: number, maxBytes: number): void {
+  scan(buffer: Buffer, from: number, to: number, limits: RespLimits): void {
     this.clear();
     if (buffer.length > MOST_INPUT_BYTES) return;
     if (this.buffer !== buffer) {
       this.buffer = buffer;
       this.view = viewOf(buffer);
     }
+    const mostArgs = Math.min(limits.maxArrayLength, MOST_ARGS);
+    const mostBytes = Math.min(limits.maxBulkBytes, MOST_BYTES);
     let at = from;
     // `*2`, CR, LF
     while (this.count < MOST_FRAMES && at + 4 < to && buffer[at] === STAR) {
       const args = buffer[at + 1] - ZERO;
-      if (args < 2 || args > MOST_ARGS || buffer[at + 2] !== CR || buffer[at + 3] !== LF) return;
-      const end = this.#scanArgs(buffer, at, to, args, Math.min(maxBytes, MOST_BYTES));
+      if (args < 2 || args > mostArgs || buffer[at + 2] !== CR || buffer[at + 3] !== LF) return;
+      const end = this.#scanArgs(buffer, at, Math.min(to, at + limits.maxBufferedBytes), args, mostBytes);
       if (end < 0) return;
       at = end;
     }
   }
 
   /** Returns where the frame at `from` ends; -1 when it is not one of those. */
-  #scanArgs(buffer: Buffer, from: number, to: number, args: number, maxBytes: number): number {
+  #scanArgs(buffer: Buffer, from: number, to: number, args: number, mostBytes: number): number {
     const offsets = this.#offsets;
-    let offsetAt = this.count * STRIDE;
+    const first = this.count * STRIDE;
     let at = from + 4;
     for (let i = 0; i < args; i++) {
       if (at + 5 >= to || buffer[at] !== DOLLAR) return -1;
@@ -101,20 +102,19 @@ export class FramesAhead {
       if (length >>> 0 > 9 || (length === 0 && buffer[at + 1] !== CR)) return -1;
       for (at++; at < to && buffer[at] !== CR; at++) {
         const digit = buffer[at] - ZERO;
-        if (digit >>> 0 > 9 || length > MOST_BYTES) return -1;
+        if (digit >>> 0 > 9 || length > mostBytes) return -1;
         length = length * 10 + digit;
       }
       const start = at + 2;
       const end = start + length;
-      if (length > maxBytes || end + 2 > to) return -1;
+      if (length > mostBytes || end + 2 > to) return -1;
       if (buffer[at + 1] !== LF || buffer[end] !== CR || buffer[end + 1] !== LF) return -1;
-      offsets[offsetAt++] = start - from;
-      offsets[offsetAt++] = end - from;
+      offsets[first + 2 * i] = start - from;
+      offsets[first + 2 * i + 1] = end - from;
       at = end + 2;
     }
-    const key = this.count * STRIDE + 2;
-    this.keyStarts[this.count] = from + offsets[key];
-    this.keyEnds[this.count] = from + offsets[key + 1];
+    this.keyStarts[this.count] = from + offsets[first + 2];
+    this.keyEnds[this.count] = from + offsets[first + 3];
     this.#args[this.count] = args;
     this.#lengths[this.count] = at - from;
     this.count++;

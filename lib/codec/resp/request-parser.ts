@@ -1,7 +1,7 @@
 import { type Args, equalsAsciiIgnoreCase } from './args.ts';
 import { ByteFeed, INCOMPLETE, INVALID } from './byte-feed.ts';
 import { encodeCommand } from './encode.ts';
-import { type FramesAhead, MOST_FRAME_BYTES } from './frames-ahead.ts';
+import type { FramesAhead } from './frames-ahead.ts';
 import { splitInline } from './inline.ts';
 import { parseDouble, parseInt64, parseSafeInteger } from './numbers.ts';
 
@@ -136,8 +136,8 @@ export class RequestParser extends ByteFeed implements Args {
    * there is one at least. `next()` takes them from `frames` then, which nobody else may use until `forgetAhead` is called.
    */
   scanAhead(frames: FramesAhead): boolean {
-    if (this.ahead?.hasNext || this.expected !== 0 || this.maxFrameBytes < MOST_FRAME_BYTES) return false;
-    frames.scan(this.input, this.head, this.filled, this.limits.maxBulkBytes);
+    if (this.ahead?.hasNext || this.expected !== 0) return false;
+    frames.scan(this.input, this.head, this.filled, this.limits);
     this.ahead = frames;
     return frames.count > 0;
   }

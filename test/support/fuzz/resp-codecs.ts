@@ -1,5 +1,6 @@
 import {
   decodeReply,
+  FramesAhead,
   ReplyFramer,
   RequestParser,
   type RespLimits,
@@ -23,6 +24,7 @@ const unlimited = {
   maxInlineBytes: NO_LIMIT,
   maxBufferedBytes: NO_LIMIT,
 };
+const ahead = new FramesAhead();
 /** Of so many frames one is looked at more closely. */
 const CLOSELY = 8;
 
@@ -69,6 +71,8 @@ class RequestAttempt implements Attempt {
   readonly #detaches: boolean;
   /** As a connection does that is held back: nothing is looked at before all has come. */
   readonly #isLate: boolean;
+  /** As a node does. */
+  readonly #scansAhead: boolean;
   #detached: Detached | null = null;
 
   constructor(variant: number, inputBytes: number) {
@@ -77,6 +81,7 @@ class RequestAttempt implements Attempt {
     this.#parser.authenticated = (variant & 6) > 0;
     this.#isLate = (variant & 48) === 0 && inputBytes <= this.#limits.maxBufferedBytes;
     this.#detaches = (variant & 8) > 0 && !this.#isLate;
+    this.#scansAhead = (variant & 64) > 0;
   }
 
   take(chunk: Buffer): void {
@@ -89,7 +94,12 @@ class RequestAttempt implements Attempt {
   }
 
   #drain(): void {
-    while (this.#parser.next()) this.#command(this.#parser);
+    for (;;) {
+      if (this.#scansAhead) this.#parser.scanAhead(ahead);
+      if (!this.#parser.next()) break;
+      this.#command(this.#parser);
+    }
+    this.#parser.forgetAhead(ahead);
     check(this.#parser.bufferedBytes <= this.#limits.maxBufferedBytes, 'at most the limit is held');
   }
 
