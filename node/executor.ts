@@ -1,5 +1,5 @@
 import { errorCatalogue } from '../lib/base/index.ts';
-import type { Args, FramesAhead } from '../lib/codec/resp/index.ts';
+import type { Args } from '../lib/codec/resp/index.ts';
 import {
   arityFits,
   type CommandSpec,
@@ -11,6 +11,7 @@ import {
   unknownSubcommandText,
   wrongArityText,
 } from '../lib/commands/index.ts';
+import type { KeysAhead } from '../lib/store/index.ts';
 import type { CommandContext, CommandHandler } from './commands/command.ts';
 import { handlers } from './commands/index.ts';
 import type { DataSet } from './data-set.ts';
@@ -91,7 +92,7 @@ export class Executor {
   }
 
   /** The client's next commands have these keys. */
-  lookAhead(client: Client, keys: FramesAhead): void {
+  lookAhead(client: Client, keys: KeysAhead): void {
     this.#databases.at(client.database).store.lookAhead(keys);
   }
 

@@ -203,7 +203,7 @@ export function murmur3x86_32(bytes: Uint8Array, start: number, end: number, see
 }
 
 /** As `murmur3x86_32`, reading words: twice as fast. Signed. */
-export function murmur3x86_32Of(view: DataView, start: number, end: number, seed: number): number {
+function murmur3x86_32Of(view: DataView, start: number, end: number, seed: number): number {
   let hash = seed | 0;
   let at = start;
   for (; at + 4 <= end; at += 4) {
@@ -223,3 +223,6 @@ export function murmur3x86_32Of(view: DataView, start: number, end: number, seed
   hash = Math.imul(hash ^ (hash >>> 13), 0xc2b2ae35);
   return hash ^ (hash >>> 16);
 }
+
+/** `murmur3x86_32` of bytes and of views. */
+export const murmur3x86_32Hash = { ofBytes: murmur3x86_32, ofView: murmur3x86_32Of };

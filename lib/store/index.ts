@@ -4,6 +4,7 @@ export { FILLER_BIT, forwardedTo, readWord, writeWord } from './filler.ts';
 export { GhostTable } from './ghost-table.ts';
 export { type HeavyHitter, HeavyHitters } from './heavy-hitters.ts';
 export type { RefKeys } from './index-partition.ts';
+export { type KeyHash, KeyHashes, type KeysAhead } from './key-hashes.ts';
 export { BLOCK_BYTES, PIECE_BYTES, pieceMemory } from './piece-memory.ts';
 export { RefIndex } from './ref-index.ts';
 export { append, concat, type Links, relink, unlink } from './ring-list.ts';

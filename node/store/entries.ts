@@ -1,8 +1,8 @@
 import { type Random, seededRandom } from '../../lib/base/index.ts';
-import type { FramesAhead } from '../../lib/codec/resp/index.ts';
 import {
   Compactor,
   DueQueue,
+  type KeysAhead,
   RefIndex,
   readWord,
   type Segment,
@@ -74,8 +74,6 @@ export class Entries {
   /** Of the record that is being written anew: whether wheel and policy know it. */
   #isTimed = false;
   #isTracked = false;
-  /** Commands that will be executed soon. */
-  #ahead: FramesAhead | null = null;
   #removals = 0;
   /** Idle bytes that are charged, and what policies take, as of the last `maintain`. */
   #idle = 0;
@@ -124,7 +122,7 @@ export class Entries {
   insert(buffer: Buffer, start: number, end: number, spaceIndex: number): number {
     const { records, index } = this;
     const space = spaceIndex < this.spaces.length ? this.spaces[spaceIndex] : this.space(spaceIndex);
-    const hash = this.hash(buffer, start, end);
+    const hash = records.hash(buffer, start, end);
     const shape = this.#shape;
     shape.extension = space.policy.links === 'all' ? LINKS : 0;
     shape.keyLength = end - start;
@@ -272,24 +270,8 @@ export class Entries {
   }
 
   /** Reads the memory that looking up these keys will need. */
-  lookAhead(frames: FramesAhead): void {
-    const { buffer, keyStarts, keyEnds, hashes, count } = frames;
-    this.records.expect(buffer, frames.view);
-    for (let i = 0; i < count; i++) hashes[i] = this.records.hash(buffer, keyStarts[i], keyEnds[i]);
-    frames.hashedBy = this;
-    this.#ahead = frames;
-    this.index.touchEntries(hashes, count);
-  }
-
-  /** Of a key that somebody asks for. */
-  hash(buffer: Buffer, start: number, end: number): number {
-    const ahead = this.#ahead;
-    if (ahead !== null && ahead.hashedBy === this && ahead.current >= 0) {
-      const { current } = ahead;
-      const isIt = ahead.keyStarts[current] === start && ahead.keyEnds[current] === end;
-      if (isIt && ahead.buffer === buffer) return ahead.hashes[current];
-    }
-    return this.records.hash(buffer, start, end);
+  lookAhead(keys: KeysAhead): void {
+    this.records.keys.lookAhead(keys, this.index);
   }
 
   touch(slot: number): void {

@@ -1,5 +1,5 @@
-import type { FramesAhead, RespWriter } from '../../lib/codec/resp/index.ts';
-import { readWord, writeWord } from '../../lib/store/index.ts';
+import type { RespWriter } from '../../lib/codec/resp/index.ts';
+import { type KeysAhead, readWord, writeWord } from '../../lib/store/index.ts';
 import { BulkInsert } from './bulk-insert.ts';
 import { copy, copyLatin1 } from './bytes.ts';
 import { Entries, INDEX_BYTES, type StoreOptions } from './entries.ts';
@@ -89,10 +89,10 @@ export class MemoryStore implements Store {
   }
 
   find(buffer: Buffer, start: number, end: number): Slot {
-    return this.#entries.index.find(this.#entries.hash(buffer, start, end), buffer, start, end);
+    return this.#entries.index.find(this.#records.hash(buffer, start, end), buffer, start, end);
   }
 
-  lookAhead(keys: FramesAhead): void {
+  lookAhead(keys: KeysAhead): void {
     this.#entries.lookAhead(keys);
   }
 

@@ -1,8 +1,9 @@
-import { copyWords, MOST_WORD_BYTES, sameWords, viewOf } from '../../lib/base/index.ts';
-import { murmur3x86_32, murmur3x86_32Of } from '../../lib/ring/index.ts';
+import { copyWords, MOST_WORD_BYTES, sameWords } from '../../lib/base/index.ts';
+import { murmur3x86_32Hash } from '../../lib/ring/index.ts';
 import {
   FILLER_BIT,
   forwardedTo,
+  KeyHashes,
   type LogLimits,
   type RecordFormat,
   type RefKeys,
@@ -24,7 +25,6 @@ import type { ValueType } from './value-type.ts';
  * A length of 255 says that the length follows in four bytes. The version is the distance from the base of the segment, plus one; 0 is version
  * 0. All numbers are little-endian.
  */
-const NO_BYTES = Buffer.alloc(0);
 const HEADER_BYTES = 6;
 const KEY_LENGTH = 1;
 const VALUE_LENGTH = 2;
@@ -80,10 +80,7 @@ export interface RecordShape {
  */
 export class Records implements RecordFormat, RefKeys {
   readonly log: SegmentLog<Space>;
-  readonly #seed: number;
-  /** What most keys and values come from, for which there is a view. */
-  #input: Buffer = NO_BYTES;
-  #inputView = viewOf(NO_BYTES);
+  readonly keys: KeyHashes;
   /** The located record. */
   ref = 0;
   segment!: Segment<Space>;
@@ -98,19 +95,11 @@ export class Records implements RecordFormat, RefKeys {
 
   constructor(limits: LogLimits, hashSeed: number) {
     this.log = new SegmentLog<Space>(limits, this);
-    this.#seed = hashSeed;
-  }
-
-  /** The next keys and values come from this memory. */
-  expect(input: Buffer, view: DataView): void {
-    if (this.#input === input) return;
-    this.#input = input;
-    this.#inputView = view;
+    this.keys = new KeyHashes(murmur3x86_32Hash, hashSeed);
   }
 
   hash(buffer: Buffer, start: number, end: number): number {
-    if (buffer === this.#input) return murmur3x86_32Of(this.#inputView, start, end, this.#seed);
-    return murmur3x86_32(buffer, start, end, this.#seed) | 0;
+    return this.keys.of(buffer, start, end);
   }
 
   /** Finds a record, also when it has moved since its address was got. */
@@ -211,7 +200,8 @@ export class Records implements RecordFormat, RefKeys {
     if (length < LONG) {
       if (bytes[at + KEY_LENGTH] !== length) return false;
       const keyAt = this.#keyAt(bytes, at);
-      if (buffer === this.#input) return sameWords(view, keyAt, this.#inputView, start, length);
+      const { input, inputView } = this.keys;
+      if (buffer === input) return sameWords(view, keyAt, inputView, start, length);
       return equals(bytes, keyAt, buffer, start, length);
     }
     if (bytes[at + KEY_LENGTH] !== LONG) return false;
@@ -264,8 +254,9 @@ export class Records implements RecordFormat, RefKeys {
   /** Copies bytes into the parsed record. */
   write(buffer: Buffer, start: number, end: number, at: number): void {
     const length = end - start;
-    if (buffer !== this.#input || length > MOST_WORD_BYTES) copy(buffer, start, end, this.bytes, at);
-    else copyWords(this.#inputView, start, length, this.segment.view, at);
+    const { input, inputView } = this.keys;
+    if (buffer !== input || length > MOST_WORD_BYTES) copy(buffer, start, end, this.bytes, at);
+    else copyWords(inputView, start, length, this.segment.view, at);
   }
 
   /** Where the key of a record of this shape at `ref` begins. */

@@ -1,4 +1,5 @@
-import type { FramesAhead, RespWriter } from '../../lib/codec/resp/index.ts';
+import type { RespWriter } from '../../lib/codec/resp/index.ts';
+import type { KeysAhead } from '../../lib/store/index.ts';
 import type { EvictionRule } from './eviction-rule.ts';
 import type { StoredObject, ValueType } from './value-type.ts';
 
@@ -95,7 +96,7 @@ export interface Store {
   reserve(entries: number): void;
   find(buffer: Buffer, start: number, end: number): Slot;
   /** These keys will be looked up soon: reads the memory that it takes now, for all of them at once. Changes nothing. */
-  lookAhead(keys: FramesAhead): void;
+  lookAhead(keys: KeysAhead): void;
   /**
    * Adds an entry with an empty value, without expiry and version, as the most recently used of its space (0 when left out). The key must
    * not be there.

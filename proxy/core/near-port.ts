@@ -1,3 +1,4 @@
+import type { KeysAhead } from '../../lib/store/index.ts';
 import type { ReadPort } from './read-port.ts';
 
 /** How large a near cache is. */
@@ -21,6 +22,8 @@ export const NO_NEAR_CACHE: NearState = { state: 'off', ageMs: 0 };
 /** A value as a bulk string of RESP, `bytes[start, end)`; nothing of a key that does not exist. Good until the near cache is used again. */
 export interface KeptValue {
   readonly bytes: Buffer;
+  /** Of the same memory, if there is one. */
+  readonly view: DataView | null;
   readonly start: number;
   readonly end: number;
 }
@@ -31,6 +34,8 @@ export interface NearPort extends ReadPort {
   readonly size: NearSize;
   /** What is known of the key in this thread. */
   stateOf(key: Buffer): NearState;
+  /** These keys will be looked for: reads the memory that this takes now, for all of them at once. Changes nothing. */
+  lookAhead(keys: KeysAhead): void;
   /**
    * What a GET of the key `buffer[start, end)` in database 0 can be answered with now, for a client that goes no way of its own to the nodes; or null.
    * `isNext`: then it becomes a request, which is submitted next.

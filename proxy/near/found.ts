@@ -17,6 +17,8 @@ export class Found {
   kind: FoundKind = FoundKind.MISS;
   /** The value as a bulk string of RESP, `bytes[start, end)` and then `rest`; nothing of a miss. */
   bytes: Buffer = NO_BYTES;
+  /** Of the same memory, where there is one. */
+  view: DataView | null = null;
   start = 0;
   end = 0;
   rest: readonly Buffer[] | null = null;

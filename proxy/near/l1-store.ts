@@ -1,5 +1,8 @@
-import { murmur3x86_32 } from '../../lib/ring/index.ts';
+import { MOST_WORD_BYTES, sameWords } from '../../lib/base/index.ts';
+import { murmur3x86_32Hash } from '../../lib/ring/index.ts';
 import {
+  KeyHashes,
+  type KeysAhead,
   type RecordFormat,
   RefIndex,
   type RefKeys,
@@ -73,7 +76,7 @@ export class L1Store implements RecordFormat, RefKeys {
   readonly #queue: SegmentQueue<null>;
   readonly #index: RefIndex;
   readonly #sketch: FrequencySketch;
-  readonly #seed: number;
+  readonly #keys: KeyHashes;
   readonly #limitBytes: number;
   readonly #maxRecordBytes: number;
   readonly #onEvicted: (namespace: number) => void;
@@ -88,7 +91,7 @@ export class L1Store implements RecordFormat, RefKeys {
     this.#queue = this.#log.createQueue(null);
     this.#index = new RefIndex(this);
     this.#sketch = new FrequencySketch(maxBytes / GUESSED_BYTES / 2);
-    this.#seed = hashSeed;
+    this.#keys = new KeyHashes(murmur3x86_32Hash, hashSeed);
     // A segment that is being emptied and one that is being filled may be there at once.
     this.#limitBytes = maxBytes - 2 * segmentBytes - this.#sketch.bytes;
     this.#maxRecordBytes = Math.floor(maxBytes / LARGEST_PART);
@@ -106,7 +109,12 @@ export class L1Store implements RecordFormat, RefKeys {
   }
 
   hash(buffer: Buffer, start: number, end: number): number {
-    return murmur3x86_32(buffer, start, end, this.#seed) | 0;
+    return this.#keys.of(buffer, start, end);
+  }
+
+  /** Reads the memory that looking for these keys will need. */
+  lookAhead(keys: KeysAhead): void {
+    this.#keys.lookAhead(keys, this.#index);
   }
 
   /** Looks for an entry that counts, and fills `found` with it: the bytes are those of the store, good until the store is changed. */
@@ -114,14 +122,14 @@ export class L1Store implements RecordFormat, RefKeys {
     if (this.#log.live > this.#limitBytes * COUNTED_PART) this.#sketch.add(hash);
     const ref = this.#index.find(hash, key, start, end);
     if (ref === 0) return false;
-    const { bytes } = this.#log.segmentOf(ref);
+    const { bytes, view } = this.#log.segmentOf(ref);
     const at = this.#log.offsetOf(ref);
-    if (!this.#counts(bytes, at, nowMs)) {
+    if (!this.#counts(view, at, nowMs)) {
       this.#drop(hash, ref);
       return false;
     }
-    this.namespace = shortAt(bytes, at + NAMESPACE);
-    read(bytes, at, nowMs, found);
+    this.namespace = view.getUint16(at + NAMESPACE, true);
+    read(bytes, view, at, nowMs, found);
     return true;
   }
 
@@ -206,9 +214,10 @@ export class L1Store implements RecordFormat, RefKeys {
     this.#generations = grown;
   }
 
-  #counts(bytes: Buffer, at: number, nowMs: number): boolean {
-    if (((readWord(bytes, at + ENDS) - nowMs) | 0) <= 0) return false;
-    return readWord(bytes, at + GENERATION) >>> 0 === this.#generations[shortAt(bytes, at + SOURCE)];
+  #counts(view: DataView, at: number, nowMs: number): boolean {
+    if (((view.getInt32(at + ENDS, true) - nowMs) | 0) <= 0) return false;
+    const source = view.getUint16(at + SOURCE, true);
+    return view.getUint32(at + GENERATION, true) === this.#generations[source];
   }
 
   #drop(hash: number, ref: number): void {
@@ -237,12 +246,12 @@ export class L1Store implements RecordFormat, RefKeys {
 
   /** Removes an entry when it does not count, or was asked for less often. */
   #mayDisplace(ref: number, frequency: number, nowMs: number): boolean {
-    const { bytes } = this.#log.segmentOf(ref);
+    const { view } = this.#log.segmentOf(ref);
     const at = this.#log.offsetOf(ref);
-    const hash = readWord(bytes, at + HASH);
-    if (this.#counts(bytes, at, nowMs)) {
+    const hash = view.getInt32(at + HASH, true);
+    if (this.#counts(view, at, nowMs)) {
       if (this.#sketch.estimate(hash) >= frequency) return false;
-      this.#onEvicted(shortAt(bytes, at + NAMESPACE));
+      this.#onEvicted(view.getUint16(at + NAMESPACE, true));
     }
     this.#drop(hash, ref);
     return true;
@@ -274,30 +283,34 @@ export class L1Store implements RecordFormat, RefKeys {
   }
 
   matches(ref: number, key: Buffer, start: number, end: number): boolean {
-    const { bytes } = this.#log.segmentOf(ref);
+    const { bytes, view } = this.#log.segmentOf(ref);
     const at = this.#log.offsetOf(ref);
     const length = end - start;
-    if (shortAt(bytes, at + KEY_LENGTH) !== length) return false;
+    if (view.getUint16(at + KEY_LENGTH, true) !== length) return false;
     const keyAt = at + HEADER_BYTES;
+    const { input, inputView } = this.#keys;
+    if (key === input && length <= MOST_WORD_BYTES) return sameWords(view, keyAt, inputView, start, length);
     for (let i = 0; i < length; i++) if (bytes[keyAt + i] !== key[start + i]) return false;
     return true;
   }
 }
 
-function read(bytes: Buffer, at: number, nowMs: number, found: Found): void {
-  const frameAt = at + HEADER_BYTES + shortAt(bytes, at + KEY_LENGTH);
+function read(bytes: Buffer, view: DataView, at: number, nowMs: number, found: Found): void {
+  const frameAt = at + HEADER_BYTES + view.getUint16(at + KEY_LENGTH, true);
+  const word = (offset: number) => view.getInt32(at + offset, true);
   found.kind = bytes[at] as FoundKind;
-  found.bytes = bytes;
+  if (found.bytes !== bytes) found.bytes = bytes;
+  if (found.view !== view) found.view = view;
   found.start = frameAt;
-  found.end = frameAt + readWord(bytes, at + FRAME_LENGTH);
+  found.end = frameAt + word(FRAME_LENGTH);
   found.rest = null;
   found.restBytes = 0;
-  found.versionHigh = readWord(bytes, at + VERSION);
-  found.versionLow = readWord(bytes, at + VERSION + 4);
-  found.clientFlags = readWord(bytes, at + CLIENT_FLAGS) >>> 0;
-  found.ttlMs = fromWords(readWord(bytes, at + TTL), readWord(bytes, at + TTL + 4));
-  found.softTtlMs = fromWords(readWord(bytes, at + SOFT_TTL), readWord(bytes, at + SOFT_TTL + 4));
-  found.ageMs = (nowMs - readWord(bytes, at + ENTERED)) | 0;
+  found.versionHigh = word(VERSION);
+  found.versionLow = word(VERSION + 4);
+  found.clientFlags = word(CLIENT_FLAGS) >>> 0;
+  found.ttlMs = fromWords(word(TTL), word(TTL + 4));
+  found.softTtlMs = fromWords(word(SOFT_TTL), word(SOFT_TTL + 4));
+  found.ageMs = (nowMs - word(ENTERED)) | 0;
 }
 
 /** Only a value has any. */

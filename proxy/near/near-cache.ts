@@ -1,4 +1,5 @@
 import type { NearCacheConfig } from '../../lib/config/index.ts';
+import type { KeysAhead } from '../../lib/store/index.ts';
 import type { Purge } from '../core/api.ts';
 import { argumentRange } from '../core/frames.ts';
 import type { NamespaceMatcher, NamespaceRules } from '../core/namespace-rules.ts';
@@ -96,6 +97,10 @@ export class NearCache implements NearPort {
   get size(): NearSize {
     this.#hot.tick(this.#readClock());
     return { bytes: this.#store.bytes, entries: this.#store.size, hotKeys: this.#hot.size };
+  }
+
+  lookAhead(keys: KeysAhead): void {
+    this.#store.lookAhead(keys);
   }
 
   look(buffer: Buffer, start: number, end: number, nowMs: number, isNext: boolean): Found | null {

@@ -298,7 +298,9 @@ export class RespConnection extends ClientConnection<RequestParser> implements G
     const { watch } = this.context;
     let isPlain = this.isPlain;
     try {
-      while (this.mayTake() && parser.next()) {
+      while (this.mayTake()) {
+        if (isPlain) reads.expect(parser);
+        if (!parser.next()) break;
         if (isPlain && watch.quiet > 0 && reads.answers(this, parser, nowMs)) {
           watch.quiet--;
           continue;
@@ -309,6 +311,7 @@ export class RespConnection extends ClientConnection<RequestParser> implements G
       }
     } finally {
       reads.finish(this, nowMs);
+      reads.forget(parser);
     }
   }
 

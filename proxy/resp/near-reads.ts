@@ -1,5 +1,5 @@
-import { slabMemory } from '../../lib/base/index.ts';
-import type { RequestParser } from '../../lib/codec/resp/index.ts';
+import { copyWords, MOST_WORD_BYTES, slabMemory, viewOf } from '../../lib/base/index.ts';
+import { FramesAhead, type RequestParser } from '../../lib/codec/resp/index.ts';
 import { commandTable } from '../../lib/commands/index.ts';
 import type { KeptKeys } from '../core/key-split.ts';
 import type { KeptValue, NearPort } from '../core/near-port.ts';
@@ -17,11 +17,14 @@ const NULL_3 = wholeOf('_\r\n');
 
 /**
  * Answers GETs of what the near cache keeps, straight from their bytes: one request, answered from the beginning, stands for all that come one behind
- * the other. One instance serves all clients of a thread: `answers`, `answers`, …, `finish` within one function.
+ * the other. One instance serves all clients of a thread: `expect`, `answers`, `expect`, `answers`, …, `finish`, `forget` within one function.
  */
 export class NearReads implements KeptKeys {
   readonly #near: NearPort;
+  readonly #frames = new FramesAhead();
   #slab: Buffer = Buffer.alloc(0);
+  /** Of `#slab`. */
+  #slabView = viewOf(this.#slab);
   /** Where the replies lie that no request holds yet, and how many they are. */
   #start = 0;
   #end = 0;
@@ -32,6 +35,11 @@ export class NearReads implements KeptKeys {
 
   constructor(near: NearPort) {
     this.#near = near;
+  }
+
+  /** The commands that come next have come together: reads what looking for their keys will need. */
+  expect(parser: RequestParser): void {
+    if (parser.scanAhead(this.#frames)) this.#near.lookAhead(this.#frames);
   }
 
   /**
@@ -61,6 +69,11 @@ export class NearReads implements KeptKeys {
     return this.#near.isWanted(buffer, start, end);
   }
 
+  /** No more commands of this client are taken for now. */
+  forget(parser: RequestParser): void {
+    parser.forgetAhead(this.#frames);
+  }
+
   /** Puts the replies since the last time into the order of the client's. */
   finish(connection: RespConnection, nowMs: number): void {
     if (this.#count === 0) return;
@@ -78,16 +91,22 @@ export class NearReads implements KeptKeys {
     connection.ready(request, 0);
   }
 
-  #add(connection: RespConnection, { bytes, start, end }: KeptValue, nowMs: number): boolean {
+  #add(connection: RespConnection, { bytes, view, start, end }: KeptValue, nowMs: number): boolean {
     const length = end - start;
     if (length > MAX_BYTES) return false;
     if (this.#end + length > this.#slab.length) {
       this.finish(connection, nowMs);
       this.#slab = slabMemory(SLAB_BYTES);
+      this.#slabView = viewOf(this.#slab);
       this.#start = 0;
       this.#end = 0;
     }
-    this.#end = copyRange(bytes, start, end, this.#slab, this.#end);
+    if (view !== null && length <= MOST_WORD_BYTES) {
+      copyWords(view, start, length, this.#slabView, this.#end);
+      this.#end += length;
+    } else {
+      this.#end = copyRange(bytes, start, end, this.#slab, this.#end);
+    }
     this.#count++;
     return true;
   }
@@ -110,5 +129,5 @@ function isGet(args: RequestParser): boolean {
 
 function wholeOf(text: string): KeptValue {
   const bytes = Buffer.from(text);
-  return { bytes, start: 0, end: bytes.length };
+  return { bytes, view: null, start: 0, end: bytes.length };
 }

@@ -167,7 +167,7 @@ t.test('chunks', async (t) => {
     t.equal(frames.count, 16);
     const seen: number[] = [];
     for (const command of commands) {
-      if (!frames.hasNext) parser.scanAhead(frames);
+      if (!frames.hasNextOf(parser)) parser.scanAhead(frames);
       t.equal(parser.next(), true);
       t.strictSame(current(parser), command);
       seen.push(frames.current);
@@ -190,6 +190,27 @@ t.test('chunks', async (t) => {
     const got: string[] = [];
     while (parser.next()) got.push(parser.latin1(1));
     t.strictSame(got, ['key1', 'key2', 'key3', 'key4', 'key5', 'last']);
+  });
+
+  t.test('another parser may scan in between', async (t) => {
+    const frames = new FramesAhead();
+    const [one, other] = ['one', 'other'].map((name) => {
+      const parser = new RequestParser(LIMITS);
+      const commands = Array.from({ length: 5 }, (_, i) => encodeCommand('GET', name.repeat(1 + i)));
+      parser.push(Buffer.concat(commands));
+      return {
+        parser,
+        expected: Array.from({ length: 5 }, (_, i) => name.repeat(1 + i)),
+        got: [] as string[],
+      };
+    });
+    for (const which of [one, other, one, one, other, other, one, one, other, other]) {
+      which.parser.scanAhead(frames);
+      t.ok(which.parser.next());
+      which.got.push(which.parser.latin1(1));
+    }
+    t.strictSame(one.got, one.expected);
+    t.strictSame(other.got, other.expected);
   });
 
   t.test('only short commands with a key are', async (t) => {

@@ -8,7 +8,7 @@ import {
   keyHashHex,
   murmur3x64_128,
   murmur3x86_32,
-  murmur3x86_32Of,
+  murmur3x86_32Hash,
   Ring,
   type RingShard,
 } from '../../lib/ring/index.ts';
@@ -64,7 +64,8 @@ t.test('MurmurHash3 of a view equals that of bytes, wherever they stand', async 
         const held = Buffer.concat([Buffer.alloc(before, 0xee), bytes, Buffer.alloc(5, 0xee)]);
         const end = before + bytes.length;
         return (
-          murmur3x86_32Of(viewOf(held), before, end, seed) === (murmur3x86_32(held, before, end, seed) | 0)
+          murmur3x86_32Hash.ofView(viewOf(held), before, end, seed) ===
+          (murmur3x86_32(held, before, end, seed) | 0)
         );
       },
     ),

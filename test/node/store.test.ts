@@ -1,5 +1,6 @@
 import t from 'tap';
 import { type Random, seededRandom } from '../../lib/base/index.ts';
+import { encodeCommand, FramesAhead, RequestParser, RespWriter } from '../../lib/codec/resp/index.ts';
 import { DataSet } from '../../node/data-set.ts';
 import { Databases } from '../../node/databases.ts';
 import type { Keyspace } from '../../node/keyspace.ts';
@@ -21,6 +22,10 @@ interface NaiveEntry {
   softExpiresAt: number;
   hasTags: boolean;
   wasEdited: boolean;
+}
+
+function randomBytes(random: Random, length: number): Buffer {
+  return Buffer.from(Array.from({ length }, () => random.int(256)));
 }
 
 function lookup(store: Pick<MemoryStore, 'find'>, key: string): number {
@@ -409,6 +414,63 @@ t.test('keys that collide are told apart, and binary ones are exact', async (t) 
   t.equal(store.size, 0);
   store.setLatin1(add(store, 'again'), 'x');
   t.equal(store.latin1(lookup(store, 'again')), 'x');
+});
+
+t.test('looking ahead changes nothing but the time it takes', async (t) => {
+  const random = seededRandom(seed + 9);
+  const stores = [1, 2].map((hashSeed) => new MemoryStore({ hashSeed }));
+  const naive = stores.map(() => new Map<string, string>());
+  const frames = new FramesAhead();
+  const parser = new RequestParser({
+    maxBulkBytes: 2 ** 20,
+    maxArrayLength: 100,
+    maxInlineBytes: 1000,
+    maxBufferedBytes: 2 ** 20,
+  });
+  // As a socket's: used for every chunk.
+  const memory = Buffer.alloc(65_536);
+  for (let turn = 0; turn < 3000; turn++) {
+    const commands = Array.from({ length: random.int(24) }, () => {
+      const key = `key${'-'.repeat(random.int(30))}${random.int(300)}`;
+      return encodeCommand('SET', key, randomBytes(random, random.int(random.int(5) === 0 ? 400 : 60)));
+    });
+    const chunk = Buffer.concat(commands);
+    chunk.copy(memory);
+    parser.push(memory, 0, chunk.length);
+    for (;;) {
+      if (parser.scanAhead(frames)) stores[random.int(2)].lookAhead(frames);
+      if (!parser.next()) break;
+      // Whoever looked ahead, another one may be asked, and for the other argument.
+      const which = random.int(2);
+      const store = stores[which];
+      const key = parser.latin1(1);
+      const slot = store.find(parser.buffer, parser.start(1), parser.end(1));
+      const found = slot === 0 ? undefined : store.latin1(slot);
+      if (found !== naive[which].get(key)) t.fail(`${key}: ${found}`);
+      if (store.find(parser.buffer, parser.start(2), parser.end(2)) !== 0)
+        t.fail('a value was found as a key');
+      if (random.int(8) === 0) {
+        if (slot !== 0) store.remove(slot);
+        naive[which].delete(key);
+        continue;
+      }
+      const target = slot || store.insert(parser.buffer, parser.start(1), parser.end(1));
+      store.setBytes(target, parser.buffer, parser.start(2), parser.end(2));
+      naive[which].set(key, parser.latin1(2));
+    }
+    parser.forgetAhead(frames);
+    parser.own();
+    memory.fill('!');
+    if (turn % 100 === 0) for (const store of stores) store.maintain(64);
+  }
+  for (const [i, store] of stores.entries()) {
+    t.equal(store.size, naive[i].size);
+    for (const [key, value] of naive[i]) {
+      const writer = new RespWriter();
+      store.writeValue(lookup(store, key), writer);
+      if (writer.take().latin1Slice() !== `$${value.length}\r\n${value}\r\n`) t.fail(`value of ${key}`);
+    }
+  }
 });
 
 t.test('random keys are spread over all entries', async (t) => {

@@ -21,9 +21,11 @@ const STRIDE = 2 * MOST_ARGS;
  * Short commands that have come together, scanned before the first of them is executed: so the memory that their keys (their first
  * arguments, as a rule) lead to can be read in one go, where the waits overlap that add up from one command to the next.
  *
- * One for all connections of a process: it belongs to the parser whose turn it is.
+ * One for all connections of a thread: it belongs to the parser that scanned last.
  */
 export class FramesAhead {
+  /** Whose frames these are. */
+  owner: object | null = null;
   /** Where the keys are. */
   buffer: Buffer = NO_BYTES;
   /** Of `buffer`. */
@@ -46,11 +48,12 @@ export class FramesAhead {
     this.count = 0;
     this.current = -1;
     this.hashedBy = null;
+    this.owner = null;
   }
 
-  /** Whether there is a frame behind the current one. */
-  get hasNext(): boolean {
-    return this.current + 1 < this.count;
+  /** Whether there is a frame of this owner behind the current one. */
+  hasNextOf(owner: object): boolean {
+    return this.owner === owner && this.current + 1 < this.count;
   }
 
   /** Makes the next frame the current one, writes where its arguments are, counted from its start, and returns how many there are. */

@@ -133,11 +133,12 @@ export class RequestParser extends ByteFeed implements Args {
 
   /**
    * Scans the next commands together, as far as they have come whole and are short, unless there are some left of the last time; true when
-   * there is one at least. `next()` takes them from `frames` then, which nobody else may use until `forgetAhead` is called.
+   * there is one at least. `next()` takes them from `frames` then, unless another parser has used them since; to be followed by `forgetAhead`.
    */
   scanAhead(frames: FramesAhead): boolean {
-    if (this.ahead?.hasNext || this.expected !== 0) return false;
+    if (this.ahead?.hasNextOf(this) || this.expected !== 0) return false;
     frames.scan(this.input, this.head, this.filled, this.limits);
+    frames.owner = this;
     this.ahead = frames;
     return frames.count > 0;
   }
@@ -155,7 +156,7 @@ export class RequestParser extends ByteFeed implements Args {
 
   protected override scan(): boolean {
     if (this.ahead !== null) {
-      if (this.ahead.hasNext) return this.takeAhead(this.ahead);
+      if (this.ahead.hasNextOf(this)) return this.takeAhead(this.ahead);
       this.ahead = null;
     }
     while (this.expected === 0) {
