@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { cpuTimeMicros, type Load, median, redisBenchmark } from '../support/measure.ts';
 import type { Server } from '../support/peers.ts';
+import { apart } from '../support/processors.ts';
 import { type StoredKind, storedKinds } from '../support/stored-kinds.ts';
 
 const CONNECTIONS = 50;
@@ -65,7 +66,7 @@ async function startAll(): Promise<Target[]> {
     const dir = mkdtempSync(join(tmpdir(), 'ringside-bench-aof-'));
     // A rewrite in the midst of one turn would make turns unequal.
     const args = ['--appendonly', 'yes', '--appendfsync', policy, '--auto-aof-rewrite-percentage', '0'];
-    const server = await kind.start(dir, ...(policy === 'none' ? [] : args));
+    const server = apart(await kind.start(dir, ...(policy === 'none' ? [] : args)));
     targets.push({ kind: kind.name, policy, server, dir });
   }
   return targets;
@@ -108,7 +109,14 @@ async function warm(target: Target, load: Load, seconds: number): Promise<Turns>
 
 async function measure(targets: readonly Target[], pipeline: number, effort: LogEffort): Promise<LogRow[]> {
   const { valueBytes, alternations, seconds } = effort;
-  const load: Load = { command: 'SET', pipeline, connections: CONNECTIONS, valueBytes, keys: KEYS };
+  const load: Load = {
+    command: 'SET',
+    pipeline,
+    connections: CONNECTIONS,
+    valueBytes,
+    keys: KEYS,
+    isApart: true,
+  };
   const all: Turns[] = [];
   for (const target of targets) all.push(await warm(target, load, seconds));
   for (let round = 0; round < alternations; round++) {

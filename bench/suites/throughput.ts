@@ -1,5 +1,6 @@
 import { alternate, type Load, median, type Sample } from '../support/measure.ts';
 import { type Server, startNodeRole, startRedis } from '../support/peers.ts';
+import { apart } from '../support/processors.ts';
 
 /** Commands per second, and the median of the CPU time of the measured process per command. */
 export interface Figures {
@@ -30,7 +31,7 @@ export interface Effort {
 }
 
 /** SET and GET, one at a time and 16 in a pipeline. */
-export const loadsWith = (valueBytes: number): Load[] =>
+export const loadsWith = (valueBytes: number, isApart = false): Load[] =>
   [1, 16].flatMap((pipeline) =>
     (['SET', 'GET'] as const).map((command) => ({
       command,
@@ -38,6 +39,7 @@ export const loadsWith = (valueBytes: number): Load[] =>
       connections: 50,
       valueBytes,
       keys: 100_000,
+      isApart,
     })),
   );
 
@@ -95,8 +97,8 @@ export async function withServers<T>(
 /** `ringside node` beside redis-server. */
 export async function nodeAgainstRedis(effort: Effort): Promise<Comparison[]> {
   return withServers(async (keep) => {
-    const peer = await keep(startRedis());
-    const ours = await keep(startNodeRole());
-    return compare('node', ours, [peer], loadsWith(effort.valueBytes), effort);
+    const peer = apart(await keep(startRedis()));
+    const ours = apart(await keep(startNodeRole()));
+    return compare('node', ours, [peer], loadsWith(effort.valueBytes, true), effort);
   });
 }

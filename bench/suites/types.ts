@@ -1,5 +1,6 @@
 import type { Load } from '../support/measure.ts';
 import { startNodeRole, startRedis } from '../support/peers.ts';
+import { apart } from '../support/processors.ts';
 import { type Comparison, compare, type Effort, withServers } from './throughput.ts';
 
 /** Names of members, fields and of the many small keys. */
@@ -39,6 +40,7 @@ function loadsWith(key: string, valueBytes: number): Load[] {
       connections: 50,
       valueBytes,
       keys: KEYS,
+      isApart: true,
     })),
   );
 }
@@ -46,8 +48,8 @@ function loadsWith(key: string, valueBytes: number): Load[] {
 /** `ringside node` beside redis-server on lists, hashes, sets and sorted sets: one big key, then many tiny ones. */
 export async function typesAgainstRedis(effort: Effort): Promise<Comparison[]> {
   return withServers(async (keep) => {
-    const peer = await keep(startRedis());
-    const ours = await keep(startNodeRole());
+    const peer = apart(await keep(startRedis()));
+    const ours = apart(await keep(startNodeRole()));
     const big = await compare('big', ours, [peer], loadsWith('big', effort.valueBytes), effort);
     const tiny = await compare('tiny', ours, [peer], loadsWith(RANDOM, effort.valueBytes), effort);
     return [...big, ...tiny];

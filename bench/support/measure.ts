@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
+import { processors } from './processors.ts';
 
 /** What one redis-benchmark run is asked to do. */
 export interface Load {
@@ -13,6 +14,8 @@ export interface Load {
   readonly connections: number;
   readonly valueBytes: number;
   readonly keys: number;
+  /** redis-benchmark runs on a processor on which the server's main thread does not (`apart`). */
+  readonly isApart?: boolean;
 }
 
 /** What one target did in all alternations: commands per second, and CPU time of its own process per command. */
@@ -45,7 +48,10 @@ export async function redisBenchmark(port: number, load: Load, requests: number)
     ...['-n', `${requests}`, '-d', `${load.valueBytes}`, '-r', `${load.keys}`, '--csv'],
     ...(load.words ?? ['-t', load.command.toLowerCase()]),
   ];
-  const child = spawn('redis-benchmark', args, { stdio: ['ignore', 'pipe', 'pipe'] });
+  const whole = ['redis-benchmark', ...args];
+  const [program, ...rest] =
+    load.isApart && processors !== null ? ['taskset', '-c', `${processors.load}`, ...whole] : whole;
+  const child = spawn(program, rest, { stdio: ['ignore', 'pipe', 'pipe'] });
   let out = '';
   let err = '';
   child.stdout.on('data', (data) => (out += data));

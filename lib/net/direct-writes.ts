@@ -1,11 +1,5 @@
 import type net from 'node:net';
-
-/** What the system does of one write; node's own sockets make one for each. */
-export interface WriteWork {
-  oncomplete: ((status: number) => void) | null;
-  /** Keeps the bytes alive until the system has them. */
-  buffer: Uint8Array | null;
-}
+import { streamInternals, type WriteWork } from './stream-internals.ts';
 
 /** What a plain socket of node writes by. */
 interface WriteHandle {
@@ -13,14 +7,6 @@ interface WriteHandle {
   writeBuffer(work: WriteWork, bytes: Uint8Array): number;
 }
 
-/** The part of node that its streams of the system are made of. */
-interface StreamInternals {
-  readonly WriteWrap: new () => WriteWork;
-  readonly streamBaseState: Int32Array;
-  readonly kLastWriteWasAsync: number;
-}
-
-const internals = streamInternals();
 /** Of no use to the system once a write is over, and that is at once as a rule: the next write takes it again. */
 let idle: WriteWork | null = null;
 
@@ -31,27 +17,14 @@ let idle: WriteWork | null = null;
  */
 export function writeDirectly(socket: net.Socket, bytes: Uint8Array): WriteWork | null | undefined {
   const { _handle: handle } = socket as unknown as { readonly _handle: WriteHandle | null };
-  if (internals === null || handle === null || socket.connecting) return undefined;
+  if (streamInternals === null || handle === null || socket.connecting) return undefined;
   if (socket.writableLength > 0 || socket.writableEnded || socket.writableCorked > 0) return undefined;
-  const work = idle ?? new internals.WriteWrap();
+  const work = idle ?? new streamInternals.WriteWrap();
   idle = work;
   // The usual way meets the same error, and makes of it what it always does.
   if (handle.writeBuffer(work, bytes) !== 0) return undefined;
-  if (internals.streamBaseState[internals.kLastWriteWasAsync] === 0) return null;
+  if (streamInternals.streamBaseState[streamInternals.kLastWriteWasAsync] === 0) return null;
   idle = null;
   work.buffer = bytes;
   return work;
-}
-
-/** Null where this version of node has them no more, or does not let anybody at them. */
-function streamInternals(): StreamInternals | null {
-  try {
-    const { binding } = process as unknown as { binding(name: string): Partial<StreamInternals> };
-    const { WriteWrap, streamBaseState, kLastWriteWasAsync } = binding.call(process, 'stream_wrap');
-    if (WriteWrap === undefined || streamBaseState === undefined || kLastWriteWasAsync === undefined)
-      return null;
-    return { WriteWrap, streamBaseState, kLastWriteWasAsync };
-  } catch {
-    return null;
-  }
 }

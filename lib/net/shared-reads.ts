@@ -1,7 +1,9 @@
 import net from 'node:net';
 import { getSystemErrorName } from 'node:util';
-import { type WriteWork, writeDirectly } from './direct-writes.ts';
+import { readDirectly } from './direct-reads.ts';
+import { writeDirectly } from './direct-writes.ts';
 import { type RangeListener, ReadMemory } from './read-memory.ts';
+import type { WriteWork } from './stream-internals.ts';
 
 type Options = net.SocketConstructorOpts;
 
@@ -16,6 +18,10 @@ type Options = net.SocketConstructorOpts;
 export class SharedReadSocket extends net.Socket {
   readonly #memory: ReadMemory;
   #onRead: (memory: Buffer, length: number) => void = ignore;
+  /** Where the system reads to. */
+  readonly #current: () => Buffer;
+  readonly #next: () => Buffer | undefined;
+  #readsDirectly = false;
   /** A write that the system has begun and not finished, and that this socket's stream is about to hear of. */
   #begun: WriteWork | null = null;
 
@@ -37,18 +43,34 @@ export class SharedReadSocket extends net.Socket {
   private constructor(options: Options) {
     const memory = new ReadMemory();
     // Node keeps to the memory it has when it gets none, which its types do not tell.
-    const buffer = () => memory.take() as Buffer;
+    let current: Buffer;
+    const next = () => {
+      const taken = memory.take();
+      if (taken === null) return undefined;
+      current = taken;
+      return taken;
+    };
+    const buffer = () => next() as Buffer;
     const callback = (length: number, read: Uint8Array): boolean => {
       this.#onRead(read as Buffer, length);
       return true;
     };
     super({ ...options, onread: { buffer, callback } });
     this.#memory = memory;
+    this.#current = () => current;
+    this.#next = next;
   }
 
   /** Gives what comes, the first `length` bytes of `memory`, to `listener`, which must be done with them, or have copied them, when it returns. */
   deliverTo(listener: (memory: Buffer, length: number) => void): void {
     this.#onRead = listener;
+    if (!this.#readsDirectly) {
+      this.#readsDirectly = true;
+      readDirectly(this, (length) => {
+        this.#onRead(this.#current(), length);
+        return this.#next();
+      });
+    }
     this.resume();
   }
 

@@ -56,6 +56,8 @@ export class KeyHashes {
       this.input = buffer;
       this.inputView = view;
     }
+    // Nothing overlaps with the wait for a single one.
+    if (count < 2) return;
     for (let i = 0; i < count; i++) {
       hashes[i] = this.#hash.ofView(view, keyStarts[i], keyEnds[i], this.#seed);
     }

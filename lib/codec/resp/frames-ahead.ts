@@ -1,6 +1,5 @@
 import { viewOf } from '../../base/index.ts';
 import { NO_BYTES } from './byte-feed.ts';
-import type { RespLimits } from './request-parser.ts';
 
 const CR = 0x0d;
 const LF = 0x0a;
@@ -16,6 +15,19 @@ const MOST_BYTES = 16384;
 const MOST_INPUT_BYTES = 1 << 20;
 /** Offsets of a frame. */
 const STRIDE = 2 * MOST_ARGS;
+
+/** What a frame that is scanned ahead may be at most: never more than what this file is made for. */
+export class FrameLimits {
+  readonly mostArgs: number;
+  readonly mostBytes: number;
+  readonly mostFrameBytes: number;
+
+  constructor(maxArrayLength: number, maxBulkBytes: number, maxFrameBytes: number) {
+    this.mostArgs = Math.min(maxArrayLength, MOST_ARGS);
+    this.mostBytes = Math.min(maxBulkBytes, MOST_BYTES);
+    this.mostFrameBytes = maxFrameBytes;
+  }
+}
 
 /**
  * Short commands that have come together, scanned before the first of them is executed: so the memory that their keys (their first
@@ -74,21 +86,20 @@ export class FramesAhead {
    * Scans `buffer[from, to)` up to the first command that is not whole, has no key, is not short, is beyond the limits, or is not well-formed. Never
    * throws.
    */
-  scan(buffer: Buffer, from: number, to: number, limits: RespLimits): void {
+  scan(buffer: Buffer, from: number, to: number, limits: FrameLimits): void {
     this.clear();
     if (buffer.length > MOST_INPUT_BYTES) return;
     if (this.buffer !== buffer) {
       this.buffer = buffer;
       this.view = viewOf(buffer);
     }
-    const mostArgs = Math.min(limits.maxArrayLength, MOST_ARGS);
-    const mostBytes = Math.min(limits.maxBulkBytes, MOST_BYTES);
+    const { mostArgs, mostBytes, mostFrameBytes } = limits;
     let at = from;
     // `*2`, CR, LF
     while (this.count < MOST_FRAMES && at + 4 < to && buffer[at] === STAR) {
       const args = buffer[at + 1] - ZERO;
       if (args < 2 || args > mostArgs || buffer[at + 2] !== CR || buffer[at + 3] !== LF) return;
-      const end = this.#scanArgs(buffer, at, Math.min(to, at + limits.maxBufferedBytes), args, mostBytes);
+      const end = this.#scanArgs(buffer, at, Math.min(to, at + mostFrameBytes), args, mostBytes);
       if (end < 0) return;
       at = end;
     }

@@ -1,7 +1,7 @@
 import { type Args, equalsAsciiIgnoreCase } from './args.ts';
 import { ByteFeed, INCOMPLETE, INVALID } from './byte-feed.ts';
 import { encodeCommand } from './encode.ts';
-import type { FramesAhead } from './frames-ahead.ts';
+import { FrameLimits, type FramesAhead } from './frames-ahead.ts';
 import { splitInline } from './inline.ts';
 import { parseDouble, parseInt64, parseSafeInteger } from './numbers.ts';
 
@@ -51,6 +51,8 @@ export class RequestParser extends ByteFeed implements Args {
   authenticated = true;
 
   private readonly limits: RespLimits;
+  /** As they were at first: those that change later stay far above what is scanned ahead. */
+  private readonly aheadLimits: FrameLimits;
   /** Start and end of each argument, counted from the start of the frame. */
   private offsets: Int32Array = new Int32Array(FIRST_OFFSETS);
   /** Arguments announced; 0: between commands. */
@@ -62,6 +64,7 @@ export class RequestParser extends ByteFeed implements Args {
   constructor(limits: RespLimits) {
     super(limits.maxBufferedBytes);
     this.limits = limits;
+    this.aheadLimits = new FrameLimits(limits.maxArrayLength, limits.maxBulkBytes, this.maxFrameBytes);
   }
 
   start(i: number): number {
@@ -137,7 +140,7 @@ export class RequestParser extends ByteFeed implements Args {
    */
   scanAhead(frames: FramesAhead): boolean {
     if (this.ahead?.hasNextOf(this) || this.expected !== 0) return false;
-    frames.scan(this.input, this.head, this.filled, this.limits);
+    frames.scan(this.input, this.head, this.filled, this.aheadLimits);
     frames.owner = this;
     this.ahead = frames;
     return frames.count > 0;

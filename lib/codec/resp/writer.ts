@@ -14,10 +14,19 @@ const LOOP_BYTES = 24;
 /** A bulk string below that, with its header and line ends. */
 const SHORT_BULK_BYTES = LOOP_BYTES + 7;
 const FIRST_SLAB_BYTES = 1024;
+/** Batches whose views are used again. */
+const KEPT_BATCHES = 64;
 /** A slab above this (or above the first, if that is larger) is not kept while nothing is to be written. */
 const KEPT_SLAB_BYTES = 16 * 1024;
 /** Sign, 19 digits, type and line end of a 64-bit number. */
 const NUMBER_BYTES = 24;
+
+/** Replies that were taken at once. */
+interface Batch {
+  readonly bytes: Buffer;
+  readonly start: number;
+  readonly end: number;
+}
 
 /**
  * Writes replies into one growing slab of memory; `take` hands out what has been written, without a copy.
@@ -37,6 +46,9 @@ export class RespWriter {
   private readonly firstSlabBytes: number;
   private readonly keptSlabBytes: number;
   private batchBytes = 0;
+  /** Views that were handed out since the slab was last used from its start, or the time before. */
+  private batches: Batch[] = [];
+  private batchCount = 0;
 
   /** `firstSlabBytes` is allocated at the first write. */
   constructor(firstSlabBytes = FIRST_SLAB_BYTES) {
@@ -250,10 +262,21 @@ export class RespWriter {
 
   /** Hands out everything written since the last `take` as one view of the slab. It stays true until `rewind`. */
   take(): Buffer {
-    const bytes = this.slab.subarray(this.taken, this.at);
+    const bytes = this.batch();
     this.batchBytes = Math.max(this.at - this.taken, this.batchBytes - (this.batchBytes >> 3));
     this.taken = this.at;
     if (this.slab.length > this.keptSlabBytes) this.letGo();
+    return bytes;
+  }
+
+  /** What is to be taken. Where a batch began and ended as its like did before the last `rewind`, the view of that one is good again. */
+  private batch(): Buffer {
+    const { slab, taken, at, batches } = this;
+    const i = this.batchCount++;
+    const before = i < batches.length ? batches[i] : undefined;
+    if (before !== undefined && before.start === taken && before.end === at) return before.bytes;
+    const bytes = slab.subarray(taken, at);
+    if (i < KEPT_BATCHES) batches[i] = { bytes, start: taken, end: at };
     return bytes;
   }
 
@@ -265,11 +288,13 @@ export class RespWriter {
     if (this.at !== this.taken) return;
     this.at = 0;
     this.taken = 0;
+    this.batchCount = 0;
   }
 
   private letGo(): void {
     this.slab = NO_BYTES;
     this.slabView = null;
+    this.batches = [];
     this.at = 0;
     this.taken = 0;
   }
@@ -357,6 +382,7 @@ export class RespWriter {
     this.slab.copy(slab, 0, this.taken, this.at);
     this.slab = slab;
     this.slabView = null;
+    this.batches = [];
     this.at = waiting;
     this.taken = 0;
   }
