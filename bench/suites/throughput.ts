@@ -10,7 +10,7 @@ export interface Figures {
   readonly cpuMicros: number;
 }
 
-/** One line of the report: our median against a peer's in the same alternated run. */
+/** One line of the report: our sample against a peer's in the same alternated run. The ratio is the median of those of each round, whose turns are neighbours. */
 export interface Comparison {
   readonly what: string;
   readonly command: string;
@@ -58,7 +58,8 @@ export function comparisonOf(
   sample: Sample,
 ): Comparison {
   const [ours, theirs] = [figures(mine), figures(sample)];
-  return { what, command, pipeline, peer: sample.name, ours, theirs, ratio: ours.median / theirs.median };
+  const ratios = mine.rates.map((rate, i) => rate / sample.rates[i]);
+  return { what, command, pipeline, peer: sample.name, ours, theirs, ratio: median(ratios) };
 }
 
 /** Measures our server and its peers under each load. */
