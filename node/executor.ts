@@ -57,8 +57,8 @@ export class Executor {
   /** The command under way; undefined when it is unknown. */
   #spec: CommandSpec | undefined;
   #nowMs = 0;
-  /** When what counts for a while was last done. */
-  #preparedMs = Number.NEGATIVE_INFINITY;
+  /** When the clock on the wall was last read. */
+  #readMs = Number.NEGATIVE_INFINITY;
   /** The last command was a write of a clustered node: its reply may only go out under the lease. */
   needsLease = false;
   /** The last command changed data whose namespace has `ack: replica`: milliseconds its reply waits for a follower; else 0. */
@@ -91,11 +91,11 @@ export class Executor {
     const nowMs = this.#node.clock.monotonicMs();
     this.#nowMs = nowMs;
     this.#node.watch.beginTurn(nowMs);
+    if (nowMs - this.#readMs >= SAME_MS) {
+      this.#readMs = nowMs;
+      this.#data.nowMs = this.#node.clock.wallMs();
+    }
     this.#rules.beginTurn(nowMs);
-    if (nowMs - this.#preparedMs < SAME_MS) return;
-    this.#preparedMs = nowMs;
-    this.#data.nowMs = this.#node.clock.wallMs();
-    this.#rules.makeRoom(nowMs);
     this.#node.observers.beginTurn();
   }
 

@@ -31,13 +31,9 @@ export class WriteRules {
     this.#node = node;
   }
 
-  /** What is asked until the next turn is asked at `nowMs`. */
+  /** What is asked until the next turn is asked at `nowMs`. Evicts what is beyond the node's budget. */
   beginTurn(nowMs: number): void {
     this.#mayWrite = this.#node.shard.mayWrite(nowMs);
-  }
-
-  /** Evicts what is beyond the node's budget: to be called now and then; writes make room for themselves. */
-  makeRoom(nowMs: number): void {
     const { settings, pause } = this.#node;
     // On a follower too: what the policy knows of the entries cannot be made up for in a moment when it is promoted.
     this.#databases.setPolicy(settings.maxMemoryPolicy, settings.maxMemoryBytes);

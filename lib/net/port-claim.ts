@@ -1,10 +1,12 @@
 import net from 'node:net';
 import { errorCode, listenError } from './node-error.ts';
-import { type ListenOptions, probePort } from './server.ts';
+import { holdFreePort, type ListenOptions, probePort } from './server.ts';
 
 /** A port that is this process's, though several of its threads are going to bind it. */
 export interface PortClaim {
   readonly port: number;
+  /** The threads listen: what has kept the port until then goes. */
+  listened(): void;
   /** Lets others have it. What listens there goes on to. */
   release(): void;
 }
@@ -19,13 +21,30 @@ export interface PortClaim {
  * `port_in_use`.
  */
 export async function claimPort(where: Pick<ListenOptions, 'host' | 'port' | 'setting'>): Promise<PortClaim> {
-  const early = where.port === 0 ? null : await lock(where, where.port);
+  if (where.port === 0) return claimFreePort(where);
+  const held = await lock(where, where.port);
   try {
-    const port = await probePort(where);
-    const held = early ?? (await lock(where, port));
-    return { port, release: () => held.close() };
+    return { port: await probePort(where), listened: () => {}, release: () => held.close() };
   } catch (error) {
-    early?.close();
+    held.close();
+    throw error;
+  }
+}
+
+/** Bound for a moment and no more, a free port might be the one of somebody's connection by the time when the threads bind it. */
+async function claimFreePort(where: Pick<ListenOptions, 'host' | 'setting'>): Promise<PortClaim> {
+  const server = await holdFreePort(where);
+  const { port } = server.address() as net.AddressInfo;
+  const listened = () => void server.close();
+  try {
+    const held = await lock(where, port);
+    const release = () => {
+      listened();
+      held.close();
+    };
+    return { port, listened, release };
+  } catch (error) {
+    listened();
     throw error;
   }
 }

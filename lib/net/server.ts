@@ -86,6 +86,14 @@ export async function probePort(where: Pick<ListenOptions, 'host' | 'port' | 'se
   return port;
 }
 
+/** A free port that stays this process's, to be listened on with `reusePort`, until the server is closed; whoever connects to this one is turned away. */
+export async function holdFreePort(where: Pick<ListenOptions, 'host' | 'setting'>): Promise<net.Server> {
+  const server = net.createServer((socket) => socket.destroy());
+  await open(server, { ...where, port: 0 }, true);
+  server.unref();
+  return server;
+}
+
 class Listener implements ListeningServer {
   readonly #options: ListenOptions;
   readonly #onSocket: (socket: net.Socket, peer: Peer) => void;

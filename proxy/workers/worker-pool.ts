@@ -62,6 +62,7 @@ export class WorkerPool {
       memcached: await this.#claimed(memcached, 'proxy.memcachedPort'),
     };
     await Promise.all(this.#workers.map((_, index) => this.#spawn(index)));
+    for (const claim of this.#claims) claim.listened();
   }
 
   apply(topology: Topology): void {

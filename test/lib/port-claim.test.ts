@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { createServer, type ListenOptions } from 'node:net';
 import { join } from 'node:path';
 import t from 'tap';
 import { claimPort } from '../../lib/net/index.ts';
@@ -20,6 +21,29 @@ t.test('whoever comes second is refused, until the first lets go', linux, async 
   const again = await claimPort(where(port));
   t.equal(again.port, port);
   again.release();
+});
+
+t.test('a free port is kept until the threads listen', linux, async (t) => {
+  const claim = await claimPort(where(0));
+  const { port } = claim;
+  t.teardown(() => claim.release());
+  const bind = async (options: ListenOptions) => {
+    const server = createServer();
+    server.listen({ host: '127.0.0.1', port, ...options });
+    const error = await once(server, 'listening').then(
+      () => undefined,
+      (reason: Error) => reason,
+    );
+    return { server, error };
+  };
+  t.match((await bind({})).error, { code: 'EADDRINUSE' });
+  const { server, error } = await bind({ reusePort: true });
+  t.equal(error, undefined, 'a thread gets it');
+  claim.listened();
+  await new Promise((resolve) => server.close(resolve));
+  const { server: last, error: none } = await bind({});
+  t.equal(none, undefined, 'and then nobody keeps it any more');
+  await new Promise((resolve) => last.close(resolve));
 });
 
 t.test('of many that claim one port at once, one gets it', linux, async (t) => {
