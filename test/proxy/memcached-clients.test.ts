@@ -1,8 +1,8 @@
-import { spawn, spawnSync } from 'node:child_process';
 import { promisify } from 'node:util';
 import Memcached from 'memcached';
 import t from 'tap';
 import { type MemcachedStack, memcachedStack } from '../support/memcached-stack.ts';
+import { pythonWith, runPython } from '../support/python.ts';
 
 let stack: MemcachedStack;
 
@@ -80,12 +80,8 @@ h.set('py:h', 'x' * 100000)
 assert len(h.get('py:h')) == 100000
 print('done')
 `;
-const hasPymemcache = spawnSync('python3', ['-c', 'import pymemcache']).status === 0;
+const python = pythonWith('pymemcache');
 
-t.test('pymemcache', { skip: !hasPymemcache && 'pymemcache not installed' }, async (t) => {
-  const child = spawn('python3', ['-c', PYTHON, stack.address]);
-  let output = '';
-  for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk) => (output += chunk));
-  const code = await new Promise((resolve) => child.once('close', resolve));
-  t.equal(code, 0, output);
+t.test('pymemcache', { skip: python === null && 'skipped: pymemcache not installed' }, async (t) => {
+  t.match(await runPython(python!, ['-c', PYTHON, stack.address]), /done/);
 });
