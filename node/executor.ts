@@ -33,8 +33,6 @@ import { endTransaction, type Transaction } from './transactions/transaction.ts'
 import { letGoOfShared } from './values/index.ts';
 import { WriteRules } from './write-rules.ts';
 
-/** Turns that begin within so many milliseconds, the unit of the clock on the wall, see the same time of it. */
-const SAME_MS = 1;
 const NOAUTH = errorCatalogue.unauthorized.resp;
 const LOADING = errorCatalogue.loading.resp;
 const MASTERDOWN = "MASTERDOWN Link with MASTER is down and replica-serve-stale-data is set to 'no'.";
@@ -57,8 +55,6 @@ export class Executor {
   /** The command under way; undefined when it is unknown. */
   #spec: CommandSpec | undefined;
   #nowMs = 0;
-  /** When the clock on the wall was last read. */
-  #readMs = Number.NEGATIVE_INFINITY;
   /** The last command was a write of a clustered node: its reply may only go out under the lease. */
   needsLease = false;
   /** The last command changed data whose namespace has `ack: replica`: milliseconds its reply waits for a follower; else 0. */
@@ -88,14 +84,10 @@ export class Executor {
    * beyond budgets.
    */
   beginTurn(): void {
-    const nowMs = this.#node.clock.monotonicMs();
-    this.#nowMs = nowMs;
-    this.#node.watch.beginTurn(nowMs);
-    if (nowMs - this.#readMs >= SAME_MS) {
-      this.#readMs = nowMs;
-      this.#data.nowMs = this.#node.clock.wallMs();
-    }
-    this.#rules.beginTurn(nowMs);
+    this.#data.nowMs = this.#node.clock.wallMs();
+    this.#nowMs = this.#node.clock.monotonicMs();
+    this.#node.watch.beginTurn(this.#nowMs);
+    this.#rules.beginTurn(this.#nowMs);
     this.#node.observers.beginTurn();
   }
 
