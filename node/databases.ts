@@ -2,6 +2,7 @@ import { Copies } from './cache/index.ts';
 import type { DataSet } from './data-set.ts';
 import { evictionRule, type MemoryPolicy, namespaceRule } from './eviction.ts';
 import { Keyspace } from './keyspace.ts';
+import { Leeway } from './leeway.ts';
 import { DEFAULT_NAMESPACE } from './namespaces.ts';
 import type { BytesByClass, Store } from './store/index.ts';
 
@@ -31,6 +32,9 @@ export class Databases {
   /** How many entries may yet be evicted before `evictionsUntilMs`, beside those that make room for others; many where nobody counts turns. */
   evictionsLeft = 2 ** 30;
   evictionsUntilMs = 0;
+  /** At the last look the budget was far from used up. */
+  isRoomy = false;
+  readonly leeway = new Leeway();
   /** Who else's memory counts against the budget of the node: clients' buffers. What is measured of the process has them in it. */
   others: { readonly budgetedBytes: number } = { budgetedBytes: 0 };
   /** Values of other shards, which are no keys of this node. */

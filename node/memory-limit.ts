@@ -36,8 +36,12 @@ export function memoryRefusal(
   spec: CommandSpec,
   args: Args,
 ): string | null {
-  const hasRoom = makeRoom(databases, settings, args.end(args.count - 1) - args.start(0));
-  if (spec.deniesOom && !hasRoom) return OOM;
+  const { leeway } = databases;
+  if (!leeway.covers(keyspace.store, settings.maxMemoryBytes)) {
+    const hasRoom = makeRoom(databases, settings, args.end(args.count - 1) - args.start(0));
+    if (spec.deniesOom && !hasRoom) return OOM;
+    if (databases.isRoomy) leeway.grant(keyspace.store, settings.maxMemoryBytes);
+  }
   return namespaceRefusal(databases, keyspace, spec, args);
 }
 
@@ -82,7 +86,8 @@ export function makeRoom(
   databases.maintain();
   const maxBytes = budgetOf(databases, maxMemoryBytes);
   let { chargedBytes } = databases;
-  if ((maxBytes === 0 || chargedBytes < ROOMY * maxBytes) && !databases.isFull) {
+  databases.isRoomy = (maxBytes === 0 || chargedBytes < ROOMY * maxBytes) && !databases.isFull;
+  if (databases.isRoomy) {
     databases.idleShare = MOST_IDLE;
     return true;
   }
