@@ -14,7 +14,7 @@ export class Leeway {
 
   /** There is plenty of room within this budget, as of now. */
   grant(store: Store, budget: number): void {
-    if (this.#store !== store) this.#store = store;
+    this.#store = store;
     this.#budget = budget;
     this.#left = WRITES;
     this.#mostBytes = store.usedBytes + BYTES;

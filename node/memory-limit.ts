@@ -37,7 +37,8 @@ export function memoryRefusal(
   args: Args,
 ): string | null {
   const { leeway } = databases;
-  if (!leeway.covers(keyspace.store, settings.maxMemoryBytes)) {
+  // Since it was granted another turn may have found less room.
+  if (!databases.isRoomy || !leeway.covers(keyspace.store, settings.maxMemoryBytes)) {
     const hasRoom = makeRoom(databases, settings, args.end(args.count - 1) - args.start(0));
     if (spec.deniesOom && !hasRoom) return OOM;
     if (databases.isRoomy) leeway.grant(keyspace.store, settings.maxMemoryBytes);

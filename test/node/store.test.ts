@@ -1,11 +1,13 @@
 import t from 'tap';
 import { type Random, seededRandom } from '../../lib/base/index.ts';
-import { encodeCommand, FramesAhead, RequestParser, RespWriter } from '../../lib/codec/resp/index.ts';
+import { argsOf, encodeCommand, FramesAhead, RequestParser, RespWriter } from '../../lib/codec/resp/index.ts';
+import { commandTable } from '../../lib/commands/index.ts';
 import { DataSet } from '../../node/data-set.ts';
 import { Databases } from '../../node/databases.ts';
 import type { Keyspace } from '../../node/keyspace.ts';
-import { beginEvictions, makeRoom, prepareEviction } from '../../node/memory-limit.ts';
+import { beginEvictions, makeRoom, memoryRefusal, prepareEviction } from '../../node/memory-limit.ts';
 import { ReplicationLog } from '../../node/replication/replication-log.ts';
+import type { Settings } from '../../node/settings.ts';
 import { type EvictionRule, LIST, MemoryStore, ZSET } from '../../node/store/index.ts';
 
 /* The store against a naive one on random input, and what slots, cursor and budget promise. */
@@ -572,6 +574,20 @@ t.test('evicting takes its memory while there is still room', async (t) => {
   t.equal(indexBytesAt(0.65, prepareEviction), indexBytesAt(0.65, nothing), 'nothing yet');
   const more = indexBytesAt(0.85, prepareEviction) - indexBytesAt(0.85, nothing);
   t.ok(more > 200_000, `${more} bytes`);
+});
+
+t.test('writes that need not ask for room are over once a turn finds none', async (t) => {
+  const { databases, keyspace } = databasesOf();
+  const settings = { maxMemoryBytes: 1e6, maxMemoryPolicy: 'noeviction' } as Settings;
+  const write = argsOf('SET', 'key', 'value');
+  const refusal = () => memoryRefusal(databases, settings, keyspace, commandTable.get('SET')!, write);
+  t.equal(refusal(), null);
+  databases.others = { budgetedBytes: 2e6 };
+  t.notOk(makeRoom(databases, settings));
+  t.match(refusal(), /^OOM /);
+  databases.others = { budgetedBytes: 0 };
+  t.ok(makeRoom(databases, settings));
+  t.equal(refusal(), null);
 });
 
 t.test('expired entries are hidden at once, and removed by whoever leads', async (t) => {
