@@ -123,7 +123,7 @@ export class RefIndex {
   }
 
   /**
-   * As `touch`, and then reads the record of each, by the first tag that is alike. One step after the other for all of them: the less is done between
+   * As `touch` of up to 16 hashes, and then reads the record of each, by the first tag that is alike. One step after the other for all of them: the less is done between
    * two reads, the more of them are under way.
    */
   touchEntries(hashes: Int32Array, count: number): void {
