@@ -68,7 +68,7 @@ export class AccessLog {
       outcome: outcome.result,
       ...(outcome.isPossiblyStale && { possiblyStale: true }),
       ...(outcome.retries > 0 && { retries: outcome.retries }),
-      ...(!trace.isSampled && { slow: true }),
+      ...(outcome.durationMs >= this.slowerThanMs && { slow: true }),
     });
   }
 
