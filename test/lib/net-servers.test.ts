@@ -17,6 +17,7 @@ import {
   type TlsMaterial,
 } from '../../lib/net/index.ts';
 import { captureLog, type LogLine } from '../support/capture-log.ts';
+import { freePort } from '../support/ports.ts';
 import { until } from '../support/until.ts';
 
 const root = t.testdir();
@@ -119,7 +120,7 @@ t.test('HTTP errors have one shape', async (t) => {
 });
 
 t.test('bad HTTP input ends its own connection only', async (t) => {
-  const { server } = await httpServer(t, { headersTimeoutMs: 50, requestTimeoutMs: 100 });
+  const { server } = await httpServer(t, { headersTimeoutMs: 1500, requestTimeoutMs: 2000 });
   const cases: [what: string, bytes: string, answer: RegExp][] = [
     ['no HTTP', 'PING\r\n\r\n', /^HTTP\/1\.1 400 .*"code":"bad_request"/s],
     ['random bytes', '\x00\xff\x16\x03\x01', /^HTTP\/1\.1 400 /],
@@ -162,9 +163,11 @@ t.test('HTTP over mutual TLS, with reload', async (t) => {
     ['name not allowed', await agent(fleet, 'node-n2')],
   ];
   for (const [reason, dispatcher] of refused) {
-    lines.length = 0;
     await t.rejects(get(dispatcher), reason);
-    t.match(lines[0], { reason, listener: 'api' });
+    t.match(
+      lines.find((line) => line.reason === reason),
+      { listener: 'api' },
+    );
   }
   await install(dir, 'node-n2');
   t.ok(await own.reload());
@@ -263,9 +266,12 @@ t.test('gRPC over mutual TLS checks both sides', async (t) => {
     ['handshake failed', undefined],
   ];
   for (const [reason, tls] of refused) {
-    lines.length = 0;
     await t.rejects(unary(client(t, listening.address, tls), 'a'), bare, reason);
-    t.match(lines[0], { reason, listener: 'api' });
+    // A client that was refused may have tried again since.
+    t.match(
+      lines.find((line) => line.reason === reason),
+      { listener: 'api' },
+    );
   }
   const open = new grpc.Client(
     listening.address,
@@ -275,9 +281,8 @@ t.test('gRPC over mutual TLS checks both sides', async (t) => {
     },
   );
   t.teardown(() => open.close());
-  lines.length = 0;
   await t.rejects(unary(open, 'a'), bare);
-  t.match(lines[0], { reason: 'no certificate' });
+  t.ok(lines.some(({ reason }) => reason === 'no certificate'));
   await t.rejects(
     unary(
       client(t, listening.address, material(fleet, 'proxy-p1', ['spiffe://ringside/control-plane/*'])),
@@ -337,7 +342,7 @@ t.test(
 t.test('a gRPC connection that says nothing is closed, one that speaks stays', async (t) => {
   for (const secure of [false, true]) {
     const tls = secure ? material(fleet, 'node-n1') : undefined;
-    const { listening } = await grpcServer(t, { tls, handshakeTimeoutMs: 200 });
+    const { listening } = await grpcServer(t, { tls, handshakeTimeoutMs: 2000 });
     const speaking = client(t, listening.address, secure ? material(fleet, 'proxy-p1') : undefined);
     t.equal(await unary(speaking, 'a'), 'a!');
     const options = { host: '127.0.0.1', port: listening.port, timeoutMs: 5000 };
@@ -350,8 +355,8 @@ t.test('a gRPC connection that says nothing is closed, one that speaks stays', a
 });
 
 t.test('a resubscribing stream comes back after an end, a fall of the server, and silence', async (t) => {
-  let { listening, streams } = await grpcServer(t);
-  const { port } = listening;
+  const port = await freePort();
+  let { listening, streams } = await grpcServer(t, { port });
   const { log, lines } = captureLog();
   const received: string[] = [];
   const downs: string[] = [];
@@ -376,7 +381,7 @@ t.test('a resubscribing stream comes back after an end, a fall of the server, an
     onMessage: (message) => received.push(message),
     onDown: (reason) => downs.push(reason),
     backoff: { initialMs: 5, maxMs: 20 },
-    silenceTimeoutMs: 500,
+    silenceTimeoutMs: 3000,
     random: systemRandom,
     log,
   });
@@ -399,7 +404,7 @@ t.test('a resubscribing stream comes back after an end, a fall of the server, an
 
   const before = opened;
   stream.send('mute');
-  await until('silence was noticed', () => downs.includes('nothing arrived for 500 ms'));
+  await until('silence was noticed', () => downs.includes('nothing arrived for 3000 ms'));
   await until('it is up again', () => stream.up);
   t.ok(opened > before);
 

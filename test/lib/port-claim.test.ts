@@ -4,6 +4,7 @@ import { createServer, type ListenOptions } from 'node:net';
 import { join } from 'node:path';
 import t from 'tap';
 import { claimPort } from '../../lib/net/index.ts';
+import { freePort } from '../support/ports.ts';
 
 /* A port that several threads of one process share belongs to that process alone. */
 
@@ -15,7 +16,7 @@ const taken = {
 };
 
 t.test('whoever comes second is refused, until the first lets go', linux, async (t) => {
-  const { port, release } = await claimPort(where(0));
+  const { port, release } = await claimPort(where(await freePort()));
   await t.rejects(claimPort(where(port)), taken);
   release();
   const again = await claimPort(where(port));
@@ -47,8 +48,7 @@ t.test('a free port is kept until the threads listen', linux, async (t) => {
 });
 
 t.test('of many that claim one port at once, one gets it', linux, async (t) => {
-  const { port, release } = await claimPort(where(0));
-  release();
+  const port = await freePort();
   const outcomes = await Promise.allSettled(Array.from({ length: 8 }, () => claimPort(where(port))));
   const won = outcomes.filter(({ status }) => status === 'fulfilled');
   t.equal(won.length, 1);
@@ -56,16 +56,16 @@ t.test('of many that claim one port at once, one gets it', linux, async (t) => {
 });
 
 t.test('a process that is killed leaves nothing behind', linux, async (t) => {
+  const port = await freePort();
   const index = JSON.stringify(join(import.meta.dirname, '../../lib/net/index.ts'));
   const script = `const { claimPort } = await import(${index});
-    const { port } = await claimPort({ host: '127.0.0.1', port: 0, setting: 'x' });
-    console.log(port); setInterval(() => {}, 1000);`;
+    await claimPort({ host: '127.0.0.1', port: ${port}, setting: 'x' });
+    console.log('claimed'); setInterval(() => {}, 1000);`;
   const child = spawn(process.execPath, ['--input-type=module', '-e', script], {
     stdio: ['ignore', 'pipe', 'inherit'],
   });
   t.teardown(() => child.kill('SIGKILL'));
-  const [line] = await once(child.stdout, 'data');
-  const port = Number(line);
+  await once(child.stdout, 'data');
   await t.rejects(claimPort(where(port)), taken);
   child.kill('SIGKILL');
   await once(child, 'exit');

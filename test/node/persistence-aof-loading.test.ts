@@ -5,7 +5,7 @@ import { encodeCommand } from '../../lib/codec/resp/index.ts';
 import { AOF_FOLDER, AOF_NAME, APPENDING, incrOf, manifestOf } from '../support/aof.ts';
 import { infoField } from '../support/data-set.ts';
 import { folder } from '../support/folder.ts';
-import { freePort } from '../support/redis-server.ts';
+import { freePort } from '../support/ports.ts';
 import { RespClient } from '../support/resp-client.ts';
 import { startStandaloneNode } from '../support/ringside.ts';
 import { until } from '../support/until.ts';

@@ -3,7 +3,9 @@ import t from 'tap';
 import { encodeCommand } from '../../lib/codec/resp/index.ts';
 import { infoField, level } from '../support/data-set.ts';
 import { folder, nodeWith } from '../support/folder.ts';
-import { freePort, hasRedisServer, NO_REDIS, startRedis } from '../support/redis-server.ts';
+import { patientArgs } from '../support/patience.ts';
+import { freePort } from '../support/ports.ts';
+import { hasRedisServer, NO_REDIS, startRedis } from '../support/redis-server.ts';
 import { RespClient } from '../support/resp-client.ts';
 import { startRingside, startStandaloneNode } from '../support/ringside.ts';
 import { until } from '../support/until.ts';
@@ -16,7 +18,7 @@ const KEYS = 60_000;
 
 const proxyArgs = (address: string) => [
   ...['proxy', '--resp-port', 'auto', '--http-port', 'off', '--grpc-port', 'off', '--memcached-port', 'off'],
-  ...['--admin-port', 'off', '--upstream', `a=${address}`],
+  ...['--admin-port', 'off', '--upstream', `a=${address}`, ...patientArgs],
 ];
 
 t.test('a node that cannot save says MISCONF, and is there all the same', async (t) => {

@@ -5,7 +5,7 @@ import { isRefused, ringsideNode, startServer } from '../support/crash/servers.t
 import { SmallDisk } from '../support/crash/small-disk.ts';
 import { infoField, level } from '../support/data-set.ts';
 import { folder } from '../support/folder.ts';
-import { freePort } from '../support/redis-server.ts';
+import { freePort } from '../support/ports.ts';
 import { RespClient } from '../support/resp-client.ts';
 import { startStandaloneNode } from '../support/ringside.ts';
 import { until } from '../support/until.ts';
@@ -87,7 +87,7 @@ t.test('nothing waits for ever: the disk first, then the follower', async (t) =>
   t.equal(await client.text('CONFIG', 'SET', 'min-replicas-to-write', '1'), 'OK');
   for (let i = 0; i < 50; i++) {
     t.equal(await client.send('SET', `key:${i}`, 'v'), 'OK');
-    if (i % 10 === 0) t.equal(await client.send('WAIT', '1', '5000'), 1);
+    if (i % 10 === 0) t.equal(await client.send('WAIT', '1', '60000'), 1);
   }
   t.equal(await follower.text('GET', 'key:49'), 'v');
   const chained = await followerOf(t, `127.0.0.1:${follower.socket.remotePort}`);
@@ -112,7 +112,7 @@ t.test('a full disk holds the stream back', { skip: noMount }, async (t) => {
   for (let i = 0; refused === ''; i++) {
     const reply = await client.send('SET', `key:${i}`, 'v'.repeat(10_000));
     if (reply instanceof RespError) refused = `key:${i}`;
-    else t.equal(await client.send('WAIT', '1', '5000'), 1, `${i}: what is on the disk is sent`);
+    else t.equal(await client.send('WAIT', '1', '60000'), 1, `${i}: what is on the disk is sent`);
   }
   t.equal(await client.send('EXISTS', refused), 1, 'it has happened in memory');
   const ends = async () =>
@@ -129,7 +129,7 @@ t.test('a full disk holds the stream back', { skip: noMount }, async (t) => {
   await until('it is written', async () => (await follower.send('EXISTS', refused)) === 1);
   await until('the full sync goes on', async () => (await late.send('EXISTS', refused)) === 1);
   t.equal(await client.send('SET', 'after', 'v'), 'OK');
-  t.equal(await client.send('WAIT', '2', '5000'), 2);
+  t.equal(await client.send('WAIT', '2', '60000'), 2);
 });
 
 /** A follower whose leader does not let it begin yet. */

@@ -2,17 +2,18 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
-import { probePort } from '../../lib/net/index.ts';
 import type { sealDocument } from '../../lib/ring/index.ts';
 import { documentOf, FakeControlPlane } from '../support/fake-control-plane.ts';
 import type { FakeNode } from '../support/fake-node.ts';
+import { patience, wakingClock } from '../support/patience.ts';
+import { freePort } from '../support/ports.ts';
 import { fakeNodes, proxyWith } from '../support/proxy-under-test.ts';
 import { RespClient } from '../support/resp-client.ts';
 import { until } from '../support/until.ts';
 
 /* The proxy and the control plane: rings taken, refused, kept, and what a node's STALERING leads to. */
 
-const fast = { operationTimeoutMs: 800, readTimeoutMs: 100, connectTimeoutMs: 200 };
+const fast = { operationTimeoutMs: 2000, readTimeoutMs: 300, connectTimeoutMs: 1000 };
 const STALE = '-STALERING shard s0 is at epoch 2, connection at 1\r\n';
 const READ_ONLY = "-READONLY You can't write against a read only replica.\r\n";
 
@@ -21,7 +22,8 @@ async function attached(t: Test, nodeCount: number, options: object = {}) {
   const plane = await FakeControlPlane.start();
   t.teardown(() => plane.stop());
   plane.document = documentOf(1, [{ leader: nodes[0], followers: nodes.slice(1, 2) }]);
-  const proxy = await proxyWith(t, { id: 'p1', controlPlane: plane.address, ...fast, ...options });
+  const where = { id: 'p1', controlPlane: plane.address };
+  const proxy = await proxyWith(t, { ...where, ...fast, ...options }, {}, wakingClock(t));
   return { nodes, plane, ...proxy };
 }
 
@@ -53,7 +55,7 @@ t.test('says who it is, applies what is pushed, acknowledges it, beats', async (
 });
 
 t.test('a new leader gets the writes, also those that wait for the old one', async (t) => {
-  const { nodes, plane, client } = await attached(t, 2, { operationTimeoutMs: 5000 });
+  const { nodes, plane, client } = await attached(t, 2, { operationTimeoutMs: 20_000 });
   const c = client();
   await c.text('SET', 'a', '1');
   await nodes[0].stop();
@@ -166,13 +168,13 @@ t.test('WAIT answers 0 when the epoch changed since the write', async (t) => {
   nodes[0].replicas = 1;
   const c = client();
   await c.text('SET', 'a', '1');
-  t.equal(await c.send('WAIT', '1', '100'), 1);
+  t.equal(await c.send('WAIT', '1', '10000'), 1);
   await c.text('SET', 'a', '2');
   plane.push(documentOf(2, [{ epoch: 2, leader: nodes[0], followers: [nodes[1]] }]));
   await until('acknowledged', () => acked(plane) === '2');
-  t.equal(await c.send('WAIT', '1', '100'), 0);
+  t.equal(await c.send('WAIT', '1', '10000'), 0);
   await c.text('SET', 'a', '3');
-  t.equal(await c.send('WAIT', '1', '100'), 1);
+  t.equal(await c.send('WAIT', '1', '10000'), 1);
 });
 
 t.test(
@@ -201,7 +203,7 @@ t.test('without any ring: listens, answers CLUSTERDOWN, and serves once one come
   const [node] = await fakeNodes(t, 1);
   const plane = await FakeControlPlane.start();
   t.teardown(() => plane.stop());
-  const port = await probePort({ host: '127.0.0.1', port: 0, setting: 'proxy.respPort' });
+  const port = await freePort();
   const starting = proxyWith(t, { controlPlane: plane.address, respPort: port, ...fast });
   await until('it is attached', () => plane.heardOf('hello').length > 0);
   const c = new RespClient(`127.0.0.1:${port}`);
@@ -217,7 +219,7 @@ t.test('without any ring: listens, answers CLUSTERDOWN, and serves once one come
 });
 
 t.test('two workers: one port, one ring, sums of their counters', async (t) => {
-  const { nodes, plane, resp, proxy } = await attached(t, 1, { workers: 2, adminPort: 'auto' });
+  const { nodes, plane, resp, proxy } = await attached(t, 1, { workers: 2, adminPort: 'auto', ...patience });
   const clients = await Promise.all(
     Array.from({ length: 12 }, async () => {
       const one = new RespClient(resp);

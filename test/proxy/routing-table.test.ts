@@ -2,9 +2,9 @@ import { readFileSync } from 'node:fs';
 import t from 'tap';
 import type { RespValue } from '../../lib/codec/resp/index.ts';
 import { type CommandSpec, commands } from '../../lib/commands/index.ts';
-import { probePort } from '../../lib/net/index.ts';
 import { plans } from '../../proxy/resp/plans.ts';
 import { documentOf, FakeControlPlane } from '../support/fake-control-plane.ts';
+import { freePort } from '../support/ports.ts';
 import { fakeNodes, proxyWith, upstreamsOf } from '../support/proxy-under-test.ts';
 import { RespClient } from '../support/resp-client.ts';
 import { routingTable } from '../support/routing-table.ts';
@@ -102,7 +102,7 @@ t.test('COMMAND', async (t) => {
 t.test('without any ring only what needs none is answered', async (t) => {
   const plane = await FakeControlPlane.start();
   t.teardown(() => plane.stop());
-  const port = await probePort({ host: '127.0.0.1', port: 0, setting: 'proxy.respPort' });
+  const port = await freePort();
   const starting = proxyWith(t, { controlPlane: plane.address, respPort: port, connectTimeoutMs: 200 });
   await until('it is attached', () => plane.heardOf('hello').length > 0);
   const c = new RespClient(`127.0.0.1:${port}`);

@@ -1,10 +1,10 @@
 import { execFile } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import net from 'node:net';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { promisify } from 'node:util';
 import { Agent, request } from 'undici';
+import { claim, isFree } from './ports.ts';
 import { type Ringside, startRingside } from './ringside.ts';
 import { until } from './until.ts';
 
@@ -20,6 +20,17 @@ export interface NodeStatus {
   lagBytes: string | number;
   lagMs: number;
 }
+
+/** Flags of a cluster that takes nobody for dead, nor a write for lost, because the machine is busy: `ms` is the length of a lease. */
+export const calm = (ms = 10_000): string[] =>
+  Object.entries({
+    'controlPlane.leaseMs': ms,
+    'controlPlane.suspectAfterMs': ms,
+    'node.ackTimeoutMs': 15_000,
+    'node.replication.timeoutMs': 20_000,
+    'proxy.operationTimeoutMs': 20_000,
+    'proxy.readTimeoutMs': 15_000,
+  }).flatMap(([name, value]) => ['--set', `${name}=${value}`]);
 
 /** What `ringside ctl status --json` prints. */
 export interface ClusterStatus {
@@ -44,20 +55,17 @@ export async function ringside(...args: string[]): Promise<string> {
   return stdout;
 }
 
-async function isFree(port: number): Promise<boolean> {
-  return new Promise((done) => {
-    const server = net.createServer().once('error', () => done(false));
-    server.listen(port, '127.0.0.1', () => server.close(() => done(true)));
-  });
-}
+const own = new Set<number>();
 
 /**
  * An offset at which none of the ports a small cluster takes is in use, and all are below 32768: the kernel hands out
- * higher ones to outgoing connections.
+ * higher ones to outgoing connections. It is this process's from then on.
  */
 async function freeOffset(): Promise<number> {
   for (let tries = 0; tries < 50; tries++) {
     const offset = 2_000 + 700 * ((process.pid + tries * 7) % 32);
+    if (!(own.has(offset) || (await claim(`offset ${offset}`)))) continue;
+    own.add(offset);
     const ports = [7379, 7311, 7380, 7381, 7390, 7400, 7401, 7501, 7502, 7506, 7601, 7602, 7609].map(
       (p) => p + offset,
     );
@@ -116,7 +124,7 @@ export class DevCluster {
   }
 
   /** Waits until every shard has a serving leader and `followers` listed, serving followers, and every proxy the newest ring. */
-  async whole(shards: number, followers: number, timeoutMs = 30_000): Promise<ClusterStatus> {
+  async whole(shards: number, followers: number, timeoutMs = 90_000): Promise<ClusterStatus> {
     let last: ClusterStatus | undefined;
     try {
       return await until(

@@ -3,6 +3,7 @@ import { loadSync } from '@grpc/proto-loader';
 import { type AgentMessage, controlPlaneProto, protoLoaderOptions } from '../../lib/codec/proto/index.ts';
 import { type RingDocument, sealDocument } from '../../lib/ring/index.ts';
 import type { FakeNode } from './fake-node.ts';
+import { freePort } from './ports.ts';
 
 type Call = ServerDuplexStream<AgentMessage, object>;
 
@@ -51,9 +52,10 @@ export class FakeControlPlane {
   #nonce = 0;
   address = '';
 
-  static async start(port = 0): Promise<FakeControlPlane> {
+  /** `port`: where another one was. */
+  static async start(port?: number): Promise<FakeControlPlane> {
     const plane = new FakeControlPlane();
-    await plane.#listen(port);
+    await plane.#listen(port ?? (await freePort()));
     return plane;
   }
 
@@ -94,7 +96,7 @@ export class FakeControlPlane {
     call.on('data', (message: AgentMessage) => {
       this.heard.push(message);
       if (message.message === 'hello')
-        call.write({ welcome: { heartbeatMs: 50, leaseMs: 1000, suspectAfterMs: 1000 } });
+        call.write({ welcome: { heartbeatMs: 50, leaseMs: 1000, suspectAfterMs: 10_000 } });
       if (message.message === 'heartbeat') call.write({ heartbeatReply: { seq: message.heartbeat.seq } });
       if (this.document && (message.message === 'hello' || message.message === 'refresh'))
         this.#send(call, this.document);

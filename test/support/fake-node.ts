@@ -1,5 +1,6 @@
 import net from 'node:net';
 import { RequestParser, RespWriter } from '../../lib/codec/resp/index.ts';
+import { freePort } from './ports.ts';
 
 const LIMITS = {
   maxBulkBytes: 2 ** 29,
@@ -36,10 +37,14 @@ export class FakeNode {
   #connections = 0;
   address = '';
 
-  static async start(port = 0): Promise<FakeNode> {
+  /** `port`: where another one was. */
+  static async start(port?: number): Promise<FakeNode> {
     const node = new FakeNode();
-    await new Promise<void>((resolve) => node.#server.listen(port, '127.0.0.1', resolve));
-    node.address = `127.0.0.1:${(node.#server.address() as net.AddressInfo).port}`;
+    const at = port ?? (await freePort());
+    await new Promise<void>((resolve, reject) => {
+      node.#server.once('error', reject).listen(at, '127.0.0.1', resolve);
+    });
+    node.address = `127.0.0.1:${at}`;
     return node;
   }
 

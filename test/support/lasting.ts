@@ -4,10 +4,10 @@ import type { Random } from '../../lib/base/index.ts';
 import { anyCommands } from './any-writes.ts';
 import { infoField } from './data-set.ts';
 import { folder } from './folder.ts';
+import { freePort } from './ports.ts';
 import { RawClient } from './raw-client.ts';
-import { freePort } from './redis-server.ts';
 import { RespClient } from './resp-client.ts';
-import { type Ringside, startRingside } from './ringside.ts';
+import { PATIENT_LINK, type Ringside, startRingside } from './ringside.ts';
 import { until } from './until.ts';
 
 /** It saves when it is told to end, if anything was written. */
@@ -38,7 +38,15 @@ export class Lasting {
   async start(...args: string[]): Promise<void> {
     const where = ['--port', String(this.port), '--admin-port', 'off', '--dir', this.dir];
     const debug = ['--enable-debug-command', 'yes'];
-    this.#process = await startRingside(['node', '--standalone', ...where, ...debug, ...this.#args, ...args]);
+    this.#process = await startRingside([
+      'node',
+      '--standalone',
+      ...where,
+      ...debug,
+      ...PATIENT_LINK,
+      ...this.#args,
+      ...args,
+    ]);
     await until('it has loaded', async () => (await this.info('loading')) === '0');
   }
 

@@ -10,12 +10,13 @@ import {
   type Sealed,
 } from '../../lib/codec/proto/index.ts';
 import { type RingDocument, sealDocument } from '../../lib/ring/index.ts';
+import { freePort } from './ports.ts';
 import { until } from './until.ts';
 
 type Call = ServerDuplexStream<AgentMessage, object>;
 
 /** How the fleet's lease and heartbeats are timed, in milliseconds. */
-export const LEASE_MS = 900;
+export const LEASE_MS = 3000;
 const HEARTBEAT_MS = 50;
 
 /** One attached node, as the control plane knows it. */
@@ -54,11 +55,11 @@ export class NodeFleet {
 
   static async start(): Promise<NodeFleet> {
     const fleet = new NodeFleet();
-    await fleet.listen();
+    await fleet.listen(await freePort());
     return fleet;
   }
 
-  async listen(port = 0): Promise<void> {
+  async listen(port: number): Promise<void> {
     const definition = loadPackageDefinition(loadSync(controlPlaneProto, protoLoaderOptions)) as never as {
       ringside: { v1: { ControlPlane: { service: Parameters<Server['addService']>[0] } } };
     };
@@ -86,7 +87,7 @@ export class NodeFleet {
       if (message.message === 'hello') {
         node = new AttachedNode(call, message.hello);
         this.nodes.set(message.hello.id, node);
-        call.write({ welcome: { heartbeatMs: HEARTBEAT_MS, leaseMs: LEASE_MS, suspectAfterMs: 1000 } });
+        call.write({ welcome: { heartbeatMs: HEARTBEAT_MS, leaseMs: LEASE_MS, suspectAfterMs: 10_000 } });
       } else if (node) {
         this.#heard(node, message);
       }
@@ -135,12 +136,14 @@ export class NodeFleet {
   /** Pushes a document to these nodes (all by default) and resolves when they have answered. */
   async push(document: RingDocument, ids: readonly string[] = [...this.nodes.keys()]): Promise<void> {
     await Promise.all(
-      ids.map(async (id) => {
-        const node = await this.attached(id);
-        const answers = node.acks.length + node.nacks.length;
-        node.call.write({ push: { nonce: String(++this.#nonce), ringJson: JSON.stringify(document) } });
-        await until(`${id} answers the push`, () => node.acks.length + node.nacks.length > answers);
-      }),
+      ids.map((id) =>
+        this.#ask(
+          id,
+          'answers the push',
+          { push: { nonce: String(++this.#nonce), ringJson: JSON.stringify(document) } },
+          ({ acks, nacks }) => acks.length + nacks.length,
+        ),
+      ),
     );
   }
 
@@ -154,11 +157,28 @@ export class NodeFleet {
 
   /** Seals a node and resolves with its answer. */
   async seal(id: string, epoch: number): Promise<Sealed> {
-    const node = await this.attached(id);
-    const answers = node.seals.length;
-    node.call.write({ seal: { shard: 's1', epoch: String(epoch) } });
-    await until(`${id} is sealed`, () => node.seals.length > answers);
+    const message = { seal: { shard: 's1', epoch: String(epoch) } };
+    const node = await this.#ask(id, 'is sealed', message, ({ seals }) => seals.length);
     return node.seals.at(-1)!;
+  }
+
+  /** Says it to the node, and again when it attaches anew meanwhile, until `count` tells of an answer. */
+  #ask(
+    id: string,
+    what: string,
+    message: object,
+    count: (node: AttachedNode) => number,
+  ): Promise<AttachedNode> {
+    let asked: AttachedNode | undefined;
+    let before = 0;
+    return until(`${id} ${what}`, () => {
+      const node = this.nodes.get(id);
+      if (node && node !== asked) {
+        [asked, before] = [node, count(node)];
+        node.call.write(message);
+      }
+      return asked && count(asked) > before ? asked : undefined;
+    });
   }
 
   /** Resolves when the node reports itself synced at the granted epoch: what it said at an earlier one is history. */

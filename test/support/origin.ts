@@ -2,6 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
 import { Agent, request } from 'undici';
+import { freePort } from './ports.ts';
 
 const PROGRAM = join(import.meta.dirname, 'origin-process.ts');
 
@@ -74,8 +75,8 @@ export class OriginUnderTest {
 }
 
 /** Starts an origin; it ends with the process that started it at the latest. */
-export async function startOrigin(port = 0): Promise<OriginUnderTest> {
-  const child = spawn(process.execPath, [PROGRAM, String(port)], {
+export async function startOrigin(port?: number): Promise<OriginUnderTest> {
+  const child = spawn(process.execPath, [PROGRAM, String(port ?? (await freePort()))], {
     env: { ...process.env, NODE_OPTIONS: '' },
     stdio: ['ignore', 'pipe', 'inherit'],
   });

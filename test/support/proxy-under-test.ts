@@ -1,9 +1,10 @@
 import type { Test } from 'tap';
-import { systemClock, systemRandom } from '../../lib/base/index.ts';
+import { type Clock, systemClock, systemRandom } from '../../lib/base/index.ts';
 import { configFrom } from '../../lib/config/index.ts';
 import { type RunningProxy, startProxy } from '../../proxy/index.ts';
 import { captureLog, type LogLine } from './capture-log.ts';
 import { FakeNode } from './fake-node.ts';
+import { patience } from './patience.ts';
 import { RespClient } from './resp-client.ts';
 
 /** A proxy in the process of the test, in front of fake nodes. */
@@ -17,11 +18,22 @@ export interface ProxyUnderTest {
 
 const quiet = { respPort: 'auto', httpPort: 'off', grpcPort: 'off', memcachedPort: 'off', adminPort: 'off' };
 
+/** Timeouts that are long, unless a test says otherwise. */
+function timeoutsWith({ operationTimeoutMs = patience.operationTimeoutMs }: { operationTimeoutMs?: number }) {
+  const readTimeoutMs = Math.min(patience.readTimeoutMs, Math.floor(operationTimeoutMs * 0.75));
+  return { ...patience, readTimeoutMs, drainTimeoutMs: 2000 };
+}
+
 /** Starts a proxy with these options of `proxy`, on a free port, without any other listener unless asked for; closed with the test. */
-export async function proxyWith(t: Test, options: object, rest: object = {}): Promise<ProxyUnderTest> {
-  const config = configFrom({ proxy: { ...quiet, drainTimeoutMs: 2000, ...options }, ...rest });
+export async function proxyWith(
+  t: Test,
+  options: object,
+  rest: object = {},
+  clock: Clock = systemClock,
+): Promise<ProxyUnderTest> {
+  const config = configFrom({ proxy: { ...quiet, ...timeoutsWith(options), ...options }, ...rest });
   const { log, lines } = captureLog();
-  const proxy = await startProxy(config, { clock: systemClock, random: systemRandom, log });
+  const proxy = await startProxy(config, { clock, random: systemRandom, log });
   t.teardown(() => proxy.close());
   const { resp } = proxy.listeners;
   return {

@@ -1,7 +1,7 @@
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import net from 'node:net';
 import { tmpdir } from 'node:os';
+import { freePort } from './ports.ts';
 import { RespClient } from './resp-client.ts';
 import { until } from './until.ts';
 
@@ -48,14 +48,4 @@ export async function startRedis(args: readonly string[] = []): Promise<RedisSer
       process.off('exit', kill);
     },
   };
-}
-
-/** A port that was free a moment ago, for programs that cannot choose one themselves. */
-export async function freePort(): Promise<number> {
-  const server = net.createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as net.AddressInfo;
-  server.close();
-  await once(server, 'close');
-  return port;
 }

@@ -16,7 +16,7 @@ export interface Ringside {
   readonly process: ChildProcess;
   /** How it ended, once it has: `code 0`, `SIGKILL`, … */
   readonly ended: Promise<string>;
-  /** Sends SIGTERM, waits for the end (SIGKILL after 10 s), and resolves with how it ended. */
+  /** Sends SIGTERM, waits for the end (SIGKILL after 30 s), and resolves with how it ended. */
   stop(): Promise<string>;
   kill(signal: NodeJS.Signals): void;
 }
@@ -63,7 +63,7 @@ export async function startRingside(args: readonly string[], options: SpawnOptio
     kill: (signal) => void child.kill(signal),
     async stop() {
       child.kill('SIGTERM');
-      const timer = setTimeout(() => child.kill('SIGKILL'), 10_000);
+      const timer = setTimeout(() => child.kill('SIGKILL'), 30_000);
       const ending = await ended;
       clearTimeout(timer);
       return ending;
@@ -71,10 +71,13 @@ export async function startRingside(args: readonly string[], options: SpawnOptio
   };
 }
 
+/** A link between nodes is not taken for dead because the machine is busy. */
+export const PATIENT_LINK = ['--set', 'node.replication.timeoutMs=60000'];
+
 /** Starts a standalone node on free ports, for as long as the test runs. */
 export async function startStandaloneNode(t: Test, ...args: string[]): Promise<Ringside> {
   const ports = ['--port', 'auto', '--admin-port', 'auto'];
-  const node = await startRingside(['node', '--standalone', ...ports, ...args]);
+  const node = await startRingside(['node', '--standalone', ...ports, ...PATIENT_LINK, ...args]);
   t.teardown(() => node.stop());
   return node;
 }

@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Test } from 'tap';
-import { freePort } from './redis-server.ts';
+import { freePort } from './ports.ts';
 import { RespClient } from './resp-client.ts';
 import { until } from './until.ts';
 
@@ -18,7 +18,7 @@ export async function startSentinel(t: Test, name: string, leader: string): Prom
       `port ${port}`,
       'bind 127.0.0.1',
       `sentinel monitor ${name} ${host} ${leaderPort} 1`,
-      `sentinel down-after-milliseconds ${name} 500`,
+      `sentinel down-after-milliseconds ${name} 3000`,
       `sentinel failover-timeout ${name} 5000`,
       '',
     ].join('\n'),

@@ -40,7 +40,7 @@ export class Shard {
   async node(id: string, ...args: string[]): Promise<Member> {
     this.fleet.nodes.delete(id);
     const where = ['--port', 'auto', '--admin-port', 'auto', '--dir', join(this.dir, id)];
-    const fast = ['--set', 'node.replication.pingMs=50', '--set', 'node.replication.timeoutMs=1000'];
+    const fast = ['--set', 'node.replication.pingMs=50', '--set', 'node.replication.timeoutMs=20000'];
     const identity = ['--id', id, '--shard', 's1', '--control-plane', this.fleet.address];
     const process = await startRingside(['node', ...identity, ...where, ...fast, ...args]);
     this.#t.teardown(() => {

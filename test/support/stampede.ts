@@ -53,7 +53,7 @@ export class StampedeStage {
       ...nodes.flatMap(({ ready }, i) => ['--upstream', `s${i}=${ready.resp}`]),
       ...['--resp-port', 'auto', '--workers', String(workers), ...off, ...quiet],
       ...['--set', `namespaces=${JSON.stringify(namespaces)}`],
-      ...['--set', 'proxy.operationTimeoutMs=30000'],
+      ...['--set', 'proxy.operationTimeoutMs=60000'],
     ];
     const started = Array.from({ length: proxies }, () => startRingside(['proxy', ...args]));
     return new StampedeStage(server, nodes, await Promise.all(started));

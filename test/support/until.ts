@@ -3,12 +3,13 @@ import { setTimeout as delay } from 'node:timers/promises';
 /**
  * Polls `condition` until it yields a truthy value and resolves with that value.
  *
- * Rejects with `what` (and the last error thrown by the condition, as `cause`) once `timeoutMs` have passed.
+ * Rejects with `what` (and the last error thrown by the condition, as `cause`) once `timeoutMs` have passed:
+ * on a busy machine much takes long, and only a test that fails waits to the end.
  */
 export async function until<T>(
   what: string,
   condition: () => T | Promise<T>,
-  { timeoutMs = 15_000, everyMs = 20 } = {},
+  { timeoutMs = 60_000, everyMs = 20 } = {},
 ): Promise<NonNullable<T>> {
   const deadline = performance.now() + timeoutMs;
   let lastError: unknown;

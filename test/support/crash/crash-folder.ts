@@ -5,6 +5,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { type Random, seededRandom } from '../../../lib/base/index.ts';
 import { RespError } from '../../../lib/codec/resp/index.ts';
 import { RespClient } from '../resp-client.ts';
+import { until } from '../until.ts';
 import { type Findings, findOut } from './findings.ts';
 import { type Cut, PowerCut } from './power-cut.ts';
 import {
@@ -18,6 +19,8 @@ import {
 import { type Load, Writer } from './writer.ts';
 
 const WRITERS = 6;
+/** Of a load. */
+const LEAST_WRITES = 100;
 const BULK_STEP = 500;
 const BULK_VALUE = 'v'.repeat(100);
 
@@ -89,16 +92,18 @@ export class CrashFolder {
     if (error) throw error;
   }
 
-  /** Lets all writers write for so long, and `beside` besides, and then kills the server. */
-  async loadAndKill(ms: number, beside?: Beside): Promise<void> {
+  /** Lets all writers write for so long, but until some writes are there and it `isEnough`, and `beside` besides, and then kills the server. */
+  async loadAndKill(ms: number, beside?: Beside, isEnough: () => boolean = () => true): Promise<void> {
     const { load, server } = this;
     load.isRunning = true;
+    const least = load.lastPosition + LEAST_WRITES;
     const control = new RespClient(server.address);
     const ends = this.#writers.map((writer) => writer.run(server.address, load));
     const besides = beside?.(control, load).catch((error: Error) => {
       if (!/connection closed|ECONNRESET|EPIPE/.test(error.message)) load.errors.push(error.message);
     });
     await delay(ms);
+    await until('enough is written', () => load.lastPosition >= least && isEnough());
     this.#killedMs = performance.now();
     await server.kill();
     load.isRunning = false;

@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
-import { freePort } from '../redis-server.ts';
+import { freePort } from '../ports.ts';
 import { RespClient } from '../resp-client.ts';
 
 const MAIN = join(import.meta.dirname, '../../../cli/main.ts');
