@@ -6,13 +6,14 @@ import t from 'tap';
 import { request } from 'undici';
 import { type ControlPlane, startControlPlane } from '../../control-plane/index.ts';
 import type { StatusBody } from '../../control-plane/status.ts';
-import { isRingsideError, silentLogger, systemClock, systemRandom } from '../../lib/base/index.ts';
+import { isRingsideError, silentLogger, systemRandom } from '../../lib/base/index.ts';
 import { type Config, parseConfig } from '../../lib/config/index.ts';
 import { keyHashHex, sealDocument } from '../../lib/ring/index.ts';
+import { wakingClock } from '../support/patience.ts';
 import { until } from '../support/until.ts';
 import { FakeAgent } from './fake-agent.ts';
 
-const deps = { clock: systemClock, random: systemRandom, log: silentLogger };
+const deps = { clock: wakingClock(t), random: systemRandom, log: silentLogger };
 const HEARTBEAT_MS = 40;
 
 function configOf(settings: object): Config {

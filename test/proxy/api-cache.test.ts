@@ -2,6 +2,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import t, { type Test } from 'tap';
 import { Pool } from 'undici';
 import { OpenApiCheck } from '../support/openapi-check.ts';
+import { patientArgs } from '../support/patience.ts';
 import { hasRedisServer, NO_REDIS, startRedis } from '../support/redis-server.ts';
 import { type Ringside, startRingside, startStandaloneNode } from '../support/ringside.ts';
 import { grpcCacheContract, plainEngineGrpc } from './grpc-cache-contract.ts';
@@ -26,7 +27,7 @@ const MB = 1024 * 1024;
 
 async function startProxy(t: Test, addresses: readonly string[], ...args: string[]): Promise<Ringside> {
   const upstreams = addresses.flatMap((address, i) => ['--upstream', `s${i}=${address}`]);
-  const proxy = await startRingside(['proxy', ...PORTS, ...upstreams, ...args]);
+  const proxy = await startRingside(['proxy', ...PORTS, ...upstreams, ...patientArgs, ...args]);
   t.teardown(() => proxy.stop());
   return proxy;
 }
@@ -53,7 +54,10 @@ const RULES =
 t.test('over two nodes, through two proxies', async (t) => {
   const nodes = await Promise.all([0, 1].map(() => startStandaloneNode(t, '--set', `namespaces=${RULES}`)));
   const addresses = nodes.map(({ ready }) => ready.resp);
-  const timeout = ['--set', 'proxy.operationTimeoutMs=3000'];
+  const timeout = ['proxy.operationTimeoutMs=6000', 'proxy.readTimeoutMs=5000'].flatMap((set) => [
+    '--set',
+    set,
+  ]);
   const proxies = await Promise.all([0, 1].map(() => startProxy(t, addresses, ...timeout)));
   const ports = (name: string) => (): [string, string] => [proxies[0].ready[name], proxies[1].ready[name]];
   const check = await documented(t, proxies[0]);
@@ -106,7 +110,7 @@ t.test('over two nodes, through two proxies', async (t) => {
 
 t.test('a long value lies in the memory of the proxy once', async (t) => {
   const node = await startStandaloneNode(t);
-  const proxy = await startProxy(t, [node.ready.resp], '--set', 'proxy.operationTimeoutMs=20000');
+  const proxy = await startProxy(t, [node.ready.resp]);
   const send = sender(t, proxy);
   const status = (field: string) =>
     1024 *

@@ -12,10 +12,12 @@ import { until } from '../support/until.ts';
 
 /* Bounded load when what takes reads over stops or dies. */
 
+const FAST = { operationTimeoutMs: 10_000, readTimeoutMs: 1000 };
+
 t.test('followers come first', async (t) => {
   const leaders = await startNodesWith(t, 2);
   const followers = await startFollowers(t, leaders, 1);
-  const spread = await inFrontOf(t, leaders, followers, spreading('followers'));
+  const spread = await inFrontOf(t, leaders, followers, spreading('followers'), FAST);
   const clients = Array.from({ length: 8 }, () => spread.client());
   await clients[0].send('SET', HOT, '1');
   const route = await heatUp(clients, 'follower');
@@ -35,7 +37,7 @@ t.test('followers come first', async (t) => {
 
 t.test('an overflow shard that is stopped or killed costs nobody an answer', async (t) => {
   const leaders = await startNodesWith(t, 3);
-  const spread = await inFrontOf(t, leaders, [], spreading('overflow'));
+  const spread = await inFrontOf(t, leaders, [], spreading('overflow'), FAST);
   const clients = Array.from({ length: 8 }, () => spread.client());
   await clients[0].send('SET', HOT, 'value');
   const readHot = (each: number) =>

@@ -228,7 +228,7 @@ t.test('a node that is lost', async (t) => {
   const { nodes } = await behindProxy(t, addresses.slice(0, 1));
   const wire = await TcpProxy.start(addresses[0]);
   t.teardown(() => wire.stop());
-  const fast = { operationTimeoutMs: 500, readTimeoutMs: 100, connectTimeoutMs: 200 };
+  const fast = { operationTimeoutMs: 3000, readTimeoutMs: 1000, connectTimeoutMs: 1000 };
   const { client } = await proxyWith(t, { upstreams: [{ name: 's0', leader: wire.address }], ...fast });
   const c = client();
   const reply = c.send('BLPOP', 'k', '0');
@@ -236,7 +236,7 @@ t.test('a node that is lost', async (t) => {
   wire.cut();
   t.match(await reply, { message: /^UNKNOWN write outcome unknown: .*the connection was lost/ });
   t.match(await c.send('BLPOP', 'k', '0'), { message: /^CLUSTERDOWN .*nothing was sent/ });
-  const patient = c.send('BLPOP', 'k', '5');
+  const patient = c.send('BLPOP', 'k', '90');
   wire.restore();
   await until('it waits', async () => (await blockedAt(nodes[0])) === 1);
   wire.stall();
@@ -250,7 +250,7 @@ t.test('another leader', async (t) => {
   const plane = await FakeControlPlane.start();
   t.teardown(() => plane.stop());
   plane.document = shard.fleet.document({ epoch: 1, leader: 'n1', followers: ['n2'] });
-  const { client } = await proxyWith(t, { controlPlane: plane.address, operationTimeoutMs: 5000 });
+  const { client } = await proxyWith(t, { controlPlane: plane.address });
   const [a, b] = [client(), client()];
   const replies = [a.send('BLPOP', 'k', '0'), b.send('BLPOP', 'k', '60')];
   await until('they wait', async () => (await blockedAt(first.client)) === 2);

@@ -62,7 +62,7 @@ const otherErrors = (load: Load) =>
 t.test('a switchover under load loses nothing and mixes nothing up', { skip }, async (t) => {
   const [leader, follower] = await pair(t);
   const upstreams = [{ name: 'a', leader: leader.address, followers: [follower.address] }];
-  const { resp, log, proxy } = await proxyWith(t, { engine: 'redis', upstreams, operationTimeoutMs: 5000 });
+  const { resp, log, proxy } = await proxyWith(t, { engine: 'redis', upstreams });
   const load = new PipelinedLoad(resp, { connections: 4 });
   await load.start();
   t.teardown(() => load.stop());
@@ -86,7 +86,7 @@ t.test('a switchover under load loses nothing and mixes nothing up', { skip }, a
 t.test('nobody leads for a while: reads behind writes that fail are still answered', { skip }, async (t) => {
   const [leader, follower] = await pair(t);
   const upstreams = [{ name: 'a', leader: leader.address, followers: [follower.address] }];
-  const { client, proxy } = await proxyWith(t, { engine: 'redis', upstreams });
+  const { client, proxy } = await proxyWith(t, { engine: 'redis', upstreams, operationTimeoutMs: 4000 });
   const through = client();
   t.equal(await through.text('SET', 'k', 'before'), 'OK');
   await until('the follower has it', async () => (await direct(t, follower).text('GET', 'k')) === 'before');
@@ -104,7 +104,7 @@ t.test('nobody leads for a while: reads behind writes that fail are still answer
 t.test('a killed leader: the proxy follows to whom somebody promotes', { skip }, async (t) => {
   const [leader, follower] = await pair(t);
   const upstreams = [{ name: 'a', leader: leader.address, followers: [follower.address] }];
-  const { resp } = await proxyWith(t, { engine: 'redis', upstreams, workers: 2 });
+  const { resp } = await proxyWith(t, { engine: 'redis', upstreams, workers: 2, operationTimeoutMs: 5000 });
   const load = await loadOn(t, resp);
   load.resetMeasures();
   process.kill(leader.pid, 'SIGKILL');

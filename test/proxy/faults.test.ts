@@ -1,19 +1,20 @@
 import t from 'tap';
 import { Ring } from '../../lib/ring/index.ts';
 import { FakeNode } from '../support/fake-node.ts';
+import { wakingClock } from '../support/patience.ts';
 import { fakeNodes, proxyWith, upstreamsOf } from '../support/proxy-under-test.ts';
 import { until } from '../support/until.ts';
 
 /* What a client sees when nodes misbehave: reads fall back, writes are repeated only when they certainly did not happen. */
 
-const fast = { operationTimeoutMs: 600, readTimeoutMs: 80, connectTimeoutMs: 200 };
+const fast = { operationTimeoutMs: 1000, readTimeoutMs: 150, connectTimeoutMs: 1000 };
 
 async function pair(t: Parameters<typeof proxyWith>[0], options: object = {}, rest: object = {}) {
   const [leader, follower] = await fakeNodes(t, 2);
   leader.store.set('a', Buffer.from('from leader'));
   follower.store.set('a', Buffer.from('from follower'));
   const upstreams = upstreamsOf([{ leader, followers: [follower] }]);
-  const proxy = await proxyWith(t, { upstreams, ...fast, ...options }, rest);
+  const proxy = await proxyWith(t, { upstreams, ...fast, ...options }, rest, wakingClock(t));
   return { leader, follower, ...proxy };
 }
 
@@ -76,14 +77,14 @@ t.test(
   'a leader that is gone: writes are answered as not sent, and a read without a follower too',
   async (t) => {
     // Longer than the longest wait between two attempts to connect.
-    const { leader, follower, client } = await pair(t, { operationTimeoutMs: 1500 });
+    const { leader, follower, client } = await pair(t, { operationTimeoutMs: 3000 });
     const c = client();
     await c.text('GET', 'a');
     await leader.stop();
     t.equal(await c.text('GET', 'a'), 'from follower');
     t.match(await c.send('SET', 'a', '2'), {
       message:
-        /^CLUSTERDOWN shard s0: 127\.0\.0\.1:\d+ was not reachable within 1500 ms \(.*ECONNREFUSED.*\); nothing was sent/,
+        /^CLUSTERDOWN shard s0: 127\.0\.0\.1:\d+ was not reachable within 3000 ms \(.*ECONNREFUSED.*\); nothing was sent/,
     });
     const late = c.send('SET', 'a', '3');
     const again = await FakeNode.start(leader.port);
@@ -128,24 +129,22 @@ t.test('a node that speaks nonsense, and one that says too much', async (t) => {
 
 t.test('WAIT asks each shard written to, on connections of its own', async (t) => {
   const nodes = await fakeNodes(t, 3);
-  const { client } = await proxyWith(t, {
-    upstreams: upstreamsOf(nodes.map((leader) => ({ leader }))),
-    ...fast,
-  });
+  const upstreams = upstreamsOf(nodes.map((leader) => ({ leader })));
+  const { client } = await proxyWith(t, { upstreams });
   const c = client();
   nodes.forEach((node, i) => {
     node.replicas = i + 1;
   });
   const waits = () => nodes.map((node) => node.received.filter(({ name }) => name === 'WAIT').length);
-  t.equal(await c.send('WAIT', '1', '100'), 1, 'nothing written: all shards');
+  t.equal(await c.send('WAIT', '1', '10000'), 1, 'nothing written: all shards');
   t.strictSame(waits(), [1, 1, 1]);
   const ring = Ring.of(['s0', 's1', 's2'].map((name) => ({ name, weight: 1 })));
   const keys = Array.from({ length: 100 }, (_, i) => `key:${i}`);
   const key = keys.find((one) => ring.shardOf(Buffer.from(one), 0, one.length) === 2)!;
   await c.send('SET', key, '1');
-  t.equal(await c.send('WAIT', '1', '100'), 3);
+  t.equal(await c.send('WAIT', '1', '10000'), 3);
   t.strictSame(waits(), [1, 1, 2]);
-  t.equal(await c.send('WAIT', '1', '100'), 3, 'asked again, it is the same write');
+  t.equal(await c.send('WAIT', '1', '10000'), 3, 'asked again, it is the same write');
   const pings = nodes[2].received.filter(({ name }) => name === 'PING' || name === 'WAIT').slice(-2);
   t.strictSame(
     pings.map(({ name }) => name),
@@ -153,7 +152,7 @@ t.test('WAIT asks each shard written to, on connections of its own', async (t) =
   );
   const sets = nodes[2].received.find(({ name }) => name === 'SET');
   t.not(pings[1].connection, sets?.connection, 'not the shared connection');
-  const pipelined = [c.send('SET', key, '2'), c.send('WAIT', '0', '100'), c.text('GET', key)];
+  const pipelined = [c.send('SET', key, '2'), c.send('WAIT', '0', '10000'), c.text('GET', key)];
   t.strictSame((await Promise.all(pipelined)).map(String), ['OK', '3', '2']);
   nodes[2].refuse = ({ name }) => (name === 'WAIT' ? 'silent' : undefined);
   await c.send('SET', key, '3');

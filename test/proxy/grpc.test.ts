@@ -145,7 +145,7 @@ t.test('requests of all clients together are bounded, and so is their time', asy
   const { call, listener } = await start(t, {
     maxHttpBodyBytes: 1_000_000,
     maxApiBytes: 1_500_000,
-    headerTimeoutMs: 1500,
+    headerTimeoutMs: 5000,
   });
   const half = Buffer.alloc(900_000);
   const { begin } = session(t, listener.address);
@@ -167,7 +167,7 @@ t.test('requests of all clients together are bounded, and so is their time', asy
 });
 
 t.test('answers that are not read are bounded and given up', async (t) => {
-  const { call, listener, api } = await start(t, { maxApiBytes: 100_000_000, headerTimeoutMs: 1500 });
+  const { call, listener, api } = await start(t, { maxApiBytes: 100_000_000, headerTimeoutMs: 5000 });
   const value = Buffer.alloc(40_000_000);
   api.values.set(Buffer.from('big').toString('hex'), { value, ttlMs: null });
   const { begin } = session(t, listener.address);
@@ -217,7 +217,7 @@ t.test('streams: half a request and unread answers are bounded too', async (t) =
 });
 
 t.test('bad input: an error on that connection or call alone', async (t) => {
-  const { call, listener } = await start(t, { headerTimeoutMs: 500 });
+  const { call, listener } = await start(t, { headerTimeoutMs: 1500 });
   const { begin } = session(t, listener.address);
   const garbage = begin('/ringside.v1.Cache/Put');
   garbage.stream.end(frame(Buffer.from('ffffffffffffffffff', 'hex')));

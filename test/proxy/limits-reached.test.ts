@@ -5,10 +5,7 @@ import { until } from '../support/until.ts';
 
 /* Each limit is reached: the right error, a counter and a line of log that name the setting, and nothing else is affected. (Queues and retries: resilience.test.ts; rates: rates.test.ts.) */
 
-const patient = {
-  operationTimeoutMs: 5000,
-  readTimeoutMs: 4000,
-  connectTimeoutMs: 4000,
+const options = {
   adminPort: 'auto',
   httpPort: 'auto',
 };
@@ -142,7 +139,7 @@ for (const { setting, limits, error, reach } of cases) {
   t.test(setting, async (t) => {
     const nodes = await fakeNodes(t, 2);
     const upstreams = upstreamsOf(nodes.map((leader) => ({ leader })));
-    const test = await proxyWith(t, { upstreams, engine: 'redis', ...patient, limits });
+    const test = await proxyWith(t, { upstreams, engine: 'redis', ...options, limits });
     const other = test.client();
     // One key of each shard.
     await other.text('SET', '{d}', 'd');

@@ -211,7 +211,7 @@ t.test('a fill that was overtaken is told to those who waited, and not kept', as
 t.test('what an origin must not do costs its own clients an error', async (t) => {
   const { origin, client, node } = await setUp(t, {
     maxBytes: 1024,
-    timeoutMs: 300,
+    timeoutMs: 3000,
     breaker: { consecutiveFailures: 1000, minimumRequests: 1000 },
   });
   const own = client();
@@ -262,7 +262,7 @@ t.test('so many requests at once and no more; so many keys wait and no more', as
 });
 
 t.test('nobody waits longer than operationTimeoutMs, and the fill goes on', async (t) => {
-  const { origin, client, node } = await setUp(t, {}, { operationTimeoutMs: 100, readTimeoutMs: 80 });
+  const { origin, client, node } = await setUp(t, {}, { operationTimeoutMs: 2500, readTimeoutMs: 2000 });
   await origin.tell({ isHeld: true });
   const own = client();
   t.match(
@@ -455,7 +455,7 @@ t.test('a long value is passed on while it comes, to everybody at their own pace
 });
 
 t.test('a value that stops coming is no value', async (t) => {
-  const { client, proxy } = await setUp(t, { timeoutMs: 300 }, { httpPort: 'auto' });
+  const { client, proxy } = await setUp(t, { timeoutMs: 3000 }, { httpPort: 'auto' });
   await shared.tell({ bytes: 1 << 20, body: 'x', holdsHalf: true });
   const { statusCode, body } = await request(`http://${proxy.listeners.http}/v1/key/o%3Acut`);
   t.equal(statusCode, 200);

@@ -6,6 +6,7 @@ import { createClient } from 'redis';
 import t from 'tap';
 import { encodeCommand } from '../../lib/codec/resp/index.ts';
 import { FakeNode } from '../support/fake-node.ts';
+import { patientArgs } from '../support/patience.ts';
 import { RespClient } from '../support/resp-client.ts';
 import { type Ringside, startRingside } from '../support/ringside.ts';
 import { until } from '../support/until.ts';
@@ -14,7 +15,11 @@ import { until } from '../support/until.ts';
 
 const off = ['http', 'grpc', 'memcached', 'admin'].flatMap((name) => [`--${name}-port`, 'off']);
 const node = () => startRingside(['node', '--standalone', '--port', 'auto', '--set', 'node.adminPort=off']);
-const proxy = (...more: string[]) => startRingside(['proxy', '--resp-port', 'auto', ...off, ...more]);
+const proxy = (...more: string[]) =>
+  startRingside(['proxy', '--resp-port', 'auto', ...off, ...patientArgs, ...more]);
+const timeouts = (operationMs: number, readMs: number) => [
+  ...['--set', `proxy.operationTimeoutMs=${operationMs}`, '--set', `proxy.readTimeoutMs=${readMs}`],
+];
 const has = (program: string) => spawnSync('sh', ['-c', `command -v ${program}`]).status === 0;
 
 const nodes: Ringside[] = await Promise.all([node(), node(), node()]);
@@ -89,7 +94,11 @@ t.test('a node that is stopped (SIGSTOP), with a follower: the others never noti
     ...['--replicaof', nodes[0].ready.resp.replace(':', ' ')],
   ]);
   t.teardown(() => follower.stop());
-  const running = await proxy(...upstream('s0', nodes[0], follower), ...upstream('s1', nodes[1]));
+  const running = await proxy(
+    ...upstream('s0', nodes[0], follower),
+    ...upstream('s1', nodes[1]),
+    ...timeouts(5000, 1000),
+  );
   t.teardown(() => running.stop());
   const c = new RespClient(running.ready.resp);
   t.teardown(() => c.close());
@@ -129,7 +138,7 @@ t.test('a node that is stopped (SIGSTOP), with a follower: the others never noti
 t.test('a proxy that was stopped itself reads what has come before it judges anybody', async (t) => {
   const slow = await FakeNode.start();
   t.teardown(() => slow.stop());
-  const running = await proxy('--upstream', `s0=${slow.address}`);
+  const running = await proxy('--upstream', `s0=${slow.address}`, ...timeouts(3000, 2000));
   t.teardown(() => running.stop());
   const c = new RespClient(running.ready.resp);
   t.teardown(() => c.close());
@@ -139,7 +148,7 @@ t.test('a proxy that was stopped itself reads what has come before it judges any
   running.kill('SIGSTOP');
   slow.say('+OK\r\n');
   const stoppedMs = performance.now();
-  await until('its deadline has passed', () => performance.now() - stoppedMs > 1200);
+  await until('its deadline has passed', () => performance.now() - stoppedMs > 3500);
   running.kill('SIGCONT');
   t.equal(await write, 'OK');
 });
@@ -147,11 +156,7 @@ t.test('a proxy that was stopped itself reads what has come before it judges any
 t.test('SIGTERM: what is under way finishes, idle clients are closed, nobody new comes in', async (t) => {
   const slow = await FakeNode.start();
   t.teardown(() => slow.stop());
-  const patient = ['proxy.operationTimeoutMs=8000', 'proxy.readTimeoutMs=5000'].flatMap((set) => [
-    '--set',
-    set,
-  ]);
-  const running = await proxy('--upstream', `s0=${slow.address}`, ...patient);
+  const running = await proxy('--upstream', `s0=${slow.address}`);
   const idle = new RespClient(running.ready.resp);
   await idle.text('PING');
   const busy = new RespClient(running.ready.resp);
@@ -182,7 +187,7 @@ t.test('memory stays bounded: silent, slow and broken clients', async (t) => {
     '--set',
     'proxy.limits.maxBulkBytes=2mb',
     '--set',
-    'proxy.limits.headerTimeoutMs=500',
+    'proxy.limits.headerTimeoutMs=3000',
   );
   t.teardown(() => running.stop());
   const c = new RespClient(running.ready.resp);

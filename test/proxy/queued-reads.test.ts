@@ -1,5 +1,6 @@
 import t, { type Test } from 'tap';
 import { documentOf, FakeControlPlane } from '../support/fake-control-plane.ts';
+import { wakingClock } from '../support/patience.ts';
 import { fakeNodes, proxyWith } from '../support/proxy-under-test.ts';
 import { until } from '../support/until.ts';
 
@@ -10,7 +11,12 @@ async function withoutLeader(t: Test, options: object) {
   const plane = await FakeControlPlane.start();
   t.teardown(() => plane.stop());
   plane.document = documentOf(1, [{ leader: nodes[0] }]);
-  const { proxy, client } = await proxyWith(t, { controlPlane: plane.address, ...options });
+  const { proxy, client } = await proxyWith(
+    t,
+    { controlPlane: plane.address, ...options },
+    {},
+    wakingClock(t),
+  );
   await nodes[0].stop();
   await until('the leader is gone', () => proxy.admin.upstreams()[0].state === 'suspect');
   const inFlight = () => proxy.admin.upstreams().reduce((sum, node) => sum + node.inFlight, 0);

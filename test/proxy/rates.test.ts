@@ -1,18 +1,18 @@
 import t, { type Test } from 'tap';
 import { MemcachedClient } from '../support/memcached-client.ts';
+import { wakingClock } from '../support/patience.ts';
 import { fakeNodes, proxyWith, upstreamsOf } from '../support/proxy-under-test.ts';
 
 /* Rates of client identities and of namespaces: the right error over each protocol, a counter, a line of log with the setting, and nobody else notices. */
 
 const all = { httpPort: 'auto', memcachedPort: 'auto', adminPort: 'auto' };
-const patient = { operationTimeoutMs: 5000, readTimeoutMs: 4000, connectTimeoutMs: 4000 };
 
 async function proxyOf(t: Test, options: object, rest: object = {}) {
   const [node] = await fakeNodes(t, 1);
   const upstreams = upstreamsOf([{ leader: node }]);
   return {
     node,
-    ...(await proxyWith(t, { upstreams, engine: 'redis', ...all, ...patient, ...options }, rest)),
+    ...(await proxyWith(t, { upstreams, engine: 'redis', ...all, ...options }, rest, wakingClock(t))),
   };
 }
 

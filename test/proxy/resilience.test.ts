@@ -1,15 +1,19 @@
 import t, { type Test } from 'tap';
 import { FakeNode } from '../support/fake-node.ts';
+import { wakingClock } from '../support/patience.ts';
 import { fakeNodes, proxyWith, upstreamsOf } from '../support/proxy-under-test.ts';
 import type { RespClient } from '../support/resp-client.ts';
 import { until } from '../support/until.ts';
 
 /* What a proxy does about nodes that are slow, silent or gone: it stops sending, says so at once, probes by itself, and retries little. */
 
-const fast = { operationTimeoutMs: 300, readTimeoutMs: 80, connectTimeoutMs: 200, adminPort: 'auto' };
-/** For nodes that must not be taken for slow on a busy machine. */
-const patient = { ...fast, operationTimeoutMs: 1200, readTimeoutMs: 600, connectTimeoutMs: 600 };
+const fast = { operationTimeoutMs: 300, readTimeoutMs: 80, connectTimeoutMs: 1000, adminPort: 'auto' };
+/** For nodes that must not be taken for slow. */
+const patient = { ...fast, operationTimeoutMs: 1200, readTimeoutMs: 600 };
 const breaker = { consecutiveFailures: 3, openMs: 50, maxOpenMs: 200 };
+
+/** A proxy that does not take the pauses of this process for those of a node. */
+const start = (t: Test, options: object, rest: object = {}) => proxyWith(t, options, rest, wakingClock(t));
 
 /** The outcomes of `count` commands sent at once, as texts. */
 async function burst(client: RespClient, count: number, ...parts: string[]): Promise<string[]> {
@@ -40,7 +44,7 @@ t.test(
   async (t) => {
     const [node] = await fakeNodes(t, 1);
     const upstreams = upstreamsOf([{ leader: node }]);
-    const test = await proxyWith(t, { upstreams, ...fast, resilience: { breaker } });
+    const test = await start(t, { upstreams, ...fast, resilience: { breaker } });
     const c = test.client();
     t.equal(await c.text('SET', 'a', '1'), 'OK');
     let isDeaf = true;
@@ -73,7 +77,7 @@ t.test(
   async (t) => {
     const nodes = await fakeNodes(t, 2);
     const upstreams = upstreamsOf(nodes.map((leader) => ({ leader })));
-    const test = await proxyWith(t, { upstreams, ...patient, resilience: { breaker } });
+    const test = await start(t, { upstreams, ...patient, resilience: { breaker } });
     const c = test.client();
     const keys = Array.from({ length: 50 }, (_, i) => `key:${i}`);
     for (const key of keys) await c.text('SET', key, key);
@@ -105,7 +109,7 @@ t.test('reads go to a follower while the breaker of the leader is open', async (
   leader.store.set('a', Buffer.from('from leader'));
   follower.store.set('a', Buffer.from('from follower'));
   const upstreams = upstreamsOf([{ leader, followers: [follower] }]);
-  const test = await proxyWith(t, { upstreams, ...fast, resilience: { breaker } });
+  const test = await start(t, { upstreams, ...fast, resilience: { breaker } });
   const c = test.client();
   leader.refuse = ({ name }) => (name === 'SET' ? 'silent' : undefined);
   await burst(test.client(), 3, 'SET', 'a', '1');
@@ -121,8 +125,8 @@ for (const [name, limits, value] of [
   t.test(`${name}: so much waits for a node that is away, and no more`, async (t) => {
     const [node] = await fakeNodes(t, 1);
     const upstreams = upstreamsOf([{ leader: node }]);
-    const test = await proxyWith(t, {
-      ...{ upstreams, ...fast, operationTimeoutMs: 2000 },
+    const test = await start(t, {
+      ...{ upstreams, ...fast, operationTimeoutMs: 20_000 },
       resilience: { breaker: { ...breaker, ...limits } },
     });
     const c = test.client();
@@ -168,7 +172,7 @@ t.test('retries: so many and no more, then the error', async (t) => {
   const upstreams = upstreamsOf([{ leader, followers: [follower] }]);
   const never = { consecutiveFailures: 10_000, minimumOutcomes: 10_000 };
   const resilience = { breaker: never, retries: { ratio: 0.1, minimumPerSecond: 1 } };
-  const test = await proxyWith(t, { upstreams, ...fast, resilience });
+  const test = await start(t, { upstreams, ...fast, resilience });
   const c = test.client();
   await c.text('SET', 'a', '1');
   leader.refuse = ({ name }) => (name === 'GET' ? 'silent' : undefined);
@@ -190,9 +194,9 @@ t.test('an ejected leader: only reads that may be old go elsewhere', async (t: T
   ] as const)
     for (const key of ['strict', 'old:a']) node.store.set(key, Buffer.from(text));
   const upstreams = upstreamsOf([{ leader, followers: [follower] }]);
-  const resilience = { outlier: { consecutiveFailures: 3, ejectionMs: 1000 } };
+  const resilience = { outlier: { consecutiveFailures: 3, ejectionMs: 3000 } };
   const namespaces = [{ name: 'old', prefix: 'old:', stalenessMs: 1000, nearCache: 'off' }];
-  const test = await proxyWith(t, { upstreams, ...fast, resilience }, { namespaces });
+  const test = await start(t, { upstreams, ...fast, resilience }, { namespaces });
   const c = test.client();
   t.equal(await c.text('GET', 'old:a'), 'from leader');
   leader.refuse = ({ name, args }) => (name === 'GET' && args[0] === 'old:a' ? 'silent' : undefined);
@@ -215,7 +219,7 @@ t.test('an MGET over shards is asked for in windows, and answered in the order o
   const nodes = await fakeNodes(t, 3);
   const upstreams = upstreamsOf(nodes.map((leader) => ({ leader })));
   const fanOut = { maxKeysPerShard: 64 };
-  const test = await proxyWith(t, { upstreams, ...patient, resilience: { fanOut } });
+  const test = await start(t, { upstreams, ...patient, resilience: { fanOut } });
   const c = test.client();
   const keys = Array.from({ length: 1000 }, (_, i) => `key:${i}`);
   for (const [i, key] of keys.entries()) if (i % 7 !== 0) await c.send('SET', key, `value ${i}`);

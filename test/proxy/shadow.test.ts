@@ -37,7 +37,12 @@ async function setUp(
     engine: 'ringside',
   },
 ): Promise<Stage> {
-  const shadow = { to: [{ name: 'x', leader: other.address, engine: other.engine }], share: 1, ...settings };
+  const shadow = {
+    to: [{ name: 'x', leader: other.address, engine: other.engine }],
+    share: 1,
+    timeoutMs: 15_000,
+    ...settings,
+  };
   const upstreams = [{ name: 's0', leader: nodes[0].ready.resp }];
   const proxy = await proxyWith(t, { upstreams, adminPort: 'auto', shadow, ...more });
   const clients = [new RespClient(nodes[0].ready.resp), new RespClient(other.address)];
@@ -142,7 +147,7 @@ t.test('an other cluster that is away, or stands still, costs nobody anything', 
   });
   const stage = await setUp(
     t,
-    { timeoutMs: 300, maxInFlight: 50 },
+    { timeoutMs: 3000, maxInFlight: 50 },
     {},
     { address: still.ready.resp, engine: 'ringside' },
   );
@@ -181,7 +186,7 @@ t.test('in several workers, in /status and in the metrics', async (t) => {
 });
 
 t.test('together with a warm-up', async (t) => {
-  const warmUp = { from: [{ name: 'old', leader: nodes[1].ready.resp }], timeoutMs: 5000 };
+  const warmUp = { from: [{ name: 'old', leader: nodes[1].ready.resp }], timeoutMs: 15_000 };
   const stage = await setUp(t, {}, { warmUp });
   await stage.other.send('SET', 'warm', 'value');
   t.equal(await stage.client().text('GET', 'warm'), 'value', 'an answer that came from elsewhere');

@@ -14,9 +14,6 @@ import { until } from '../support/until.ts';
 
 const addresses = await startNodes(t, 2);
 
-/** A machine that does other things too is slow now and then. */
-const PATIENT = { operationTimeoutMs: 10_000, readTimeoutMs: 5000, connectTimeoutMs: 5000 };
-
 const invalid = (...keys: string[]) => ['invalidate', keys];
 const ALL = ['invalidate', null];
 
@@ -85,8 +82,8 @@ t.test('options: as redis-server answers', { skip: hasRedisServer ? false : NO_R
   const redis = await startRedis();
   t.teardown(() => redis.stop());
   const proxies = [
-    await behindProxy(t, addresses, PATIENT),
-    await behindProxy(t, [redis.address], { engine: 'redis', ...PATIENT }),
+    await behindProxy(t, addresses),
+    await behindProxy(t, [redis.address], { engine: 'redis' }),
   ];
   for (const hello of ['2', '3']) {
     for (const script of SCRIPTS) {
@@ -106,7 +103,7 @@ t.test('options: as redis-server answers', { skip: hasRedisServer ? false : NO_R
 });
 
 t.test('over shards', async (t) => {
-  const proxy = await behindProxy(t, addresses, PATIENT);
+  const proxy = await behindProxy(t, addresses);
   const test = (name: string, run: (t: Test, proxy: RealShards) => Promise<void>) =>
     t.test(name, (t) => run(t, proxy));
   await test('keys read are told of once, whoever changes them', byDefault);
@@ -456,7 +453,7 @@ t.test('the leader is killed: everything is to be forgotten, and the next one te
   const plane = await FakeControlPlane.start();
   t.teardown(() => plane.stop());
   plane.document = shard.fleet.document({ epoch: 1, leader: 'n1', followers: ['n2'] });
-  const { resp, client } = await proxyWith(t, { controlPlane: plane.address, operationTimeoutMs: 3000 });
+  const { resp, client } = await proxyWith(t, { controlPlane: plane.address });
   const reader = await tracked(t, resp);
   const listener = await tracked(t, resp, 'BCAST');
   const writer = client();
@@ -484,7 +481,7 @@ t.test('the leader is killed: everything is to be forgotten, and the next one te
 });
 
 t.test('REDIRECT to clients of all threads', async (t) => {
-  const { resp, client, tags } = await behindProxy(t, addresses, { ...PATIENT, workers: 2 });
+  const { resp, client, tags } = await behindProxy(t, addresses, { workers: 2 });
   const writer = client();
   const c = connect(t, resp);
   for (let n = 0; n < 8; n++) {

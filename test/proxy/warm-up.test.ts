@@ -47,16 +47,11 @@ async function setUp(
   const [coldAddress, oldAddress] = [await serverOf(t, cold, 0), await serverOf(t, old, 1)];
   const warmUp = {
     from: [{ name: 'old', leader: oldAddress, engine: old }],
-    timeoutMs: 5000,
+    timeoutMs: 15_000,
     ...settings,
   };
   const upstreams = [{ name: 's0', leader: coldAddress, engine: cold }];
-  const patience = { operationTimeoutMs: 20_000, readTimeoutMs: 15_000 };
-  const proxy = await proxyWith(
-    t,
-    { upstreams, adminPort: 'auto', ...patience, warmUp, ...more.proxy },
-    more.rest,
-  );
+  const proxy = await proxyWith(t, { upstreams, adminPort: 'auto', warmUp, ...more.proxy }, more.rest);
   const [coldClient, oldClient] = [new RespClient(coldAddress), new RespClient(oldAddress)];
   t.teardown(() => {
     coldClient.close();
@@ -191,7 +186,7 @@ t.test('with deleteOld, what is written here is deleted there', async (t) => {
   const stage = await setUp(t, {}, { deleteOld: true });
   const { proxy } = await proxyWith(t, {
     upstreams: [{ name: 's0', leader: nodes[0].ready.resp }],
-    warmUp: { from: [{ name: 'old', leader: nodes[1].ready.resp }], timeoutMs: 5000 },
+    warmUp: { from: [{ name: 'old', leader: nodes[1].ready.resp }], timeoutMs: 15_000 },
   });
   const elsewhere = new RespClient(proxy.listeners.resp);
   t.teardown(() => elsewhere.close());
