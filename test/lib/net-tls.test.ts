@@ -156,7 +156,7 @@ t.test(
   async (t) => {
     const { server, lines, peers } = await echo(t, {
       tls: material(fleet, 'node-n1'),
-      handshakeTimeoutMs: 50,
+      handshakeTimeoutMs: 2000,
     });
     const plain = await dial(server);
     plain.write('PING\r\n');

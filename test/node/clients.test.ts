@@ -131,8 +131,8 @@ t.test('clients', async (t) => {
   t.test('nothing expires while writes pause', async (t) => {
     const [writer, reader] = [connect(), connect()];
     const before = Number(await field('stats', 'expired_keys'));
-    await writer.send('SET', 'soon', 'x', 'PX', 20);
-    await admin.send('CLIENT', 'PAUSE', 100_000, 'WRITE');
+    const soon = writer.send('SET', 'soon', 'x', 'PX', 500);
+    await Promise.all([soon, writer.send('CLIENT', 'PAUSE', 100_000, 'WRITE')]);
     await until('the key is hidden', async () => (await reader.text('GET', 'soon')) === null);
     t.equal(Number(await field('stats', 'expired_keys')), before);
     t.equal(await admin.send('DBSIZE'), 1);

@@ -24,7 +24,7 @@ async function again(shard: Shard, { id, process, client }: Member, signal: Node
 t.test('a follower comes back from its folder and resyncs partially', async (t) => {
   const [shard, n1, n2] = await Shard.formed(t, 1, ...SAVES);
   for (let i = 0; i < 100; i++) await n1.client.send('RS.SET', `k${i}`, 'v', 'TAGS', '1', 'tag');
-  await n1.client.send('WAIT', '1', '1000');
+  await n1.client.send('WAIT', '1', '30000');
   t.equal(await n2.client.text('SAVE'), 'OK');
   const saved = BigInt(stateOf(shard, 'n2').offset);
   await n1.client.send('MSET', 'k1', 'changed', 'more', 'x');
@@ -51,7 +51,7 @@ t.test(
     const [shard, n1, n2, n3] = await Shard.formed(t, 2, ...SAVES);
     await n1.client.send('RS.SET', 'lock', 'first', 'FENCE', 'fence', '7');
     await n1.client.send('SET', 'both', '1');
-    t.equal(await n1.client.send('WAIT', '2', '1000'), 2);
+    t.equal(await n1.client.send('WAIT', '2', '30000'), 2);
     t.equal(await n1.client.text('SAVE'), 'OK');
     const first = await again(shard, n1, 'SIGKILL');
     const { hello } = await shard.fleet.attached('n1');

@@ -208,7 +208,7 @@ t.test(
   async (t) => {
     const [shard, n1, n2, n3] = await Shard.formed(t, 2);
     for (let i = 0; i < 200; i++) await n1.client.send('SET', `k${i}`, `v${i}`);
-    t.equal(await n1.client.send('WAIT', '2', '5000'), 2);
+    t.equal(await n1.client.send('WAIT', '2', '30000'), 2);
     // Cut off from both followers, the leader still takes a few writes within its lease.
     await Promise.all([shard.fleet.seal('n2', 2), shard.fleet.seal('n3', 2)]);
     const lost = await n1.client.send('SET', 'lost', '1');

@@ -53,15 +53,15 @@ async function moves(t: Test, target: string): Promise<void> {
   const keys = [...KEYS, 'big list'];
   const before = await dumps(source, keys);
   await source.send('CONFIG', 'RESETSTAT');
-  t.equal(await source.text('MIGRATE', ...to, 'string', '0', '5000', 'COPY'), 'OK');
+  t.equal(await source.text('MIGRATE', ...to, 'string', '0', '30000', 'COPY'), 'OK');
   t.equal(await source.text('GET', 'string'), 'value', 'COPY leaves it here');
-  t.match(await source.send('MIGRATE', ...to, 'string', '0', '5000'), {
+  t.match(await source.send('MIGRATE', ...to, 'string', '0', '30000'), {
     message: 'ERR Target instance replied with error: BUSYKEY Target key name already exists.',
   });
   t.equal(await source.text('GET', 'string'), 'value', 'what was refused stays');
-  t.equal(await source.text('MIGRATE', ...to, 'nothing', '0', '5000'), 'NOKEY');
-  t.equal(await source.text('MIGRATE', ...to, '', '0', '5000', 'KEYS', 'nothing', 'at all'), 'NOKEY');
-  t.equal(await source.text('MIGRATE', ...to, '', '0', '5000', 'REPLACE', 'KEYS', ...keys, 'nothing'), 'OK');
+  t.equal(await source.text('MIGRATE', ...to, 'nothing', '0', '30000'), 'NOKEY');
+  t.equal(await source.text('MIGRATE', ...to, '', '0', '30000', 'KEYS', 'nothing', 'at all'), 'NOKEY');
+  t.equal(await source.text('MIGRATE', ...to, '', '0', '30000', 'REPLACE', 'KEYS', ...keys, 'nothing'), 'OK');
   t.equal(await source.send('DBSIZE'), 0, 'all are gone');
   const after = await dumps(there, keys);
   t.strictSame(
@@ -73,10 +73,10 @@ async function moves(t: Test, target: string): Promise<void> {
   t.ok(ttl > 400_000 && ttl <= 500_000, `${ttl} ms to live`);
   t.equal(Number(await there.send('PTTL', 'string')), -1);
   await source.send('MSET', 'a', '1', 'b', '2');
-  t.equal(await source.text('MIGRATE', ...to, 'a', '3', '5000'), 'OK');
+  t.equal(await source.text('MIGRATE', ...to, 'a', '3', '30000'), 'OK');
   await there.send('SELECT', '3');
   t.equal(await there.text('GET', 'a'), '1', 'in the database that was named');
-  t.match(await source.send('MIGRATE', ...to, 'b', '99', '5000'), {
+  t.match(await source.send('MIGRATE', ...to, 'b', '99', '30000'), {
     message: 'ERR Target instance replied with error: ERR DB index is out of range',
   });
 }
@@ -99,22 +99,22 @@ t.test('refuses as redis-server does', { skip: !hasRedisServer && NO_REDIS }, as
   const target = await startStandaloneNode(t, '--requirepass', 'secret');
   const to = target.ready.resp.split(':');
   const commands = [
-    ['MIGRATE', ...to, 'k', '0', '1000'],
-    ['MIGRATE', ...to, 'k', '0', '1000', 'AUTH', 'wrong'],
-    ['MIGRATE', ...to, 'k', '0', '1000', 'AUTH2', 'nobody', 'secret'],
-    ['MIGRATE', ...to, 'k', '0', '1000', 'AUTH'],
-    ['MIGRATE', ...to, 'k', '0', '1000', 'AUTH2', 'a'],
-    ['MIGRATE', ...to, 'k', '0', '1000', 'KEYS', 'k'],
-    ['MIGRATE', ...to, 'k', '0', '1000', 'NONSENSE'],
-    ['MIGRATE', ...to, 'k', 'x', '1000'],
+    ['MIGRATE', ...to, 'k', '0', '30000'],
+    ['MIGRATE', ...to, 'k', '0', '30000', 'AUTH', 'wrong'],
+    ['MIGRATE', ...to, 'k', '0', '30000', 'AUTH2', 'nobody', 'secret'],
+    ['MIGRATE', ...to, 'k', '0', '30000', 'AUTH'],
+    ['MIGRATE', ...to, 'k', '0', '30000', 'AUTH2', 'a'],
+    ['MIGRATE', ...to, 'k', '0', '30000', 'KEYS', 'k'],
+    ['MIGRATE', ...to, 'k', '0', '30000', 'NONSENSE'],
+    ['MIGRATE', ...to, 'k', 'x', '30000'],
     ['MIGRATE', ...to, 'k', '0', 'x'],
     ['MIGRATE', ...to, 'k', '0'],
-    ['MIGRATE', '127.0.0.1', '1', 'k', '0', '1000'],
-    ['MIGRATE', '127.0.0.1', 'port', 'k', '0', '1000'],
-    ['MIGRATE', ...to, '', '0', '1000', 'AUTH', 'secret', 'KEYS'],
-    ['MIGRATE', ...to, 'missing', '0', '1000', 'AUTH', 'secret'],
-    ['MIGRATE', ...to, 'k', '0', '1000', 'copy', 'auth', 'secret'],
-    ['MIGRATE', ...to, 'k', '0', '1000', 'AUTH2', 'default', 'secret', 'replace'],
+    ['MIGRATE', '127.0.0.1', '1', 'k', '0', '30000'],
+    ['MIGRATE', '127.0.0.1', 'port', 'k', '0', '30000'],
+    ['MIGRATE', ...to, '', '0', '30000', 'AUTH', 'secret', 'KEYS'],
+    ['MIGRATE', ...to, 'missing', '0', '30000', 'AUTH', 'secret'],
+    ['MIGRATE', ...to, 'k', '0', '30000', 'copy', 'auth', 'secret'],
+    ['MIGRATE', ...to, 'k', '0', '30000', 'AUTH2', 'default', 'secret', 'replace'],
     ['EXISTS', 'k'],
   ];
   const [ours, theirs] = [connect(t, node.ready.resp), connect(t, redis.address)];
@@ -259,11 +259,11 @@ t.test('timeouts, and a target that goes away', async (t) => {
   link.cut();
   t.match(await moving, { message: /^IOERR error or timeout reading/ }, reading.message);
   link.restore();
-  t.equal(await mover.text('MIGRATE', ...to, 'k', '0', '5000'), 'OK', 'and so another time it is moved');
+  t.equal(await mover.text('MIGRATE', ...to, 'k', '0', '30000'), 'OK', 'and so another time it is moved');
   t.match(await source.text('INFO', 'errorstats'), /errorstat_IOERR:count=2\r/);
   await source.send('SET', 'k2', 'v');
   await source.send('MULTI');
-  await source.send('MIGRATE', ...to, 'k2', '0', '1000');
+  await source.send('MIGRATE', ...to, 'k2', '0', '30000');
   t.match((await source.send('EXEC')) as unknown, [{ message: /^ERR MIGRATE/ }], 'not in a transaction');
   link.stall();
   mover.send('MIGRATE', ...to, 'k2', '0', '60000').catch(() => {});
@@ -284,12 +284,12 @@ t.test('followers lose what has moved', async (t) => {
   await source.send('MSET', 'a', '1', 'b', '2', 'last', '3');
   await until('the follower has it', async () => (await copy.send('EXISTS', 'last')) === 1);
   t.equal(
-    await source.text('MIGRATE', ...target.ready.resp.split(':'), '', '0', '5000', 'KEYS', 'a', 'b'),
+    await source.text('MIGRATE', ...target.ready.resp.split(':'), '', '0', '30000', 'KEYS', 'a', 'b'),
     'OK',
   );
   await until('the follower has not', async () => (await copy.send('EXISTS', 'a', 'b')) === 0);
   t.equal(await copy.send('EXISTS', 'last'), 1);
-  t.match(await copy.send('MIGRATE', ...target.ready.resp.split(':'), 'last', '0', '1000'), {
+  t.match(await copy.send('MIGRATE', ...target.ready.resp.split(':'), 'last', '0', '30000'), {
     message: /^READONLY/,
   });
 });

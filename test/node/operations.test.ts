@@ -416,17 +416,16 @@ t.test('hot keys', async (t) => {
   t.match(await client.send('RS.HOTKEYS', 'COUNT'), { message: /syntax/ });
   t.match(await client.send('RS.HOTKEYS', 'COUNT', '-1'), { message: /not an integer/ });
   const next = zipf(1000, seededRandom(11));
-  const batch: Promise<unknown>[] = [];
-  for (let i = 0; i < 60_000; i++) batch.push(client.send('GET', next()));
-  await Promise.all(batch);
+  for (let i = 0; i < 12; i++)
+    await Promise.all(Array.from({ length: 20_000 }, () => client.send('GET', next())));
   const found = (await client.send('RS.HOTKEYS', 'COUNT', '3')) as [Buffer, number][];
   t.equal(found.length, 3);
   t.equal(String(found[0][0]), 'key:0');
-  // Key 0 makes up 1/7.49 of the traffic; one command in 64 is looked at.
-  t.ok(found[0][1] > 6000 && found[0][1] < 10_500, `${found[0][1]} of about 8000`);
+  // Key 0 makes up 1/7.49 of the traffic; one command in 64 is looked at: the standard deviation is 1,400. A slow machine forgets some of it.
+  t.ok(found[0][1] > 20_000 && found[0][1] < 42_000, `${found[0][1]} of about 32,000`);
   t.strictSame(await client.send('RS.HOTKEYS', 'COUNT', '0'), []);
   const hottest = await (await request(`http://${node.ready.admin}/hotkeys?count=2`)).body.json();
-  // Second is key 1 with 62 samples expected, or by chance key 2 (42) or key 3 (31).
+  // Second is key 1 with 250 samples expected, or by chance key 2 (167) or key 3 (125).
   t.match(hottest, [
     { key: 'key:0', commands: Number },
     { key: /^key:[123]$/, commands: Number },
@@ -437,8 +436,8 @@ t.test('hot keys', async (t) => {
     t.match(await refused.body.json(), { error: { code: 'bad_request', message: /count/ } }, query);
   }
   const metrics = await (await request(`http://${node.ready.admin}/metrics`)).body.text();
-  t.match(metrics, /ringside_node_hottest_key_commands [1-9]\d{3}/);
-  t.match(metrics, /ringside_node_command_seconds_bucket\{command="get",le="\+Inf"\} 60000\n/);
+  t.match(metrics, /ringside_node_hottest_key_commands [1-9]\d{4}/);
+  t.match(metrics, /ringside_node_command_seconds_bucket\{command="get",le="\+Inf"\} 240000\n/);
   t.match(metrics, /ringside_node_memory_bytes\{class="entries"\} \d+\n/);
   t.match(metrics, /ringside_node_evicted_total\{namespace="default"\} 0\n/);
   t.match(metrics, /ringside_node_hit_ratio 0\n/);

@@ -205,7 +205,7 @@ t.test('WAIT counts followers that have the write', async (t) => {
   // Nothing was written, so a follower has it all once the leader has heard from it.
   await until('the follower counts', async () => (await toLeader.send('WAIT', '0', '0')) === 1);
   void toLeader.send('SET', 'a', '1');
-  t.equal(await toLeader.send('WAIT', '1', '5000'), 1);
+  t.equal(await toLeader.send('WAIT', '1', '30000'), 1);
   link.stall();
   void toLeader.send('SET', 'a', '2');
   const order: string[] = [];
@@ -235,7 +235,7 @@ t.test('WAIT counts followers that have the write', async (t) => {
 });
 
 t.test('ack: replica', async (t) => {
-  const pair = await startPair(t, '--ack', 'replica', '--set', 'node.ackTimeoutMs=1500');
+  const pair = await startPair(t, '--ack', 'replica', '--set', 'node.ackTimeoutMs=6000');
   const { toLeader, link } = pair;
   await linked(pair);
   await until('the leader counts it', async () => (await toLeader.send('SET', 'a', '0')) === 'OK');

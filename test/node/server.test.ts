@@ -175,7 +175,7 @@ t.test('connection commands', async (t) => {
     t.equal(infoField(info, 'tcp_port'), String(portOf(node)));
     t.equal(String(((await client.send('ROLE')) as unknown[])[0]), 'master');
     const [seconds] = (await client.send('TIME')) as unknown[];
-    t.ok(Math.abs(Number(String(seconds)) - Date.now() / 1000) < 5);
+    t.ok(Math.abs(Number(String(seconds)) - Date.now() / 1000) < 60);
     t.ok(Number(await client.send('COMMAND', 'COUNT')) > 50);
     t.match(await client.send('GET'), { message: "ERR wrong number of arguments for 'get' command" });
   });
@@ -299,7 +299,7 @@ t.test('limits', async (t) => {
     const idle = connect(t, node);
     await idle.send('PING');
     const end = once(idle.socket, 'close');
-    await client.send('CONFIG', 'SET', 'timeout', '1');
+    await client.send('CONFIG', 'SET', 'timeout', '6');
     const busy = setInterval(() => void client.send('PING').catch(() => {}), 200);
     await end;
     clearInterval(busy);
