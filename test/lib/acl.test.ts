@@ -1,4 +1,3 @@
-import fc from 'fast-check';
 import t from 'tap';
 import { AclLog, type Catalogue, type User, Users } from '../../lib/acl/index.ts';
 import { argsOf } from '../../lib/codec/resp/index.ts';
@@ -11,6 +10,7 @@ import {
   lookupCommand,
   lookupCommandPath,
 } from '../../lib/commands/index.ts';
+import { fc } from '../support/fast-check.ts';
 
 /* Users and what they may do. What Redis answers is in test/node/transcripts/acl.*.txt. */
 

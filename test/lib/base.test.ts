@@ -1,5 +1,4 @@
 import { readFileSync } from 'node:fs';
-import fc from 'fast-check';
 import t from 'tap';
 import {
   BoundedQueue,
@@ -18,6 +17,7 @@ import {
   viewOf,
 } from '../../lib/base/index.ts';
 import { errorTable } from '../support/error-table.ts';
+import { fc } from '../support/fast-check.ts';
 
 t.test('clocks', async (t) => {
   t.test('the manual clock moves only when told', async (t) => {

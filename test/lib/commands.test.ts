@@ -1,5 +1,4 @@
 import { readFileSync } from 'node:fs';
-import fc from 'fast-check';
 import t from 'tap';
 import { argsOf, decodeReply, RespError, type RespValue, RespWriter } from '../../lib/codec/resp/index.ts';
 import {
@@ -18,6 +17,7 @@ import {
   wrongArityText,
 } from '../../lib/commands/index.ts';
 import { parseSyntax } from '../../lib/commands/syntax.ts';
+import { fc } from '../support/fast-check.ts';
 
 /** `COMMAND INFO` of redis-server 7.0.15 for the names in the table. */
 const redis: Record<

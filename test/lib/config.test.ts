@@ -1,6 +1,5 @@
 import { readFileSync } from 'node:fs';
 import { Ajv } from 'ajv';
-import fc from 'fast-check';
 import t from 'tap';
 import { sizeInBytes } from '../../lib/base/index.ts';
 import {
@@ -14,6 +13,7 @@ import {
 } from '../../lib/config/index.ts';
 import { ownKeywords } from '../../lib/config/option.ts';
 import type { Option } from '../../lib/config/schema.ts';
+import { fc } from '../support/fast-check.ts';
 
 /** The texts of all errors of a configuration that is expected to be wrong. */
 function errorsOf(yaml: string, options: ParseOptions = {}): string[] {

@@ -1,6 +1,6 @@
-import fc from 'fast-check';
 import t from 'tap';
 import { createMetrics, durationBuckets, Histogram } from '../../lib/metrics/index.ts';
+import { fc } from '../support/fast-check.ts';
 
 /** The lines of a scrape about Ringside's own metrics. */
 async function own(text: Promise<string>): Promise<string[]> {

@@ -1,5 +1,4 @@
 import { readFileSync } from 'node:fs';
-import fc from 'fast-check';
 import t from 'tap';
 import {
   Crc64,
@@ -27,6 +26,7 @@ import {
   sealPayload,
   writeIntset,
 } from '../../lib/codec/rdb/index.ts';
+import { fc } from '../support/fast-check.ts';
 
 const LIMITS = { maxStringBytes: 1 << 20 };
 const latin1 = (text: string) => Buffer.from(text, 'latin1');

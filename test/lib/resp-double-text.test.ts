@@ -1,6 +1,6 @@
-import fc from 'fast-check';
 import t from 'tap';
 import { formatDouble, formatFixed } from '../../lib/codec/resp/index.ts';
+import { fc } from '../support/fast-check.ts';
 
 t.test('17 significant digits, as C prints %.17g', async (t) => {
   const cases: [number, string][] = [

@@ -1,6 +1,6 @@
-import fc from 'fast-check';
 import t from 'tap';
 import { encodeCommand, ReplyFramer, RequestParser } from '../../lib/codec/resp/index.ts';
+import { fc } from '../support/fast-check.ts';
 
 const LIMITS = {
   maxBulkBytes: 1 << 20,

@@ -1,4 +1,3 @@
-import fc from 'fast-check';
 import t from 'tap';
 import {
   decodeReply,
@@ -14,6 +13,7 @@ import {
   replyNumber,
   skipReply,
 } from '../../lib/codec/resp/index.ts';
+import { fc } from '../support/fast-check.ts';
 
 const latin1 = (text: string) => Buffer.from(text, 'latin1');
 

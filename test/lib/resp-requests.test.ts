@@ -1,4 +1,3 @@
-import fc from 'fast-check';
 import t from 'tap';
 import {
   argsOf,
@@ -10,6 +9,7 @@ import {
   RespWriter,
   writeCommand,
 } from '../../lib/codec/resp/index.ts';
+import { fc } from '../support/fast-check.ts';
 
 const LIMITS: RespLimits = {
   maxBulkBytes: 1024 * 1024,

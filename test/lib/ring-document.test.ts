@@ -1,5 +1,4 @@
 import { createHash } from 'node:crypto';
-import fc from 'fast-check';
 import t from 'tap';
 import {
   compareVersions,
@@ -8,6 +7,7 @@ import {
   type RingDocument,
   sealDocument,
 } from '../../lib/ring/index.ts';
+import { fc } from '../support/fast-check.ts';
 
 type Content = Omit<RingDocument, 'sha256'>;
 

@@ -1,6 +1,5 @@
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
-import fc from 'fast-check';
 import t from 'tap';
 import { seededRandom, viewOf } from '../../lib/base/index.ts';
 import {
@@ -13,6 +12,7 @@ import {
   type RingShard,
 } from '../../lib/ring/index.ts';
 import { PointTable, placePoints } from '../../lib/ring/points.ts';
+import { fc } from '../support/fast-check.ts';
 import {
   referenceMurmur128,
   referencePoints,

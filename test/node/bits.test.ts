@@ -1,6 +1,6 @@
-import fc from 'fast-check';
 import t from 'tap';
 import { countBits, FieldBytes, findBit, readField } from '../../node/commands/bits.ts';
+import { fc } from '../support/fast-check.ts';
 
 /* Bits of byte ranges, against strings of zeros and ones. */
 

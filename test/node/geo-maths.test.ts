@@ -1,4 +1,3 @@
-import fc from 'fast-check';
 import t from 'tap';
 import { cellsOf, distanceWithin } from '../../node/commands/geo/area.ts';
 import { distance, exactDistance } from '../../node/commands/geo/distance.ts';
@@ -10,6 +9,7 @@ import {
   scoreOf,
   scoresOf,
 } from '../../node/commands/geo/position.ts';
+import { fc } from '../support/fast-check.ts';
 
 /* What geo commands reckon with, beside an obvious form of the same. */
 

@@ -1,10 +1,10 @@
-import fc from 'fast-check';
 import t from 'tap';
 import { seededRandom } from '../../lib/base/index.ts';
 import { countOfRegisters, REGISTERS } from '../../lib/codec/hyperloglog/index.ts';
 import { Observation } from '../../node/commands/hyperloglog/hash.ts';
 import { isSketch, Sketch } from '../../node/commands/hyperloglog/sketch.ts';
 import { Found } from '../../node/values/index.ts';
+import { fc } from '../support/fast-check.ts';
 
 /* HyperLogLogs beside a plain array of registers, and their hash beside one of 64-bit numbers. */
 

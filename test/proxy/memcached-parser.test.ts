@@ -1,6 +1,6 @@
-import fc from 'fast-check';
 import t from 'tap';
 import { MemcachedParser, MemcachedProtocolError, wordText } from '../../proxy/memcached/protocol/index.ts';
+import { fc } from '../support/fast-check.ts';
 
 const limits = { maxItemBytes: 100_000, maxGetLineBytes: 10_000, maxBufferedBytes: 1_000_000 };
 
