@@ -5,7 +5,7 @@ import { request } from 'undici';
 import { type FleetRequest, planFleet } from '../../cli/dev/plan.ts';
 import { renderWelcome } from '../../cli/dev/welcome.ts';
 import { configFrom } from '../../lib/config/index.ts';
-import { type ClusterStatus, DevCluster } from '../support/dev-cluster.ts';
+import { type ClusterStatus, calm, DevCluster } from '../support/dev-cluster.ts';
 import { RespClient } from '../support/resp-client.ts';
 import { runRingside, startRingside } from '../support/ringside.ts';
 import { until } from '../support/until.ts';
@@ -72,7 +72,7 @@ function isAlive(pid: number): boolean {
 }
 
 t.test('a whole cluster', async (t) => {
-  const cluster = await DevCluster.start('--shards', '2', '--proxies', '2');
+  const cluster = await DevCluster.start('--shards', '2', '--proxies', '2', ...calm());
   t.after(() => cluster.stop());
   const whole = await cluster.whole(2, 1);
   const pids = pidsOf(whole);

@@ -109,7 +109,7 @@ t.test('an app with the sidecar helper writes and reads over localhost', async (
   cpSync(chart, join(work, 'ringside'), { recursive: true });
   await helm('dependency', 'update', join(work, 'app'));
   await helm(
-    ...['install', 'guestbook', join(work, 'app'), '--wait', '--timeout', '120s'],
+    ...['install', 'guestbook', join(work, 'app'), '--wait', '--timeout', '240s'],
     ...['--set', `image=${image}`, '--set', 'controlPlane=demo-ringside-control-plane:7401'],
   );
   const now = await until('the app has read and written every key', async () => {
@@ -132,7 +132,7 @@ t.test('a deleted shard leader: reads go on, writes resume, the cluster heals', 
       const same = now.shards.find((s) => s.name === shard.name)!;
       return BigInt(same.epoch) > BigInt(shard.epoch) && isWhole(now) ? now : undefined;
     },
-    { timeoutMs: 90_000, everyMs: 250 },
+    { timeoutMs: 180_000, everyMs: 250 },
   );
   t.not(after.shards[0]!.leader!.id, leader, 'the follower leads now');
   const writesThen = (await seen()).writes;
@@ -142,13 +142,13 @@ t.test('a deleted shard leader: reads go on, writes resume, the cluster heals', 
   });
   t.comment(JSON.stringify(now));
   t.equal(now.readErrors, 0, `no read failed: ${now.lastError}`);
-  t.ok(now.maxReadGapMs < 5_000, `longest time between two reads of a key: ${now.maxReadGapMs} ms`);
-  t.ok(now.maxWriteGapMs < 10_000, `longest time between two writes of a key: ${now.maxWriteGapMs} ms`);
+  t.ok(now.maxReadGapMs < 15_000, `longest time between two reads of a key: ${now.maxReadGapMs} ms`);
+  t.ok(now.maxWriteGapMs < 30_000, `longest time between two writes of a key: ${now.maxWriteGapMs} ms`);
 });
 
 t.test('helm uninstall leaves nothing behind', async (t) => {
-  await helm('uninstall', 'guestbook', '--wait', '--timeout', '60s');
-  await helm('uninstall', 'demo', '--wait', '--timeout', '90s');
+  await helm('uninstall', 'guestbook', '--wait', '--timeout', '120s');
+  await helm('uninstall', 'demo', '--wait', '--timeout', '120s');
   const kinds =
     'all,configmap,secret,serviceaccount,persistentvolumeclaim,poddisruptionbudget,endpointslice,role,rolebinding';
   await until(
@@ -157,7 +157,7 @@ t.test('helm uninstall leaves nothing behind', async (t) => {
       const names = (await kubectl('get', kinds, '-o', 'name')).split('\n').filter(Boolean);
       return names.every((name) => /^(configmap\/kube-root-ca\.crt|serviceaccount\/default)$/.test(name));
     },
-    { timeoutMs: 60_000, everyMs: 500 },
+    { timeoutMs: 120_000, everyMs: 500 },
   );
   t.pass('the namespace is empty');
 });

@@ -1,6 +1,6 @@
 import t from 'tap';
 import { Client } from 'undici';
-import { DevCluster } from '../support/dev-cluster.ts';
+import { calm, DevCluster } from '../support/dev-cluster.ts';
 import { RespClient } from '../support/resp-client.ts';
 import { until } from '../support/until.ts';
 import { requester } from './http-contract.ts';
@@ -10,7 +10,15 @@ import { requester } from './http-contract.ts';
 const KEYS = 300;
 
 t.test('tags and purges in a cluster', async (t) => {
-  const cluster = await DevCluster.start('--shards', '3', '--followers', '1');
+  const cluster = await DevCluster.start(
+    '--shards',
+    '3',
+    '--followers',
+    '1',
+    ...calm(),
+    '--set',
+    'proxy.operationTimeoutMs=16000',
+  );
   t.teardown(() => cluster.stop());
   const { shards } = await cluster.whole(3, 1);
   const client = new Client(`http://${cluster.at(7380)}`);

@@ -12,7 +12,7 @@ import { Redis } from 'ioredis';
 import { createClient } from 'redis';
 import t from 'tap';
 import { request } from 'undici';
-import { DevCluster, ringside } from '../support/dev-cluster.ts';
+import { calm, DevCluster, ringside } from '../support/dev-cluster.ts';
 
 declare module 'express-session' {
   interface SessionData {
@@ -23,7 +23,7 @@ declare module 'express-session' {
 
 /* One cluster, and everything a user would point at it: client libraries, command line tools, an application. */
 
-const cluster = await DevCluster.start('--shards', '3', '--followers', '1');
+const cluster = await DevCluster.start('--shards', '3', '--followers', '1', ...calm());
 t.teardown(() => cluster.stop());
 const ready = await cluster.whole(3, 1);
 const resp = { host: '127.0.0.1', port: 7379 + cluster.offset };

@@ -1,5 +1,5 @@
 import t, { type Test } from 'tap';
-import { DevCluster, type NodeStatus, ringside } from '../support/dev-cluster.ts';
+import { calm, DevCluster, type NodeStatus, ringside } from '../support/dev-cluster.ts';
 import { RespClient } from '../support/resp-client.ts';
 import { until } from '../support/until.ts';
 import { PipelinedLoad } from './pipelined-load.ts';
@@ -49,6 +49,7 @@ class Scan {
 
 const cluster = await DevCluster.start(
   ...['--shards', `${SHARDS}`, '--followers', `${FOLLOWERS}`, '--ack', 'replica', '--restart'],
+  ...calm(3000),
 );
 t.teardown(() => cluster.stop());
 await cluster.whole(SHARDS, FOLLOWERS);

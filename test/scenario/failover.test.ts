@@ -1,6 +1,7 @@
 import t, { type Test } from 'tap';
 import { RespError } from '../../lib/codec/resp/index.ts';
-import { DevCluster } from '../support/dev-cluster.ts';
+import { calm, DevCluster } from '../support/dev-cluster.ts';
+import { patientArgs, wakingClock } from '../support/patience.ts';
 import { RespClient } from '../support/resp-client.ts';
 import { startRingside } from '../support/ringside.ts';
 import { until } from '../support/until.ts';
@@ -14,26 +15,31 @@ import { type Confirmation, Load } from './load.ts';
 const SHARDS = 3;
 const KEYS = 60;
 const WORKERS = 10;
+/** A read that waits is no read that failed. */
+const PATIENT = ['--set', 'proxy.operationTimeoutMs=10000'];
 
 /** Kills the leader of one shard under load and measures how its keys fare. */
 async function killLeader(t: Test, args: string[], followers: number, confirmation: Confirmation) {
-  const cluster = await DevCluster.start(...args, '--shards', `${SHARDS}`, '--followers', `${followers}`);
+  const size = ['--shards', `${SHARDS}`, '--followers', `${followers}`];
+  const cluster = await DevCluster.start(...args, ...size, ...PATIENT);
   t.teardown(() => cluster.stop());
   const before = await cluster.whole(SHARDS, followers);
-  const load = new Load(cluster.at(7379), KEYS, confirmation);
+  // While this process is not let run, the cluster beside it is not either.
+  const now = wakingClock(t).monotonicMs;
+  const load = new Load(cluster.at(7379), KEYS, confirmation, undefined, now);
   load.start(WORKERS);
-  const started = performance.now();
+  const started = now();
   await until('every key was written under load', () => load.allWrittenSince(started));
   load.resetMeasures();
   const shard = before.shards[0];
-  const killedAt = performance.now();
+  const killedAt = now();
   process.kill(shard.leader!.pid, 'SIGKILL');
   await until('every key is written again', () => load.allWrittenSince(killedAt));
-  const recoveredMs = performance.now() - killedAt;
+  const recoveredMs = now() - killedAt;
   const gapMs = load.longestWriteGapMs();
   await until('another node leads at a higher shard epoch', async () => {
-    const now = (await cluster.status()).shards.find(({ name }) => name === shard.name)!;
-    return now.leader && now.leader.id !== shard.leader!.id && BigInt(now.epoch) > BigInt(shard.epoch);
+    const next = (await cluster.status()).shards.find(({ name }) => name === shard.name)!;
+    return next.leader && next.leader.id !== shard.leader!.id && BigInt(next.epoch) > BigInt(shard.epoch);
   });
   await load.stop();
   t.comment(
@@ -60,7 +66,7 @@ t.test('ack: leader with WAIT 1: nothing confirmed is lost', async (t) => {
 });
 
 t.test('a stopped leader that wakes up acknowledges nothing, also to a client of its own', async (t) => {
-  const cluster = await DevCluster.start('--shards', '1', '--followers', '1');
+  const cluster = await DevCluster.start('--shards', '1', '--followers', '1', ...calm(3000));
   t.teardown(() => cluster.stop());
   const before = await cluster.whole(1, 1);
   const { leader } = before.shards[0];
@@ -104,7 +110,7 @@ t.test('a stopped leader that wakes up acknowledges nothing, also to a client of
 t.test(
   'no control plane: the data path goes on, also for a restarted proxy; an empty one takes over',
   async (t) => {
-    const cluster = await DevCluster.start('--shards', '2', '--followers', '1');
+    const cluster = await DevCluster.start('--shards', '2', '--followers', '1', ...calm(3000));
     t.teardown(() => cluster.stop());
     const before = await cluster.whole(2, 1);
     const load = new Load(cluster.at(7379), KEYS);
@@ -115,8 +121,8 @@ t.test(
     load.resetMeasures();
     for (const { pid } of before.controlPlane) process.kill(pid, 'SIGKILL');
     // Several leases long without a control plane: only the followers can have renewed them.
-    const until4s = performance.now() + 4_000;
-    await until('writes go on long after the last lease', () => load.allWrittenSince(until4s));
+    const longAfter = performance.now() + 12_000;
+    await until('writes go on long after the last lease', () => load.allWrittenSince(longAfter));
 
     const second = await startRingside([
       ...[
@@ -132,6 +138,7 @@ t.test(
       ],
       ...['--admin-port', 'off', '--set', `proxy.controlPlane=${cluster.at(7401)}`],
       ...['--set', `proxy.dir=${cluster.dir}/proxy-0`],
+      ...patientArgs,
     ]);
     t.teardown(() => second.stop());
     const client = new RespClient(second.ready.resp);
@@ -146,6 +153,7 @@ t.test(
       ...['control-plane', '--state', 'embedded', '--dir', `${cluster.dir}/empty-state`],
       ...['--set', `controlPlane.httpPort=${7400 + cluster.offset}`],
       ...['--set', `controlPlane.grpcPort=${7401 + cluster.offset}`],
+      ...calm(3000),
     ]);
     t.teardown(() => replacement.stop());
     const after = await cluster.whole(2, 1);

@@ -26,19 +26,27 @@ export class Load {
   readonly #address: string;
   readonly #confirmation: Confirmation;
   readonly #tls: ConnectionOptions | undefined;
+  readonly #now: () => number;
   #running = true;
   readonly #loops: Promise<void>[] = [];
 
-  constructor(address: string, keys: number, confirmation: Confirmation = 'ok', tls?: ConnectionOptions) {
+  /** `now`: milliseconds of the clock that gaps are measured with. */
+  constructor(
+    address: string,
+    keys: number,
+    confirmation: Confirmation = 'ok',
+    tls?: ConnectionOptions,
+    now = () => performance.now(),
+  ) {
     this.#address = address;
     this.#confirmation = confirmation;
     this.#tls = tls;
-    const now = performance.now();
+    this.#now = now;
     this.histories = Array.from({ length: keys }, (_, i) => ({
       key: `load:${i}`,
       tried: 0,
       confirmed: 0,
-      lastConfirmedAt: now,
+      lastConfirmedAt: now(),
       longestWriteGapMs: 0,
     }));
   }
@@ -67,11 +75,11 @@ export class Load {
 
   /** The longest any key waited between two confirmed writes, in milliseconds, the wait that is still going on included. */
   longestWriteGapMs(): number {
-    const now = performance.now();
+    const now = this.#now();
     return Math.max(...this.histories.map((h) => Math.max(h.longestWriteGapMs, now - h.lastConfirmedAt)));
   }
 
-  /** Whether every key was confirmed again after `since` (a `performance.now()`). */
+  /** Whether every key was confirmed again after `since`, by its clock. */
   allWrittenSince(since: number): boolean {
     return this.histories.every((h) => h.lastConfirmedAt > since);
   }
@@ -98,7 +106,7 @@ export class Load {
     if (reply instanceof RespError) throw reply;
     this.writes += 1;
     if (followers !== undefined && !(Number(followers) >= 1)) return;
-    const now = performance.now();
+    const now = this.#now();
     history.longestWriteGapMs = Math.max(history.longestWriteGapMs, now - history.lastConfirmedAt);
     history.lastConfirmedAt = now;
     history.confirmed = sequence;

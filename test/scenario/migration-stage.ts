@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { join } from 'node:path';
 import type { Test } from 'tap';
 import { CountingClients } from '../support/counting-clients.ts';
+import { patientArgs } from '../support/patience.ts';
 import { type RedisServer, startRedis } from '../support/redis-server.ts';
 import { RespClient } from '../support/resp-client.ts';
 import { type Ringside, runRingside, startRingside, startStandaloneNode } from '../support/ringside.ts';
@@ -80,7 +81,7 @@ async function secure(address: string, password: string): Promise<void> {
 export async function startProxy(t: Test, redis: RedisServer, ...args: string[]): Promise<Ringside> {
   const only = ['--resp-port', 'auto', '--admin-port', 'auto', '--http-port', 'off', '--grpc-port', 'off'];
   const upstream = ['--engine', 'redis', '--upstream', `a=${redis.address}`, '--memcached-port', 'off'];
-  const proxy = await startRingside(['proxy', ...only, ...upstream, ...args]);
+  const proxy = await startRingside(['proxy', ...only, ...upstream, ...patientArgs, ...args]);
   t.teardown(() => proxy.stop());
   return proxy;
 }

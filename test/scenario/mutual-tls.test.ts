@@ -3,14 +3,14 @@ import { join } from 'node:path';
 import tls from 'node:tls';
 import t from 'tap';
 import { Authority } from '../../cli/certs/index.ts';
-import { DevCluster, ringside } from '../support/dev-cluster.ts';
+import { calm, DevCluster, ringside } from '../support/dev-cluster.ts';
 import { RespClient } from '../support/resp-client.ts';
 import { until } from '../support/until.ts';
 import { Load } from './load.ts';
 
 /* `ringside dev --tls`: every link is mutual TLS, and who does not belong is refused, with the reason in the log. */
 
-const cluster = await DevCluster.start('--tls', '--shards', '1', '--followers', '1');
+const cluster = await DevCluster.start('--tls', '--shards', '1', '--followers', '1', ...calm(3000));
 t.teardown(() => cluster.stop());
 const ready = await cluster.whole(1, 1);
 const { leader, followers } = ready.shards[0];

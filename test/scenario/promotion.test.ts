@@ -1,7 +1,7 @@
 import t from 'tap';
 import type { RespValue } from '../../lib/codec/resp/index.ts';
 import { lastingDifferences } from '../support/data-set.ts';
-import { DevCluster } from '../support/dev-cluster.ts';
+import { calm, DevCluster } from '../support/dev-cluster.ts';
 import { RespClient } from '../support/resp-client.ts';
 import { until } from '../support/until.ts';
 import { contradictionsOf, nodeKinds, plainKinds, TypedLoad } from './typed-load.ts';
@@ -21,6 +21,7 @@ t.test('SIGKILL of one leader after the other', async (t) => {
   const cluster = await DevCluster.start(
     ...['--shards', `${SHARDS}`, '--followers', `${FOLLOWERS}`, '--ack', 'replica'],
     ...['--set', 'node.enableDebugCommand=yes'],
+    ...calm(3000),
   );
   t.teardown(() => cluster.stop());
   const whole = await cluster.whole(SHARDS, FOLLOWERS);
@@ -51,7 +52,7 @@ t.test('SIGKILL of one leader after the other', async (t) => {
   proxied.start(WRITERS, 'p', plainKinds);
   const moreWrites = async (what: string) => {
     const [a, b] = [direct.least + WRITES, proxied.least + WRITES];
-    await until(what, () => direct.least >= a && proxied.least >= b, { timeoutMs: 40_000 });
+    await until(what, () => direct.least >= a && proxied.least >= b);
   };
   await moreWrites('everybody has written');
   const first = connect((await shard()).leader!.address);

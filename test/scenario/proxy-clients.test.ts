@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import { Redis } from 'ioredis';
 import { createClient } from 'redis';
 import t from 'tap';
+import { patientArgs } from '../support/patience.ts';
 import { pythonWith, runPython } from '../support/python.ts';
 import { startRingside } from '../support/ringside.ts';
 
@@ -15,7 +16,7 @@ const nodes = await Promise.all(
 );
 t.teardown(() => Promise.all(nodes.map((node) => node.stop())));
 const upstreams = nodes.flatMap(({ ready }, i) => ['--upstream', `s${i}=${ready.resp}`]);
-const proxy = await startRingside(['proxy', '--resp-port', 'auto', ...off, ...upstreams]);
+const proxy = await startRingside(['proxy', '--resp-port', 'auto', ...off, ...upstreams, ...patientArgs]);
 t.teardown(() => proxy.stop());
 const [host, port] = proxy.ready.resp.split(':');
 const COUNT = 500;

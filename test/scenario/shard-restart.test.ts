@@ -1,6 +1,6 @@
 import t from 'tap';
 import { lastingDifferences } from '../support/data-set.ts';
-import { DevCluster } from '../support/dev-cluster.ts';
+import { calm, DevCluster } from '../support/dev-cluster.ts';
 import { RespClient } from '../support/resp-client.ts';
 import { until } from '../support/until.ts';
 import { contradictionsOf, nodeKinds, TypedLoad } from './typed-load.ts';
@@ -20,6 +20,7 @@ t.test(`SIGKILL of a whole shard, ${ROUNDS} rounds`, async (t) => {
   const cluster = await DevCluster.start(
     ...['--shards', '1', '--followers', `${FOLLOWERS}`, '--ack', 'leader', '--restart'],
     ...files.flatMap((setting) => ['--set', setting]),
+    ...calm(),
   );
   t.teardown(() => cluster.stop());
   await cluster.whole(1, FOLLOWERS);
@@ -30,17 +31,15 @@ t.test(`SIGKILL of a whole shard, ${ROUNDS} rounds`, async (t) => {
   let { epoch } = await shard();
   for (let round = 1; round <= ROUNDS; round++) {
     const enough = load.least + WRITES;
-    await until('everybody has written', () => load.least >= enough, { timeoutMs: 40_000 });
+    await until('everybody has written', () => load.least >= enough);
     const { leader, followers } = await shard();
     for (const { pid } of [leader!, ...followers]) process.kill(pid, 'SIGKILL');
-    await until('another epoch', async () => BigInt((await shard()).epoch) > BigInt(epoch), {
-      timeoutMs: 60_000,
-    });
-    await cluster.whole(1, FOLLOWERS, 60_000);
+    await until('another epoch', async () => BigInt((await shard()).epoch) > BigInt(epoch));
+    await cluster.whole(1, FOLLOWERS);
     epoch = (await shard()).epoch;
   }
   const enough = load.least + WRITES;
-  await until('everybody writes again', () => load.least >= enough, { timeoutMs: 40_000 });
+  await until('everybody writes again', () => load.least >= enough);
   await load.stop();
   const { leader, followers } = await shard();
   const [first, second] = [leader!, followers[0]].map(({ address }) => new RespClient(address));

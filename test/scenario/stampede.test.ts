@@ -5,7 +5,7 @@ import { StampedeStage } from '../support/stampede.ts';
 import { until } from '../support/until.ts';
 
 const SIZE = { proxies: 4, workers: 1, connectionsPerProxy: 25, depth: 100 };
-const TIMEOUT_MS = 4000;
+const TIMEOUT_MS = 8000;
 let stage: StampedeStage;
 
 t.before(async () => {

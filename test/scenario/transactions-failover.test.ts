@@ -1,6 +1,6 @@
 import t from 'tap';
 import { RespError } from '../../lib/codec/resp/index.ts';
-import { DevCluster } from '../support/dev-cluster.ts';
+import { calm, DevCluster } from '../support/dev-cluster.ts';
 import { RespClient } from '../support/resp-client.ts';
 import { until } from '../support/until.ts';
 
@@ -31,8 +31,16 @@ async function increment(client: RespClient, tally: Tally): Promise<void> {
   else tally.wrong.push(String(result));
 }
 
-t.test('transactions and blocked clients over a failover', { timeout: 90_000 }, async (t) => {
-  const cluster = await DevCluster.start('--shards', '1', '--followers', '2', '--ack', 'replica');
+t.test('transactions and blocked clients over a failover', async (t) => {
+  const cluster = await DevCluster.start(
+    '--shards',
+    '1',
+    '--followers',
+    '2',
+    '--ack',
+    'replica',
+    ...calm(3000),
+  );
   t.teardown(() => cluster.stop());
   const status = await cluster.whole(1, 2);
   const clients = Array.from({ length: CLIENTS + 2 }, () => new RespClient(status.proxies[0].resp));
@@ -50,7 +58,7 @@ t.test('transactions and blocked clients over a failover', { timeout: 90_000 }, 
   process.kill(status.shards[0].leader!.pid, 'SIGKILL');
   t.match(await popped, { message: /^UNKNOWN / }, 'nobody knows what the dead leader has popped');
   const before = tally.ran;
-  await until('transactions run again', () => tally.ran > before + 50, { timeoutMs: 30_000 });
+  await until('transactions run again', () => tally.ran > before + 50);
   const again = blocked.send('BLPOP', '{pair}list', '0');
   t.equal(await reader.send('RPUSH', '{pair}list', 'x'), 1);
   t.same(String(await again), '{pair}list,x');
