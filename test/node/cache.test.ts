@@ -715,7 +715,7 @@ t.test('marks go where the value goes', async (t) => {
   const there = connect(t, follower);
   await until('the link is up', async () => (await said(client.send('WAIT', '1', '100'))) === '1');
   const onBoth = async (ask: (node: RespClient) => Promise<unknown>) => {
-    await client.send('WAIT', '1', '5000');
+    await client.send('WAIT', '1', '60000');
     const [here, copy] = [await ask(client), await ask(there)];
     t.same(copy, here, 'as on the follower');
     return here;
@@ -815,11 +815,11 @@ t.test('a follower has marks, fences and purges too', async (t) => {
   t.match(early, { flags: 3, state: 'hit' }, 'by the snapshot');
   t.ok(early.softTtlMs > 0);
   const version = await client.text('RS.SET', 'late', 'y', 'FLAGS', '4', 'TAGS', '1', 'two');
-  await client.send('WAIT', '1', '5000');
+  await client.send('WAIT', '1', '60000');
   t.match(await read(there, 'late'), { flags: 4, version }, 'by the stream');
   for (let i = 0; i < 200; i++) await client.send('RS.SET', `many:${i}`, 'v', 'TAGS', '1', 'many');
   await client.send('RS.PURGE', 'TAG', 'two', 'many');
-  await client.send('WAIT', '1', '5000');
+  await client.send('WAIT', '1', '60000');
   for (const key of ['early', 'late', 'many:0', 'many:199'])
     t.equal((await read(there, key)).state, 'miss', key);
   t.match(await read(there, 'other', 'LEASE'), { token: null, leaseMs: 0 }, "leases are the leader's");

@@ -105,7 +105,7 @@ t.test('answers go where their writes go', async (t) => {
     plain(await client.send('RS.SET', 'a', 'x', 'ONCE', 'early', 'd')),
     plain(await client.send('RS.INCR', 'n', '1', 'ONCE', 'late', 'd')),
   ];
-  await leader.send('WAIT', '1', '5000');
+  await leader.send('WAIT', '1', '60000');
   await follower.send('REPLICAOF', 'NO', 'ONE');
   t.same(await answers(follower), [early, late], 'a follower that is promoted knows them');
   t.equal(await first.stop(), 'code 0');

@@ -46,8 +46,8 @@ t.test(
   async (t) => {
     const dir = folder(t, 'aof');
     const [server, client] = await redisAt(t, dir);
-    await client.send('SET', 'short', '5', 'PX', '3000');
-    await client.send('SET', 'gone', '5', 'PX', '3000');
+    await client.send('SET', 'short', '5', 'PX', '12000');
+    await client.send('SET', 'gone', '5', 'PX', '12000');
     const expiry = Number(await client.send('PEXPIRETIME', 'gone'));
     await rewrite(client);
     t.equal(await client.send('PERSIST', 'short'), 1);

@@ -4,6 +4,7 @@ import { infoField } from '../support/data-set.ts';
 import { linkIs, node, type Party, popMeanwhile, redis, same, write } from '../support/parties.ts';
 import { hasRedisServer, NO_REDIS } from '../support/redis-server.ts';
 import { TcpProxy } from '../support/tcp-proxy.ts';
+import { until } from '../support/until.ts';
 
 /*
  * A real redis-server follows a node, and a node follows a real redis-server, while values of every type are written and clients wait for some, the link is cut and comes
@@ -49,11 +50,9 @@ t.test(`redis-server follows a node, seed ${seed}`, { skip }, async (t) => {
   const leader = await node(t, '--set', 'node.replication.backlogBytes=512mb');
   await followed(t, leader, random, (port) => redis(t, '--replicaof', '127.0.0.1', String(port)));
   void leader.client.send('SET', 'waited', 'for');
-  t.equal(await leader.client.send('WAIT', '1', '5000'), 1, 'WAIT counts it');
-  t.match(
-    await leader.client.text('INFO', 'replication'),
-    /slave0:ip=127\.0\.0\.1,port=\d+,state=online,offset=\d+,lag=[01]/,
-  );
+  t.equal(await leader.client.send('WAIT', '1', '60000'), 1, 'WAIT counts it');
+  const line = /slave0:ip=127\.0\.0\.1,port=\d+,state=online,offset=\d+,lag=[01]\r/;
+  await until('INFO has it', async () => line.test((await leader.client.text('INFO', 'replication'))!));
 });
 
 t.test(`a node follows redis-server, seed ${seed}`, { skip }, async (t) => {

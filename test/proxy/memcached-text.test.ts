@@ -1,4 +1,5 @@
 import t, { type Test } from 'tap';
+import { timeLeft } from '../support/memcached-client.ts';
 import { type MemcachedStack, memcachedStack } from '../support/memcached-stack.ts';
 
 /** What every session begins with. */
@@ -8,7 +9,7 @@ t.before(async () => {
   stack = await memcachedStack(t, 3);
 });
 
-/** Sends each input and expects what stands beside it; `#` stands for a number. */
+/** Sends each input and expects what stands beside it; `#` stands for a number, ` t50` for what is left of 50 seconds. */
 async function session(t: Test, steps: readonly (readonly [input: string, answer: string])[]): Promise<void> {
   const client = stack.client();
   for (const [input, answer] of steps) {
@@ -19,7 +20,8 @@ async function session(t: Test, steps: readonly (readonly [input: string, answer
 }
 
 function escaped(text: string): string {
-  return text.replace(/[.*+?^${}()|[\]\\]/g, '\\$&');
+  const plain = text.replace(/[.*+?^${}()|[\]\\]/g, '\\$&');
+  return plain.replace(/ t(\d+)/g, (_, seconds) => ` ${timeLeft(Number(seconds))}`);
 }
 
 t.test('storage commands', (t) =>

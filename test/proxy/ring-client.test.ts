@@ -229,7 +229,7 @@ t.test('two workers: one port, one ring, sums of their counters', async (t) => {
     }),
   );
   // The main thread has a connection of its own, for the other protocols.
-  t.equal(nodes[0].connections, 3);
+  await until('each thread has one', () => nodes[0].connections === 3);
   plane.push(documentOf(2, [{ epoch: 2, leader: nodes[0] }]));
   await until('acknowledged', () => acked(plane) === '2');
   let refusals = 1;

@@ -313,7 +313,7 @@ t.test('another leader', async (t) => {
   };
   t.same(await exec(), [1]);
   t.equal(await watcher.text('WATCH', 'n'), 'OK');
-  t.equal(await plain.send('WAIT', '1', '5000'), 1, 'WAIT asks the shard that the transaction wrote to');
+  t.equal(await plain.send('WAIT', '1', '60000'), 1, 'WAIT asks the shard that the transaction wrote to');
   const document = await shard.fleet.shape({ epoch: 2, leader: 'n2', followers: ['n1'] });
   await watcher.text('MULTI');
   await watcher.text('SET', 'n', '100');
