@@ -100,6 +100,8 @@ export class AofWriter {
   #slowTimer: NodeJS.Timeout | undefined;
   #retry: NodeJS.Timeout | undefined;
   #collecting: NodeJS.Timeout | undefined;
+  /** Up to there what comes is collected: whoever wakes need not ask for more. */
+  #collectsUpTo = 0;
   #cut: Cut | null = null;
   /** What is not on disk of them; by offset. */
   #notes: Note[] = [];
@@ -314,13 +316,16 @@ export class AofWriter {
 
   /** There may be something to write: does so behind this turn, or with what else comes soon when no reply waits for it. */
   wake(): void {
+    if (this.#parts.log.end < this.#collectsUpTo) return;
     if (this.#syncing !== null) this.#isSyncSlow = this.#isSyncLate();
     if (this.#isTold || this.#running !== null) return;
     const isCollected = !this.holdsReplies && this.pendingBytes < COLLECTED_BYTES;
     if ((isCollected && this.#collecting !== undefined) || !this.#hasWork()) return;
     if (isCollected) {
+      this.#collectsUpTo = this.#written.offset + COLLECTED_BYTES;
       this.#collecting = setTimeout(() => {
         this.#collecting = undefined;
+        this.#collectsUpTo = 0;
         this.#begin();
       }, COLLECTING_MS);
       return;

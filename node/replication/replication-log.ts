@@ -1,3 +1,4 @@
+import { copyWords, MOST_WORD_BYTES, viewOf } from '../../lib/base/index.ts';
 import { FrameWriter } from './frame-writer.ts';
 import { StreamPosition } from './stream-position.ts';
 
@@ -15,11 +16,14 @@ const SEGMENTS_PER_BACKLOG = 8;
 /** Memory of forgotten segments that is kept for new ones. */
 const MAX_SPARE_BYTES = 16 << 20;
 
+const NOTHING = Buffer.alloc(0);
+
 /** A stretch of the stream. Outside a unit, what is written never changes; a reader that keeps one keeps all that follow. */
 export interface Segment {
   /** Offset of the first byte in the stream. */
   offset: number;
   readonly buffer: Buffer;
+  readonly view: DataView;
   /** Bytes in use. */
   length: number;
   next: Segment | null;
@@ -47,6 +51,9 @@ export class ReplicationLog {
   #gatheredStart = 0;
   #gatheredEnd = 0;
   #gatheredFrameBytes = 0;
+  /** The memory that was gathered from last, as words. */
+  #source: Buffer = NOTHING;
+  #sourceView = viewOf(NOTHING);
   #first: Segment;
   #last: Segment;
   /** Forgotten, the oldest first: their memory is for new ones, as soon as everybody has read them. */
@@ -231,11 +238,20 @@ export class ReplicationLog {
     this.#gatheredStart = this.#gatheredEnd = 0;
     const room = end - start + UNIT_START.length;
     if (this.#last.length + room > this.#last.buffer.length) this.#extend(room);
-    source.copy(this.#last.buffer, this.#last.length, start, end);
+    if (end - start > MOST_WORD_BYTES) source.copy(this.#last.buffer, this.#last.length, start, end);
+    else copyWords(this.#viewOf(source), start, end - start, this.#last.view, this.#last.length);
     this.#last.length += end - start;
     // Of what is gathered only the last frame may be of the unit under way.
     this.#unitSegment = this.#last;
     this.#unitAt = this.#last.length - this.#gatheredFrameBytes;
+  }
+
+  #viewOf(source: Buffer): DataView {
+    if (source !== this.#source) {
+      this.#source = source;
+      this.#sourceView = viewOf(source);
+    }
+    return this.#sourceView;
   }
 
   /** Appends bytes of the stream as they were received. */
@@ -247,12 +263,8 @@ export class ReplicationLog {
   }
 
   #extend(bytes: number): void {
-    const segment: Segment = {
-      offset: this.end,
-      buffer: this.#memory(Math.max(this.#segmentBytes, bytes)),
-      length: 0,
-      next: null,
-    };
+    const buffer = this.#memory(Math.max(this.#segmentBytes, bytes));
+    const segment: Segment = { offset: this.end, buffer, view: viewOf(buffer), length: 0, next: null };
     this.#last.next = segment;
     this.#last = segment;
     this.#forgetOldest();
@@ -261,10 +273,11 @@ export class ReplicationLog {
 
   /** Memory that comes and goes with every segment would be a full collection for every 30 MB of the stream. */
   #memory(bytes: number): Buffer {
-    const oldest = this.#spares.at(0);
-    if (oldest === undefined || !this.#isUseless(oldest)) return Buffer.allocUnsafeSlow(bytes);
-    this.#spares.shift();
-    return oldest.buffer.length === bytes ? oldest.buffer : Buffer.allocUnsafeSlow(bytes);
+    // The newest: the processor's caches may still have it.
+    const i = this.#spares.findLastIndex((spare) => this.#isUseless(spare));
+    if (i < 0) return Buffer.allocUnsafeSlow(bytes);
+    const [{ buffer }] = this.#spares.splice(i, 1);
+    return buffer.length === bytes ? buffer : Buffer.allocUnsafeSlow(bytes);
   }
 
   #isUseless({ offset, length }: Segment): boolean {
@@ -284,5 +297,5 @@ export class ReplicationLog {
 }
 
 function emptySegment(offset: number): Segment {
-  return { offset, buffer: Buffer.alloc(0), length: 0, next: null };
+  return { offset, buffer: NOTHING, view: viewOf(NOTHING), length: 0, next: null };
 }
