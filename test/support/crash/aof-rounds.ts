@@ -24,10 +24,12 @@ import { type CrashServer, ringsideNode } from './servers.ts';
 const ROUNDS_ON_A_FOLDER = 6;
 const BULK = 20_000;
 const REWRITTEN_FROM = '4mb';
-/** What may be lost, by `appendfsync`: as in `Promised`. A sync once a second may take its time on a busy machine. */
+/** What a sync once a second may be late by: on a machine that does much else at once, as long as it does not let the node run. */
+const LATE_MS = process.env.RINGSIDE_LONG ? 300 : 1500;
+/** What may be lost, by `appendfsync`: as in `Promised`. */
 const lostWithinMs: Readonly<Record<string, number>> = {
   always: 0,
-  everysec: 1000 + 1500,
+  everysec: 1000 + LATE_MS,
   no: Number.POSITIVE_INFINITY,
 };
 
@@ -55,7 +57,7 @@ function rewrites(random: Random): Beside {
     while (load.isRunning) {
       const reply = String(await control.send(random.int(4) === 0 ? 'BGSAVE' : 'BGREWRITEAOF'));
       // One may have begun by itself, since the file has grown.
-      if (!/^Background|already in progress/.test(reply)) throw new Error(reply);
+      if (!/^Background|already in progress|child process is active/.test(reply)) throw new Error(reply);
       let info = '';
       do info = (await control.text('INFO', 'persistence'))!;
       while (/aof_rewrite_in_progress:1|aof_rewrite_scheduled:1|rdb_bgsave_in_progress:1/.test(info));
