@@ -150,7 +150,7 @@ const fanOut = group(
       default: '1mb',
       formula: 'replies on their way to one command <= shards x maxBytesPerShard, as sizes were lately',
       description:
-        'Bytes of values that one MGET over several shards asks each shard for at once; the next keys are asked for when those have come.',
+        'Bytes of values that one read of many keys over several shards asks each shard for at once; the next keys are asked for when those have come.',
     }),
     maxKeysPerShard: whole({
       minimum: 64,

@@ -31,6 +31,9 @@ export interface SortOptions {
 
 const PLAIN: SortOptions = { window: null, kept: null };
 
+/** Where the arguments of an encoded command lie in its memory. */
+export type KeyArgs = Pick<Args, 'buffer' | 'count' | 'start' | 'end'>;
+
 /**
  * The keys of one command, sorted by the shard that owns them, and the part of the command that each shard gets. Nothing is made per key:
  * one is used again and again (`acquireSplit`, `release`).
@@ -54,6 +57,8 @@ export class KeySplit {
   readonly #places: number[] = [];
   /** How many keys each part may have. */
   readonly #limits: number[] = [];
+  /** What bounds the parts; null: nothing does, and each shard has one. */
+  window: FanOutWindow | null = null;
   /** Position of the part that is not sent, since its values are at hand; -1: there is none. Its reply is `replyAtHand`. */
   keptPlace = NONE;
   /** Each shard gets the keys that it owns, and nothing else is to be done. */
@@ -67,8 +72,15 @@ export class KeySplit {
    * Sorts the keys `first`, `first + step`, … up to the end. There must be a ring, and at least one key. Only of keys without anything that follows them
    * may some be kept.
    */
-  sort(router: Router, args: Args, first: number, step: number, { window, kept }: SortOptions = PLAIN): void {
+  sort(
+    router: Router,
+    args: KeyArgs,
+    first: number,
+    step: number,
+    { window, kept }: SortOptions = PLAIN,
+  ): void {
     const { buffer, count } = args;
+    this.window = window;
     const places = this.#places;
     while (places.length < router.routes.length) places.push(NONE);
     this.keyCount = Math.floor((count - first) / step);
@@ -88,6 +100,12 @@ export class KeySplit {
       before = end;
     }
     for (const { index } of this.routes) places[index] = NONE;
+  }
+
+  /** Whether one shard is asked for all the keys: then the command may go there as it is, however many parts were made of it. */
+  get goesWhole(): boolean {
+    const { routes } = this;
+    return this.isPlain && routes.every((route) => route === routes[0]);
   }
 
   #wayOf(kept: KeptKeys, buffer: Buffer, start: number, end: number): number {
@@ -128,12 +146,20 @@ export class KeySplit {
     return place;
   }
 
-  /** Makes the command of each shard: its name, and this shard's keys with what follows each. Arguments as for `sort`. */
-  encode(args: Args, first: number, step: number): void {
+  /**
+   * Makes the command of each shard: its name, and this shard's keys with what follows each. Arguments as for `sort`. `nameFor`: what a shard is asked by
+   * instead, of a command that has nothing ahead of its keys but its name.
+   */
+  encode(args: KeyArgs, first: number, step: number, nameFor?: (route: ShardRoute) => string): void {
     const { buffer } = args;
-    const nameAt = encodedStart(buffer, args.start(0));
     const nameEnd = args.end(first - 1) + 2;
-    const headers = this.counts.map((keys) => `*${first + keys * step}\r\n`);
+    const nameAt = nameFor === undefined ? encodedStart(buffer, args.start(0)) : nameEnd;
+    const headers = this.counts.map((keys, place) => {
+      const count = `*${first + keys * step}\r\n`;
+      if (nameFor === undefined) return count;
+      const name = nameFor(this.routes[place]);
+      return `${count}$${name.length}\r\n${name}\r\n`;
+    });
     this.#layOut(headers, nameEnd - nameAt);
     const { bytes, starts, ends } = this;
     for (let place = 0; place < headers.length; place++) {
@@ -155,7 +181,7 @@ export class KeySplit {
   }
 
   /** Neighbours that go to the same shard are copied together. */
-  #copyKeys(args: Args, first: number, step: number): void {
+  #copyKeys(args: KeyArgs, first: number, step: number): void {
     const { buffer } = args;
     const { bytes, ends, owners, keyCount } = this;
     let from = args.end(first - 1) + 2;
@@ -173,6 +199,7 @@ export class KeySplit {
   release(): void {
     this.routes.length = 0;
     this.counts.length = 0;
+    this.window = null;
     this.keptPlace = NONE;
     this.isPlain = true;
     this.#alone = 0;

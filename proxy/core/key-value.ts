@@ -17,11 +17,11 @@ import type {
 import { Caller, type Reply } from './caller.ts';
 import { noRing } from './fan-out.ts';
 import { purgeFailure, purgeParts } from './purge.ts';
-import { nextOfMany, plainResultOf, ReplyWalk, readResultOf } from './read-reply.ts';
+import { readMany } from './read-many.ts';
+import { plainResultOf, ReplyWalk, readResultOf } from './read-reply.ts';
 import { errorOfReply } from './reply-errors.ts';
 import { nameWrite } from './request-digest.ts';
 import type { Router } from './router.ts';
-import { byShard, type ShardKeys } from './shard-keys.ts';
 import type { ShardRoute } from './topology.ts';
 import { encodeWithValue, type Frame, valueIn } from './value-frame.ts';
 
@@ -158,29 +158,7 @@ export class KeyValue implements KeyValueApi {
   async mget(keys: readonly Buffer[]): Promise<MgetResult[]> {
     if (keys.length === 0) return [];
     this.#checkRing();
-    const results = new Array<MgetResult>(keys.length);
-    const groups = byShard(this.#router, keys);
-    await Promise.all(groups.map((group) => this.#readGroup(group, results)));
-    return results;
-  }
-
-  async #readGroup({ route, keys, places }: ShardKeys, results: MgetResult[]): Promise<void> {
-    const isPlain = route.engine !== 'ringside';
-    try {
-      const frame = frameOf([isPlain ? 'MGET' : 'RS.MGET', ...keys]);
-      const {
-        bytes,
-        start,
-        isPossiblyStale: possiblyStale,
-      } = await this.#caller.call({ route, isWrite: false, keyIndex: 0 }, frame);
-      const walk = new ReplyWalk(bytes, start);
-      walk.enter();
-      const none = { version: null, ttlMs: null, isStale: false, possiblyStale };
-      for (const place of places)
-        results[place] = isPlain ? { value: walk.bulk(), ...none } : nextOfMany(walk, possiblyStale);
-    } catch (error) {
-      for (const place of places) results[place] = { error: error as RingsideError };
-    }
+    return readMany(this.#caller, keys);
   }
 
   async purge(what: Purge): Promise<void> {

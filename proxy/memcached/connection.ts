@@ -54,6 +54,15 @@ export class MemcachedConnection extends ClientConnection<MemcachedParser> {
     return parts;
   }
 
+  /** A place in the order of answers for a command of several requests, whose reply is made of theirs. */
+  placeholder(answer: Answer, nowMs: number): Request {
+    const command = acquireRequest();
+    command.keyIndex = -1;
+    command.startedMs = nowMs;
+    this.#append(command, answer);
+    return command;
+  }
+
   /** Answers the current command without asking a node. */
   say(answer: Answer): void {
     const request = acquireRequest();

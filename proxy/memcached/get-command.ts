@@ -1,6 +1,9 @@
 import { replyLineEnd, skipReply } from '../../lib/codec/resp/index.ts';
 import { isErrorReply } from '../core/frames.ts';
+import { acquireSplit, type KeyArgs } from '../core/key-split.ts';
+import { type MergeKeys, mergeValues } from '../core/merge-keys.ts';
 import type { Request } from '../core/request.ts';
+import { sendSplit } from '../core/send-split.ts';
 import type { ShardRoute } from '../core/topology.ts';
 import { capability } from '../engine/capability.ts';
 import { type Answer, BAD_FORMAT, ERROR, errorLine, LineAnswer, writeError } from './answer.ts';
@@ -8,8 +11,8 @@ import type { AnswerWriter } from './answer-writer.ts';
 import type { MemcachedConnection } from './connection.ts';
 import type { Counters } from './counters.ts';
 import { ttlOf } from './expiry.ts';
-import { ARGUMENT_BYTES } from './frame-slab.ts';
-import { isMiss, writeItem } from './item.ts';
+import { ARGUMENT_BYTES, type FrameSlab } from './frame-slab.ts';
+import { type ItemSource, isMiss, writeItem } from './item.ts';
 import { keyOf, MAX_KEY_BYTES, type MemcachedKey, noRingAnswer } from './key.ts';
 import type { Parts } from './parts.ts';
 import { type MemcachedParser, signedNumber } from './protocol/index.ts';
@@ -17,7 +20,7 @@ import { touchFrame } from './touch-command.ts';
 
 const END = 'END\r\n';
 const NOTHING_FOUND = new LineAnswer('END');
-const COMMAND_BYTES = 9;
+const LINE_END_BYTES = 2;
 
 /** What nodes are asked by. */
 type ReadName = 'RS.MCGET' | 'RS.MCGETS' | 'MGET';
@@ -58,7 +61,7 @@ export function runGetAndTouch(
   const { router, frames } = connection.context;
   const ttlMs = ttlOf(exptime, router.env.clock.wallMs());
   connection.inOrder(() => {
-    const parts = connection.split(nowMs, (made) => new ItemsAnswer(keys, made, null, withVersions));
+    const parts = connection.split(nowMs, (made) => new TouchedItemsAnswer(keys, made, withVersions));
     for (let i = 0; i < keys.count; i++) {
       const route = router.routeOf(keys.buffer, keys.start(i), keys.end(i));
       touchFrame(frames, route, { buffer: keys.buffer, start: keys.start(i), end: keys.end(i) }, ttlMs, true);
@@ -103,6 +106,30 @@ class Keys {
   end(i: number): number {
     return this.#offsets[2 * i + 1];
   }
+
+  at(i: number): MemcachedKey {
+    return { buffer: this.buffer, start: this.start(i), end: this.end(i) };
+  }
+
+  /** The frame in `frames` becomes the command of this name on all of them; its arguments. */
+  encode(frames: FrameSlab, name: ReadName): KeyArgs {
+    let bytes = name.length;
+    for (let i = 0; i < this.count; i++) bytes += this.end(i) - this.start(i);
+    frames.begin(1 + this.count, bytes);
+    frames.text(name);
+    const ends = new Int32Array(1 + this.count);
+    ends[0] = frames.end - LINE_END_BYTES;
+    for (let i = 0; i < this.count; i++) {
+      frames.bytes(this.buffer, this.start(i), this.end(i));
+      ends[i + 1] = frames.end - LINE_END_BYTES;
+    }
+    const lengthOf = (i: number) => (i === 0 ? name.length : this.end(i - 1) - this.start(i - 1));
+    return {
+      ...{ buffer: frames.buffer, count: ends.length },
+      start: (i) => ends[i] - lengthOf(i),
+      end: (i) => ends[i],
+    };
+  }
 }
 
 /** Null when the command was answered: a key is too long, or there are too many, or there is no ring. */
@@ -144,66 +171,46 @@ function commandFor(
   route: ShardRoute,
   withVersions: boolean,
 ): ReadName | null {
-  if (route.engine === 'ringside') return withVersions ? 'RS.MCGETS' : 'RS.MCGET';
   const refusal = withVersions ? capability(route, 'cas') : null;
-  if (refusal === null) return 'MGET';
+  if (refusal === null) return readNameOf(route, withVersions);
   connection.say(new LineAnswer(refusal.toMemcached()));
   return null;
 }
 
-/** One request for each shard. */
+function readNameOf({ engine }: ShardRoute, withVersions: boolean): ReadName {
+  if (engine !== 'ringside') return 'MGET';
+  return withVersions ? 'RS.MCGETS' : 'RS.MCGET';
+}
+
+/** One request for each shard, or several one after the other where much is asked for. */
 function getMany(connection: MemcachedConnection, keys: Keys, nowMs: number, withVersions: boolean): void {
-  const { router } = connection.context;
-  const groups = groupByShard(connection, keys);
-  const names: string[] = [];
-  for (const { route } of groups) {
-    const name = commandFor(connection, route, withVersions);
-    if (name === null) return;
-    names.push(name);
+  if (withVersions && !haveVersions(connection, keys)) return;
+  const { router, frames } = connection.context;
+  const nameFor = (route: ShardRoute) => readNameOf(route, withVersions);
+  const first = router.routeOf(keys.buffer, keys.start(0), keys.end(0));
+  const args = keys.encode(frames, nameFor(first));
+  const split = acquireSplit();
+  split.sort(router, args, 1, 1, { window: router.env.health.fanOut, kept: null });
+  const answer = new ItemsAnswer(keys, withVersions);
+  if (split.goesWhole) {
+    split.release();
+    connection.send(first, answer, false, 0, nowMs);
+    return;
   }
-  const positions = groups.map((group) => group.positions);
-  const parts = connection.split(nowMs, (made) => new ItemsAnswer(keys, made, positions, withVersions));
-  groups.forEach(({ route, positions: own }, i) => {
-    writeFrame(connection, keys, own, names[i]);
-    parts.send(router, route, connection.context.frames, false, 0);
-  });
-  parts.seal();
+  split.encode(args, 1, 1, nameFor);
+  sendSplit(router, split, connection.placeholder(answer, nowMs), false, mergeItems, nameFor(first));
 }
 
-interface Group {
-  readonly route: ShardRoute;
-  readonly positions: number[];
-}
-
-function groupByShard({ context }: MemcachedConnection, keys: Keys): Group[] {
-  const groups: Group[] = [];
-  const byIndex: (Group | undefined)[] = [];
-  for (let i = 0; i < keys.count; i++) {
-    const route = context.router.routeOf(keys.buffer, keys.start(i), keys.end(i));
-    let group = byIndex[route.index];
-    if (group === undefined) {
-      group = { route, positions: [] };
-      byIndex[route.index] = group;
-      groups.push(group);
-    }
-    group.positions.push(i);
+/** The items in the order of the keys, or what the first part says that failed. */
+const mergeItems: MergeKeys = (split, parts, command, name) => {
+  const failed = parts.find(({ reply }) => isErrorReply(reply.bytes, reply.start));
+  if (failed === undefined) {
+    mergeValues(split, parts, command, name);
+    return;
   }
-  return groups;
-}
-
-function writeFrame(
-  { context }: MemcachedConnection,
-  keys: Keys,
-  positions: readonly number[],
-  name: string,
-): void {
-  const { frames } = context;
-  let bytes = COMMAND_BYTES;
-  for (const i of positions) bytes += keys.end(i) - keys.start(i);
-  frames.begin(1 + positions.length, bytes);
-  frames.text(name);
-  for (const i of positions) frames.bytes(keys.buffer, keys.start(i), keys.end(i));
-}
+  const { bytes, start, end } = failed.reply;
+  command.answerWith(Buffer.from(bytes.subarray(start, end)));
+};
 
 /** The item, if there is one. */
 class ItemAnswer implements Answer {
@@ -234,68 +241,79 @@ class ItemAnswer implements Answer {
   }
 }
 
-/**
- * The items found, in the order of the keys. `positions`: which keys each part is about, null: one each. A reply to a get is an array of
- * items, one to a touch is an item itself.
- */
+/** The items found, in the order of the keys, of a reply that is an array of items. */
 class ItemsAnswer implements Answer {
-  readonly parts: Parts;
+  readonly parts = null;
   readonly #keys: Keys;
-  readonly #positions: readonly (readonly number[])[] | null;
   readonly #withVersions: boolean;
 
-  constructor(
-    keys: Keys,
-    parts: Parts,
-    positions: readonly (readonly number[])[] | null,
-    withVersions: boolean,
-  ) {
+  constructor(keys: Keys, withVersions: boolean) {
+    this.#keys = keys;
+    this.#withVersions = withVersions;
+  }
+
+  write(out: AnswerWriter, request: Request, counters: Counters): void {
+    if (writeError(out, request)) return;
+    const sources = sourcesOf(request);
+    const places = new Int32Array(this.#keys.count);
+    const problem = this.#place(request, sources, places);
+    if (problem !== null) {
+      out.error(problem);
+      return;
+    }
+    for (let i = 0; i < places.length; i++) {
+      const source = sources?.[i] ?? request;
+      const isHit = !isMiss(source.bytes, places[i]);
+      counters.cmd_get++;
+      counters[isHit ? 'get_hits' : 'get_misses']++;
+      if (isHit) writeItem(out, this.#keys.at(i), source, places[i], this.#withVersions);
+    }
+    out.text(END);
+  }
+
+  /** Notes where each item is in what it lies in; the line to answer when one is an error. */
+  #place(request: Request, sources: readonly ItemSource[] | null, places: Int32Array): string | null {
+    let at = replyLineEnd(request.bytes, request.start);
+    for (let i = 0; i < places.length; i++) {
+      if (sources !== null) at = 0;
+      const { bytes } = sources?.[i] ?? request;
+      if (isErrorReply(bytes, at)) return errorLine(bytes, at, replyLineEnd(bytes, at));
+      places[i] = at;
+      // What is behind the last one may be in pieces.
+      if (sources === null && i < places.length - 1) at = skipReply(bytes, at);
+    }
+    return null;
+  }
+}
+
+/** Long values of several shards are passed on as they lie, each item a piece of its own; null: the items lie in the reply one behind the other. */
+function sourcesOf({ bytes, start, end, rest }: Request): ItemSource[] | null {
+  if (rest === null || replyLineEnd(bytes, start) < end) return null;
+  return rest.map((piece) => ({ bytes: piece, end: piece.length, rest: null }));
+}
+
+/** The items that were touched, in the order of the keys: each part is about one, and is answered by the item. */
+class TouchedItemsAnswer implements Answer {
+  readonly parts: Parts;
+  readonly #keys: Keys;
+  readonly #withVersions: boolean;
+
+  constructor(keys: Keys, parts: Parts, withVersions: boolean) {
     this.#keys = keys;
     this.parts = parts;
-    this.#positions = positions;
     this.#withVersions = withVersions;
   }
 
   write(out: AnswerWriter, _command: Request, counters: Counters): void {
     const { requests } = this.parts;
-    const places = new Int32Array(this.#keys.count);
-    const sources = new Array<Request>(this.#keys.count);
-    for (let part = 0; part < requests.length; part++) {
-      const positions = this.#positions?.[part] ?? [part];
-      const problem = this.#place(requests[part], positions, places);
-      if (problem !== null) {
-        out.error(problem);
-        return;
-      }
-      for (const position of positions) sources[position] = requests[part];
+    for (const request of requests) if (writeError(out, request)) return;
+    for (const [i, request] of requests.entries()) {
+      const isHit = !isMiss(request.bytes, request.start);
+      counters.cmd_touch++;
+      counters[isHit ? 'touch_hits' : 'touch_misses']++;
+      counters[isHit ? 'get_hits' : 'get_misses']++;
+      if (isHit) writeItem(out, this.#keys.at(i), request, request.start, this.#withVersions);
     }
-    for (let i = 0; i < places.length; i++) this.#writeItem(out, i, sources[i], places[i], counters);
     out.text(END);
-  }
-
-  /** Notes where the items of one reply are; the line to answer when it, or one of them, is an error. */
-  #place(request: Request, positions: readonly number[], places: Int32Array): string | null {
-    const { bytes, start, end } = request;
-    if (isErrorReply(bytes, start)) return errorLine(bytes, start, end);
-    let at = this.#positions === null ? start : replyLineEnd(bytes, start);
-    for (let i = 0; i < positions.length; i++) {
-      if (isErrorReply(bytes, at)) return errorLine(bytes, at, replyLineEnd(bytes, at));
-      places[positions[i]] = at;
-      // What is behind the last one may be in pieces.
-      if (i < positions.length - 1) at = skipReply(bytes, at);
-    }
-    return null;
-  }
-
-  #writeItem(out: AnswerWriter, i: number, request: Request, at: number, counters: Counters): void {
-    const isHit = !isMiss(request.bytes, at);
-    const isTouch = this.#positions === null;
-    counters[isTouch ? 'cmd_touch' : 'cmd_get']++;
-    if (isTouch) counters[isHit ? 'touch_hits' : 'touch_misses']++;
-    counters[isHit ? 'get_hits' : 'get_misses']++;
-    if (!isHit) return;
-    const { buffer } = this.#keys;
-    const key = { buffer, start: this.#keys.start(i), end: this.#keys.end(i) };
-    writeItem(out, key, request, at, this.#withVersions);
   }
 }

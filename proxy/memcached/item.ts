@@ -12,6 +12,9 @@ const NO_FLAGS = ' 0 ';
 const VERSIONED = 3;
 const META = 7;
 
+/** What an item lies in. */
+export type ItemSource = Pick<Request, 'bytes' | 'end' | 'rest'>;
+
 /** Whether what a reply says of a key at `at` is that there is no item. */
 export function isMiss(bytes: Buffer, at: number): boolean {
   return bytes[at + 1] === MINUS;
@@ -24,7 +27,7 @@ export function isMiss(bytes: Buffer, at: number): boolean {
 export function writeItem(
   out: AnswerWriter,
   key: MemcachedKey,
-  { bytes, end, rest }: Request,
+  { bytes, end, rest }: ItemSource,
   at: number,
   withVersion: boolean,
 ): void {

@@ -1,11 +1,9 @@
 import type { RequestParser } from '../../lib/codec/resp/index.ts';
 import { type CommandSpec, commandTable, wrongArityText } from '../../lib/commands/index.ts';
-import { isErrorReply } from '../core/frames.ts';
-import { type AnsweredPart, Gather } from '../core/gather.ts';
 import { CROSS_SLOT, routeOfKeys } from '../core/key-routes.ts';
-import { acquireSplit, type KeySplit } from '../core/key-split.ts';
+import { acquireSplit } from '../core/key-split.ts';
 import { type MergeKeys, mergeOks, mergeSums, mergeValues } from '../core/merge-keys.ts';
-import type { FanOutWindow } from '../health/index.ts';
+import { sendSplit } from '../core/send-split.ts';
 import type { RespConnection } from './connection.ts';
 import type { Handler } from './context.ts';
 import { forwardTo, placeholder } from './forward.ts';
@@ -31,56 +29,14 @@ export function splitByKeys(spec: CommandSpec): Handler {
     const window = isRead ? router.env.health.fanOut : null;
     const kept = isRead && nearReads !== null && connection.isPlain ? nearReads.of(connection, nowMs) : null;
     split.sort(router, args, firstKey, keyStep, { window, kept });
-    if (split.isPlain && isOneShard(split)) {
+    if (split.goesWhole) {
       forwardTo(connection, args, split.routes[0], split.keyCount === 1 ? firstKey : 0, isWrite, nowMs);
       split.release();
       return;
     }
     split.encode(args, firstKey, keyStep);
-    inOrder(connection, () => sendParts(connection, split, merge, word, isWrite, nowMs));
+    inOrder(connection, () => sendSplit(router, split, placeholder(connection, nowMs), isWrite, merge, word));
   };
-}
-
-function sendParts(
-  connection: RespConnection,
-  split: KeySplit,
-  merge: MergeKeys,
-  name: string,
-  isWrite: boolean,
-  nowMs: number,
-): void {
-  const { router } = connection.context;
-  const isWindowed = merge === mergeValues;
-  const gather = new Gather(placeholder(connection, nowMs), (parts, command) => {
-    if (isWindowed) noteSizes(router.env.health.fanOut, split, parts);
-    merge(split, parts, command, name);
-    split.release();
-  });
-  const { routes, bytes, starts, ends } = split;
-  for (let i = 0; i < routes.length; i++) {
-    if (i === split.keptPlace) gather.add(routes[i], split.replyAtHand);
-    else if (isWindowed && !split.isAlone[i]) gather.sendNext(router, routes[i], bytes, starts[i], ends[i]);
-    else gather.sendRange(router, routes[i], bytes, starts[i], ends[i], isWrite);
-  }
-  gather.seal();
-}
-
-/** What values weigh tells how many to ask for at once the next time. */
-function noteSizes(
-  window: FanOutWindow,
-  { counts, keptPlace }: KeySplit,
-  parts: readonly AnsweredPart[],
-): void {
-  for (let i = 0; i < parts.length; i++) {
-    const { route, reply } = parts[i];
-    if (i !== keptPlace && !isErrorReply(reply.bytes, reply.start))
-      window.answered(route.name, counts[i], reply.length);
-  }
-}
-
-/** Whether one shard owns all the keys, however many parts they make. */
-function isOneShard({ routes }: KeySplit): boolean {
-  return routes.every((route) => route === routes[0]);
 }
 
 /** Runs `action` now, or once the earlier commands of this client that wait for the ring are done: its requests would overtake them. */

@@ -110,6 +110,10 @@ export class FakeNode {
       if (value) writer.bulk(value);
       else writer.nullBulk();
     };
+    const values = () => {
+      writer.arrayHeader(args.length);
+      for (const key of args) bulk(this.store.get(key));
+    };
     const run: Record<string, () => void> = {
       PING: () => writer.simple('PONG'),
       HELLO: () => {
@@ -121,9 +125,17 @@ export class FakeNode {
         this.store.set(args[0], parser.copy(2));
         writer.ok();
       },
-      MGET: () => {
+      MGET: values,
+      'RS.MCGET': values,
+      'RS.MGET': () => {
         writer.arrayHeader(args.length);
-        for (const key of args) bulk(this.store.get(key));
+        for (const key of args) {
+          writer.arrayHeader(4);
+          bulk(this.store.get(key));
+          writer.bulkLatin1('7');
+          writer.integer(this.store.has(key) ? -1 : -2);
+          writer.bulkLatin1(this.store.has(key) ? 'hit' : 'miss');
+        }
       },
       MSET: () => {
         for (let i = 0; i < args.length; i += 2) this.store.set(args[i], parser.copy(i + 2));

@@ -1,0 +1,93 @@
+import { RingsideError } from '../../lib/base/index.ts';
+import { type Args, argsOf, replyNumber } from '../../lib/codec/resp/index.ts';
+import type { MgetResult } from './api.ts';
+import type { Caller } from './caller.ts';
+import { isErrorReply } from './frames.ts';
+import type { AnsweredPart } from './gather.ts';
+import { acquireSplit, type KeySplit } from './key-split.ts';
+import { nextOfMany, ReplyWalk } from './read-reply.ts';
+import { errorOfReply } from './reply-errors.ts';
+import { acquireRequest, releaseRequest } from './request.ts';
+import { sendSplit } from './send-split.ts';
+import type { ShardRoute } from './topology.ts';
+
+const NOTHING = Buffer.alloc(0);
+const ARRAY = 0x2a;
+
+/** Tells what is there of one key after the other. */
+type NextResult = () => MgetResult;
+
+/** Reads keys, at least one, for HTTP and gRPC, in windows as an MGET; each has a result of its own. Only once there is a ring. */
+export function readMany(caller: Caller, keys: readonly Buffer[]): Promise<MgetResult[]> {
+  const { router } = caller;
+  const [first] = keys;
+  const args = argsOf(nameFor(router.routeOf(first, 0, first.length)), ...keys);
+  const split = acquireSplit();
+  split.sort(router, args, 1, 1, { window: router.env.health.fanOut, kept: null });
+  return split.goesWhole ? readWhole(caller, args, split) : readParts(caller, args, split);
+}
+
+function nameFor({ engine }: ShardRoute): string {
+  return engine === 'ringside' ? 'RS.MGET' : 'MGET';
+}
+
+async function readWhole(caller: Caller, args: Args, split: KeySplit): Promise<MgetResult[]> {
+  const { keyCount } = split;
+  const [route] = split.routes;
+  split.release();
+  const target = { route, isWrite: false, keyIndex: keyCount === 1 ? 1 : 0 };
+  const bytes = args.buffer.subarray(args.frameStart, args.frameEnd);
+  try {
+    const { bytes: reply, start, isPossiblyStale } = await caller.call(target, { bytes, rest: null });
+    return Array.from({ length: keyCount }, resultsAt(reply, start, route, isPossiblyStale));
+  } catch (error) {
+    return new Array(keyCount).fill({ error: error as RingsideError });
+  }
+}
+
+function readParts({ router }: Caller, args: Args, split: KeySplit): Promise<MgetResult[]> {
+  split.encode(args, 1, 1, nameFor);
+  return new Promise((resolve, reject) => {
+    const command = acquireRequest();
+    command.keyIndex = -1;
+    command.protocol = 2;
+    command.startedMs = router.env.clock.monotonicMs();
+    command.sink = {
+      ready(request) {
+        const { bytes, start, end } = request;
+        releaseRequest(request);
+        if (isErrorReply(bytes, start)) reject(errorOfReply(bytes, start, end));
+      },
+    };
+    const answer = (_: KeySplit, parts: readonly AnsweredPart[]) => {
+      resolve(resultsOf(split, parts));
+      command.answerWith(NOTHING);
+    };
+    sendSplit(router, split, command, false, answer, 'MGET');
+  });
+}
+
+/** In the order of the keys. */
+function resultsOf({ counts, owners, keyCount }: KeySplit, parts: readonly AnsweredPart[]): MgetResult[] {
+  const next = parts.map((part, place) => resultsIn(part, counts[place]));
+  return Array.from({ length: keyCount }, (_, i) => next[owners[i]]());
+}
+
+function resultsIn(part: AnsweredPart, count: number): NextResult {
+  const { route, reply } = part;
+  const { bytes, start, end, isPossiblyStale } = reply;
+  if (bytes[start] === ARRAY && replyNumber(bytes, start) === count)
+    return resultsAt(bytes, start, route, isPossiblyStale);
+  const error = isErrorReply(bytes, start)
+    ? errorOfReply(bytes, start, end)
+    : new RingsideError('internal', `shard ${route.name} answered with other values`);
+  return () => ({ error });
+}
+
+/** What the reply at `start` of this shard tells. */
+function resultsAt(bytes: Buffer, start: number, { engine }: ShardRoute, possiblyStale: boolean): NextResult {
+  const walk = new ReplyWalk(bytes, start);
+  walk.enter();
+  if (engine === 'ringside') return () => nextOfMany(walk, possiblyStale);
+  return () => ({ value: walk.bulk(), version: null, ttlMs: null, isStale: false, possiblyStale });
+}

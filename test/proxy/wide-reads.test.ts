@@ -1,0 +1,187 @@
+import grpc from '@grpc/grpc-js';
+import t, { type Test } from 'tap';
+import type { FakeNode } from '../support/fake-node.ts';
+import { MemcachedClient } from '../support/memcached-client.ts';
+import { wakingClock } from '../support/patience.ts';
+import { fakeNodes, proxyWith, upstreamsOf } from '../support/proxy-under-test.ts';
+import { until } from '../support/until.ts';
+import { caller, packages } from './grpc-contract.ts';
+
+/* Reads of many keys by memcached, HTTP and gRPC ask each shard for so many at once and no more, as MGET does. */
+
+const KEYS = 1000;
+const AT_ONCE = 64;
+const names = Array.from({ length: KEYS }, (_, i) => `key:${i}`);
+/** A shard that fails says so. */
+const REFUSED = '-ERR no such luck\r\n';
+
+/** What is there of each key: its value, null, or `error`. */
+type Read = (keys: readonly string[]) => Promise<(string | null)[]>;
+
+interface Listeners {
+  readonly memcached: string;
+  readonly http: string;
+  readonly grpc: string;
+}
+
+function overMemcached(t: Test, { memcached }: Listeners): Read {
+  const client = new MemcachedClient(t, memcached);
+  return async (keys) => {
+    const answer = await client.ask(`get ${keys.join(' ')}\r\n`);
+    if (answer.startsWith('SERVER_ERROR')) return keys.map(() => 'error');
+    const items = [...answer.matchAll(/VALUE (\S+) 0 \d+\r\n([^\r]*)\r\n/g)].map(([, key, value]) => [
+      key,
+      value,
+    ]);
+    // Keys that are not there are left out: whatever is said must be in the order of the keys.
+    return keys.map((key) => (items[0]?.[0] === key ? items.shift()![1] : null));
+  };
+}
+
+function overHttp(_: Test, { http }: Listeners): Read {
+  return async (keys) => {
+    const answer = await fetch(`http://${http}/v1/mget`, { method: 'POST', body: JSON.stringify({ keys }) });
+    const { results } = (await answer.json()) as { results: { value?: string; error?: object }[] };
+    return results.map(({ value, error }) => (error ? 'error' : (value ?? null)));
+  };
+}
+
+function overGrpc(t: Test, listeners: Listeners): Read {
+  const client = new packages.ringside.v1.Cache(listeners.grpc, grpc.credentials.createInsecure());
+  t.teardown(() => client.close());
+  const call = caller(client);
+  return async (keys) => {
+    const { results } = await call('MultiGet', { keys: keys.map((key) => Buffer.from(key)) });
+    return results.map(({ found, value, error }: { found: boolean; value: Buffer; error: object | null }) =>
+      error ? 'error' : found ? String(value) : null,
+    );
+  };
+}
+
+const ways = [
+  { listener: 'memcached', command: 'RS.MCGET', none: '$-1\r\n', over: overMemcached },
+  {
+    ...{ listener: 'HTTP', command: 'RS.MGET', over: overHttp },
+    none: '*4\r\n$-1\r\n$1\r\n0\r\n:-2\r\n$4\r\nmiss\r\n',
+  },
+  {
+    ...{ listener: 'gRPC', command: 'RS.MGET', over: overGrpc },
+    none: '*4\r\n$-1\r\n$1\r\n0\r\n:-2\r\n$4\r\nmiss\r\n',
+  },
+];
+
+for (const { listener, command, none, over } of ways) {
+  t.test(`${listener}: keys of several shards are asked for in windows`, async (t) => {
+    const nodes = await fakeNodes(t, 3);
+    const read = await readerOf(t, nodes, over);
+    const expected = fill(nodes);
+    const partsOf = (node: FakeNode) => node.received.filter(({ name }) => name === command);
+    t.same(await read(names), expected);
+    const [held, ...others] = nodes;
+    const wanted = others.flatMap(partsOf).length;
+    const parts = nodes.flatMap(partsOf);
+    t.ok(
+      parts.every(({ args }) => args.length <= AT_ONCE),
+      `${parts.length} parts`,
+    );
+    t.same(parts.flatMap(({ args }) => args).sort(), [...names].sort(), 'each key is asked for once');
+    t.same(
+      await read([...names, ...names].reverse()),
+      [...expected, ...expected].reverse(),
+      'keys may come twice',
+    );
+
+    for (const node of nodes) node.received.length = 0;
+    held.refuse = ({ name }) => (name === command ? 'silent' : undefined);
+    const answer = read(names);
+    await until('the others have been asked for everything', () => others.flatMap(partsOf).length === wanted);
+    t.equal(partsOf(held).length, 1, 'what a shard is asked for next waits for what it was asked for');
+    const { args: first } = partsOf(held)[0];
+    t.equal(first.length, AT_ONCE);
+    held.refuse = () => undefined;
+    held.say(`*${first.length}\r\n${none.repeat(first.length)}`);
+    t.same(
+      await answer,
+      expected.map((value, i) => (first.includes(names[i]) ? null : value)),
+      'and leaves when that has come',
+    );
+  });
+
+  t.test(`${listener}: a shard that fails is asked for no more`, async (t) => {
+    const nodes = await fakeNodes(t, 3);
+    const read = await readerOf(t, nodes, over);
+    const expected = fill(nodes);
+    await read(names);
+    const [failing] = nodes;
+    const isOnFailing = (key: string) => failing.received.some(({ args }) => args.includes(key));
+    const isLost = names.map(isOnFailing);
+    failing.received.length = 0;
+    failing.refuse = ({ name }) => (name === command ? REFUSED : undefined);
+    const answer = await read(names);
+    t.equal(failing.received.filter(({ name }) => name === command).length, 1);
+    const all = listener === 'memcached';
+    t.same(
+      answer,
+      expected.map((value, i) => (all || isLost[i] ? 'error' : value)),
+    );
+    failing.refuse = () => undefined;
+    t.same(await read(names), expected);
+  });
+
+  t.test(`${listener}: what one shard has is asked for at once`, async (t) => {
+    const [node] = await fakeNodes(t, 1);
+    const read = await readerOf(t, [node], over);
+    const expected = fill([node]);
+    t.same(await read(names), expected);
+    t.same(
+      node.received.filter(({ name }) => name === command).map(({ args }) => args.length),
+      [KEYS],
+    );
+  });
+}
+
+t.test('long values of several shards, and an answer that makes no sense', async (t) => {
+  const nodes = await fakeNodes(t, 3);
+  const { proxy } = await proxyTo(t, nodes);
+  const long = names.slice(0, 20).map((_, i) => String(i % 10).repeat(10_000 + i));
+  for (const node of nodes)
+    for (const [i, value] of long.entries()) node.store.set(names[i], Buffer.from(value));
+  const keys = [...names.slice(0, 20), 'none', names[0]];
+  const expected = [...long, null, long[0]];
+  for (const { over } of ways) t.same(await over(t, proxy.listeners as unknown as Listeners)(keys), expected);
+  const [confused] = nodes;
+  confused.refuse = ({ name }) => (name === 'RS.MGET' ? '*1\r\n$-1\r\n' : undefined);
+  for (const over of [overHttp, overGrpc]) {
+    const answer = await over(t, proxy.listeners as unknown as Listeners)(keys);
+    t.same(
+      answer.filter((one, i) => one !== 'error' && one !== expected[i]),
+      [],
+    );
+    t.ok(answer.includes('error') && !answer.every((one) => one === 'error'));
+  }
+});
+
+function proxyTo(t: Test, nodes: readonly FakeNode[]) {
+  const upstreams = upstreamsOf(nodes.map((leader) => ({ leader })));
+  const ports = { memcachedPort: 'auto', httpPort: 'auto', grpcPort: 'auto' };
+  const resilience = { fanOut: { maxKeysPerShard: AT_ONCE } };
+  return proxyWith(t, { upstreams, ...ports, resilience }, {}, wakingClock(t));
+}
+
+async function readerOf(
+  t: Test,
+  nodes: readonly FakeNode[],
+  over: (t: Test, listeners: Listeners) => Read,
+): Promise<Read> {
+  const { proxy } = await proxyTo(t, nodes);
+  return over(t, proxy.listeners as unknown as Listeners);
+}
+
+/** Every node has all keys, but for every seventh: which of them it is asked for is the proxy's affair. */
+function fill(nodes: readonly FakeNode[]): (string | null)[] {
+  const expected = names.map((_, i) => (i % 7 === 0 ? null : `value ${i}`));
+  for (const node of nodes)
+    for (const [i, value] of expected.entries())
+      if (value !== null) node.store.set(names[i], Buffer.from(value));
+  return expected;
+}
