@@ -1,6 +1,6 @@
 import type { Args } from '../../lib/codec/resp/index.ts';
 import type { FanOutWindow } from '../health/index.ts';
-import type { KeptValue } from './near-port.ts';
+import type { KeptKeys } from './near-port.ts';
 import type { Router } from './router.ts';
 import { copyRange, Slab } from './slab.ts';
 import type { ShardRoute } from './topology.ts';
@@ -13,14 +13,6 @@ const KEPT = 2;
 /** Keys of one command that are asked for alone. */
 const MAX_ALONE = 64;
 const slab = new Slab();
-
-/** Tells of keys whose values need not be fetched, or are to be fetched alone. */
-export interface KeptKeys {
-  /** The value of the key `buffer[start, end)`; null: it is not at hand. */
-  look(buffer: Buffer, start: number, end: number): KeptValue | null;
-  /** Whether a key that is not at hand is asked for alone, since that can be answered for many at once. */
-  isWanted(buffer: Buffer, start: number, end: number): boolean;
-}
 
 /** How keys are sorted. */
 export interface SortOptions {
@@ -109,9 +101,10 @@ export class KeySplit {
   }
 
   #wayOf(kept: KeptKeys, buffer: Buffer, start: number, end: number): number {
-    const found = kept.look(buffer, start, end);
-    if (found === null) return this.#alone < MAX_ALONE && kept.isWanted(buffer, start, end) ? ALONE : SHARED;
-    this.#atHand.push(Buffer.from(found.bytes.subarray(found.start, found.end)));
+    const element = kept.look(buffer, start, end);
+    if (element === null)
+      return this.#alone < MAX_ALONE && kept.isWanted(buffer, start, end) ? ALONE : SHARED;
+    this.#atHand.push(element);
     return KEPT;
   }
 

@@ -28,6 +28,17 @@ export interface KeptValue {
   readonly end: number;
 }
 
+/** A read of several keys, whose reply has an element for each. */
+export type ReadOfMany = 'MGET' | 'RS.MGET' | 'RS.MCGET' | 'RS.MCGETS';
+
+/** Tells of the keys of one command whose values need not be fetched, or are to be fetched alone. */
+export interface KeptKeys {
+  /** The element of the reply for the key `buffer[start, end)`, in memory of its own; null: it is not at hand. */
+  look(buffer: Buffer, start: number, end: number): Buffer | null;
+  /** Whether a key that is not at hand is asked for alone, since that can be answered for many at once. */
+  isWanted(buffer: Buffer, start: number, end: number): boolean;
+}
+
 /** Answers reads from the proxy's own memory. */
 export interface NearPort extends ReadPort {
   /** Memory taken by this thread's, entries in it, and keys that are hot by now. */
@@ -41,6 +52,9 @@ export interface NearPort extends ReadPort {
    * `isNext`: then it becomes a request, which is submitted next.
    */
   look(buffer: Buffer, start: number, end: number, nowMs: number, isNext: boolean): KeptValue | null;
-  /** Whether a read of this key alone would be kept. */
-  isWanted(buffer: Buffer, start: number, end: number): boolean;
+  /**
+   * What is kept of the keys of such a read in database 0, as its reply has it in this version of RESP, for a client as for `look`: to be asked at once, before
+   * the next one is.
+   */
+  keptFor(name: ReadOfMany, protocol: 2 | 3, nowMs: number): KeptKeys;
 }

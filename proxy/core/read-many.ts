@@ -5,6 +5,7 @@ import type { Caller } from './caller.ts';
 import { isErrorReply } from './frames.ts';
 import type { AnsweredPart } from './gather.ts';
 import { acquireSplit, type KeySplit } from './key-split.ts';
+import type { ReadOfMany } from './near-port.ts';
 import { nextOfMany, ReplyWalk } from './read-reply.ts';
 import { errorOfReply } from './reply-errors.ts';
 import { acquireRequest, releaseRequest } from './request.ts';
@@ -12,6 +13,8 @@ import { sendSplit } from './send-split.ts';
 import type { ShardRoute } from './topology.ts';
 
 const NOTHING = Buffer.alloc(0);
+/** What is kept tells all that there is to tell, whatever the engine. */
+const KEPT_AS = 'RS.MGET';
 const ARRAY = 0x2a;
 
 /** Tells what is there of one key after the other. */
@@ -23,11 +26,12 @@ export function readMany(caller: Caller, keys: readonly Buffer[]): Promise<MgetR
   const [first] = keys;
   const args = argsOf(nameFor(router.routeOf(first, 0, first.length)), ...keys);
   const split = acquireSplit();
-  split.sort(router, args, 1, 1, { window: router.env.health.fanOut, kept: null });
+  const kept = router.near?.keptFor(KEPT_AS, 2, router.env.clock.monotonicMs()) ?? null;
+  split.sort(router, args, 1, 1, { window: router.env.health.fanOut, kept });
   return split.goesWhole ? readWhole(caller, args, split) : readParts(caller, args, split);
 }
 
-function nameFor({ engine }: ShardRoute): string {
+function nameFor({ engine }: ShardRoute): ReadOfMany {
   return engine === 'ringside' ? 'RS.MGET' : 'MGET';
 }
 
@@ -39,7 +43,7 @@ async function readWhole(caller: Caller, args: Args, split: KeySplit): Promise<M
   const bytes = args.buffer.subarray(args.frameStart, args.frameEnd);
   try {
     const { bytes: reply, start, isPossiblyStale } = await caller.call(target, { bytes, rest: null });
-    return Array.from({ length: keyCount }, resultsAt(reply, start, route, isPossiblyStale));
+    return Array.from({ length: keyCount }, resultsAt(reply, start, nameFor(route), isPossiblyStale));
   } catch (error) {
     return new Array(keyCount).fill({ error: error as RingsideError });
   }
@@ -68,26 +72,30 @@ function readParts({ router }: Caller, args: Args, split: KeySplit): Promise<Mge
 }
 
 /** In the order of the keys. */
-function resultsOf({ counts, owners, keyCount }: KeySplit, parts: readonly AnsweredPart[]): MgetResult[] {
-  const next = parts.map((part, place) => resultsIn(part, counts[place]));
+function resultsOf(
+  { counts, owners, keyCount, keptPlace }: KeySplit,
+  parts: readonly AnsweredPart[],
+): MgetResult[] {
+  const next = parts.map((part, place) =>
+    resultsIn(part, counts[place], place === keptPlace ? KEPT_AS : nameFor(part.route)),
+  );
   return Array.from({ length: keyCount }, (_, i) => next[owners[i]]());
 }
 
-function resultsIn(part: AnsweredPart, count: number): NextResult {
-  const { route, reply } = part;
+function resultsIn({ route, reply }: AnsweredPart, count: number, name: ReadOfMany): NextResult {
   const { bytes, start, end, isPossiblyStale } = reply;
   if (bytes[start] === ARRAY && replyNumber(bytes, start) === count)
-    return resultsAt(bytes, start, route, isPossiblyStale);
+    return resultsAt(bytes, start, name, isPossiblyStale);
   const error = isErrorReply(bytes, start)
     ? errorOfReply(bytes, start, end)
     : new RingsideError('internal', `shard ${route.name} answered with other values`);
   return () => ({ error });
 }
 
-/** What the reply at `start` of this shard tells. */
-function resultsAt(bytes: Buffer, start: number, { engine }: ShardRoute, possiblyStale: boolean): NextResult {
+/** What the reply at `start` to this command tells. */
+function resultsAt(bytes: Buffer, start: number, name: ReadOfMany, possiblyStale: boolean): NextResult {
   const walk = new ReplyWalk(bytes, start);
   walk.enter();
-  if (engine === 'ringside') return () => nextOfMany(walk, possiblyStale);
+  if (name === 'RS.MGET') return () => nextOfMany(walk, possiblyStale);
   return () => ({ value: walk.bulk(), version: null, ttlMs: null, isStale: false, possiblyStale });
 }

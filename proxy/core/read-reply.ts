@@ -5,6 +5,8 @@ import { bulkIn, lengthOf, valueIn } from './value-frame.ts';
 
 const STALE = 'stale';
 const ABSENT = 'absent';
+/** Of what is not there, and of values of an engine without versions. */
+const NO_VERSION = '0';
 const NOT_THERE: ReadonlySet<string> = new Set(['miss', ABSENT]);
 
 /** Goes through the elements of a reply that are short. */
@@ -97,7 +99,7 @@ export function nextOfMany(walk: ReplyWalk, possiblyStale: boolean): MgetResult 
   const version = walk.text();
   const ttlMs = msOrNull(walk.number());
   const isStale = walk.text() === STALE;
-  return { value, version: value === null ? null : version, ttlMs, isStale, possiblyStale };
+  return { value, version: version === NO_VERSION ? null : version, ttlMs, isStale, possiblyStale };
 }
 
 /** -1 says for ever, -2 that there is no key. */

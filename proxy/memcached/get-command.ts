@@ -190,7 +190,8 @@ function getMany(connection: MemcachedConnection, keys: Keys, nowMs: number, wit
   const first = router.routeOf(keys.buffer, keys.start(0), keys.end(0));
   const args = keys.encode(frames, nameFor(first));
   const split = acquireSplit();
-  split.sort(router, args, 1, 1, { window: router.env.health.fanOut, kept: null });
+  const kept = router.near?.keptFor(withVersions ? 'RS.MCGETS' : 'RS.MCGET', 2, nowMs) ?? null;
+  split.sort(router, args, 1, 1, { window: router.env.health.fanOut, kept });
   const answer = new ItemsAnswer(keys, withVersions);
   if (split.goesWhole) {
     split.release();

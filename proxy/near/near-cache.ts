@@ -3,7 +3,7 @@ import type { KeysAhead } from '../../lib/store/index.ts';
 import type { Purge } from '../core/api.ts';
 import { argumentRange } from '../core/frames.ts';
 import type { NamespaceMatcher, NamespaceRules } from '../core/namespace-rules.ts';
-import type { NearPort, NearSize, NearState } from '../core/near-port.ts';
+import type { KeptKeys, NearPort, NearSize, NearState, ReadOfMany } from '../core/near-port.ts';
 import { NO_MARK } from '../core/read-port.ts';
 import { noteAnswered, type Request } from '../core/request.ts';
 import type { Router } from '../core/router.ts';
@@ -14,6 +14,7 @@ import { FillLinks } from './fill-links.ts';
 import { Fills } from './fills.ts';
 import { Found, FoundKind } from './found.ts';
 import { HotKeys } from './hot-keys.ts';
+import { KeptElements } from './kept-elements.ts';
 import { L1Store } from './l1-store.ts';
 import { NearFigures, NearStat } from './near-figures.ts';
 import { answerRead, canTell } from './read-answer.ts';
@@ -53,6 +54,7 @@ export class NearCache implements NearPort {
   readonly #fills: Fills;
   readonly #form = new ReadForm();
   readonly #found = new Found();
+  readonly #elements = new KeptElements(this);
   readonly #onChanged = () => this.#ringChanged();
   /** Who led which shard at the last look. */
   #seen: readonly (ShardRoute | UpstreamNode | null)[] = [];
@@ -123,6 +125,11 @@ export class NearCache implements NearPort {
     return null;
   }
 
+  keptFor(name: ReadOfMany, protocol: 2 | 3, nowMs: number): KeptKeys {
+    return this.#elements.of(name, protocol, nowMs);
+  }
+
+  /** Whether a read of this key alone would be kept. */
   isWanted(buffer: Buffer, start: number, end: number): boolean {
     const { nearCache } = this.#namespaces.rulesOf(buffer, start, end);
     if (nearCache !== 'hot-keys') return nearCache === 'always';

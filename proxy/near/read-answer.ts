@@ -30,26 +30,46 @@ export function answerRead(request: Request, form: Form, found: Found, isLent: b
     return;
   }
   const head = form === Form.GET ? '' : headOf(form, found, request.protocol);
+  const tail = form === Form.RS_MGET ? tailOf(found) : '';
   const { bytes, start, end, rest, restBytes } = found;
   if (head === '' && !isLent) {
     request.answerInPieces(bytes, start, end, rest, restBytes);
   } else if (rest !== null) {
     const first = Buffer.concat([Buffer.from(head, 'latin1'), bytes.subarray(start, end)]);
-    request.answerInPieces(first, 0, first.length, rest, restBytes);
+    const pieces = tail === '' ? rest : [...rest, Buffer.from(tail, 'latin1')];
+    request.answerInPieces(first, 0, first.length, pieces, restBytes + tail.length);
   } else {
-    const from = slab.reserve(head.length + end - start);
+    const from = slab.reserve(head.length + end - start + tail.length);
     const memory = slab.bytes;
     const at = head === '' ? from : from + memory.latin1Write(head, from);
-    request.answer(memory, from, copyRange(bytes, start, end, memory, at));
+    const to = copyRange(bytes, start, end, memory, at);
+    request.answer(memory, from, tail === '' ? to : to + memory.latin1Write(tail, to));
   }
+}
+
+/** What was found, all of it at hand, as an element of the reply to a read of several keys of this form; in memory of its own. */
+export function elementOf(form: Form, found: Found, protocol: 2 | 3): Buffer {
+  if (found.kind === FoundKind.MISS) return Buffer.from(missingElement(form, protocol));
+  const { bytes, start, end } = found;
+  const value = bytes.subarray(start, end);
+  const head = elementHeadOf(form, found);
+  if (head === '') return Buffer.from(value);
+  const tail = form === Form.RS_MGET ? tailOf(found) : '';
+  return Buffer.concat([Buffer.from(head, 'latin1'), value, Buffer.from(tail, 'latin1')]);
 }
 
 function missOf(form: Form, protocol: 2 | 3): Buffer {
   const isSingle = form === Form.GET || form === Form.MCMETA;
   if (isSingle) return protocol === 2 ? NULL_2 : NULL_3;
+  if (form === Form.RS_MGET) return Buffer.from(`*1\r\n${missingElement(form, protocol)}`);
   if (form !== Form.RS_GET) return protocol === 2 ? ARRAY_OF_NULL_2 : ARRAY_OF_NULL_3;
   const none = nullText(protocol);
   return Buffer.from(`*8\r\n$1\r\n0\r\n:0\r\n:-2\r\n:-2\r\n$4\r\nmiss\r\n${none}:0\r\n${none}`);
+}
+
+function missingElement(form: Form, protocol: 2 | 3): string {
+  const none = nullText(protocol);
+  return form === Form.RS_MGET ? `*4\r\n${none}$1\r\n0\r\n:-2\r\n$4\r\nmiss\r\n` : none;
 }
 
 function nullText(protocol: 2 | 3): string {
@@ -60,10 +80,6 @@ function nullText(protocol: 2 | 3): string {
 function headOf(form: Form, found: Found, protocol: 2 | 3): string {
   const { clientFlags: flags } = found;
   switch (form) {
-    case Form.MCGET:
-      return flags === 0 ? '*1\r\n' : `*1\r\n*2\r\n:${flags}\r\n`;
-    case Form.MCGETS:
-      return `*1\r\n*3\r\n${bulk(found.version)}:${flags}\r\n`;
     case Form.MCMETA:
       return `*7\r\n${bulk(found.version)}:${flags}\r\n:${found.ttlLeftMs}\r\n:${HAS_VALUE}\r\n:${found.valueBytes}\r\n:0\r\n`;
     case Form.RS_GET: {
@@ -72,8 +88,28 @@ function headOf(form: Form, found: Found, protocol: 2 | 3): string {
       return `*8\r\n${bulk(found.version)}:${flags}\r\n${times}${state}${nullText(protocol)}:0\r\n`;
     }
     default:
-      return '*1\r\n';
+      return `*1\r\n${elementHeadOf(form, found)}`;
   }
+}
+
+/** What comes before the value in an element of a reply to a read of several keys. */
+function elementHeadOf(form: Form, found: Found): string {
+  const { clientFlags: flags } = found;
+  switch (form) {
+    case Form.MCGET:
+      return flags === 0 ? '' : `*2\r\n:${flags}\r\n`;
+    case Form.MCGETS:
+      return `*3\r\n${bulk(found.version)}:${flags}\r\n`;
+    case Form.RS_MGET:
+      return '*4\r\n';
+    default:
+      return '';
+  }
+}
+
+/** What comes behind the value in the answer to RS.MGET. */
+function tailOf(found: Found): string {
+  return `${bulk(found.version)}:${found.ttlLeftMs}\r\n${found.isStale ? STALE : HIT}`;
 }
 
 function bulk(version: bigint): string {

@@ -13,6 +13,8 @@ export const Form = {
   MCMETA: 5,
   /** RS.GET key TAIL */
   RS_GET: 6,
+  /** RS.MGET key: an array of one. */
+  RS_MGET: 7,
 } as const;
 export type Form = (typeof Form)[keyof typeof Form];
 
@@ -34,6 +36,7 @@ const named = (name: string, form: Form): Named => ({
 const TWO: readonly Named[] = [
   named('GET', Form.GET),
   named('MGET', Form.MGET),
+  named('RS.MGET', Form.RS_MGET),
   named('RS.MCGET', Form.MCGET),
   named('RS.MCGETS', Form.MCGETS),
   named('RS.MCMETA', Form.MCMETA),

@@ -23,11 +23,12 @@ export function splitByKeys(spec: CommandSpec): Handler {
       connection.replyError(wrongArityText(spec));
       return;
     }
-    const { router, nearReads } = connection.context;
+    const { router } = connection.context;
     const split = acquireSplit();
     const isRead = merge === mergeValues;
     const window = isRead ? router.env.health.fanOut : null;
-    const kept = isRead && nearReads !== null && connection.isPlain ? nearReads.of(connection, nowMs) : null;
+    const near = isRead && connection.isPlain ? router.near : null;
+    const kept = near?.keptFor('MGET', connection.protocol, nowMs) ?? null;
     split.sort(router, args, firstKey, keyStep, { window, kept });
     if (split.goesWhole) {
       forwardTo(connection, args, split.routes[0], split.keyCount === 1 ? firstKey : 0, isWrite, nowMs);

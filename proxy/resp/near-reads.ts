@@ -1,7 +1,6 @@
 import { copyWords, MOST_WORD_BYTES, slabMemory, viewOf } from '../../lib/base/index.ts';
 import { FramesAhead, type RequestParser } from '../../lib/codec/resp/index.ts';
 import { commandTable } from '../../lib/commands/index.ts';
-import type { KeptKeys } from '../core/key-split.ts';
 import type { KeptValue, NearPort } from '../core/near-port.ts';
 import { acquireRequest, RequestState } from '../core/request.ts';
 import { copyRange } from '../core/slab.ts';
@@ -19,7 +18,7 @@ const NULL_3 = wholeOf('_\r\n');
  * Answers GETs of what the near cache keeps, straight from their bytes: one request, answered from the beginning, stands for all that come one behind
  * the other. One instance serves all clients of a thread: `expect`, `answers`, `expect`, `answers`, …, `finish`, `forget` within one function.
  */
-export class NearReads implements KeptKeys {
+export class NearReads {
   readonly #near: NearPort;
   readonly #frames = new FramesAhead();
   #slab: Buffer = Buffer.alloc(0);
@@ -29,9 +28,6 @@ export class NearReads implements KeptKeys {
   #start = 0;
   #end = 0;
   #count = 0;
-  /** Of whom `look` is asked. */
-  #protocol: 2 | 3 = 2;
-  #nowMs = 0;
 
   constructor(near: NearPort) {
     this.#near = near;
@@ -51,22 +47,6 @@ export class NearReads implements KeptKeys {
     const found = this.#near.look(args.buffer, args.start(1), args.end(1), nowMs, true);
     if (found === null) return false;
     return this.#add(connection, found.end === found.start ? nullIn(connection.protocol) : found, nowMs);
-  }
-
-  /** What is kept for a command of several keys: to be asked at once. */
-  of({ protocol }: RespConnection, nowMs: number): KeptKeys {
-    this.#protocol = protocol;
-    this.#nowMs = nowMs;
-    return this;
-  }
-
-  look(buffer: Buffer, start: number, end: number): KeptValue | null {
-    const found = this.#near.look(buffer, start, end, this.#nowMs, false);
-    return found !== null && found.end === found.start ? nullIn(this.#protocol) : found;
-  }
-
-  isWanted(buffer: Buffer, start: number, end: number): boolean {
-    return this.#near.isWanted(buffer, start, end);
   }
 
   /** No more commands of this client are taken for now. */

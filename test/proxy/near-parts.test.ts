@@ -170,6 +170,8 @@ t.test('reads that can be answered are known by their frames', async (t) => {
     [['GeT', 'k'.repeat(3000)], Form.GET],
     [['MGET', 'key'], Form.MGET],
     [['MGET', 'key', 'other'], Form.NONE],
+    [['RS.MGET', 'key'], Form.RS_MGET],
+    [['RS.MGET', 'key', 'other'], Form.NONE],
     [['RS.MCGET', 'key'], Form.MCGET],
     [['RS.MCGETS', 'key'], Form.MCGETS],
     [['RS.MCMETA', 'key'], Form.MCMETA],
