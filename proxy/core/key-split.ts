@@ -51,6 +51,8 @@ export class KeySplit {
   readonly #limits: number[] = [];
   /** What bounds the parts; null: nothing does, and each shard has one. */
   window: FanOutWindow | null = null;
+  /** Some of the parts leave later, when those before them are answered: commands of the same client that come behind would overtake them. */
+  hasLater = false;
   /** Position of the part that is not sent, since its values are at hand; -1: there is none. Its reply is `replyAtHand`. */
   keptPlace = NONE;
   /** Each shard gets the keys that it owns, and nothing else is to be done. */
@@ -131,6 +133,7 @@ export class KeySplit {
 
   #add(route: ShardRoute, window: FanOutWindow | null): number {
     const place = this.routes.push(route) - 1;
+    if (window !== null && this.#places[route.index] !== NONE) this.hasLater = true;
     this.#limits[place] = window === null ? Number.POSITIVE_INFINITY : window.keysFor(route.name);
     this.#places[route.index] = place;
     this.counts[place] = 0;
@@ -193,6 +196,7 @@ export class KeySplit {
     this.routes.length = 0;
     this.counts.length = 0;
     this.window = null;
+    this.hasLater = false;
     this.keptPlace = NONE;
     this.isPlain = true;
     this.#alone = 0;

@@ -191,6 +191,11 @@ export abstract class ClientConnection<Parser extends ByteFeed>
     if (this.#pending === 0) this.#runBarrier();
   }
 
+  /** No later command is looked at before every earlier one is answered. To be called as the last thing that a command does. */
+  holdLater(): void {
+    this.barrier((done) => done());
+  }
+
   /**
    * Asks all threads of the process once every earlier command is answered; `reply` answers this one with what they say. Later commands of the
    * client wait. To be called as the last thing that a command does.

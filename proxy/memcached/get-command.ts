@@ -199,7 +199,9 @@ function getMany(connection: MemcachedConnection, keys: Keys, nowMs: number, wit
     return;
   }
   split.encode(args, 1, 1, nameFor);
+  const { hasLater } = split;
   sendSplit(router, split, connection.placeholder(answer, nowMs), false, mergeItems, nameFor(first));
+  if (hasLater) connection.holdLater();
 }
 
 /** The items in the order of the keys, or what the first part says that failed. */

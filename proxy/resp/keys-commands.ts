@@ -36,7 +36,11 @@ export function splitByKeys(spec: CommandSpec): Handler {
       return;
     }
     split.encode(args, firstKey, keyStep);
-    inOrder(connection, () => sendSplit(router, split, placeholder(connection, nowMs), isWrite, merge, word));
+    const { hasLater } = split;
+    inOrder(connection, () => {
+      sendSplit(router, split, placeholder(connection, nowMs), isWrite, merge, word);
+      if (hasLater) connection.holdLater();
+    });
   };
 }
 

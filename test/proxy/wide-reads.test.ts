@@ -4,6 +4,7 @@ import type { FakeNode } from '../support/fake-node.ts';
 import { MemcachedClient } from '../support/memcached-client.ts';
 import { wakingClock } from '../support/patience.ts';
 import { fakeNodes, proxyWith, upstreamsOf } from '../support/proxy-under-test.ts';
+import { RespClient } from '../support/resp-client.ts';
 import { until } from '../support/until.ts';
 import { caller, packages } from './grpc-contract.ts';
 
@@ -19,6 +20,7 @@ const REFUSED = '-ERR no such luck\r\n';
 type Read = (keys: readonly string[]) => Promise<(string | null)[]>;
 
 interface Listeners {
+  readonly resp: string;
   readonly memcached: string;
   readonly http: string;
   readonly grpc: string;
@@ -137,6 +139,60 @@ for (const { listener, command, none, over } of ways) {
       node.received.filter(({ name }) => name === command).map(({ args }) => args.length),
       [KEYS],
     );
+  });
+}
+
+/** A client that sends a read of all these keys and, right behind it, one of the last: what both say of that. */
+const pipelines = [
+  {
+    ...{ listener: 'RESP', many: 'MGET', one: 'GET', none: '$-1\r\n' },
+    over(t: Test, { resp }: Listeners) {
+      const client = new RespClient(resp);
+      t.teardown(() => client.close());
+      return async (keys: readonly string[]) => {
+        const answers = [client.send('MGET', ...keys), client.text('GET', keys.at(-1)!)] as const;
+        const [values, value] = await Promise.all(answers);
+        return [String((values as Buffer[]).at(-1)), value];
+      };
+    },
+  },
+  {
+    ...{ listener: 'memcached', many: 'RS.MCGET', one: 'RS.MCGET', none: '$-1\r\n' },
+    over(t: Test, { memcached }: Listeners) {
+      const client = new MemcachedClient(t, memcached);
+      return async (keys: readonly string[]) => {
+        const answer = await client.ask(`get ${keys.join(' ')}\r\nget ${keys.at(-1)}\r\n`);
+        return answer.split('END\r\n', 2).map((items) => items.trimEnd().split('\r\n').at(-1)!);
+      };
+    },
+  },
+];
+
+for (const { listener, many, one, none, over } of pipelines) {
+  t.test(`${listener}: what comes behind a read does not overtake it`, async (t) => {
+    const nodes = await fakeNodes(t, 3);
+    const { proxy } = await proxyTo(t, nodes);
+    const ask = over(t, proxy.listeners as unknown as Listeners);
+    fill(nodes);
+    await ask(names);
+    const [held, ...others] = nodes;
+    const wanted = others.flatMap(({ received }) => received.filter(({ args }) => args.length > 1)).length;
+    const last = held.received.filter(({ name, args }) => name === many && args.length > 1).at(-1)!.args[0];
+    for (const node of nodes) node.received.length = 0;
+    held.refuse = ({ name, args }) => (name === many && args.length > 1 ? 'silent' : undefined);
+    const answer = ask([...names.filter((key) => key !== last), last]);
+    await until(
+      'the others have been asked for everything',
+      () =>
+        others.flatMap(({ received }) => received.filter(({ args }) => args.length > 1)).length === wanted,
+    );
+    const asked = held.received.filter(({ name }) => name === many || name === one);
+    t.equal(asked.length, 1, 'a part, and nothing else');
+    held.store.set(last, Buffer.from('newer'));
+    held.refuse = () => undefined;
+    held.say(`*${asked[0].args.length}\r\n${none.repeat(asked[0].args.length)}`);
+    t.same(await answer, ['newer', 'newer']);
+    t.same(await ask(names.slice(0, 3)), ['value 2', 'value 2'], 'and the client goes on');
   });
 }
 
