@@ -17,6 +17,7 @@ export function checkRules(config: Config, role: Role | undefined, report: Repor
   checkNearCache(config, report);
   checkBalance(config, report);
   checkGutter(config, report);
+  checkHedgedReads(config, report);
   checkOtherClusters(config, report);
 }
 
@@ -275,6 +276,21 @@ function checkGutter({ proxy: { upstreams }, namespaces }: Config, report: Repor
         ['namespaces', i, 'gutter'],
         `\`namespaces.${i}.gutter\` needs \`namespaces.${i}.stalenessMs\` above 0: what is written to the gutter is lost for the shard`,
       );
+}
+
+function checkHedgedReads({ namespaces, nearCache, proxy }: Config, report: Report): void {
+  for (const [i, { hedgedReads, stalenessMs, nearCache: own, origin }] of namespaces.entries()) {
+    if (!hedgedReads) continue;
+    const name = `namespaces.${i}.hedgedReads`;
+    const refuse = (message: string) => report(['namespaces', i, 'hedgedReads'], `\`${name}\` ${message}`);
+    if (stalenessMs === 0)
+      refuse(`needs \`namespaces.${i}.stalenessMs\` above 0: a follower may be a little behind`);
+    else if ((own ?? nearCache.mode) !== 'off')
+      refuse(`and a near cache exclude each other: set \`namespaces.${i}.nearCache\` to \`off\``);
+    if (origin !== null) refuse(`and \`namespaces.${i}.origin\` exclude each other`);
+    if (proxy.warmUp !== null)
+      refuse('and `proxy.warmUp` exclude each other: leave it out until the warm-up is over');
+  }
 }
 
 function checkBalance({ balance, namespaces }: Config, report: Report): void {

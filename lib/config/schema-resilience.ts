@@ -1,4 +1,4 @@
-import { group, milliseconds, ratio, size, whole } from './option.ts';
+import { decimal, group, milliseconds, ratio, size, whole } from './option.ts';
 
 const outlier = group(
   {
@@ -163,12 +163,38 @@ const fanOut = group(
   { description: 'How wide reads of many keys fan out.' },
 );
 
+const hedge = group(
+  {
+    percentile: decimal({
+      minimum: 50,
+      maximum: 99.9,
+      unit: '%',
+      default: 95,
+      formula:
+        'a read is sent a second time after max(minimumMs, the time in which this part of the answers came)',
+      description:
+        'Which part of the answers that a node gave in the last seconds counts as in time. Lower helps sooner, and asks more of the followers.',
+    }),
+    minimumMs: milliseconds({
+      minimum: 1,
+      maximum: 60_000,
+      default: 1,
+      description: 'No read is sent a second time before that, however fast the node usually is.',
+    }),
+  },
+  {
+    description:
+      'When reads of namespaces with `hedgedReads` are sent to a follower as well. They count as retries (`proxy.resilience.retries`): beyond that budget there are none.',
+  },
+);
+
 /** How the proxy stands up to slow, dead and overloaded nodes. */
 export const resilienceSchema = group(
   {
     outlier,
     breaker,
     retries,
+    hedge,
     fanOut,
     gutterTtlMs: milliseconds({
       minimum: 100,

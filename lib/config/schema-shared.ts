@@ -118,6 +118,11 @@ const namespace = group(
       default: null,
       description: 'The same for keys that are written.',
     }),
+    hedgedReads: flag({
+      default: false,
+      description:
+        'A read of one key whose leader is slow to answer (`proxy.resilience.hedge`) is sent to a follower as well, and the first good answer counts. Needs `stalenessMs` above 0, and neither a near cache nor an origin. Bounded load leaves such namespaces alone.',
+    }),
     gutter: flag({
       default: false,
       description:

@@ -23,6 +23,9 @@ export interface NodeStatus {
   readonly retries: number;
   readonly errors: number;
   readonly failures: number;
+  /** Reads sent to a follower as well because this leader was slow, and those that the follower answered. */
+  readonly hedges: number;
+  readonly hedgesWon: number;
   readonly requests: number;
   /** From a command joining the queue to its node until the reply was there; null before the first. */
   readonly latencyMs: Percentiles | null;
@@ -81,6 +84,8 @@ function nodeOf(figures: readonly NodeFigure[]): NodeStatus {
     retries: sum(({ retries }) => retries),
     errors: sum(({ errors }) => errors),
     failures: sum(({ failures }) => failures),
+    hedges: sum(({ hedges }) => hedges),
+    hedgesWon: sum(({ hedgesWon }) => hedgesWon),
     requests: durations.total,
     latencyMs: percentilesOf(durations),
   };

@@ -312,9 +312,9 @@ export class BoundedLoad implements BalancePort {
   }
 }
 
-/** Keys of which values may be a little old, and of which neither the proxy keeps any nor an origin tells them. */
+/** Keys of which values may be a little old, of which neither the proxy keeps any nor an origin tells them, and whose reads are not sent twice. */
 function takesPart({ stalenessMs, nearCache, config }: NamespaceRules): boolean {
-  return stalenessMs > 0 && nearCache === 'off' && !config?.origin;
+  return stalenessMs > 0 && nearCache === 'off' && !config?.origin && !config?.hedgedReads;
 }
 
 function nothing(): void {}

@@ -4,6 +4,7 @@ import type { TlsMaterial } from '../../lib/net/index.ts';
 import { BoundedLoad } from '../balance/index.ts';
 import { FillAhead, FilledKeyValue, Fills } from '../fill/index.ts';
 import { Health, RateGuard, resilienceOf } from '../health/index.ts';
+import { HedgedReads } from '../hedge/index.ts';
 import { NearCache } from '../near/index.ts';
 import { Shadow } from '../shadow/index.ts';
 import { WarmUp } from '../warm/index.ts';
@@ -17,7 +18,7 @@ import { bothOf, type Onlooker } from './onlooker.ts';
 import { Output } from './output.ts';
 import { Privates } from './privates.ts';
 import { PubSub } from './pubsub.ts';
-import { BothReadPorts } from './read-port.ts';
+import { BothReadPorts, type ReadPort } from './read-port.ts';
 import { Router } from './router.ts';
 import type { DataPathSettings } from './settings.ts';
 import type { Stats } from './stats.ts';
@@ -43,6 +44,8 @@ export class DataPath {
   readonly router: Router;
   readonly privates: Privates;
   readonly #names: NameWatch;
+  /** Null where no namespace has any. */
+  readonly #hedged: HedgedReads | null;
   readonly pubsub: PubSub;
   readonly wait: WaitService;
   readonly keyValue: KeyValueApi;
@@ -93,10 +96,8 @@ export class DataPath {
     this.balance = this.#boundedLoad(config);
     this.router.near = this.near;
     this.router.balance = this.balance;
-    this.router.reads =
-      this.near !== null && this.balance !== null
-        ? new BothReadPorts(this.near, this.balance)
-        : (this.near ?? this.balance);
+    this.#hedged = this.#hedgedReads(config);
+    this.router.reads = bothPorts(bothPorts(this.near, this.balance), this.#hedged);
     this.warmUp = this.#warmUpOf(config, deps.warmMemory);
     const { shadow } = config.proxy;
     this.shadow = shadow && new Shadow({ router: this.router, config, settings: shadow });
@@ -115,6 +116,13 @@ export class DataPath {
     if (!BoundedLoad.isNeeded(config, namespaces)) return null;
     const hotKeysPerSecond = config.nearCache.hotKeysPerSecond / threadsOf(config.proxy);
     return new BoundedLoad({ router, namespaces, config: config.balance, hotKeysPerSecond });
+  }
+
+  #hedgedReads({ proxy }: Config): HedgedReads | null {
+    const { router } = this;
+    const { namespaces } = router.env.settings;
+    if (!HedgedReads.areNeeded(namespaces)) return null;
+    return new HedgedReads({ router, namespaces, settings: proxy.resilience.hedge });
   }
 
   #nearCache(all: Config): NearCache | null {
@@ -141,6 +149,7 @@ export class DataPath {
     this.#names.close();
     this.router.reads = null;
     this.balance?.close();
+    this.#hedged?.close();
     this.near?.close();
     this.warmUp?.close();
     this.shadow?.close();
@@ -151,6 +160,10 @@ export class DataPath {
     this.privates.close();
     this.router.close();
   }
+}
+
+function bothPorts(first: ReadPort | null, second: ReadPort | null): ReadPort | null {
+  return first !== null && second !== null ? new BothReadPorts(first, second) : (first ?? second);
 }
 
 /** Threads that carry data: several workers leave the main thread to HTTP and gRPC. */

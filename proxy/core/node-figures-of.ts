@@ -40,6 +40,8 @@ function figureOf(node: UpstreamNode, role: NodeFigure['role'], load?: LoadFigur
     retries: figures.retries,
     errors: figures.errors,
     failures: figures.failures,
+    hedges: figures.hedges,
+    hedgesWon: figures.hedgesWon,
     durations: figures.counted(),
   };
 }

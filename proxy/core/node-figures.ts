@@ -1,5 +1,5 @@
 import { type CountedDurations, DurationCounts } from '../../lib/metrics/index.ts';
-import type { BreakerState } from '../health/index.ts';
+import type { BreakerState, RecentLatencies } from '../health/index.ts';
 
 /** What one thread knows of a node. Plain data: may be posted. */
 export interface NodeFigure {
@@ -26,6 +26,9 @@ export interface NodeFigure {
   readonly retries: number;
   readonly errors: number;
   readonly failures: number;
+  /** Reads that were sent to a follower as well because this leader was slow, and those that the follower answered. */
+  readonly hedges: number;
+  readonly hedgesWon: number;
   /** From a command joining its queue until its reply was there. */
   readonly durations: CountedDurations;
 }
@@ -39,6 +42,10 @@ export class NodeFigures {
   retries = 0;
   errors = 0;
   failures = 0;
+  hedges = 0;
+  hedgesWon = 0;
+  /** Hears of everything that is recorded; null: nobody wants to know. */
+  recent: RecentLatencies | null = null;
 
   /** A reply came to a command that joined the queue at `queuedMs`; `settle` follows in the same turn. */
   replied(queuedMs: number, nowMs: number): void {
@@ -52,7 +59,10 @@ export class NodeFigures {
 
   /** Everything that has come by now is recorded. */
   settle(nowMs: number): void {
-    if (this.#replies > 0) this.#durations.record(Math.max(0, nowMs - this.#sinceMs), this.#replies);
+    if (this.#replies === 0) return;
+    const ms = Math.max(0, nowMs - this.#sinceMs);
+    this.#durations.record(ms, this.#replies);
+    if (this.recent !== null) this.recent.record(ms, this.#replies);
     this.#replies = 0;
   }
 
@@ -63,5 +73,6 @@ export class NodeFigures {
   reset(): void {
     this.#durations.reset();
     this.retries = this.errors = this.failures = 0;
+    this.hedges = this.hedgesWon = 0;
   }
 }

@@ -25,6 +25,11 @@ export class ReadTargets {
     return this.#nextFollowerOf(followers, false) ?? this.#nextFollowerOf(followers, true);
   }
 
+  /** A follower that fares well, whatever the leader does; null: none. */
+  wellFollower({ followers }: ShardRoute): UpstreamNode | null {
+    return this.#nextFollowerOf(followers, false);
+  }
+
   /** Whether this read goes to a follower rather than to the leader, if it may. */
   #isAvoided(request: Request, { health }: UpstreamNode): boolean {
     if (health.isSuspect || health.breakerState !== 'closed') return true;

@@ -68,6 +68,11 @@ export class RequestQueue {
     return request;
   }
 
+  /** Whether the request has its place here. */
+  has(request: Request): boolean {
+    return this.#slots[request.seq & this.#mask] === request;
+  }
+
   /** Takes a request out. If it was sent its place stays, for the reply that will come. */
   take(request: Request): void {
     this.takeAt(request.seq);

@@ -26,6 +26,8 @@ export interface Sink {
    * releases it. Called from within the router: it may submit other requests, and must not throw.
    */
   ready(request: Request, grewBytes: number): void;
+  /** Number of the client's connection, from 1; undefined of one that is not told from others. */
+  readonly id?: number;
   /** The client's command that the sink's requests are parts of; undefined when they are commands themselves. */
   readonly command?: Request;
   /**

@@ -7,6 +7,7 @@ export { LoadLimit } from './load-limit.ts';
 export { NodeHealth } from './node-health.ts';
 export { Candidate, OutlierDetector, type OutlierOptions } from './outlier-detector.ts';
 export { identityOf, RateGuard } from './rate-guard.ts';
+export { RecentLatencies } from './recent-latencies.ts';
 export { RetryBudget, type RetryBudgetOptions } from './retry-budget.ts';
 export { RollingCounts } from './rolling-counts.ts';
 export { type ResilienceSettings, resilienceOf } from './settings.ts';

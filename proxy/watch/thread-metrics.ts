@@ -39,6 +39,16 @@ export function registerThreadMetrics(
     'Commands tried again because of a node.',
     () => nodes().map((figure) => ({ labels: byNode(figure), value: figure.retries })),
   );
+  metrics.observedCounter(
+    'ringside_proxy_upstream_hedges_total',
+    'Reads sent to a follower as well because their leader was slow.',
+    () => nodes().map((figure) => ({ labels: byNode(figure), value: figure.hedges })),
+  );
+  metrics.observedCounter(
+    'ringside_proxy_upstream_hedges_won_total',
+    'Such reads that the follower answered.',
+    () => nodes().map((figure) => ({ labels: byNode(figure), value: figure.hedgesWon })),
+  );
   metrics.observedGauge('ringside_proxy_upstream_in_flight', 'Commands queued or sent to a node.', () =>
     nodes().map((figure) => ({ labels: byNode(figure), value: figure.inFlight })),
   );

@@ -314,6 +314,22 @@ t.test('rules between options', async (t) => {
       /`proxy.shadow.to.0.gutter` is for `proxy.upstreams` only/,
     ],
     ['nearCache: {mode: always}', /`nearCache.mode` has no effect: no namespace has `stalenessMs` above 0/],
+    [
+      'namespaces: [{name: a, prefix: a, hedgedReads: true}]',
+      /`namespaces.0.hedgedReads` needs `namespaces.0.stalenessMs` above 0/,
+    ],
+    [
+      '{nearCache: {mode: always}, namespaces: [{name: a, prefix: a, stalenessMs: 9, hedgedReads: true}]}',
+      /`namespaces.0.hedgedReads` and a near cache exclude each other/,
+    ],
+    [
+      'namespaces: [{name: a, prefix: a, stalenessMs: 9, hedgedReads: true, origin: "http://h/{key}"}]',
+      /`namespaces.0.hedgedReads` and `namespaces.0.origin` exclude each other/,
+    ],
+    [
+      '{proxy: {warmUp: {from: [{name: a, leader: "h:1"}]}}, namespaces: [{name: a, prefix: a, stalenessMs: 9, hedgedReads: true}]}',
+      /`namespaces.0.hedgedReads` and `proxy.warmUp` exclude each other/,
+    ],
     ['nearCache: {minTtlMs: 9, maxTtlMs: 8}', /`nearCache.minTtlMs` \(9\) must be at most/],
     [
       'namespaces: [{name: a, prefix: a, nearCache: always}]',

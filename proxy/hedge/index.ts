@@ -1,0 +1,1 @@
+export { HedgedReads } from './hedged-reads.ts';

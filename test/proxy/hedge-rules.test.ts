@@ -1,0 +1,162 @@
+import t from 'tap';
+import { ManualClock, seededRandom } from '../../lib/base/index.ts';
+import { encodeCommand } from '../../lib/codec/resp/index.ts';
+import { RecentLatencies } from '../../proxy/health/index.ts';
+import { KeyUses } from '../../proxy/hedge/key-uses.ts';
+import { PendingReads } from '../../proxy/hedge/pending-reads.ts';
+import { isRepeatable } from '../../proxy/hedge/repeatable.ts';
+import { hasReached, placeIn } from '../../proxy/hedge/stream-place.ts';
+
+/* When a read is sent a second time, and which answers are good enough: without sockets, under a clock of the test. */
+
+t.test('latencies: within which time 95 of 100 answers came', async (t) => {
+  const clock = new ManualClock();
+  const random = seededRandom(7);
+  const recent = new RecentLatencies(0.95);
+  const known = (ms: number) => {
+    clock.advance(ms);
+    return recent.limitMs(clock.monotonicMs());
+  };
+  t.equal(known(0), Number.POSITIVE_INFINITY);
+  recent.record(1, 99);
+  t.equal(known(100), Number.POSITIVE_INFINITY, 'of 99 answers nothing is concluded');
+  const times = Array.from({ length: 10_000 }, () => 0.05 * 1000 ** random.next());
+  for (const ms of times) recent.record(ms, 1);
+  const exact = [...times, ...Array(99).fill(1)].sort((a, b) => a - b)[Math.ceil(0.95 * 10_099) - 1];
+  const limit = known(100);
+  t.ok(limit >= exact && limit <= exact * 1.1, `${limit} of ${exact}`);
+  recent.record(1000, 1_000_000);
+  t.equal(known(99), limit, 'it is worked out ten times a second');
+  t.ok(known(1) >= 1000);
+});
+
+t.test('latencies: old ones are forgotten, but the last hundred stay', async (t) => {
+  const clock = new ManualClock();
+  const recent = new RecentLatencies(0.95);
+  const known = (ms: number) => {
+    clock.advance(ms);
+    return recent.limitMs(clock.monotonicMs());
+  };
+  recent.record(100, 1000);
+  t.ok(known(100) >= 100);
+  t.ok(known(3_600_000) >= 100, 'nothing else is known');
+  recent.record(1, 1000);
+  t.ok(known(100) >= 100, 'half of what is known is slow');
+  const limit = known(5000);
+  t.ok(limit >= 1 && limit < 1.1, `${limit}`);
+  recent.record(0, 100_000);
+  t.ok(known(5000) > 0);
+  recent.record(1e9, 10_000_000);
+  t.ok(Number.isFinite(known(5000)), 'however long it took');
+});
+
+t.test('pending reads: each is looked at once, in order, when it has waited long enough', async (t) => {
+  const clock = new ManualClock();
+  const random = seededRandom(3);
+  const pending = new PendingReads<{ isOver: boolean; sinceMs: number }>();
+  const all: { isOver: boolean; sinceMs: number; looks: number }[] = [];
+  for (let i = 0; i < 5000; i++) {
+    clock.advance(random.int(3));
+    const nowMs = clock.monotonicMs();
+    const read = { isOver: false, sinceMs: nowMs, looks: 0 };
+    all.push(read);
+    pending.add(read);
+    // Most are answered soon, a few never.
+    if (random.int(10) > 0) all[random.int(all.length)].isOver = true;
+    if (random.int(100) > 1) read.isOver = true;
+    const delayMs = 1 + random.int(20);
+    const expected = all.find(({ isOver, looks }) => !isOver && looks === 0) ?? null;
+    if (pending.oldest !== expected) t.fail(`step ${i}`);
+    const taken = pending.takeDue(nowMs, delayMs) as (typeof all)[number] | null;
+    if (taken !== (expected !== null && nowMs - expected.sinceMs >= delayMs ? expected : null))
+      t.fail(`step ${i}`);
+    if (taken !== null) taken.looks++;
+  }
+  t.ok(all.every(({ looks }) => looks <= 1));
+  t.ok(all.some(({ looks }) => looks === 1));
+});
+
+t.test('uses of keys: against a list of all of them', async (t) => {
+  const random = seededRandom(5);
+  const uses = new KeyUses();
+  /** `to`: the moment in which it was over; -1: it is under way. Bucket -1: it concerns all. */
+  const list: { bucket: number; to: number }[] = [];
+  let moment = uses.begin();
+  let untouched = 0;
+  for (let i = 0; i < 20_000; i++) {
+    const bucket = random.int(8);
+    const step = random.int(10);
+    const open = list.filter(({ to }) => to < 0);
+    if (step === 0) moment = uses.begin();
+    else if (step < 5 && open.length < 3) {
+      const isAll = random.int(20) === 0;
+      list.push({ bucket: isAll ? -1 : bucket, to: -1 });
+      if (isAll) uses.addAll();
+      else uses.add(bucket);
+    } else if (open.length > 0) {
+      const one = open[random.int(open.length)];
+      one.to = moment;
+      if (one.bucket < 0) uses.leaveAll();
+      else uses.leave(one.bucket);
+    }
+    const own = random.int(2);
+    const since = moment - random.int(2);
+    const isOn = (one: (typeof list)[number]) => one.bucket === bucket;
+    const hindered =
+      list.filter((one) => isOn(one) && one.to < 0).length > own ||
+      list.some((one) => one.bucket < 0 && one.to < 0) ||
+      list.some((one) => (isOn(one) || one.bucket < 0) && one.to >= since);
+    if (uses.isUntouched(bucket, own, since) === hindered) t.fail(`step ${i}`);
+    if (!hindered) untouched++;
+  }
+  t.ok(untouched > 100, `${untouched} times nothing hindered`);
+});
+
+t.test('how far a node has come', async (t) => {
+  const lines = (fields: object) =>
+    `$1\r\n# Replication\r\n${Object.entries(fields)
+      .map(([name, value]) => `${name}:${value}\r\n`)
+      .join('')}`;
+  const leader = placeIn(
+    lines({ role: 'master', master_replid: 'ab', master_replid2: '00', master_repl_offset: 70 }),
+  );
+  t.same(leader, { stream: 'ab', offset: 70, leads: true });
+  const follows = {
+    role: 'slave',
+    master_sync_in_progress: 0,
+    slave_repl_offset: 70,
+    master_replid: 'ab',
+    master_repl_offset: 99,
+  };
+  const mark = { stream: 'ab', offset: 70, leads: true, moment: 1, askedMs: 0 };
+  const isGood = (more: object) => hasReached(placeIn(lines({ ...follows, ...more })), mark);
+  t.ok(isGood({}));
+  t.ok(isGood({ slave_repl_offset: 71 }));
+  t.notOk(isGood({ slave_repl_offset: 69 }), 'it is behind');
+  t.notOk(isGood({ master_replid: 'cd' }), 'another stream');
+  t.notOk(isGood({ master_sync_in_progress: 1 }), 'it is being given another data set');
+  t.notOk(isGood({ role: 'master' }), 'it follows nobody');
+  t.equal(placeIn('+OK\r\n'), null);
+  t.equal(placeIn(lines({ role: 'slave', master_replid: 'ab' })), null);
+});
+
+t.test('what may be asked twice', async (t) => {
+  const may = (...parts: string[]) => {
+    const frame = encodeCommand(...parts);
+    return isRepeatable(frame, 0, frame.length);
+  };
+  for (const parts of [
+    ['GET', 'k'],
+    ['hget', 'k', 'f'],
+    ['RS.GET', 'k', 'TAIL'],
+    ['RS.MCGET', 'k'],
+  ])
+    t.ok(may(...parts), parts.join(' '));
+  for (const parts of [
+    ['HSCAN', 'k', '0'],
+    ['sscan', 'k', '5'],
+    ['RS.GET', 'k', 'LEASE', 'TAIL'],
+    ['RS.MCMETA', 'k'],
+  ])
+    t.notOk(may(...parts), parts.join(' '));
+});
