@@ -1,7 +1,13 @@
 import t from 'tap';
-import { ManualClock, seededRandom } from '../../lib/base/index.ts';
+import { ManualClock, seededRandom, silentLogger } from '../../lib/base/index.ts';
 import { encodeCommand } from '../../lib/codec/resp/index.ts';
-import { RecentLatencies } from '../../proxy/health/index.ts';
+import { configFrom } from '../../lib/config/index.ts';
+import { parseAddress } from '../../lib/net/index.ts';
+import type { Link } from '../../proxy/core/link.ts';
+import { NamespaceMatcher } from '../../proxy/core/namespace-rules.ts';
+import { ReadTargets } from '../../proxy/core/read-targets.ts';
+import { ShardRoute, UpstreamNode } from '../../proxy/core/topology.ts';
+import { Health, RecentLatencies, resilienceOf } from '../../proxy/health/index.ts';
 import { KeyUses } from '../../proxy/hedge/key-uses.ts';
 import { PendingReads } from '../../proxy/hedge/pending-reads.ts';
 import { isRepeatable } from '../../proxy/hedge/repeatable.ts';
@@ -159,4 +165,28 @@ t.test('what may be asked twice', async (t) => {
     ['RS.MCMETA', 'k'],
   ])
     t.notOk(may(...parts), parts.join(' '));
+});
+
+t.test('which follower is asked: none that is suspect, ejected, barred or not connected', async (t) => {
+  const config = configFrom({ proxy: { resilience: { outlier: { maxEjectedRatio: 1 } } } });
+  const health = new Health(resilienceOf(config.proxy), seededRandom(1), silentLogger);
+  const route = new ShardRoute('s0', null);
+  const nodes = ['a:1', 'b:1', 'c:1', 'd:1'].map((name) => {
+    const node = new UpstreamNode(name, parseAddress(name), 's0', health.nodeHealth(name, 's0'));
+    node.links.push({ isReady: name !== 'a:1' } as Link);
+    return node;
+  });
+  route.followers = nodes;
+  const targets = new ReadTargets(new NamespaceMatcher(config));
+  const asked = () =>
+    [...new Set(Array.from({ length: 8 }, () => targets.wellFollower(route)?.name ?? 'none'))].sort();
+  t.same(asked(), ['b:1', 'c:1', 'd:1'], 'in turn, those that are connected');
+  nodes[1].health.silent('it says nothing');
+  t.same(asked(), ['c:1', 'd:1']);
+  nodes[2].health.timedOut(config.proxy.resilience.outlier.consecutiveFailures, 0);
+  t.ok(nodes[2].health.isEjected);
+  t.same(asked(), ['d:1']);
+  nodes[3].health.breaker.record(0, config.proxy.resilience.breaker.consecutiveFailures, 0);
+  t.equal(nodes[3].health.breakerState, 'open');
+  t.same(asked(), ['none']);
 });
