@@ -1,8 +1,9 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import t from 'tap';
+import t, { type Test } from 'tap';
 import { type Random, seededRandom } from '../../lib/base/index.ts';
 import { readMonotonically, type Seen } from '../support/monotonic-readers.ts';
 import { proxyWith } from '../support/proxy-under-test.ts';
+import { hasRedisServer, NO_REDIS, startRedis } from '../support/redis-server.ts';
 import { RespClient } from '../support/resp-client.ts';
 import { startNodesWith } from '../support/spread.ts';
 import { TcpProxy } from '../support/tcp-proxy.ts';
@@ -29,22 +30,31 @@ async function repeat(random: Random, ms: number, isOver: () => boolean, step: (
   }
 }
 
-t.test('a leader that stalls now and then', async (t) => {
-  const [leader] = await startNodesWith(t, 1);
-  const [way, stream] = [await TcpProxy.start(leader.ready.resp), await TcpProxy.start(leader.ready.resp)];
+/** A node of this engine, on its own or as a follower; its address. */
+async function startNode(t: Test, engine: string, follows: string | null): Promise<string> {
+  const args = follows === null ? [] : ['--replicaof', follows.replace(':', ' ')];
+  if (engine === 'ringside') return (await startNodesWith(t, 1, ...args))[0].ready.resp;
+  const { address, stop } = await startRedis(args.flatMap((arg) => arg.split(' ')));
+  t.teardown(stop);
+  return address;
+}
+
+async function stalls(t: Test, engine: string): Promise<void> {
+  const leader = await startNode(t, engine, null);
+  const [way, stream] = [await TcpProxy.start(leader), await TcpProxy.start(leader)];
   t.teardown(() => {
     way.stop();
     stream.stop();
   });
-  const [follower] = await startNodesWith(t, 1, '--replicaof', stream.address.replace(':', ' '));
-  const direct = new RespClient(leader.ready.resp);
+  const follower = await startNode(t, engine, stream.address);
+  const direct = new RespClient(leader);
   t.teardown(() => direct.close());
   for (const key of KEYS) await direct.send('SET', key, '1');
-  const other = new RespClient(follower.ready.resp);
+  const other = new RespClient(follower);
   t.teardown(() => other.close());
   await until('the follower has the keys', async () => (await other.send('DBSIZE')) === KEYS.length);
-  const upstreams = [{ name: 's0', leader: way.address, followers: [follower.ready.resp] }];
-  const { resp, proxy } = await proxyWith(t, { upstreams, resilience }, { namespaces });
+  const upstreams = [{ name: 's0', leader: way.address, followers: [follower] }];
+  const { resp, proxy } = await proxyWith(t, { upstreams, engine, resilience }, { namespaces });
   const random = seededRandom(11);
   let isOver = false;
   const stall = async (link: TcpProxy) => {
@@ -83,4 +93,7 @@ t.test('a leader that stalls now and then', async (t) => {
   const { hedges, hedgesWon } = await figures();
   t.comment(`${seen.reads} reads, ${hedges} sent twice, ${hedgesWon} answered by the follower`);
   t.same(seen.wrong.slice(0, 5), []);
-});
+}
+
+t.test('a leader that stalls now and then', (t) => stalls(t, 'ringside'));
+t.test('a redis-server that does', { skip: hasRedisServer ? false : NO_REDIS }, (t) => stalls(t, 'redis'));
