@@ -2,7 +2,7 @@ import type { Clock, Logger } from '../lib/base/index.ts';
 import type { Config } from '../lib/config/index.ts';
 import type { Metrics } from '../lib/metrics/index.ts';
 import { latin1 } from './access/index.ts';
-import type { KeyValueApi, ProxyAdminApi } from './core/api.ts';
+import type { CallApi, ProxyAdminApi } from './core/api.ts';
 import type { DataPath } from './core/data-path.ts';
 import type { ApiListenerOptions, ListenerHandle, Login } from './listener/index.ts';
 import { portOf } from './ports.ts';
@@ -46,16 +46,16 @@ export class ApiListeners {
 
   /** Rejects with RingsideError `port_in_use`, naming port and setting. */
   async start(): Promise<void> {
-    const { config, path, log, clock, metrics, admin } = this.#options;
+    const { config, log, clock, metrics, admin } = this.#options;
     const { httpPort, grpcPort, adminPort, adminBind, bind } = config.proxy;
     const deps = { log, clock, metrics };
     await this.#listen('http', httpPort, bind, async (options) => {
       const { startHttpListener } = await import('./http/index.ts');
-      return startHttpListener(options, this.#watched('http', path.keyValue), deps);
+      return startHttpListener(options, this.#watched('http'), deps);
     });
     await this.#listen('grpc', grpcPort, bind, async (options) => {
       const { startGrpcListener } = await import('./grpc/index.ts');
-      return startGrpcListener(options, this.#watched('grpc', path.keyValue), deps);
+      return startGrpcListener(options, this.#watched('grpc'), deps);
     });
     await this.#listen('admin', adminPort, adminBind ?? bind, async (options) => {
       const { startAdminListener } = await import('./admin/index.ts');
@@ -64,10 +64,10 @@ export class ApiListeners {
   }
 
   /** The data path as clients of one listener may use it. */
-  #watched(listener: string, api: KeyValueApi): KeyValueApi {
-    const { clock, thread } = this.#options;
+  #watched(listener: string): CallApi {
+    const { clock, thread, path } = this.#options;
     const { access, watch, figures } = thread;
-    const watched = new WatchedApi(api, { listener, clock, access, accessLog: watch.accessLog });
+    const watched = new WatchedApi(path.keyValue, { listener, clock, access, watch });
     figures.push(watched.figures);
     return watched;
   }

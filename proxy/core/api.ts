@@ -118,7 +118,7 @@ export type MgetResult =
   | { readonly error: RingsideError };
 
 /**
- * The data path as HTTP and gRPC see it. One per worker; safe to call concurrently.
+ * The data path as HTTP and gRPC see it. Safe to call concurrently.
  *
  * Keys and values are handed over: the caller must not change the buffers until the promise settles.
  * Every method rejects with a `RingsideError`: `write_unknown` (the write may or may not have happened), `timeout` (reads),
@@ -139,6 +139,18 @@ export interface KeyValueApi {
    * a partial failure names the shards that failed; a purge may be repeated.
    */
   purge(what: Purge): Promise<void>;
+}
+
+/** On whose behalf operations are done. */
+export interface CallScope {
+  /** `host:port` of the client; empty when it is not known. Asked for only when somebody wants to hear of an operation. */
+  readonly address: string;
+}
+
+/** The data path as a listener of HTTP or gRPC has it. */
+export interface CallApi {
+  /** The operations of one call. */
+  within(scope: CallScope): KeyValueApi;
 }
 
 /** One upstream node as the admin listener shows it. */

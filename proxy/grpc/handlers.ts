@@ -6,8 +6,10 @@ import type {
   UntypedServiceImplementation,
 } from '@grpc/grpc-js';
 import type { Logger } from '../../lib/base/index.ts';
+import type { CallApi } from '../core/api.ts';
 import { type AnswerCounter, asRingsideError } from '../listener/index.ts';
-import { type CacheService, later } from './cache-service.ts';
+import { CacheService, later } from './cache-service.ts';
+import { type AnyCall, scopeOf } from './call-scope.ts';
 import { statusOf } from './status.ts';
 
 /** What every call works with. */
@@ -18,14 +20,15 @@ export interface CallContext {
 }
 
 /** The Cache service as grpc-js wants it. */
-export function cacheHandlers(service: CacheService, context: CallContext): UntypedServiceImplementation {
+export function cacheHandlers(api: CallApi, context: CallContext): UntypedServiceImplementation {
+  const serviceOf = (call: AnyCall) => new CacheService(api.within(scopeOf(call)));
   return {
-    get: unary((request) => service.get(request), context),
-    put: unary((request) => service.put(request), context),
-    delete: unary((request) => service.delete(request), context),
-    multiGet: unary((request) => service.multiGet(request), context),
-    increment: unary((request) => service.increment(request), context),
-    purge: unary((request) => service.purge(request), context),
+    get: unary((call) => serviceOf(call).get(call.request), context),
+    put: unary((call) => serviceOf(call).put(call.request), context),
+    delete: unary((call) => serviceOf(call).delete(call.request), context),
+    multiGet: unary((call) => serviceOf(call).multiGet(call.request), context),
+    increment: unary((call) => serviceOf(call).increment(call.request), context),
+    purge: unary((call) => serviceOf(call).purge(call.request), context),
   };
 }
 
@@ -43,11 +46,11 @@ export function laterHandlers(definition: ServiceDefinition): UntypedServiceImpl
 }
 
 function unary<Request, Response>(
-  work: (request: Request) => Promise<Response>,
+  work: (call: ServerUnaryCall<Request, Response>) => Promise<Response>,
   { log, answers }: CallContext,
 ) {
-  return ({ request }: ServerUnaryCall<Request, Response>, callback: sendUnaryData<Response>): void => {
-    work(request).then(
+  return (call: ServerUnaryCall<Request, Response>, callback: sendUnaryData<Response>): void => {
+    work(call).then(
       (response) => {
         answers.count('ok');
         callback(null, response);

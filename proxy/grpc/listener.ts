@@ -2,7 +2,7 @@ import { Server } from '@grpc/grpc-js';
 import { ReflectionService } from '@grpc/reflection';
 import { HealthImplementation } from 'grpc-health-check';
 import { listenGrpc } from '../../lib/net/grpc/index.ts';
-import type { KeyValueApi } from '../core/api.ts';
+import type { CallApi } from '../core/api.ts';
 import {
   AnswerCounter,
   type ApiListenerDeps,
@@ -11,7 +11,6 @@ import {
   type ListenerHandle,
   passwordCheck,
 } from '../listener/index.ts';
-import { CacheService } from './cache-service.ts';
 import { CallGuard } from './call-guard.ts';
 import { loadDefinitions } from './definitions.ts';
 import { cacheHandlers, laterHandlers } from './handlers.ts';
@@ -23,7 +22,7 @@ const SERVICES = ['', 'ringside.v1.Cache'];
 /** Starts the gRPC interface of the data (docs/grpc.md), with health and reflection. Rejects as `createServer` of lib/net does. */
 export async function startGrpcListener(
   options: ApiListenerOptions,
-  api: KeyValueApi,
+  api: CallApi,
   deps: ApiListenerDeps,
 ): Promise<ListenerHandle> {
   const { host, port, tls, reusePort, limits, password, rates = null, onLimit } = options;
@@ -40,7 +39,7 @@ export async function startGrpcListener(
     name: 'ringside_proxy_grpc_calls_total',
     help: 'gRPC calls of the Cache service, by error code.',
   });
-  server.addService(definitions.cache, cacheHandlers(new CacheService(api), { log: deps.log, answers }));
+  server.addService(definitions.cache, cacheHandlers(api, { log: deps.log, answers }));
   server.addService(definitions.coordination, laterHandlers(definitions.coordination));
   const health = new HealthImplementation();
   for (const service of SERVICES) health.setStatus(service, 'SERVING');

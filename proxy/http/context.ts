@@ -1,11 +1,11 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { KeyValueApi } from '../core/api.ts';
+import type { CallApi } from '../core/api.ts';
 import type { BodyLimits } from './body.ts';
 import type { HeldResponses } from './held-responses.ts';
 
 /** What the handlers work with. */
 export interface HttpContext {
-  readonly api: KeyValueApi;
+  readonly api: CallApi;
   readonly held: HeldResponses;
   /** For bodies that are values. */
   readonly bodyLimits: BodyLimits;

@@ -2,6 +2,7 @@ import type { IncomingMessage, OutgoingHttpHeaders } from 'node:http';
 import { RingsideError } from '../../lib/base/index.ts';
 import type { Lease, ReadResult } from '../core/api.ts';
 import { readBody, readText } from './body.ts';
+import { scopeOf } from './call-scope.ts';
 import type { HttpContext, HttpHandler } from './context.ts';
 import { etagOf, hasVersion } from './entity-tags.ts';
 import { parseBy } from './json-requests.ts';
@@ -15,7 +16,9 @@ const MISS = { error: { code: 'not_found', message: 'no such key' } };
 export function getHandler({ api, held }: HttpContext): HttpHandler {
   return async (request, response, { lease }) => {
     const head = request.method === 'HEAD';
-    const result = await api.get(keyOf(request), { lease: lease === '1', head, mayArrive: true });
+    const result = await api
+      .within(scopeOf(request))
+      .get(keyOf(request), { lease: lease === '1', head, mayArrive: true });
     const leaseHeaders = headersOfLease(result.lease, result);
     if (result.value === null) {
       if (request.headers['if-match'] !== undefined) throw notMatched();
@@ -94,7 +97,7 @@ export function putHandler({ api, bodyLimits }: HttpContext): HttpHandler {
     const options = setOptionsOf(request.headers, key);
     const body = await readBody(request, response, bodyLimits);
     try {
-      const { created, version } = await api.set(key, body.pieces, options);
+      const { created, version } = await api.within(scopeOf(request)).set(key, body.pieces, options);
       sendEmpty(response, created ? 201 : 204, etagHeader(version));
     } finally {
       body.release();
@@ -106,7 +109,7 @@ export function putHandler({ api, bodyLimits }: HttpContext): HttpHandler {
 export function deleteHandler({ api }: HttpContext): HttpHandler {
   return async (request, response) => {
     const key = keyOf(request);
-    const isGone = await api.delete(key, conditionsOf(request.headers, key));
+    const isGone = await api.within(scopeOf(request)).delete(key, conditionsOf(request.headers, key));
     if (!isGone) throw new RingsideError('not_found', 'no such key');
     sendEmpty(response, 204);
   };
@@ -118,7 +121,7 @@ export function incrHandler({ api, jsonLimits }: HttpContext): HttpHandler {
     const key = keyOf(request);
     const conditions = conditionsOf(request.headers, key);
     const by = parseBy(await readText(request, response, jsonLimits));
-    const { value, version } = await api.incr(key, by, conditions);
+    const { value, version } = await api.within(scopeOf(request)).incr(key, by, conditions);
     sendJson(response, 200, { value: String(value) }, etagHeader(version));
   };
 }

@@ -3,7 +3,7 @@ import { Type } from '@sinclair/typebox';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { RingsideError } from '../../lib/base/index.ts';
 import { createHttpServer } from '../../lib/net/index.ts';
-import type { KeyValueApi } from '../core/api.ts';
+import type { CallApi } from '../core/api.ts';
 import {
   type ApiListenerDeps,
   type ApiListenerOptions,
@@ -25,7 +25,7 @@ const METHODS = ['GET', 'HEAD', 'PUT', 'POST', 'DELETE', 'PATCH', 'OPTIONS', 'TR
 /** Starts the HTTP interface of the data (docs/http.md). Rejects as `createServer` of lib/net does. */
 export async function startHttpListener(
   options: ApiListenerOptions,
-  api: KeyValueApi,
+  api: CallApi,
   deps: ApiListenerDeps,
 ): Promise<ListenerHandle> {
   const { host, port, tls, reusePort, limits } = options;
@@ -59,7 +59,7 @@ function prepare(request: IncomingMessage): string {
 async function register(
   app: FastifyInstance,
   options: ApiListenerOptions,
-  api: KeyValueApi,
+  api: CallApi,
   deps: ApiListenerDeps,
 ): Promise<void> {
   const context = createContext(options, api);
@@ -112,7 +112,7 @@ function refuseOthers(app: FastifyInstance, url: string, methods: readonly strin
   }
 }
 
-function createContext({ limits, onLimit }: ApiListenerOptions, api: KeyValueApi): HttpContext {
+function createContext({ limits, onLimit }: ApiListenerOptions, api: CallApi): HttpContext {
   const budget = new ByteBudget(limits.maxApiBytes, 'proxy.limits.maxApiBytes', onLimit);
   const limit = 'proxy.limits.maxHttpBodyBytes';
   const jsonBytes = Math.min(MAX_JSON_BYTES, limits.maxHttpBodyBytes);

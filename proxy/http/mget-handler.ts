@@ -4,6 +4,7 @@ import { pipeline } from 'node:stream/promises';
 import { errorCatalogue, RingsideError } from '../../lib/base/index.ts';
 import type { MgetResult } from '../core/api.ts';
 import { readText } from './body.ts';
+import { scopeOf } from './call-scope.ts';
 import type { HttpContext, HttpHandler } from './context.ts';
 import { type MgetRequest, parseMget, type TextEncoding } from './json-requests.ts';
 
@@ -15,7 +16,7 @@ const MAX_VALUE_BYTES = 64 * 1024 * 1024;
 export function mgetHandler({ api, held, jsonLimits }: HttpContext): HttpHandler {
   return async (request, response) => {
     const asked = parseMget(await readText(request, response, jsonLimits));
-    const results = await api.mget(asked.keys);
+    const results = await api.within(scopeOf(request)).mget(asked.keys);
     held.hold(response, bytesIn(results));
     response.writeHead(200, { 'content-type': 'application/json; charset=utf-8' });
     // The client went away: nobody is left to tell.

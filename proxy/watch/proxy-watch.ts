@@ -58,6 +58,11 @@ export class ProxyWatch {
     this.#rest();
   }
 
+  /** Milliseconds from which on somebody may want to hear of a command: the slow log, or the access log. Infinity: nobody does. */
+  get slowMs(): number {
+    return this.#parts.slowness.thresholdMs;
+  }
+
   /** While set, every command is shown to whoever holds commands back. */
   set isHalted(isHalted: boolean) {
     this.#isHalted = isHalted;

@@ -1,15 +1,20 @@
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import net from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import grpc from '@grpc/grpc-js';
 import t, { type Test } from 'tap';
 import { request } from 'undici';
 import { seededRandom } from '../../lib/base/index.ts';
 import { DurationCounts, durationsOf } from '../../lib/metrics/index.ts';
 import { keyHashHex } from '../../lib/ring/index.ts';
+import type { FakeNode } from '../support/fake-node.ts';
 import { fakeNodes, proxyWith, upstreamsOf } from '../support/proxy-under-test.ts';
 import { type Said, say } from '../support/reply-text.ts';
 import type { RespClient } from '../support/resp-client.ts';
 import { until } from '../support/until.ts';
+import { caller, packages } from './grpc-contract.ts';
 
 /* What the proxy tells of its commands: slow log, latency, access log, metrics, /clusters. */
 
@@ -120,6 +125,100 @@ t.test('a command that turns out to be slow is in the slow log, with what was as
   t.equal(await say(c, 'LATENCY', 'RESET'), 1);
   t.same(await say(c, 'LATENCY', 'LATEST'), []);
 });
+
+for (const workers of [1, 2]) {
+  t.test(`the slow log has the operations of HTTP and gRPC as commands (${workers} workers)`, async (t) => {
+    const ports = { httpPort: 'auto', grpcPort: 'auto' };
+    const { client, proxy } = await proxyOf(t, { workers, engine: 'redis', ...ports });
+    const admin = client();
+    const at = `http://${proxy.listeners.http}/v1`;
+    const http = async (method: 'GET' | 'PUT' | 'POST' | 'DELETE', path: string, body?: string) =>
+      (await request(`${at}/${path}`, { method, body })).body.dump();
+    const cache = new packages.ringside.v1.Cache(proxy.listeners.grpc, grpc.credentials.createInsecure());
+    t.teardown(() => cache.close());
+    const call = caller(cache);
+    const key = Buffer.from('of:grpc');
+    // Longer than a busy machine keeps anybody waiting.
+    await admin.text('CONFIG', 'SET', 'slowlog-log-slower-than', '600000000');
+    await http('PUT', 'key/quick', 'v');
+    await call('get', { key });
+    t.same(await slow(admin), [], 'nothing is slow');
+    t.equal(await admin.text('CONFIG', 'SET', 'slowlog-log-slower-than', '0'), 'OK');
+    const manyKeys = Array.from({ length: 40 }, (_, i) => `k${i}`);
+    await http('PUT', 'key/a', 'v'.repeat(5000));
+    await http('GET', `key/${'long'.repeat(50)}`);
+    await http('POST', 'mget', JSON.stringify({ keys: manyKeys }));
+    await http('POST', 'key/n/incr', '{"by": "7"}');
+    await http('POST', 'purge', '{"keys": ["b", "c"]}');
+    await call('put', { key, value: Buffer.from('value') });
+    await call('get', { key });
+    await call('delete', { key });
+    await call('increment', { key, by: -3 });
+    await call('multiGet', { keys: [key, Buffer.from('d')] });
+    await call('purge', { keys: [key] });
+    await admin.text('CONFIG', 'SET', 'slowlog-log-slower-than', '-1');
+    await http('GET', 'key/later');
+    const entries = (await say(admin, 'SLOWLOG', 'GET', '-1')) as Said[][];
+    const ofApi = entries.filter(([, , , args]) => String((args as string[])[0]) !== 'CONFIG').reverse();
+    t.same(
+      ofApi.map(([, , , args]) => (args as string[]).join(' ')),
+      [
+        `SET a ${'v'.repeat(128)}... (4872 more bytes)`,
+        `GET ${'long'.repeat(32)}... (72 more bytes)`,
+        `MGET ${manyKeys.slice(0, 30).join(' ')} ... (10 more arguments)`,
+        'INCRBY n 7',
+        'RS.PURGE KEY b c',
+        'SET of:grpc value',
+        'GET of:grpc',
+        'DEL of:grpc',
+        'INCRBY of:grpc -3',
+        'MGET of:grpc d',
+        'RS.PURGE KEY of:grpc',
+      ],
+    );
+    for (const [, , , , address, name] of ofApi) {
+      t.match(address, /^127\.0\.0\.1:\d+$/);
+      t.equal(name, '');
+    }
+  });
+}
+
+t.test(
+  'an operation of HTTP or gRPC that turns out to be slow is noted, also when its client has gone',
+  async (t) => {
+    const ports = { httpPort: 'auto', grpcPort: 'auto' };
+    const { client, proxy, nodes } = await proxyOf(t, { engine: 'redis', ...ports });
+    const admin = client();
+    await admin.text('CONFIG', 'SET', 'slowlog-log-slower-than', '20000', 'latency-monitor-threshold', '20');
+    for (const node of nodes) node.refuse = ({ name }) => (name === 'DEL' ? 'silent' : undefined);
+    const [host, port] = proxy.listeners.http.split(':');
+    const socket = net.connect(Number(port), host);
+    await new Promise((resolve) => socket.once('connect', resolve));
+    const address = `127.0.0.1:${socket.localPort}`;
+    socket.write('DELETE /v1/key/a HTTP/1.1\r\nHost: a\r\n\r\n');
+    const cache = new packages.ringside.v1.Cache(proxy.listeners.grpc, grpc.credentials.createInsecure());
+    t.teardown(() => cache.close());
+    const call = cache.delete({ key: Buffer.from('b') }, () => {});
+    const deletions = ({ names }: FakeNode) => names.filter((name) => name === 'DEL').length;
+    await until(
+      'the nodes have been asked',
+      () => nodes.reduce((sum, node) => sum + deletions(node), 0) === 2,
+    );
+    socket.destroy();
+    call.cancel();
+    await delay(25);
+    for (const node of nodes) node.say(':1\r\n'.repeat(deletions(node)));
+    const entries = await until('both are noted', async () => {
+      const all = (await say(admin, 'SLOWLOG', 'GET', '-1')) as Said[][];
+      const found = all.filter(([, , , args]) => (args as string[])[0] === 'DEL');
+      return found.length === 2 ? found : null;
+    });
+    const addressOf = new Map(entries.map(([, , , args, from]) => [(args as string[])[1], from]));
+    t.equal(addressOf.get('a'), address);
+    t.match(addressOf.get('b'), /^127\.0\.0\.1:\d+$/);
+    t.match(await say(admin, 'LATENCY', 'LATEST'), [['command', Number, Number, Number]]);
+  },
+);
 
 t.test('LATENCY HISTOGRAM, /latency and the metrics count every command of every listener', async (t) => {
   const { client, admin, proxy } = await proxyOf(t, { workers: 2, httpPort: 'auto' });

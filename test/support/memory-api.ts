@@ -1,5 +1,6 @@
 import { RingsideError } from '../../lib/base/index.ts';
 import type {
+  CallApi,
   IncrResult,
   KeyValueApi,
   MgetResult,
@@ -11,9 +12,13 @@ import type {
   SetResult,
 } from '../../proxy/core/api.ts';
 
-/** A KeyValueApi over a Map, without versions. Keys that begin with `fail:CODE` fail with that code; `stale:` ones are possibly stale. */
-export class MemoryApi implements KeyValueApi {
+/** The API of listeners over a Map, without versions. Keys that begin with `fail:CODE` fail with that code; `stale:` ones are possibly stale. */
+export class MemoryApi implements CallApi, KeyValueApi {
   readonly values = new Map<string, { value: Buffer; ttlMs: number | null; tags?: readonly Buffer[] }>();
+
+  within(): KeyValueApi {
+    return this;
+  }
 
   async get(key: Buffer, { head = false }: ReadOptions = {}): Promise<ReadResult> {
     failIfAsked(key);
