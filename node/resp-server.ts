@@ -1,5 +1,4 @@
 import type { Socket } from 'node:net';
-import { RingsideError } from '../lib/base/index.ts';
 import type { Config } from '../lib/config/index.ts';
 import type { Metrics } from '../lib/metrics/index.ts';
 import { createServer, formatAddress, type ListeningServer, type TlsMaterial } from '../lib/net/index.ts';
@@ -13,6 +12,8 @@ import type { NodeServices } from './services.ts';
 
 /** Room for one largest argument and the rest of its command. */
 const COMMAND_OVERHEAD_BYTES = 1 << 20;
+
+const OVER_LIMIT = '-OVERLOADED max number of clients reached (setting node.limits.maxConnections)\r\n';
 
 /** What the server works on. */
 export interface RespServerParts {
@@ -77,7 +78,10 @@ export class RespServer {
         log: node.log,
         metrics,
         clock: node.clock,
-        onRefused: (socket) => this.#refused(socket),
+        lastWords: OVER_LIMIT,
+        onRefused: () => {
+          node.stats.connectionsRefused++;
+        },
       },
       (socket) => this.#accepted(socket),
     );
@@ -91,12 +95,6 @@ export class RespServer {
     });
     this.#connections.add(connection);
     socket.once('close', () => this.#connections.delete(connection));
-  }
-
-  #refused(socket: Socket): void {
-    this.#parts.node.stats.connectionsRefused++;
-    const message = `max number of clients reached (setting node.limits.maxConnections)`;
-    socket.write(`-${new RingsideError('overloaded', message).toResp()}\r\n`);
   }
 
   /** Tells those that wait for followers or for the disk, outside anybody's turn. */

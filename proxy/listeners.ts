@@ -4,6 +4,7 @@ import type { Metrics } from '../lib/metrics/index.ts';
 import { latin1 } from './access/index.ts';
 import type { CallApi, ProxyAdminApi } from './core/api.ts';
 import type { DataPath } from './core/data-path.ts';
+import { Stat } from './core/stats.ts';
 import type { ApiListenerOptions, ListenerHandle, Login } from './listener/index.ts';
 import { portOf } from './ports.ts';
 import type { ProxyThread } from './thread.ts';
@@ -92,7 +93,9 @@ export class ApiListeners {
     if (port === null) return;
     const { config, tls, clock, path } = this.#options;
     const { limits, adminTls } = config.proxy;
-    const { rates, health } = path.router.env;
+    const { rates, health, stats } = path.router.env;
+    const onLimit = (reached: string) =>
+      health.limits.reached(reached, clock.monotonicMs(), { listener: name });
     const isPlain = name === 'admin' && adminTls === 'off';
     const options = {
       host,
@@ -101,7 +104,11 @@ export class ApiListeners {
       limits,
       password: this.#login,
       rates,
-      onLimit: (reached: string) => health.limits.reached(reached, clock.monotonicMs(), { listener: name }),
+      onLimit,
+      onRefused: () => {
+        stats.add(Stat.connectionsRefused);
+        onLimit('proxy.limits.maxConnections');
+      },
     };
     this.#running.set(name, await start(options));
   }

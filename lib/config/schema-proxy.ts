@@ -25,7 +25,8 @@ const limits = group(
       maximum: 1_000_000,
       unit: 'connections',
       default: 10_000,
-      description: 'Client connections of one worker, per listener. One more is told so and closed.',
+      description:
+        'Client connections of one worker, per listener. One more is told so (not over gRPC, nor with TLS), counted and closed.',
     }),
     maxBulkBytes: size({
       minimum: '1kb',

@@ -114,13 +114,21 @@ function refuseMalformed(error: Error, socket: Socket): void {
     return;
   }
   const [status, message] = malformed(errorCode(error));
-  const body = JSON.stringify(errorBody('bad_request', message));
-  const head = `HTTP/1.1 ${status} ${http.STATUS_CODES[status]}\r\nContent-Type: application/json\r\n`;
-  socket.end(`${head}Content-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`, () =>
-    socket.destroy(),
-  );
+  socket.end(lastAnswer(status, 'bad_request', message), () => socket.destroy());
   // Nobody waits for a peer that does not read.
   setTimeout(() => socket.destroy(), REFUSAL_LINGER_MS).unref();
+}
+
+/** What a connection over the limit is told (`lastWords`), whatever it asks. */
+export function overloadedAnswer(message: string): string {
+  return lastAnswer(errorCatalogue.overloaded.http, errorCatalogue.overloaded.httpCode, message);
+}
+
+/** A whole answer, after which the connection is closed. */
+function lastAnswer(status: number, code: string, message: string): string {
+  const body = JSON.stringify(errorBody(code, message));
+  const head = `HTTP/1.1 ${status} ${http.STATUS_CODES[status]}\r\nContent-Type: application/json\r\n`;
+  return `${head}Content-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`;
 }
 
 function malformed(code: string): [status: number, message: string] {

@@ -3,7 +3,12 @@ export { AtomicFile } from './atomic-file.ts';
 export { type BackoffOptions, BackoffPolicy } from './backoff.ts';
 export { type ConnectOptions, connectSocket, openSocket } from './connect.ts';
 export { FileReplacement, replaceFileSync } from './file-replacement.ts';
-export { createHttpServer, type HttpServer, type HttpServerOptions } from './http-server.ts';
+export {
+  createHttpServer,
+  type HttpServer,
+  type HttpServerOptions,
+  overloadedAnswer,
+} from './http-server.ts';
 export { createLineLog, type LineLog } from './line-log.ts';
 export { createLogger, type LoggerOptions } from './logger.ts';
 export { errorCode } from './node-error.ts';

@@ -5,7 +5,7 @@ import type { Metrics } from '../metrics/index.ts';
 import { formatAddress } from './address.ts';
 import { type ListenerFigures, listenerFigures } from './net-metrics.ts';
 import { errorCode, listenError } from './node-error.ts';
-import { isRefusal, judgePeer, type Peer, type Refusal, type RefusalReason } from './peer.ts';
+import { isRefusal, judgePeer, type Peer, type Refusal } from './peer.ts';
 import { RefusalLog } from './refusals.ts';
 import { SharedReadSocket } from './shared-reads.ts';
 import type { TlsMaterial } from './tls-material.ts';
@@ -13,6 +13,9 @@ import type { TlsMaterial } from './tls-material.ts';
 const HANDSHAKE_TIMEOUT_MS = 10_000;
 const KEEP_ALIVE_MS = 60_000;
 const BACKLOG = 1024;
+/** How long a refused connection may take to close its side, and how many may take that long at once. */
+const LEAVE_MS = 1000;
+const MAX_LEAVING = 128;
 
 /** How to listen, and whom to let in. */
 export interface ListenOptions {
@@ -41,8 +44,10 @@ export interface ListenOptions {
   /** Counts connections and refusals under the listener's name. */
   readonly metrics?: Metrics;
   readonly clock?: Clock;
-  /** Without TLS, may write a last line (an error in the protocol at hand) to a connection over the limit, which then ends. */
-  readonly onRefused?: (socket: net.Socket, reason: RefusalReason) => void;
+  /** What a connection over the limit is told before it ends (an error in the protocol at hand); with TLS, nothing. */
+  readonly lastWords?: string;
+  /** Hears of each connection over the limit. */
+  readonly onRefused?: () => void;
 }
 
 /** A listener that accepts connections. */
@@ -100,6 +105,8 @@ class Listener implements ListeningServer {
   readonly #server: net.Server;
   readonly #tlsServer: tls.Server | null;
   readonly #sockets = new Set<net.Socket>();
+  /** Refused ones that were told so and have not gone. */
+  readonly #leaving = new Set<net.Socket>();
   readonly #figures: ListenerFigures;
   readonly #refusals: RefusalLog;
   #forgetMaterial = () => {};
@@ -162,6 +169,7 @@ class Listener implements ListeningServer {
 
   async close(graceMs = 0): Promise<void> {
     this.#forgetMaterial();
+    for (const socket of this.#leaving) socket.destroy();
     const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()));
     if (this.#sockets.size > 0 && graceMs > 0) await this.#emptied(graceMs);
     for (const socket of this.#sockets) socket.destroy();
@@ -207,8 +215,26 @@ class Listener implements ListeningServer {
 
   #refuseOverLimit(socket: net.Socket): void {
     this.#refuse(addressOf(socket), { reason: 'connection limit', names: [], fingerprint: '' });
-    if (!this.#options.tls) this.#options.onRefused?.(socket, 'connection limit');
-    socket.destroySoon();
+    const { lastWords, tls, onRefused } = this.#options;
+    onRefused?.();
+    if (lastWords === undefined || tls) socket.destroySoon();
+    else this.#sayLast(socket, lastWords);
+  }
+
+  /** Closing at once would reset the connection of a client that has asked something, and the answer could be lost on its way. */
+  #sayLast(socket: net.Socket, lastWords: string): void {
+    socket.end(lastWords);
+    if (this.#leaving.size >= MAX_LEAVING) {
+      socket.destroySoon();
+      return;
+    }
+    this.#leaving.add(socket);
+    const timer = setTimeout(() => socket.destroy(), LEAVE_MS);
+    socket.once('close', () => {
+      clearTimeout(timer);
+      this.#leaving.delete(socket);
+    });
+    socket.resume();
   }
 
   /** Never listens itself: connections are injected, so that limits hold before a handshake begins. */

@@ -1,9 +1,14 @@
 import type { FastifyInstance } from 'fastify';
 import { RingsideError } from '../../lib/base/index.ts';
 import type { Metrics } from '../../lib/metrics/index.ts';
-import { createHttpServer } from '../../lib/net/index.ts';
+import { createHttpServer, overloadedAnswer } from '../../lib/net/index.ts';
 import type { ProxyAdminApi } from '../core/api.ts';
-import type { ApiListenerDeps, ApiListenerOptions, ListenerHandle } from '../listener/index.ts';
+import {
+  type ApiListenerDeps,
+  type ApiListenerOptions,
+  type ListenerHandle,
+  TOO_MANY_CONNECTIONS,
+} from '../listener/index.ts';
 import { RINGSIDE_VERSION } from '../version.ts';
 import { registerFigures } from './figure-routes.ts';
 import { registerMove } from './move-routes.ts';
@@ -21,7 +26,7 @@ export async function startAdminListener(
   admin: ProxyAdminApi,
   deps: AdminListenerDeps,
 ): Promise<ListenerHandle> {
-  const { host, port, tls, limits } = options;
+  const { host, port, tls, limits, onRefused } = options;
   const server = await createHttpServer(
     {
       name: 'admin',
@@ -30,6 +35,8 @@ export async function startAdminListener(
       port,
       tls,
       maxConnections: limits.maxConnections,
+      lastWords: overloadedAnswer(TOO_MANY_CONNECTIONS),
+      ...(onRefused && { onRefused }),
       handshakeTimeoutMs: limits.handshakeTimeoutMs,
       maxBodyBytes: MAX_BODY_BYTES,
       headersTimeoutMs: limits.headerTimeoutMs,

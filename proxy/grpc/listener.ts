@@ -25,7 +25,7 @@ export async function startGrpcListener(
   api: CallApi,
   deps: ApiListenerDeps,
 ): Promise<ListenerHandle> {
-  const { host, port, tls, reusePort, limits, password, rates = null, onLimit } = options;
+  const { host, port, tls, reusePort, limits, password, rates = null, onLimit, onRefused } = options;
   const guard = new CallGuard({
     budget: new ByteBudget(limits.maxApiBytes, 'proxy.limits.maxApiBytes', onLimit),
     timeoutMs: limits.headerTimeoutMs,
@@ -48,7 +48,13 @@ export async function startGrpcListener(
 
   const { maxConnections, handshakeTimeoutMs } = limits;
   const where = { name: 'grpc', setting: 'proxy.grpcPort', host, port, tls, reusePort };
-  const listening = await listenGrpc(server, { ...where, maxConnections, handshakeTimeoutMs, ...deps });
+  const listening = await listenGrpc(server, {
+    ...where,
+    maxConnections,
+    handshakeTimeoutMs,
+    ...(onRefused && { onRefused }),
+    ...deps,
+  });
   return {
     address: listening.address,
     port: listening.port,

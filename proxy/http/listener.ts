@@ -2,13 +2,14 @@ import type { IncomingMessage } from 'node:http';
 import { Type } from '@sinclair/typebox';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { RingsideError } from '../../lib/base/index.ts';
-import { createHttpServer } from '../../lib/net/index.ts';
+import { createHttpServer, overloadedAnswer } from '../../lib/net/index.ts';
 import type { CallApi } from '../core/api.ts';
 import {
   type ApiListenerDeps,
   type ApiListenerOptions,
   ByteBudget,
   type ListenerHandle,
+  TOO_MANY_CONNECTIONS,
 } from '../listener/index.ts';
 import type { HttpContext } from './context.ts';
 import { HttpGuard } from './guard.ts';
@@ -28,7 +29,7 @@ export async function startHttpListener(
   api: CallApi,
   deps: ApiListenerDeps,
 ): Promise<ListenerHandle> {
-  const { host, port, tls, reusePort, limits } = options;
+  const { host, port, tls, reusePort, limits, onRefused } = options;
   const server = await createHttpServer(
     {
       name: 'http',
@@ -38,6 +39,8 @@ export async function startHttpListener(
       tls,
       reusePort,
       maxConnections: limits.maxConnections,
+      lastWords: overloadedAnswer(TOO_MANY_CONNECTIONS),
+      ...(onRefused && { onRefused }),
       handshakeTimeoutMs: limits.handshakeTimeoutMs,
       headersTimeoutMs: limits.headerTimeoutMs,
       requestTimeoutMs: limits.headerTimeoutMs,

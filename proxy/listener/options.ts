@@ -20,6 +20,8 @@ export interface ApiListenerOptions {
   readonly rates?: RateGuard | null;
   /** Hears of each refusal because of a limit, by its setting. */
   readonly onLimit?: (setting: string) => void;
+  /** Hears of each connection that is turned away because of `limits.maxConnections`. */
+  readonly onRefused?: () => void;
 }
 
 /** What a listener needs of its surroundings. */

@@ -129,13 +129,13 @@ class MemcachedListener implements MemcachedContext, ListenerHandle {
         // A client may close its side and still wait for answers.
         allowHalfOpen: true,
         sharedReads: true,
-        onRefused: (socket) => {
+        lastWords: OVER_LIMIT,
+        onRefused: () => {
           this.#refused++;
           stats.add(Stat.connectionsRefused);
           health.limits.reached('proxy.limits.maxConnections', clock.monotonicMs(), {
             listener: 'memcached',
           });
-          socket.write(OVER_LIMIT);
         },
         log,
         ...(metrics && { metrics }),

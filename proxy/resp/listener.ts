@@ -127,12 +127,12 @@ export class RespListener implements ListenerContext {
         allowHalfOpen: true,
         sharedReads: true,
         log: env.log,
-        onRefused: (socket) => {
+        lastWords: OVER_LIMIT,
+        onRefused: () => {
           env.stats.add(Stat.connectionsRefused);
           env.health.limits.reached('proxy.limits.maxConnections', env.clock.monotonicMs(), {
             listener: 'resp',
           });
-          socket.write(OVER_LIMIT);
         },
       },
       (socket, peer) => this.#accept(socket, peer.address),

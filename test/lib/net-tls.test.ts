@@ -105,6 +105,24 @@ t.test('both sides show a certificate with an allowed name', async (t) => {
   await until('the connection is forgotten', () => server.connections === 0);
 });
 
+t.test('a connection over the limit is refused before its handshake, and counted', async (t) => {
+  let refused = 0;
+  const { server, lines, peers } = await echo(t, {
+    tls: material(fleet, 'node-n1', ['spiffe://ringside/proxy/*']),
+    maxConnections: 1,
+    lastWords: '-OVERLOADED too many\r\n',
+    onRefused: () => refused++,
+  });
+  const own = material(fleet, 'proxy-p1', ['spiffe://ringside/node/n1']);
+  const socket = await dial(server, own);
+  await t.rejects(dial(server, own));
+  t.equal(refused, 1);
+  t.match(lines, [{ reason: 'connection limit' }]);
+  t.equal(await ask(socket, 'still here'), 'still here');
+  t.equal(peers.length, 1);
+  socket.end();
+});
+
 t.test(
   'a refused client is named in the log with the reason, and none of its bytes is processed',
   async (t) => {

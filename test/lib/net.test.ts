@@ -123,18 +123,23 @@ for (const sharedReads of [false, true]) {
     async (t) => {
       t.test('a connection over the limit gets its line and is closed, the others go on', async (t) => {
         const { log, lines } = captureLog();
+        let refused = 0;
         const options = listenOptions({
           maxConnections: 2,
           sharedReads,
           log,
-          onRefused: (socket, reason) => socket.write(`-OVERLOADED ${reason}\r\n`),
+          lastWords: '-OVERLOADED too many\r\n',
+          onRefused: () => refused++,
         });
         const server = await createServer(options, echo);
         t.teardown(() => server.close());
         const open = () => openSocket({ host: '127.0.0.1', port: server.port, timeoutMs: 5000 });
         const [first] = [await open(), await open()];
         await until('both are in', () => server.connections === 2);
-        t.equal(await readAll(await open()), '-OVERLOADED connection limit\r\n');
+        const asking = await open();
+        asking.write('a question that nobody reads');
+        t.equal(await readAll(asking), '-OVERLOADED too many\r\n', 'and not a reset');
+        t.equal(refused, 1);
         t.match(lines[0], { reason: 'connection limit', listener: 'resp', peer: /^127/ });
         first.write('still here');
         t.equal(String(await new Promise((resolve) => first.once('data', resolve))), 'still here');

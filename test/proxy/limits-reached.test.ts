@@ -1,17 +1,24 @@
+import net from 'node:net';
+import { credentials } from '@grpc/grpc-js';
 import t from 'tap';
+import { Pool } from 'undici';
 import { fakeNodes, type ProxyUnderTest, proxyWith, upstreamsOf } from '../support/proxy-under-test.ts';
 import type { RespClient } from '../support/resp-client.ts';
 import { until } from '../support/until.ts';
+import { caller, packages } from './grpc-contract.ts';
 
 /* Each limit is reached: the right error, a counter and a line of log that name the setting, and nothing else is affected. (Queues and retries: resilience.test.ts; rates: rates.test.ts.) */
 
 const options = {
   adminPort: 'auto',
   httpPort: 'auto',
+  grpcPort: 'auto',
 };
 
 interface Case {
   readonly setting: string;
+  /** Where connections are one too many; resp unless given. */
+  readonly listener?: string;
   readonly limits: object;
   readonly error: RegExp;
   /** Goes over the limit; the error. */
@@ -20,6 +27,16 @@ interface Case {
 
 /** Sends a command that is not answered. */
 const hang = (client: RespClient, ...parts: string[]) => void client.send(...parts).catch(() => {});
+
+/** What a connection is sent until it is closed, having sent `question`. */
+async function toldBy(address: string, question: string): Promise<string> {
+  const [host, port] = address.split(':');
+  const socket = net.connect(Number(port), host);
+  socket.write(question);
+  let text = '';
+  for await (const chunk of socket) text += chunk;
+  return text;
+}
 
 const cases: readonly Case[] = [
   {
@@ -34,6 +51,54 @@ const cases: readonly Case[] = [
           resolve(new Error(buffer.latin1Slice(start + 1, end - 2))),
         );
       });
+    },
+  },
+  {
+    setting: 'proxy.limits.maxConnections',
+    listener: 'http',
+    limits: { maxConnections: 2 },
+    error:
+      /^HTTP\/1\.1 503 .*\r\nConnection: close\r\n\r\n\{"error":\{"code":"overloaded","message":".*\(setting proxy\.limits\.maxConnections\)"\}\}$/s,
+    async reach(test) {
+      const { http } = test.proxy.listeners;
+      const pools = [0, 1].map(() => new Pool(`http://${http}`, { connections: 1 }));
+      const get = async (pool: Pool) => {
+        const { statusCode, body } = await pool.request({ method: 'GET', path: '/v1/key/%7Bd%7D' });
+        if (statusCode !== 200) throw new Error(await body.text());
+        await body.dump();
+      };
+      for (const pool of pools) await get(pool);
+      const told = await toldBy(http, 'GET /v1/key/a HTTP/1.1\r\nHost: a\r\n\r\n');
+      for (const pool of pools) {
+        await get(pool);
+        await pool.destroy();
+      }
+      return new Error(told);
+    },
+  },
+  {
+    setting: 'proxy.limits.maxConnections',
+    listener: 'grpc',
+    limits: { maxConnections: 2 },
+    error: /^14 UNAVAILABLE: /,
+    async reach(test) {
+      const { grpc: address } = test.proxy.listeners;
+      const clients = Array.from(
+        { length: 3 },
+        () =>
+          new packages.ringside.v1.Cache(address, credentials.createInsecure(), {
+            'grpc.use_local_subchannel_pool': 1,
+          }),
+      );
+      const [first, second, surplus] = clients.map(caller);
+      const key = Buffer.from('{d}');
+      await first('get', { key });
+      await second('get', { key });
+      const error = await surplus('get', { key }).catch((reason) => reason);
+      await first('get', { key });
+      await second('get', { key });
+      for (const client of clients) client.close();
+      return error;
     },
   },
   {
@@ -135,8 +200,8 @@ const cases: readonly Case[] = [
   },
 ];
 
-for (const { setting, limits, error, reach } of cases) {
-  t.test(setting, async (t) => {
+for (const { setting, listener, limits, error, reach } of cases) {
+  t.test(listener === undefined ? setting : `${setting} of ${listener}`, async (t) => {
     const nodes = await fakeNodes(t, 2);
     const upstreams = upstreamsOf(nodes.map((leader) => ({ leader })));
     const test = await proxyWith(t, { upstreams, engine: 'redis', ...options, limits });
@@ -156,8 +221,13 @@ for (const { setting, limits, error, reach } of cases) {
     t.match(metrics, new RegExp(`^ringside_proxy_limit_reached_total\\{setting="${setting}"\\} [1-9]`, 'm'));
     t.match(
       test.log.filter((line) => line.setting === setting),
-      [{ level: 'warn', msg: 'a limit is reached' }],
+      [{ level: 'warn', msg: 'a limit is reached', ...(listener !== undefined && { listener }) }],
     );
+    if (setting === 'proxy.limits.maxConnections') {
+      const labels = `listener="${listener ?? 'resp'}",reason="connection limit"`;
+      t.match(metrics, new RegExp(`^ringside_net_refused_total\\{${labels}\\} [1-9]`, 'm'));
+      t.match(await other.text('INFO', 'stats'), /^rejected_connections:[1-9]/m);
+    }
     t.equal(await other.text('GET', '{d}'), 'd', 'who was there before does not notice');
   });
 }
