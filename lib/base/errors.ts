@@ -62,7 +62,7 @@ const entries = {
   loading: entry('LOADING Ringside is loading the dataset in memory', 'SERVER_ERROR Ringside is loading the dataset in memory', 503, 'UNAVAILABLE',
     'The node has not yet received its data set. The command was not executed.'),
   timeout: entry('TIMEOUT …', serverError, 504, 'DEADLINE_EXCEEDED',
-    'A read, or a request that changes nothing, was not answered in time. It is safe to try again.'),
+    'A read, or a request that changes nothing, was not answered in time, or a write was not sent before the deadline of its call. It is safe to try again.'),
   out_of_memory: entry("OOM command not allowed when used memory > 'maxmemory'.", 'SERVER_ERROR out of memory storing object', 507, 'RESOURCE_EXHAUSTED',
     'The memory budget is used up and nothing may be evicted. The command was not executed.'),
   too_large: entry('ERR …', 'SERVER_ERROR object too large for cache', 413, 'INVALID_ARGUMENT',

@@ -327,7 +327,7 @@ export const proxySchema = group(
       default: 1000,
       formula: 'operationTimeoutMs > readTimeoutMs',
       description:
-        'Deadline of one command, retries included. A write without an answer by then is reported as of unknown outcome, a read as timed out.',
+        'Deadline of one command, retries included. A write without an answer by then is reported as of unknown outcome, a read as timed out. A gRPC call with a shorter deadline of its own ends at that.',
     }),
     readTimeoutMs: milliseconds({
       minimum: 1,

@@ -141,8 +141,19 @@ export interface KeyValueApi {
   purge(what: Purge): Promise<void>;
 }
 
+/** The data path itself, whose operations may be given deadlines. */
+export interface BoundedApi extends KeyValueApi {
+  /**
+   * The same, for whoever waits until `deadlineMs` (monotonic milliseconds) and no longer, if that is before the deadline that each operation has anyway. What has not
+   * left for a node by then is not sent: `timeout`. A write that was sent is `write_unknown`.
+   */
+  until(deadlineMs: number): BoundedApi;
+}
+
 /** On whose behalf operations are done. */
 export interface CallScope {
+  /** Monotonic milliseconds at which the client waits no longer; Infinity: it has not said. */
+  readonly deadlineMs: number;
   /** `host:port` of the client; empty when it is not known. Asked for only when somebody wants to hear of an operation. */
   readonly address: string;
 }

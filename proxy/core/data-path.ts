@@ -8,7 +8,7 @@ import { HedgedReads } from '../hedge/index.ts';
 import { NearCache } from '../near/index.ts';
 import { Shadow } from '../shadow/index.ts';
 import { WarmUp } from '../warm/index.ts';
-import type { KeyValueApi, Purge } from './api.ts';
+import type { BoundedApi, Purge } from './api.ts';
 import { KeyValue } from './key-value.ts';
 import { LimitedKeyValue } from './limited-key-value.ts';
 import { NameWatch } from './name-watch.ts';
@@ -48,7 +48,7 @@ export class DataPath {
   readonly #hedged: HedgedReads | null;
   readonly pubsub: PubSub;
   readonly wait: WaitService;
-  readonly keyValue: KeyValueApi;
+  readonly keyValue: BoundedApi;
   readonly nodeSettings: NodeSettings;
   /** Null: no namespace has an origin. */
   readonly fills: Fills | null;
@@ -105,7 +105,7 @@ export class DataPath {
     if (this.fills !== null) this.fills.warmUp = this.warmUp;
   }
 
-  #limited(keyValue: KeyValueApi): KeyValueApi {
+  #limited(keyValue: BoundedApi): BoundedApi {
     const { rates, clock } = this.router.env;
     return rates?.looksAtKeys ? new LimitedKeyValue(keyValue, rates, clock) : keyValue;
   }

@@ -1,10 +1,15 @@
+import { RingsideError } from '../../lib/base/index.ts';
+import type { HurriedCall } from './call-deadlines.ts';
 import { wasTriedAgain } from './command-order.ts';
 import type { Failures } from './failures.ts';
 import type { Link } from './link.ts';
 import { type Request, RequestState } from './request.ts';
-import type { RouterEnvironment } from './router.ts';
+import type { RouterEnvironment } from './router-environment.ts';
 import { Stat } from './stats.ts';
 import type { UpstreamNode } from './topology.ts';
+
+const CALL_OVER = 'the deadline of the call';
+const CAME_FIRST = `${CALL_OVER} has come first; nothing was`;
 
 /** How often deadlines are looked at: what is due before the next look is answered now, so that nobody waits longer than promised. */
 const LOOK_MS = 10;
@@ -17,6 +22,8 @@ export interface DeadlineOwner {
   readElsewhere(request: Request, failed: UpstreamNode): boolean;
   /** A node may have got into trouble. */
   troubled(): void;
+  /** Takes out a request that waits in the router; false when it does not. */
+  unpark(request: Request): boolean;
 }
 
 /** Answers what is past its deadline, and sends reads elsewhere that have waited for one node long enough. What it sees tells of the health of nodes. */
@@ -59,6 +66,47 @@ export class Deadlines {
     link.queue.closeGaps();
     link.recount();
     this.#owner.troubled();
+  }
+
+  /** These wait no longer, and what was not sent for them is not sent. That tells nothing of nodes. */
+  giveUp(calls: readonly HurriedCall[]): void {
+    const links = new Set<Link>();
+    for (const call of calls) {
+      for (const request of call.underWay) {
+        const { link } = request;
+        if (link?.queue.has(request)) {
+          links.add(link);
+          this.#giveUpAt(link, request);
+        } else this.#giveUpElsewhere(call, request);
+      }
+    }
+    for (const link of links) {
+      link.queue.closeGaps();
+      link.recount();
+    }
+  }
+
+  #giveUpElsewhere(call: HurriedCall, request: Request): void {
+    const shard = `shard ${request.route?.name}`;
+    if (this.#owner.unpark(request)) {
+      this.#failures.fail(request, 'timeout', `${shard}: ${CAME_FIRST} done`);
+      return;
+    }
+    const code = request.isWrite ? 'write_unknown' : 'timeout';
+    call.leave(request, new RingsideError(code, `${shard}: no answer before ${CALL_OVER}`));
+  }
+
+  #giveUpAt(link: Link, request: Request): void {
+    const { node } = link;
+    const wasSent = request.state === RequestState.SENT;
+    link.queue.take(request);
+    const place = `shard ${node.shard}: ${node.name}`;
+    if (!wasSent) this.#failures.fail(request, 'timeout', `${place}: ${CAME_FIRST} sent`);
+    else if (request.isWrite) this.#failures.failUnknown(request, node, `no answer before ${CALL_OVER}`);
+    else {
+      this.#env.stats.add(Stat.readTimeouts);
+      this.#failures.fail(request, 'timeout', `${place} did not answer before ${CALL_OVER}`);
+    }
   }
 
   /** Deadlines have passed: that tells of the node, unless another one may lead the shard soon and these only waited for it. */

@@ -1,7 +1,9 @@
+import type { RingsideError } from '../../lib/base/index.ts';
 import { replyNumber } from '../../lib/codec/resp/index.ts';
+import type { CallDeadlines, HurriedCall } from './call-deadlines.ts';
 import { errorReply, isErrorReply } from './frames.ts';
 import { joinPieces } from './large-frame.ts';
-import { acquireRequest, type Request, releaseRequest, type Sink } from './request.ts';
+import { acquireRequest, discard, type Request, RequestState, releaseRequest, type Sink } from './request.ts';
 import type { Router } from './router.ts';
 import type { ShardRoute } from './topology.ts';
 
@@ -26,7 +28,7 @@ export interface GatherOptions {
 }
 
 /** Waits for the parts of one command and then answers the command itself. */
-export class Gather implements Sink {
+export class Gather implements Sink, HurriedCall {
   /** The command to answer. */
   readonly command: Request;
   readonly #finish: Finish;
@@ -39,6 +41,8 @@ export class Gather implements Sink {
   #later: Map<string, Request[]> | null = null;
   #router: Router | null = null;
   #bytes = 0;
+  deadlineMs = Number.POSITIVE_INFINITY;
+  #deadlines: CallDeadlines | null = null;
 
   constructor(command: Request, finish: Finish, options: GatherOptions = {}) {
     this.command = command;
@@ -50,6 +54,31 @@ export class Gather implements Sink {
   /** One whose reply is a buffer of its own. */
   static merging(command: Request, merge: Merge, options?: GatherOptions): Gather {
     return new Gather(command, (parts) => command.answerWith(merge(parts)), options);
+  }
+
+  /** To be called ahead of the first part: those that are not answered by then are given up. */
+  hurry(deadlineMs: number, deadlines: CallDeadlines): void {
+    this.deadlineMs = deadlineMs;
+    this.#deadlines = deadlines;
+    deadlines.add(this, this.command.startedMs);
+  }
+
+  get underWay(): readonly Request[] {
+    const later = new Set(Array.from(this.#later?.values() ?? []).flat());
+    const isUnderWay = (part: Request) =>
+      part.sink === this && part.state !== RequestState.READY && !later.has(part);
+    return this.#parts.map(({ reply }) => reply).filter(isUnderWay);
+  }
+
+  /** Another request takes the place of this part, with the error. */
+  leave(part: Request, { code, message }: RingsideError): void {
+    const at = this.#parts.findIndex(({ reply }) => reply === part);
+    const failed = acquireRequest();
+    failed.sink = this;
+    failed.route = part.route;
+    this.#parts[at] = { route: this.#parts[at].route, reply: failed };
+    part.sink = discard;
+    failed.answerWith(errorReply(code, message));
   }
 
   /** Sends a part; then, after the last one, `seal` must be called. */
@@ -140,6 +169,7 @@ export class Gather implements Sink {
 
   #finishIfDone(): void {
     if (!this.#isComplete || this.#waiting > 0) return;
+    this.#deadlines?.delete(this);
     this.command.isPossiblyStale = this.#parts.some(({ reply }) => reply.isPossiblyStale);
     try {
       this.#finish(this.#parts, this.command);

@@ -34,6 +34,15 @@ export class HeldRequests {
     return true;
   }
 
+  /** Takes out this request; false when it is not here. */
+  remove(request: Request): boolean {
+    const before = this.#requests.length;
+    this.#requests = this.#requests.filter((held) => held !== request);
+    const client = clientOf(request);
+    if (!this.#requests.some((held) => clientOf(held) === client)) this.#clients.delete(client);
+    return this.#requests.length < before;
+  }
+
   takeAll(): Request[] {
     this.#clients.clear();
     return this.#requests.splice(0);

@@ -2,8 +2,8 @@ import { RingsideError } from '../../lib/base/index.ts';
 import { type CommandPart, encodeCommand, replyNumber } from '../../lib/codec/resp/index.ts';
 import { type Capability, capability } from '../engine/capability.ts';
 import type {
+  BoundedApi,
   IncrResult,
-  KeyValueApi,
   LeaseWish,
   MgetResult,
   Pieces,
@@ -34,16 +34,24 @@ const NOT_KNOWN = -2;
  * The data path for HTTP and gRPC: commands in, promises out, each one round trip. Ringside's nodes are asked with their own commands;
  * a redis-server with Redis's, and what it cannot do is refused before anything is sent.
  */
-export class KeyValue implements KeyValueApi {
+export class KeyValue implements BoundedApi {
   readonly #router: Router;
   readonly #caller: Caller;
   readonly #purged: (what: Purge) => Promise<void>;
 
   /** `purged`: all threads of the process are to forget what they keep of this; it was purged at the nodes. */
-  constructor(router: Router, purged: (what: Purge) => Promise<void> = async () => {}) {
+  constructor(
+    router: Router,
+    purged: (what: Purge) => Promise<void> = async () => {},
+    deadlineMs = Number.POSITIVE_INFINITY,
+  ) {
     this.#router = router;
     this.#purged = purged;
-    this.#caller = new Caller(router);
+    this.#caller = new Caller(router, deadlineMs);
+  }
+
+  until(deadlineMs: number): KeyValue {
+    return new KeyValue(this.#router, this.#purged, deadlineMs);
   }
 
   async get(key: Buffer, options: ReadOptions = {}): Promise<ReadResult> {

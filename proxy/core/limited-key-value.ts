@@ -1,8 +1,8 @@
 import { type Clock, RingsideError } from '../../lib/base/index.ts';
 import type { RateGuard } from '../health/index.ts';
 import type {
+  BoundedApi,
   IncrResult,
-  KeyValueApi,
   MgetResult,
   Pieces,
   Purge,
@@ -14,15 +14,19 @@ import type {
 } from './api.ts';
 
 /** The data path of HTTP and gRPC where namespaces have rates: what is over one rejects with `rate_limited`, and nothing is done. */
-export class LimitedKeyValue implements KeyValueApi {
-  readonly #inner: KeyValueApi;
+export class LimitedKeyValue implements BoundedApi {
+  readonly #inner: BoundedApi;
   readonly #rates: RateGuard;
   readonly #clock: Clock;
 
-  constructor(inner: KeyValueApi, rates: RateGuard, clock: Clock) {
+  constructor(inner: BoundedApi, rates: RateGuard, clock: Clock) {
     this.#inner = inner;
     this.#rates = rates;
     this.#clock = clock;
+  }
+
+  until(deadlineMs: number): LimitedKeyValue {
+    return new LimitedKeyValue(this.#inner.until(deadlineMs), this.#rates, this.#clock);
   }
 
   async get(key: Buffer, options?: ReadOptions): Promise<ReadResult> {

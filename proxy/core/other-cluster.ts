@@ -5,7 +5,8 @@ import { Health, resilienceOf } from '../health/index.ts';
 import { topologyOfUpstreams } from '../ring/topology-of.ts';
 import { Caller, type Reply } from './caller.ts';
 import { NamespaceMatcher } from './namespace-rules.ts';
-import { Router, type RouterEnvironment } from './router.ts';
+import { Router } from './router.ts';
+import type { RouterEnvironment } from './router-environment.ts';
 import { Stats } from './stats.ts';
 
 /** Which cluster it is, and how long it may take. */

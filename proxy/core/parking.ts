@@ -46,6 +46,13 @@ export class Parking {
     this.#parked.push({ request, failure, isStale });
   }
 
+  /** Takes out this request; false when it is not here. */
+  remove(request: Request): boolean {
+    const before = this.#parked.length;
+    this.#parked = this.#parked.filter((parked) => parked.request !== request);
+    return this.#parked.length < before;
+  }
+
   /** The ring is known to be right: those refused as STALERING need not wait any longer. */
   hurryStale(): void {
     for (const { request, isStale } of this.#parked) if (isStale) request.retryAtMs = 0;

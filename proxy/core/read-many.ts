@@ -23,6 +23,8 @@ type NextResult = () => MgetResult;
 /** Reads keys, at least one, for HTTP and gRPC, in windows as an MGET; each has a result of its own. Only once there is a ring. */
 export function readMany(caller: Caller, keys: readonly Buffer[]): Promise<MgetResult[]> {
   const { router } = caller;
+  const error = caller.refusal(router.env.clock.monotonicMs());
+  if (error !== null) return Promise.resolve(new Array(keys.length).fill({ error }));
   const [first] = keys;
   const args = argsOf(nameFor(router.routeOf(first, 0, first.length)), ...keys);
   const split = acquireSplit();
@@ -49,7 +51,7 @@ async function readWhole(caller: Caller, args: Args, split: KeySplit): Promise<M
   }
 }
 
-function readParts({ router }: Caller, args: Args, split: KeySplit): Promise<MgetResult[]> {
+function readParts({ router, deadlineMs }: Caller, args: Args, split: KeySplit): Promise<MgetResult[]> {
   split.encode(args, 1, 1, nameFor);
   return new Promise((resolve, reject) => {
     const command = acquireRequest();
@@ -67,7 +69,7 @@ function readParts({ router }: Caller, args: Args, split: KeySplit): Promise<Mge
       resolve(resultsOf(split, parts));
       command.answerWith(NOTHING);
     };
-    sendSplit(router, split, command, false, answer, 'MGET');
+    sendSplit(router, split, command, false, answer, 'MGET', deadlineMs);
   });
 }
 

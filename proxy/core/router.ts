@@ -1,7 +1,7 @@
 import { parseAddress } from '../../lib/net/index.ts';
 import type { Ring } from '../../lib/ring/index.ts';
-import type { RateGuard } from '../health/index.ts';
 import type { BalancePort } from './balance-port.ts';
+import { CallDeadlines } from './call-deadlines.ts';
 import { isOvertaken, wasTriedAgain } from './command-order.ts';
 import { DatabaseLinks } from './database-links.ts';
 import { Deadlines } from './deadlines.ts';
@@ -10,14 +10,16 @@ import { argumentRange, errorReply, hasErrorCode } from './frames.ts';
 import type { ConnectionPurpose } from './greeting.ts';
 import { Gutter } from './gutter.ts';
 import { HeldRequests } from './held-requests.ts';
-import { Link, type LinkEnvironment, type LinkOwner, type LinkRole } from './link.ts';
+import { Link, type LinkOwner, type LinkRole } from './link.ts';
 import type { NearPort } from './near-port.ts';
 import type { Onlooker } from './onlooker.ts';
+import type { OwnLinks } from './own-links.ts';
 import { Parking } from './parking.ts';
 import { Prober } from './prober.ts';
 import { NO_MARK, type ReadPort } from './read-port.ts';
 import { ReadTargets } from './read-targets.ts';
 import { discard, type Request, RequestState, releaseRequest, type Sink } from './request.ts';
+import type { RouterEnvironment } from './router-environment.ts';
 import { Stat, type Stats } from './stats.ts';
 import {
   linkSlot,
@@ -35,21 +37,6 @@ const LATE_MS = 50;
 /** How long a refused write waits when no newer ring comes. */
 const STALE_RETRY_MS = 50;
 const READ_ONLY_RETRY_MS = 200;
-
-/** The links of one client. */
-export interface OwnLinks {
-  /** Null: no more may be opened. */
-  linkTo(node: UpstreamNode, protocol: 2 | 3, database: number): Link | null;
-}
-
-/** What the router needs beyond what its links need. */
-export interface RouterEnvironment extends LinkEnvironment {
-  /** Null: neither clients nor namespaces have a rate. */
-  readonly rates: RateGuard | null;
-  readonly stats: Stats;
-  /** Asks the control plane for its newest ring; undefined with a fixed ring, where a refusal goes to the client at once. */
-  readonly refresh: (() => void) | undefined;
-}
 
 /**
  * Sends requests to the node that serves their shard, and decides what happens when it does not answer.
@@ -81,6 +68,8 @@ export class Router implements LinkOwner {
   readonly gutter: Gutter;
   /** Clients whose commands go over links of their own. */
   readonly ownLinks = new Map<Sink, OwnLinks>();
+  /** Callers that wait for a shorter time than others. */
+  readonly calls = new CallDeadlines(TICK_MS, () => this.#startTicking());
   /** Called when the ring has changed, and when new writes are held, or no longer. */
   readonly changed = new Set<() => void>();
   /** What keeps reads back until their keys are filled; null: no key has an origin. */
@@ -110,6 +99,7 @@ export class Router implements LinkOwner {
       mayChangeLeader: (node) => this.mayChangeLeader(node),
       readElsewhere: (request, failed) => this.#readElsewhere(request, failed),
       troubled: () => this.#prober.start(),
+      unpark: (request) => this.#parking.remove(request) || this.#held?.remove(request) === true,
     });
   }
 
@@ -274,9 +264,10 @@ export class Router implements LinkOwner {
 
   /** Sends what was held; its deadline counts from now. Returns how much that was. */
   release(): number {
+    const nowMs = this.#env.clock.monotonicMs();
+    this.#giveUpCalls(nowMs);
     const held = this.#held?.takeAll() ?? [];
     this.#held = null;
-    const nowMs = this.#env.clock.monotonicMs();
     for (const request of held) {
       request.startedMs = nowMs;
       this.#resubmit(request);
@@ -639,7 +630,9 @@ export class Router implements LinkOwner {
 
   #releaseParked(all: boolean): void {
     if (this.#parking.size === 0) return;
-    const { due, expired } = this.#parking.leave(this.#env.clock.monotonicMs(), all);
+    const nowMs = this.#env.clock.monotonicMs();
+    this.#giveUpCalls(nowMs);
+    const { due, expired } = this.#parking.leave(nowMs, all);
     for (const { request, failure } of expired)
       if (request.isWrite || !this.#readLate(request)) request.answerWith(failure);
     for (const request of due) this.#resubmit(request);
@@ -658,6 +651,7 @@ export class Router implements LinkOwner {
   }
 
   #startTicking(): void {
+    if (this.#ticker !== undefined) return;
     this.nowMs = this.#env.clock.monotonicMs();
     this.#ticker = setInterval(() => this.#tick(), TICK_MS);
   }
@@ -670,6 +664,7 @@ export class Router implements LinkOwner {
     this.#isLate = lagMs > LATE_MS && !this.#isLate;
     if (this.#isLate) return;
     this.#env.health.tick(nowMs);
+    this.#giveUpCalls(nowMs);
     // First, so that the links that what leaves here goes to are found busy.
     this.#releaseParked(false);
     let isBusy = this.#retired.size > 0;
@@ -677,13 +672,20 @@ export class Router implements LinkOwner {
       for (const link of node.links) if (this.#tickLink(link, nowMs)) isBusy = true;
     }
     for (const link of this.#retired) if (!this.#tickLink(link, nowMs)) this.#retired.delete(link);
-    if (isBusy || this.#parking.size > 0) return;
+    if (isBusy || this.#parking.size > 0 || this.calls.size > 0) return;
     clearInterval(this.#ticker);
     this.#ticker = undefined;
   }
 
   expire(link: Link): void {
-    if (link.queue.unsentCount > 0) this.#deadlines.check(link, this.#env.clock.monotonicMs());
+    if (link.queue.unsentCount === 0) return;
+    const nowMs = this.#env.clock.monotonicMs();
+    this.#giveUpCalls(nowMs);
+    this.#deadlines.check(link, nowMs);
+  }
+
+  #giveUpCalls(nowMs: number): void {
+    if (this.calls.size > 0) this.#deadlines.giveUp(this.calls.takeDue(nowMs));
   }
 
   /** False when nobody waits at the link. */

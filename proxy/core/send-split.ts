@@ -8,7 +8,7 @@ import type { Router } from './router.ts';
 
 /**
  * Sends the parts of a command whose keys were sorted and encoded; where the split has a window, those for one shard one after the other. Once all are
- * answered `merge` answers the command, and the split is given back. `name` is upper-case, for errors.
+ * answered `merge` answers the command, and the split is given back. `name` is upper-case, for errors. `deadlineMs`: monotonic milliseconds at which whoever asks waits no longer.
  */
 export function sendSplit(
   router: Router,
@@ -17,6 +17,7 @@ export function sendSplit(
   isWrite: boolean,
   merge: MergeKeys,
   name: string,
+  deadlineMs = Number.POSITIVE_INFINITY,
 ): void {
   const { routes, bytes, starts, ends, window } = split;
   const gather = new Gather(command, (parts) => {
@@ -24,6 +25,8 @@ export function sendSplit(
     merge(split, parts, command, name);
     split.release();
   });
+  if (deadlineMs < command.startedMs + router.env.settings.operationTimeoutMs)
+    gather.hurry(deadlineMs, router.calls);
   for (let i = 0; i < routes.length; i++) {
     if (i === split.keptPlace) gather.add(routes[i], split.replyAtHand);
     else if (window === null || split.isAlone[i])

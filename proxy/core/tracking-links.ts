@@ -4,9 +4,10 @@ import type { TrackingState } from '../../lib/commands/index.ts';
 import { Fence } from './fence.ts';
 import type { Link, LinkRole } from './link.ts';
 import { LinkLane, laneWithoutLink } from './link-lane.ts';
+import type { OwnLinks } from './own-links.ts';
 import { PrivateConnection } from './private-connection.ts';
 import { acquireRequest, discard } from './request.ts';
-import type { OwnLinks, Router } from './router.ts';
+import type { Router } from './router.ts';
 import { linkSlot, type UpstreamNode } from './topology.ts';
 import type { UnitLane, UnitLanes } from './transaction-lanes.ts';
 

@@ -1,7 +1,7 @@
 import type { RingsideError } from '../../lib/base/index.ts';
 import type {
+  BoundedApi,
   IncrResult,
-  KeyValueApi,
   MgetResult,
   Pieces,
   Purge,
@@ -20,15 +20,21 @@ import type { Origin } from './origin.ts';
 const DATABASE = 0;
 
 /** The data path for HTTP and gRPC, where keys have origins: a read of what is not there brings what the origin gives. */
-export class FilledKeyValue implements KeyValueApi {
-  readonly #inner: KeyValueApi;
+export class FilledKeyValue implements BoundedApi {
+  readonly #inner: BoundedApi;
   readonly #fills: Fills;
   readonly #router: Router;
+  readonly #deadlineMs: number;
 
-  constructor(inner: KeyValueApi, fills: Fills, router: Router) {
+  constructor(inner: BoundedApi, fills: Fills, router: Router, deadlineMs = Number.POSITIVE_INFINITY) {
     this.#inner = inner;
     this.#fills = fills;
     this.#router = router;
+    this.#deadlineMs = deadlineMs;
+  }
+
+  until(deadlineMs: number): FilledKeyValue {
+    return new FilledKeyValue(this.#inner.until(deadlineMs), this.#fills, this.#router, deadlineMs);
   }
 
   /** Who asks for the lease wants to fill the key itself. */
@@ -72,7 +78,7 @@ export class FilledKeyValue implements KeyValueApi {
     { head = false, mayArrive = false }: ReadOptions,
   ): Promise<ReadResult> {
     const { clock, settings } = this.#router.env;
-    const deadlineMs = clock.monotonicMs() + settings.operationTimeoutMs;
+    const deadlineMs = Math.min(this.#deadlineMs, clock.monotonicMs() + settings.operationTimeoutMs);
     const place = { database: DATABASE, key };
     if (this.#fills.isKeptNear(key)) {
       const near = await this.#inner.get(key, { head });

@@ -303,6 +303,6 @@ function outcomeOf(fetched: Fetched): FillOutcome {
 }
 
 function tooLate({ namespace }: Origin): FillOutcome {
-  const why = `the key has not been filled from the origin of namespace ${namespace} within proxy.operationTimeoutMs`;
+  const why = `the key has not been filled from the origin of namespace ${namespace} within proxy.operationTimeoutMs, or the deadline of the call`;
   return { kind: 'failed', error: new RingsideError('timeout', why) };
 }

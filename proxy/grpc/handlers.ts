@@ -5,7 +5,7 @@ import type {
   sendUnaryData,
   UntypedServiceImplementation,
 } from '@grpc/grpc-js';
-import type { Logger } from '../../lib/base/index.ts';
+import type { Clock, Logger } from '../../lib/base/index.ts';
 import type { CallApi } from '../core/api.ts';
 import { type AnswerCounter, asRingsideError } from '../listener/index.ts';
 import { CacheService, later } from './cache-service.ts';
@@ -15,13 +15,14 @@ import { statusOf } from './status.ts';
 /** What every call works with. */
 export interface CallContext {
   readonly log: Logger;
+  readonly clock: Clock;
   /** Counts by Ringside's code, `ok` without an error. */
   readonly answers: AnswerCounter;
 }
 
 /** The Cache service as grpc-js wants it. */
 export function cacheHandlers(api: CallApi, context: CallContext): UntypedServiceImplementation {
-  const serviceOf = (call: AnyCall) => new CacheService(api.within(scopeOf(call)));
+  const serviceOf = (call: AnyCall) => new CacheService(api.within(scopeOf(call, context.clock)));
   return {
     get: unary((call) => serviceOf(call).get(call.request), context),
     put: unary((call) => serviceOf(call).put(call.request), context),

@@ -39,7 +39,7 @@ export async function startGrpcListener(
     name: 'ringside_proxy_grpc_calls_total',
     help: 'gRPC calls of the Cache service, by error code.',
   });
-  server.addService(definitions.cache, cacheHandlers(api, { log: deps.log, answers }));
+  server.addService(definitions.cache, cacheHandlers(api, { log: deps.log, clock: deps.clock, answers }));
   server.addService(definitions.coordination, laterHandlers(definitions.coordination));
   const health = new HealthImplementation();
   for (const service of SERVICES) health.setStatus(service, 'SERVING');

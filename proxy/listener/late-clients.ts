@@ -1,4 +1,4 @@
-import type { RouterEnvironment } from '../core/router.ts';
+import type { RouterEnvironment } from '../core/router-environment.ts';
 import { Stat } from '../core/stats.ts';
 import type { ClientConnection } from './client-connection.ts';
 

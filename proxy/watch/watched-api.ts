@@ -3,7 +3,7 @@ import { argsOf } from '../../lib/codec/resp/index.ts';
 import { type CommandSpec, commandTable } from '../../lib/commands/index.ts';
 import { abridged } from '../../lib/metrics/index.ts';
 import type { Access } from '../access/index.ts';
-import type { CallApi, CallScope, KeyValueApi } from '../core/api.ts';
+import type { BoundedApi, CallApi, CallScope, KeyValueApi } from '../core/api.ts';
 import { CommandFigures } from './command-figures.ts';
 import { PieceArgs } from './piece-args.ts';
 import type { ProxyWatch } from './proxy-watch.ts';
@@ -34,12 +34,12 @@ export interface ApiWatchParts {
  */
 export class WatchedApi implements CallApi, OperationWatch {
   readonly figures: CommandFigures;
-  readonly #api: KeyValueApi;
+  readonly #api: BoundedApi;
   readonly #parts: ApiWatchParts;
   /** Operations until the next one for the access log. */
   #gap: number;
 
-  constructor(api: KeyValueApi, parts: ApiWatchParts) {
+  constructor(api: BoundedApi, parts: ApiWatchParts) {
     const { listener, watch } = parts;
     this.#api = api;
     this.#parts = parts;
@@ -49,7 +49,9 @@ export class WatchedApi implements CallApi, OperationWatch {
   }
 
   within(scope: CallScope): KeyValueApi {
-    return new WatchedCall(this, this.#api, scope);
+    const { deadlineMs } = scope;
+    const api = deadlineMs === Number.POSITIVE_INFINITY ? this.#api : this.#api.until(deadlineMs);
+    return new WatchedCall(this, api, scope);
   }
 
   refusal(operation: Operation, ...args: readonly (Buffer | string)[]): RingsideError | null {
