@@ -70,7 +70,7 @@ const limits = group(
       unit: '1/s',
       default: null,
       description:
-        "Commands of one client identity a second, in each worker: of an ACL user; of who is not logged in, by the address. Further ones are answered OVERLOADED (HTTP 429) and not executed. After a rest one second's worth may come at once. Left out: no limit.",
+        "Commands of one client identity a second, in each worker: of an ACL user; of who is not logged in, by the name of its certificate, or the address where clients show none. Further ones are answered OVERLOADED (HTTP 429) and not executed. After a rest one second's worth may come at once. Left out: no limit.",
     }),
     maxItemBytes: size({
       minimum: '1kb',

@@ -12,7 +12,7 @@ export {
 export { createLineLog, type LineLog } from './line-log.ts';
 export { createLogger, type LoggerOptions } from './logger.ts';
 export { errorCode } from './node-error.ts';
-export type { Peer, RefusalReason } from './peer.ts';
+export { certificateNameOf, firstNameOf, type Peer, type RefusalReason } from './peer.ts';
 export { Pool, type PoolOptions } from './pool.ts';
 export { claimPort, type PortClaim } from './port-claim.ts';
 export { recycle } from './read-memory.ts';

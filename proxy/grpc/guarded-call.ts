@@ -7,6 +7,7 @@ import {
   ServerListenerBuilder,
 } from '@grpc/grpc-js';
 import { type Clock, RingsideError } from '../../lib/base/index.ts';
+import { firstNameOf } from '../../lib/net/index.ts';
 import { identityOf, type RateGuard } from '../health/index.ts';
 import type { ByteBudget } from '../listener/index.ts';
 import { statusOf } from './status.ts';
@@ -118,13 +119,18 @@ export class GuardedCall {
       return new RingsideError('unauthorized', 'metadata `authorization: Bearer PASSWORD` is required');
     }
     const { rates, clock } = this.#options;
-    const refusal = rates?.refuseClient(identityOf(null, this.#call.getPeer()), clock.monotonicMs());
+    const refusal = rates?.refuseClient(this.#identity(), clock.monotonicMs());
     if (refusal) return new RingsideError('rate_limited', refusal);
     // A few bytes could unfold to the largest message.
     if ((this.#call as unknown as PrivateParts).incomingEncoding !== 'identity') {
       return new RingsideError('not_implemented', 'compressed requests are not accepted');
     }
     return null;
+  }
+
+  #identity(): string {
+    const { sslPeerCertificate: certificate } = this.#call.getAuthContext();
+    return identityOf(null, certificate ? firstNameOf(certificate) : null, this.#call.getPeer());
   }
 
   #received(bytes: number): void {

@@ -46,7 +46,7 @@ export class RateGuard {
     return guard.#identities === null && !guard.looksAtKeys ? null : guard;
   }
 
-  /** Counts one more command of a client: of a user, or of an address. The text that refuses it, or null. */
+  /** Counts one more command of a client: of a user, of a certificate, or of an address. The text that refuses it, or null. */
   refuseClient(identity: string, nowMs: number): string | null {
     if (this.#identities === null || this.#identities.take(identity, 1, nowMs)) return null;
     const setting = 'proxy.limits.maxCommandsPerSecond';
@@ -68,8 +68,12 @@ export class RateGuard {
   }
 }
 
-/** Who a client is to rate limits: the user it is logged in as; of the default user, where it comes from. `address` is `host:port`. */
-export function identityOf(user: string | null, address: string): string {
+/**
+ * Who a client is to rate limits: the user it is logged in as; of the default user, the name of its certificate; without one, where it comes from.
+ * `address` is `host:port`.
+ */
+export function identityOf(user: string | null, certificateName: string | null, address: string): string {
   if (user !== null && user !== 'default') return `user ${user}`;
+  if (certificateName !== null) return `certificate ${certificateName}`;
   return `client ${address.replace(/:\d+$/, '')}`;
 }

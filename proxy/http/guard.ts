@@ -3,6 +3,7 @@ import type { Socket } from 'node:net';
 import { Type } from '@sinclair/typebox';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { type Clock, type Logger, RingsideError } from '../../lib/base/index.ts';
+import { certificateNameOf } from '../../lib/net/index.ts';
 import { identityOf, type RateGuard } from '../health/index.ts';
 import {
   AnswerCounter,
@@ -68,7 +69,11 @@ export class HttpGuard {
         throw new RingsideError('unauthorized', 'Authorization: Bearer with the password is required');
       }
       const refusal = this.#rates?.refuseClient(
-        identityOf(null, `${request.socket.remoteAddress}:${request.socket.remotePort}`),
+        identityOf(
+          null,
+          certificateNameOf(request.socket),
+          `${request.socket.remoteAddress}:${request.socket.remotePort}`,
+        ),
         this.#clock.monotonicMs(),
       );
       if (refusal) throw new RingsideError('rate_limited', refusal);

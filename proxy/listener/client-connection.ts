@@ -1,7 +1,7 @@
 import type { Socket } from 'node:net';
 import type { User, Users } from '../../lib/acl/index.ts';
 import type { ByteFeed } from '../../lib/codec/resp/index.ts';
-import { readRanges, unsentBytes } from '../../lib/net/index.ts';
+import { certificateNameOf, readRanges, unsentBytes } from '../../lib/net/index.ts';
 import type { KnownClient } from '../access/index.ts';
 import type { LargeFrame } from '../core/large-frame.ts';
 import { discard, type Request, RequestState, releaseRequest, type Sink } from '../core/request.ts';
@@ -9,6 +9,7 @@ import type { Router } from '../core/router.ts';
 import type { RouterEnvironment } from '../core/router-environment.ts';
 import { Stat } from '../core/stats.ts';
 import type { Flushable } from '../core/turn.ts';
+import { identityOf } from '../health/index.ts';
 import type { CommandWatch } from '../watch/command-watch.ts';
 import type { Trace, TracedClient } from '../watch/trace.ts';
 import type { Group, QuestionName, Questions } from '../workers/questions.ts';
@@ -120,6 +121,11 @@ export abstract class ClientConnection<Parser extends ByteFeed>
     socket.on('drain', () => this.#drained());
     socket.on('end', () => this.#ended());
     socket.on('close', () => this.#closed());
+  }
+
+  /** Who it is to rate limits. */
+  get identity(): string {
+    return identityOf(this.user.name, certificateNameOf(this.socket), this.address);
   }
 
   /** Takes the commands that have come whole, while `mayTake` says so. */

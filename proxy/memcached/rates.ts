@@ -1,5 +1,5 @@
 import { RingsideError } from '../../lib/base/index.ts';
-import { identityOf, type RateGuard } from '../health/index.ts';
+import type { RateGuard } from '../health/index.ts';
 import type { MemcachedConnection } from './connection.ts';
 import { keyWordsOf } from './permission.ts';
 import type { MemcachedParser } from './protocol/index.ts';
@@ -11,7 +11,7 @@ export function rateRefusal(
   parser: MemcachedParser,
   nowMs: number,
 ): string | null {
-  let text = rates.refuseClient(identityOf(connection.user.name, connection.address), nowMs);
+  let text = rates.refuseClient(connection.identity, nowMs);
   const keys = text === null && rates.looksAtKeys ? keyWordsOf(parser) : null;
   if (keys !== null) {
     for (let i = keys.first; i <= keys.last && text === null; i++)

@@ -1,7 +1,15 @@
+import { writeFileSync } from 'node:fs';
+import https from 'node:https';
+import { join } from 'node:path';
+import { credentials } from '@grpc/grpc-js';
 import t, { type Test } from 'tap';
+import { Authority } from '../../cli/certs/index.ts';
+import { folder } from '../support/folder.ts';
 import { MemcachedClient } from '../support/memcached-client.ts';
 import { wakingClock } from '../support/patience.ts';
 import { fakeNodes, proxyWith, upstreamsOf } from '../support/proxy-under-test.ts';
+import { RespClient } from '../support/resp-client.ts';
+import { packages } from './grpc-contract.ts';
 
 /* Rates of client identities and of namespaces: the right error over each protocol, a counter, a line of log with the setting, and nobody else notices. */
 
@@ -74,6 +82,82 @@ t.test('over memcached and HTTP the same client has the same rate', async (t) =>
     /SERVER_ERROR client 127\.0\.0\.1 sends more than 1 commands a second \(proxy\.limits\.maxCommandsPerSecond\)\r\n/,
   );
 });
+
+t.test('clients that show certificates have a rate for each name', async (t) => {
+  const dir = folder(t, 'rates');
+  const authority = await Authority.create({ days: 1 });
+  const issue = (name: string) =>
+    authority.issue(
+      { name, uris: [`spiffe://rates/${name}`], dns: ['localhost'], ips: ['127.0.0.1'] },
+      { days: 1 },
+    );
+  const pem = (name: string, text: string) => {
+    writeFileSync(join(dir, name), text);
+    return join(dir, name);
+  };
+  const own = await issue('proxy');
+  const ca = authority.pem.cert;
+  const test = await proxyOf(t, {
+    limits: { maxCommandsPerSecond: 1 },
+    grpcPort: 'auto',
+    adminTls: 'off',
+    clientTls: {
+      ca: pem('ca', ca),
+      cert: pem('cert', own.cert),
+      key: pem('key', own.key),
+      allowedNames: ['spiffe://rates/*'],
+    },
+  });
+  const refusal = (name: string) =>
+    `certificate spiffe://rates/${name} sends more than 1 commands a second (proxy.limits.maxCommandsPerSecond)`;
+  const identityOf = async (name: string) => ({
+    ...{ ca, ...(await issue(name)), checkServerIdentity: () => undefined },
+  });
+
+  const [one, two] = await Promise.all(
+    ['one', 'two'].map(async (name) => new RespClient(test.resp, await identityOf(name))),
+  );
+  t.teardown(() => [one, two].map((client) => client.close()));
+  const answers = await Promise.all(Array.from({ length: 20 }, () => one.send('GET', 'a')));
+  t.match(answers.at(-1), { message: `OVERLOADED ${refusal('one')}` });
+  t.equal(await two.send('GET', 'a'), null, 'another name is another identity');
+
+  const { http, grpc } = test.proxy.listeners;
+  const agent = new https.Agent({ keepAlive: true, maxSockets: 1, ...(await identityOf('three')) });
+  t.teardown(() => agent.destroy());
+  const bodies = await Promise.all(
+    Array.from({ length: 20 }, () => bodyOf(`https://${http}/v1/key/a`, agent)),
+  );
+  t.match(bodies.at(-1), { error: { code: 'rate_limited', message: refusal('three') } });
+
+  const { key, cert } = await issue('four');
+  const four = credentials.createSsl(Buffer.from(ca), Buffer.from(key), Buffer.from(cert));
+  const cache = new packages.ringside.v1.Cache(grpc, four);
+  t.teardown(() => cache.close());
+  const details = await Promise.all(
+    Array.from(
+      { length: 20 },
+      () =>
+        new Promise<string>((resolve) =>
+          cache.get({ key: Buffer.from('a') }, (error: { details: string } | null) =>
+            resolve(error?.details ?? ''),
+          ),
+        ),
+    ),
+  );
+  t.ok(details.includes(refusal('four')), details.join());
+});
+
+function bodyOf(url: string, agent: https.Agent): Promise<unknown> {
+  return new Promise((resolve, reject) => {
+    const request = https.get(url, { agent }, async (response) => {
+      let text = '';
+      for await (const chunk of response) text += chunk;
+      resolve(text === '' ? null : JSON.parse(text));
+    });
+    request.once('error', reject);
+  });
+}
 
 t.test('reads and writes of one namespace', async (t) => {
   const namespaces = [
