@@ -12,11 +12,17 @@ export {
 export { createLineLog, type LineLog } from './line-log.ts';
 export { createLogger, type LoggerOptions } from './logger.ts';
 export { errorCode } from './node-error.ts';
-export { certificateNameOf, firstNameOf, type Peer, type RefusalReason } from './peer.ts';
+export { firstNameOf, type Peer, type RefusalReason } from './peer.ts';
 export { Pool, type PoolOptions } from './pool.ts';
 export { claimPort, type PortClaim } from './port-claim.ts';
 export { recycle } from './read-memory.ts';
-export { createServer, type ListeningServer, type ListenOptions, probePort } from './server.ts';
+export {
+  certificateNameOf,
+  createServer,
+  type ListeningServer,
+  type ListenOptions,
+  probePort,
+} from './server.ts';
 export { readBytes, readRanges, writeBytes } from './shared-reads.ts';
 export { type LoadTlsOptions, loadTls, type TlsFiles, type TlsMaterial } from './tls-material.ts';
 export { unsentBytes } from './unsent-bytes.ts';

@@ -1,5 +1,4 @@
-import type { Socket } from 'node:net';
-import { type PeerCertificate, TLSSocket } from 'node:tls';
+import type { PeerCertificate, TLSSocket } from 'node:tls';
 import { certificateNames, findAllowedName } from './names.ts';
 
 /** Who is at the other end of a connection. */
@@ -20,18 +19,6 @@ export type RefusalReason =
   | 'handshake failed'
   | 'handshake timeout'
   | 'connection limit';
-
-const nameOf = new WeakMap<Socket, string | null>();
-
-/** The first URI or DNS name of the certificate by which the other end of a connection was let in; null without TLS. */
-export function certificateNameOf(socket: Socket): string | null {
-  const known = nameOf.get(socket);
-  if (known !== undefined) return known;
-  const isVerified = socket instanceof TLSSocket && socket.authorized;
-  const name = isVerified ? firstNameOf(socket.getPeerCertificate()) : null;
-  nameOf.set(socket, name);
-  return name;
-}
 
 /** The first URI or DNS name of a certificate; null when it has none. */
 export function firstNameOf({ subjectaltname }: Pick<PeerCertificate, 'subjectaltname'>): string | null {

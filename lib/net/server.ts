@@ -17,6 +17,14 @@ const BACKLOG = 1024;
 const LEAVE_MS = 1000;
 const MAX_LEAVING = 128;
 
+/** By the connections that were let in. */
+const namesOf = new WeakMap<net.Socket, readonly string[]>();
+
+/** The first URI or DNS name of the certificate by which the other end of a connection was let in; null without TLS. */
+export function certificateNameOf(socket: net.Socket): string | null {
+  return namesOf.get(socket)?.at(0) ?? null;
+}
+
 /** How to listen, and whom to let in. */
 export interface ListenOptions {
   /** The listener's name in log lines and metrics, e.g. `resp`. */
@@ -205,6 +213,7 @@ class Listener implements ListeningServer {
 
   #handOver(socket: net.Socket, peer: Peer): void {
     this.#figures.accepted.inc();
+    namesOf.set(socket, peer.names);
     this.#onSocket(socket, peer);
   }
 

@@ -12,6 +12,7 @@ import type {
   SetResult,
   WriteConditions,
 } from './api.ts';
+import { mgetAllowed } from './mget-allowed.ts';
 
 /** The data path of HTTP and gRPC where namespaces have rates: what is over one rejects with `rate_limited`, and nothing is done. */
 export class LimitedKeyValue implements BoundedApi {
@@ -45,14 +46,11 @@ export class LimitedKeyValue implements BoundedApi {
   }
 
   async mget(keys: readonly Buffer[]): Promise<MgetResult[]> {
-    const results: MgetResult[] = keys.map((key) => {
-      const error = this.#errorOf(key, false);
-      return error === null ? NOT_READ : { error };
-    });
-    const passed = keys.filter((_, i) => results[i] === NOT_READ);
-    const found = await this.#inner.mget(passed);
-    let next = 0;
-    return results.map((result) => (result === NOT_READ ? found[next++] : result));
+    return mgetAllowed(
+      keys,
+      (key) => this.#errorOf(key, false),
+      (passed) => this.#inner.mget(passed),
+    );
   }
 
   async incr(key: Buffer, by: bigint, conditions?: WriteConditions): Promise<IncrResult> {
@@ -75,12 +73,3 @@ export class LimitedKeyValue implements BoundedApi {
     return text === null ? null : new RingsideError('rate_limited', text);
   }
 }
-
-/** Stands for a key that is yet to be read. */
-const NOT_READ: MgetResult = {
-  value: null,
-  version: null,
-  ttlMs: null,
-  isStale: false,
-  possiblyStale: false,
-};

@@ -23,12 +23,13 @@ type NextResult = () => MgetResult;
 /** Reads keys, at least one, for HTTP and gRPC, in windows as an MGET; each has a result of its own. Only once there is a ring. */
 export function readMany(caller: Caller, keys: readonly Buffer[]): Promise<MgetResult[]> {
   const { router } = caller;
-  const error = caller.refusal(router.env.clock.monotonicMs());
+  const nowMs = router.env.clock.monotonicMs();
+  const error = caller.refusal(nowMs);
   if (error !== null) return Promise.resolve(new Array(keys.length).fill({ error }));
   const [first] = keys;
   const args = argsOf(nameFor(router.routeOf(first, 0, first.length)), ...keys);
   const split = acquireSplit();
-  const kept = router.near?.keptFor(KEPT_AS, 2, router.env.clock.monotonicMs()) ?? null;
+  const kept = router.near?.keptFor(KEPT_AS, 2, nowMs) ?? null;
   split.sort(router, args, 1, 1, { window: router.env.health.fanOut, kept });
   return split.goesWhole ? readWhole(caller, args, split) : readParts(caller, args, split);
 }

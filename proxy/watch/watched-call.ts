@@ -12,6 +12,7 @@ import type {
   SetResult,
   WriteConditions,
 } from '../core/api.ts';
+import { mgetAllowed } from '../core/mget-allowed.ts';
 
 /** Operations by the command that a user must be allowed for them. */
 export const OPERATIONS = ['get', 'set', 'del', 'mget', 'incrby', 'rs.purge'] as const;
@@ -70,13 +71,12 @@ export class WatchedCall implements KeyValueApi {
   }
 
   async mget(keys: readonly Buffer[]): Promise<MgetResult[]> {
-    const refusals = keys.map((key) => this.#watch.refusal('mget', key));
-    const allowed = keys.filter((_, i) => refusals[i] === null);
     const watched = this.#onKey('mget', keys[0] ?? null, bytesOf(keys), () => keys);
-    const found = await this.#watch.measured(watched, () => this.#api.mget(allowed));
-    if (allowed.length === keys.length) return found;
-    let at = 0;
-    return refusals.map((error) => (error === null ? found[at++] : { error }));
+    return mgetAllowed(
+      keys,
+      (key) => this.#watch.refusal('mget', key),
+      (allowed) => this.#watch.measured(watched, () => this.#api.mget(allowed)),
+    );
   }
 
   async incr(key: Buffer, by: bigint, conditions?: WriteConditions): Promise<IncrResult> {
