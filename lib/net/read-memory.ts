@@ -2,32 +2,55 @@ import { slabMemory } from '../base/index.ts';
 
 /** As much as libuv reads at once by itself. */
 const READ_BYTES = 64 * 1024;
-/** What chunks that are kept are put together in; those from `LONG_BYTES` on get memory of their own, and more is expected to follow. */
+/** What chunks that are kept are put together in; those from `LONG_BYTES` on get memory of their own. */
 const SLAB_BYTES = 128 * 1024;
 const LONG_BYTES = 32 * 1024;
-/** For one long read. From 256 KiB on the allocator asks the system each time. */
-const LENT_BYTES = 192 * 1024;
-/** Shorter reads are copied out after all: too much of the memory would be empty, and whoever bounds what it holds counts what came. */
-const MIN_LENT_BYTES = (2 * LENT_BYTES) / 3;
-/** 12 MiB. */
-const MAX_SPARE = 64;
+/** For long reads. From 256 KiB on the allocator asks the system each time, and a multiple of 64 KiB leaves a few bytes of the usual lengths to one more read. */
+const LENT_BYTES = 208 * 1024;
+/** What lies free at the end of it is read into from this much on. */
+const MIN_ROOM_BYTES = 64 * 1024;
+/** Kept at most: 65 MiB. */
+const MAX_SPARE = 320;
+/** Of what was not needed for so long, half is let go. */
+const TRIM_MS = 500;
 
 /** What sockets read into by turns, while what comes is short or not kept. */
 const shared = Buffer.allocUnsafeSlow(READ_BYTES);
-/** Memory of long reads that nobody needs any more. */
-const spare: Buffer[] = [];
-/** By what lies below: memory of long reads that somebody keeps. */
-const lent = new WeakMap<ArrayBufferLike, Buffer>();
 
-/** What came is `memory[start, end)`. */
-export type RangeListener = (memory: Buffer, start: number, end: number) => void;
+/** Memory that one socket reads long pieces into, one behind the other, until all that lies in it has been given back. */
+interface Lent {
+  readonly memory: Buffer;
+  /** Bytes from its start on that are in use, or have been. */
+  used: number;
+  /** Bytes that somebody keeps. */
+  owed: number;
+  /** Its socket reads into it next. */
+  isAhead: boolean;
+  /** Whose it is; null while it is spare. */
+  owner: ReadMemory | null;
+}
+
+/** By what lies below. */
+const lent = new WeakMap<ArrayBufferLike, Lent>();
+/** Memory that nobody needs any more, what was used last at the end. */
+const spare: Lent[] = [];
+/** How many of them have not been needed lately. */
+let idle = 0;
+let isTrimming = false;
 
 /**
- * Where one socket reads to. All share one piece of memory, out of which what is kept is copied side by side. A socket whose listener gives memory back gets
- * some of its own for each read of a long value instead, which is handed on as it is.
+ * What came is `memory[start, end)`. Returns how many more bytes are awaited of something long that is kept in the pieces in which it comes, each of which
+ * comes back by `recycle` soon; 0 if none.
+ */
+export type RangeListener = (memory: Buffer, start: number, end: number) => number;
+
+/**
+ * Where one socket reads to. All share one piece of memory, out of which what is kept is copied side by side. While the rest of something long is awaited, and
+ * comes in long pieces, the socket reads it into memory of its own instead, and no further, and hands the pieces on as they are.
  */
 export class ReadMemory {
   #next: Buffer | null = shared;
+  #own: Lent | null = null;
 
   /** For node, after each read: where the next one goes, or null for where the last one went. */
   take(): Buffer | null {
@@ -36,54 +59,96 @@ export class ReadMemory {
     return next;
   }
 
-  /** Gives what has just come, the first `length` bytes of `memory`, to `listener`, which may keep it. `lends`: what it keeps comes back by `recycle`. */
-  deliver(memory: Buffer, length: number, listener: RangeListener, lends: boolean): void {
-    if (memory === shared) {
-      if (lends && length >= LONG_BYTES) this.#next = blank();
-      copyOut(memory, length, listener);
-    } else if (length >= MIN_LENT_BYTES) {
-      this.#next = blank();
-      lent.set(memory.buffer, memory);
-      listener(memory, 0, length);
-    } else {
-      this.#next = shared;
-      copyOut(memory, length, listener);
-      putBack(memory);
+  /** Gives what has just come, the first `length` bytes of `memory`, to `listener`, which may keep it. */
+  deliver(memory: Buffer, length: number, listener: RangeListener): void {
+    const isLong = length >= LONG_BYTES;
+    const own = memory === shared ? null : this.#own;
+    const awaited =
+      own !== null && isLong ? handOn(own, length, listener) : copyOut(memory, length, listener);
+    const next = isLong && awaited > 0 ? this.#room(awaited) : null;
+    if (own !== null && next !== own) leave(own);
+    if (next !== null)
+      this.#next = next.memory.subarray(next.used, Math.min(next.used + awaited, LENT_BYTES));
+    else if (own !== null) this.#next = shared;
+  }
+
+  /** Memory of its own with room for more behind what lies in it. */
+  #room(awaited: number): Lent {
+    const own = this.#own;
+    if (own?.owner === this && LENT_BYTES - own.used >= Math.min(awaited, MIN_ROOM_BYTES)) {
+      own.isAhead = true;
+      return own;
     }
+    const next = blank();
+    next.owner = this;
+    next.isAhead = true;
+    this.#own = next;
+    return next;
   }
 }
 
-/**
- * Lets memory be read into again. `pieces`: what a `RangeListener` got and nobody looks at any more, each either all that came in one call or a
- * copy; copies are left alone.
- */
+function handOn(own: Lent, length: number, listener: RangeListener): number {
+  const start = own.used;
+  own.used += length;
+  own.owed += length;
+  return listener(own.memory, start, own.used);
+}
+
+/** Its socket reads elsewhere next. */
+function leave(own: Lent): void {
+  own.isAhead = false;
+  if (own.owed === 0) putBack(own);
+}
+
+/** Lets memory be read into again. `pieces`: what a `RangeListener` got and nobody looks at any more, each once and as it came; copies are left alone. */
 export function recycle(pieces: Iterable<Buffer>): void {
-  for (const { buffer } of pieces) {
-    const memory = lent.get(buffer);
-    if (memory === undefined) continue;
-    lent.delete(buffer);
-    putBack(memory);
+  for (const { buffer, length } of pieces) {
+    const own = lent.get(buffer);
+    if (own === undefined) continue;
+    own.owed -= length;
+    if (own.owed === 0 && !own.isAhead) putBack(own);
   }
 }
 
-function blank(): Buffer {
-  return spare.pop() ?? slabMemory(LENT_BYTES);
+function blank(): Lent {
+  const own = spare.pop();
+  if (own === undefined) return newLent();
+  idle = Math.min(idle, spare.length);
+  return own;
 }
 
-function putBack(memory: Buffer): void {
-  if (spare.length < MAX_SPARE) spare.push(memory);
+function newLent(): Lent {
+  const memory = slabMemory(LENT_BYTES);
+  const own: Lent = { memory, used: 0, owed: 0, isAhead: false, owner: null };
+  lent.set(memory.buffer, own);
+  return own;
+}
+
+function putBack(own: Lent): void {
+  own.used = 0;
+  own.owner = null;
+  if (spare.length === MAX_SPARE) return;
+  spare.push(own);
+  if (!isTrimming) setTimeout(trim, TRIM_MS).unref();
+  isTrimming = true;
+}
+
+function trim(): void {
+  spare.splice(0, Math.ceil(idle / 2));
+  idle = spare.length;
+  isTrimming = idle > 0;
+  if (isTrimming) setTimeout(trim, TRIM_MS).unref();
 }
 
 let slab: Buffer = Buffer.alloc(0);
 let used = 0;
 
 /** Copies the bytes behind those that came before: for many small chunks that are forgotten soon. */
-function copyOut(memory: Buffer, length: number, listener: RangeListener): void {
+function copyOut(memory: Buffer, length: number, listener: RangeListener): number {
   if (length >= LONG_BYTES) {
     const copy = slabMemory(length);
     memory.copy(copy, 0, 0, length);
-    listener(copy, 0, length);
-    return;
+    return listener(copy, 0, length);
   }
   if (used + length > slab.length) {
     slab = slabMemory(SLAB_BYTES);
@@ -92,5 +157,5 @@ function copyOut(memory: Buffer, length: number, listener: RangeListener): void 
   const start = used;
   used += length;
   memory.copy(slab, start, 0, length);
-  listener(slab, start, used);
+  return listener(slab, start, used);
 }

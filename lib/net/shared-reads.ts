@@ -75,8 +75,8 @@ export class SharedReadSocket extends net.Socket {
   }
 
   /** As `deliverTo`, for a listener that keeps what comes. */
-  deliverRangesTo(listener: RangeListener, lends: boolean): void {
-    this.deliverTo((memory, length) => this.#memory.deliver(memory, length, listener, lends));
+  deliverRangesTo(listener: RangeListener): void {
+    this.deliverTo((memory, length) => this.#memory.deliver(memory, length, listener));
   }
 
   /** As `write`, but bytes that nothing is ahead of go to the system at once, and those it takes are not counted in `bytesWritten`. */
@@ -119,11 +119,11 @@ export function readBytes(socket: net.Socket, listener: (memory: Buffer, length:
 
 /**
  * As `readBytes`, and the bytes stay as they are: `listener` may keep views of them. What comes together over several sockets lies side by side in
- * one buffer, so that it can go on in one piece. `lends`: long pieces need not be copied, since most come back by `recycle` soon.
+ * one buffer, so that it can go on in one piece.
  */
-export function readRanges(socket: net.Socket, listener: RangeListener, lends = false): void {
-  if (socket instanceof SharedReadSocket) socket.deliverRangesTo(listener, lends);
-  else socket.on('data', (chunk: Buffer) => listener(chunk, 0, chunk.length));
+export function readRanges(socket: net.Socket, listener: RangeListener): void {
+  if (socket instanceof SharedReadSocket) socket.deliverRangesTo(listener);
+  else socket.on('data', (chunk: Buffer) => void listener(chunk, 0, chunk.length));
 }
 
 function ignore(): void {}

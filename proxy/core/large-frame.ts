@@ -14,22 +14,23 @@ export class LargeFrame {
   readonly pieces: Buffer[] = [];
   /** Bytes in `pieces`. */
   bytes = 0;
-  #missing: number;
+  /** Bytes that have not come. */
+  missing: number;
   /** Takes the small chunks; its filled part is the last of `pieces`. */
   #block: Buffer = NO_BYTES;
   #blockUsed = 0;
 
   constructor(missingBytes: number) {
-    this.#missing = missingBytes;
+    this.missing = missingBytes;
   }
 
   get isComplete(): boolean {
-    return this.#missing === 0;
+    return this.missing === 0;
   }
 
   /** Takes what belongs to the frame, and returns what lies behind it. */
   take(chunk: Buffer): Buffer {
-    const length = Math.min(chunk.length, this.#missing);
+    const length = Math.min(chunk.length, this.missing);
     const own = length === chunk.length ? chunk : chunk.subarray(0, length);
     if (length < BLOCK_BYTES) this.#copy(own);
     else {
@@ -38,13 +39,13 @@ export class LargeFrame {
       this.#blockUsed = 0;
     }
     this.bytes += length;
-    this.#missing -= length;
+    this.missing -= length;
     return length === chunk.length ? NO_BYTES : chunk.subarray(length);
   }
 
   #copy(small: Buffer): void {
     if (this.#blockUsed + small.length > this.#block.length) {
-      this.#block = Buffer.allocUnsafe(Math.min(BLOCK_BYTES, this.#missing));
+      this.#block = Buffer.allocUnsafe(Math.min(BLOCK_BYTES, this.missing));
       this.#blockUsed = 0;
     }
     if (this.#blockUsed > 0) this.pieces.pop();
@@ -66,10 +67,10 @@ export class LargeFrame {
   }
 }
 
-/** The node has read a large command and done it: what its pieces were read into serves again. The last may hold the begin of another command. */
+/** The node has read a large command and done it: what its pieces were read into serves again. */
 export function recyclePieces({ rest, ownsRest, isWrite, retries }: Request): void {
   // A read may be on its way to a second node as well, with the same pieces.
-  if (rest !== null && ownsRest && isWrite && retries === 0) recycle(rest.slice(0, -1));
+  if (rest !== null && ownsRest && isWrite && retries === 0) recycle(rest);
 }
 
 /** Copies a request's pieces together, for those who must look into them. */

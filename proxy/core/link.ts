@@ -301,6 +301,7 @@ export class Link implements Flushable {
     });
     readRanges(socket, (bytes, start, end) => {
       if (this.#socket === socket) this.#received(bytes, start, end);
+      return this.#large?.missing ?? 0;
     });
   }
 
@@ -358,7 +359,7 @@ export class Link implements Flushable {
     const request = this.#queue.shift();
     if (request === null) return behind;
     this.#note(request);
-    request.answerInPieces(head, 0, head.length, large.pieces, large.bytes);
+    request.answerInPieces(head, 0, head.length, large.pieces, large.bytes, true);
     return behind;
   }
 

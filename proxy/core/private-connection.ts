@@ -200,7 +200,10 @@ export class PrivateConnection {
       reason = error.message;
     });
     socket.on('close', () => this.abandon(reason));
-    readRanges(socket, (bytes, start, end) => this.#received(bytes, start, end));
+    readRanges(socket, (bytes, start, end) => {
+      this.#received(bytes, start, end);
+      return 0;
+    });
   }
 
   #greet(onReady: () => void): void {

@@ -1,3 +1,4 @@
+import { recycle } from '../../lib/net/index.ts';
 import type { Trace } from '../watch/trace.ts';
 import type { Link } from './link.ts';
 import type { AnswerHook } from './onlooker.ts';
@@ -59,7 +60,7 @@ export class Request {
   /** What follows `bytes[start, end)` of a long command or reply, in the pieces in which it came. */
   rest: readonly Buffer[] | null = null;
   restBytes = 0;
-  /** Nobody else holds the pieces of `rest`; all but the last are of whole reads. */
+  /** Nobody else holds the pieces of `rest`. */
   ownsRest = false;
   state: RequestState = RequestState.IDLE;
   /** Changes data: repeated only when it certainly was not executed. */
@@ -117,15 +118,17 @@ export class Request {
     this.answerInPieces(bytes, start, end, null, 0);
   }
 
-  /** As `answer`, with a reply that goes on in `rest`. */
+  /** As `answer`, with a reply that goes on in `rest`. `ownsRest`: nobody else holds it. */
   answerInPieces(
     bytes: Buffer,
     start: number,
     end: number,
     rest: readonly Buffer[] | null,
     restBytes: number,
+    ownsRest = false,
   ): void {
     const { hook } = this;
+    this.ownsRest = ownsRest && hook === null;
     if (hook !== null) {
       this.hook = null;
       if (hook.answered(this, bytes, start, end, rest, restBytes)) return;
@@ -206,9 +209,11 @@ export function noteAnswered(part: Request): void {
   whole.sink.noted?.(whole, part);
 }
 
-/** The sink of requests whose client has gone: the reply is dropped. */
-export const discard: Sink = {
-  ready(request) {
-    releaseRequest(request);
-  },
-};
+/** The sink of requests whose client has gone. */
+export const discard: Sink = { ready: dropReply };
+
+/** Gives back a request whose reply nobody wants, and what that lies in. */
+export function dropReply(request: Request): void {
+  if (request.ownsRest && request.rest !== null) recycle(request.rest);
+  releaseRequest(request);
+}

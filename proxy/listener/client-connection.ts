@@ -4,7 +4,14 @@ import type { ByteFeed } from '../../lib/codec/resp/index.ts';
 import { certificateNameOf, readRanges, unsentBytes } from '../../lib/net/index.ts';
 import type { KnownClient } from '../access/index.ts';
 import type { LargeFrame } from '../core/large-frame.ts';
-import { discard, type Request, RequestState, releaseRequest, type Sink } from '../core/request.ts';
+import {
+  discard,
+  dropReply,
+  type Request,
+  RequestState,
+  releaseRequest,
+  type Sink,
+} from '../core/request.ts';
 import type { Router } from '../core/router.ts';
 import type { RouterEnvironment } from '../core/router-environment.ts';
 import { Stat } from '../core/stats.ts';
@@ -117,7 +124,10 @@ export abstract class ClientConnection<Parser extends ByteFeed>
     this.user = users.default;
     this.isAuthenticated = !users.requireLogin;
     this.lastActiveMs = this.env.clock.monotonicMs();
-    readRanges(socket, (bytes, start, end) => this.received(bytes, start, end), true);
+    readRanges(socket, (bytes, start, end) => {
+      this.received(bytes, start, end);
+      return this.#large?.missing ?? 0;
+    });
     socket.on('drain', () => this.#drained());
     socket.on('end', () => this.#ended());
     socket.on('close', () => this.#closed());
@@ -466,7 +476,7 @@ export abstract class ClientConnection<Parser extends ByteFeed>
     while (request !== null) {
       const { next } = request;
       request.next = null;
-      if (request.state === RequestState.READY) releaseRequest(request);
+      if (request.state === RequestState.READY) dropReply(request);
       else request.sink = discard;
       request = next;
     }

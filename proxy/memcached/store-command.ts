@@ -106,6 +106,7 @@ export function submitLarge(
   }
   request.rest = rest;
   request.restBytes = restBytes;
+  request.ownsRest = true;
   request.isWrite = true;
   request.keyIndex = 1;
   request.startedMs = nowMs;

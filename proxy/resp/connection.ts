@@ -5,6 +5,7 @@ import {
   RespProtocolError,
   type RespWriter,
 } from '../../lib/codec/resp/index.ts';
+import { recycle } from '../../lib/net/index.ts';
 import type { GuardedClient } from '../access/index.ts';
 import type { BlockedCommand } from '../core/blocked-command.ts';
 import { plainError } from '../core/frames.ts';
@@ -72,6 +73,8 @@ export class RespConnection extends ClientConnection<RequestParser> implements G
   #largeRequest: PreparedLarge | null = null;
   /** Replies that are parts of one and have not left yet. */
   #composedLeft = 0;
+  /** Pieces of long replies that the system may not have taken yet, and that nobody needs then. */
+  readonly #leaving: Buffer[] = [];
   /** What leaves between replies at the end of this turn. */
   #pushes: PushQueue | null = null;
 
@@ -353,6 +356,7 @@ export class RespConnection extends ClientConnection<RequestParser> implements G
     this.context.commands.ended(request, nowMs);
     if (request.times > 1) this.env.stats.add(Stat.commands, request.times - 1);
     if (!request.isMuted) this.env.output.addRequest(request);
+    if (request.ownsRest && request.rest !== null) this.#leaving.push(...request.rest);
     return request.length;
   }
 
@@ -360,10 +364,19 @@ export class RespConnection extends ClientConnection<RequestParser> implements G
     const { output, stats } = this.env;
     if (this.#composedLeft > 0) this.#composedLeft = Math.max(0, this.#composedLeft - count);
     stats.add(Stat.commands, count);
-    return output.writeTo(this.socket);
+    const flows = output.writeTo(this.socket);
+    if (this.#leaving.length > 0) this.#recycleLeft();
+    return flows;
+  }
+
+  #recycleLeft(): void {
+    if (this.socket.writableLength > 0) return;
+    recycle(this.#leaving);
+    this.#leaving.length = 0;
   }
 
   protected override writeReady(): void {
+    if (this.#leaving.length > 0) this.#recycleLeft();
     super.writeReady();
     if (this.#pushes !== null) this.#writeWaitingPushes();
   }

@@ -118,6 +118,7 @@ export class Shadow implements Onlooker, ShadowListener {
     copy.bytes = Buffer.from(bytes.subarray(start, end));
     copy.end = copy.bytes.length;
     copy.rest = request.rest;
+    request.ownsRest = false;
     copy.restBytes = request.restBytes;
     copy.isWrite = request.isWrite;
     copy.keyIndex = request.keyIndex;

@@ -98,6 +98,7 @@ for (const sharedReads of [false, true]) {
       const server = await createServer(options(true), (socket) =>
         readRanges(socket, (memory, start, end) => {
           heard.push(memory.latin1Slice(start, end));
+          return 0;
         }),
       );
       t.teardown(() => server.close());
@@ -114,6 +115,7 @@ t.test('what comes over several sockets lies side by side, and stays', async (t)
   const server = await createServer(options(true), (socket) =>
     readRanges(socket, (memory, start, end) => {
       ranges.push({ memory, start, end });
+      return 0;
     }),
   );
   t.teardown(() => server.close());

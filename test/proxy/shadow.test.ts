@@ -5,6 +5,7 @@ import { type ProxyUnderTest, proxyWith } from '../support/proxy-under-test.ts';
 import { hasRedisServer, NO_REDIS, startRedis } from '../support/redis-server.ts';
 import { RespClient } from '../support/resp-client.ts';
 import { type Ringside, startRingside } from '../support/ringside.ts';
+import { TcpProxy } from '../support/tcp-proxy.ts';
 import { until } from '../support/until.ts';
 
 /* A share of the traffic goes to another cluster too, with real servers on both sides. */
@@ -101,6 +102,28 @@ t.test('writes too, where that is wanted; a share by key', async (t) => {
     return now.sent === now.equal + now.uncompared ? now : null;
   });
   t.equal(after.different, 0);
+});
+
+t.test('long values arrive as they were written, however far behind the other cluster is', async (t) => {
+  const between = await TcpProxy.start(nodes[1].ready.resp);
+  t.teardown(() => between.stop());
+  const other = { address: between.address, engine: 'ringside' } as const;
+  const stage = await setUp(t, { writes: true, maxInFlightBytes: 100_000_000 }, {}, other);
+  const direct = new RespClient(nodes[1].ready.resp);
+  t.teardown(() => direct.close());
+  const c = stage.client();
+  const valueFor = (i: number) => Buffer.alloc(900_000, `value of ${i}, `);
+  await c.send('SET', 'first', '1');
+  await until('it is connected', async () => (await direct.send('EXISTS', 'first')) === 1);
+  between.stall();
+  for (let i = 0; i < 30; i++) await c.send('SET', `long${i}`, valueFor(i));
+  for (let i = 0; i < 30; i++) await c.send('SET', `more${i}`, valueFor(100 + i));
+  between.restore();
+  await until('all are there', async () => (await direct.send('DBSIZE')) === 61);
+  for (let i = 0; i < 30; i++) {
+    t.ok(((await direct.send('GET', `long${i}`)) as Buffer).equals(valueFor(i)));
+    t.ok(((await direct.send('GET', `more${i}`)) as Buffer).equals(valueFor(100 + i)));
+  }
 });
 
 t.test('thrown away, unless compared', async (t) => {
