@@ -4,6 +4,7 @@
  *     npx node bench/micro/ring.ts
  */
 import { bench, do_not_optimize, group, run, summary } from 'mitata';
+import { argsOf } from '../../lib/codec/resp/index.ts';
 import { hashKey, murmur3x64_128, murmur3x86_32, Ring } from '../../lib/ring/index.ts';
 import { referenceMurmur128, referencePoints } from '../../test/support/reference-ring.ts';
 
@@ -42,6 +43,26 @@ function naiveShardOf(key: Buffer): string {
 }
 
 const out = new Uint32Array(4);
+
+const command = argsOf(
+  'MGET',
+  ...Array.from({ length: 100 }, (_, i) => keys.subarray(i * KEY_BYTES, (i + 1) * KEY_BYTES)),
+);
+const owners = new Uint16Array(100);
+
+summary(() => {
+  group('shards of 100 16-byte keys of one command', () => {
+    bench('Ring.shardsOf: together', () => {
+      ring.shardsOf(command, 1, 1, 100, owners);
+      return do_not_optimize(owners[99]);
+    });
+    bench('Ring.shardOf: one by one', () => {
+      for (let i = 1; i <= 100; i++)
+        owners[i - 1] = ring.shardOf(command.buffer, command.start(i), command.end(i));
+      return do_not_optimize(owners[99]);
+    });
+  });
+});
 
 summary(() => {
   group('shard of a 16-byte key', () => {

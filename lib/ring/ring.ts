@@ -1,4 +1,5 @@
 import { RingsideError } from '../base/index.ts';
+import { KeyBatch, type KeyRanges } from './key-batch.ts';
 import { hashKey } from './key-hash.ts';
 import { type PointTable, placePoints } from './points.ts';
 
@@ -8,6 +9,10 @@ export interface RingShard {
   /** Size relative to the other shards; share of the keys = weight / sum of the weights. Above 0. */
   readonly weight: number;
 }
+
+/** Fewer keys are hashed one after the other. */
+const MIN_BATCH = 4;
+let batch: KeyBatch | null = null;
 
 /** Virtual nodes per unit of weight, unless a ring document says otherwise. */
 export const DEFAULT_VIRTUAL_NODES = 256;
@@ -57,6 +62,20 @@ export class Ring {
     hashKey(bytes, start, end, this.#hash);
     // As signed numbers, of which V8 makes no objects.
     return this.shardOfHash(this.#hash[0] | 0, this.#hash[1] | 0);
+  }
+
+  /** As `shardOf`, of the arguments `first`, `first + step`, … of a command, so many; in their order to `shards`. */
+  shardsOf(args: KeyRanges, first: number, step: number, count: number, shards: Uint16Array): void {
+    if (count >= MIN_BATCH) {
+      batch ??= new KeyBatch();
+      if (batch.hash(args, first, step, count)) {
+        for (let i = 0; i < count; i++) shards[i] = this.shardOfHash(batch.high(i), batch.low(i));
+        return;
+      }
+    }
+    const { buffer } = args;
+    for (let i = 0, at = first; i < count; i++, at += step)
+      shards[i] = this.shardOf(buffer, args.start(at), args.end(at));
   }
 
   /** Position in `shards` of the shard that holds the 64-bit hash with these halves (each 32-bit, with or without sign). */

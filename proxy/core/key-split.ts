@@ -36,7 +36,7 @@ export class KeySplit {
   /** How many of the keys each part has. */
   readonly counts: number[] = [];
   keyCount = 0;
-  /** For each key, in the order of the command, the position of its part in `routes`. */
+  /** For each key, in the order of the command, the position of its part in `routes`; until it has one, that of its shard in the ring. */
   owners: Uint16Array = new Uint16Array(128);
   /** After `encode`: holds the parts. */
   bytes: Buffer = slab.bytes;
@@ -80,10 +80,11 @@ export class KeySplit {
     this.keyCount = Math.floor((count - first) / step);
     if (this.owners.length < this.keyCount) this.owners = new Uint16Array(2 * this.keyCount);
     const { owners, counts } = this;
+    router.routesOf(args, first, step, this.keyCount, owners);
     const sizes = this.#sizes;
     let before = args.end(first - 1);
     for (let i = first, position = 0; i < count; i += step, position++) {
-      const route = router.routeOf(buffer, args.start(i), args.end(i));
+      const route = router.routes[owners[position]];
       const way = kept === null ? SHARED : this.#wayOf(kept, buffer, args.start(i), args.end(i));
       let place = way === SHARED ? places[route.index] : this.#placeApart(route, way);
       if (place === NONE || counts[place] === this.#limits[place]) place = this.#add(route, window);

@@ -1,12 +1,11 @@
-import { parseAddress } from '../../lib/net/index.ts';
-import type { Ring } from '../../lib/ring/index.ts';
+import type { KeyRanges, Ring } from '../../lib/ring/index.ts';
 import type { BalancePort } from './balance-port.ts';
 import { CallDeadlines } from './call-deadlines.ts';
 import { isOvertaken, wasTriedAgain } from './command-order.ts';
 import { DatabaseLinks } from './database-links.ts';
 import { Deadlines } from './deadlines.ts';
 import { Failures } from './failures.ts';
-import { argumentRange, errorReply, hasErrorCode } from './frames.ts';
+import { errorReply, hasErrorCode } from './frames.ts';
 import type { ConnectionPurpose } from './greeting.ts';
 import { Gutter } from './gutter.ts';
 import { HeldRequests } from './held-requests.ts';
@@ -20,15 +19,9 @@ import { NO_MARK, type ReadPort } from './read-port.ts';
 import { ReadTargets } from './read-targets.ts';
 import { discard, type Request, RequestState, releaseRequest, type Sink } from './request.ts';
 import type { RouterEnvironment } from './router-environment.ts';
+import { Routes } from './routes.ts';
 import { Stat, type Stats } from './stats.ts';
-import {
-  linkSlot,
-  ringFor,
-  ShardRoute,
-  type Topology,
-  type TopologyShard,
-  UpstreamNode,
-} from './topology.ts';
+import { linkSlot, type ShardRoute, type Topology, type UpstreamNode } from './topology.ts';
 
 /** How often deadlines are looked at: what a deadline may be late by. */
 const TICK_MS = 10;
@@ -47,10 +40,7 @@ const READ_ONLY_RETRY_MS = 200;
  */
 export class Router implements LinkOwner {
   readonly #env: RouterEnvironment;
-  readonly #nodes = new Map<string, UpstreamNode>();
-  #ring: Ring | null = null;
-  #routes: readonly ShardRoute[] = [];
-  #ringEpoch = '0';
+  readonly #routes: Routes;
   /** Links to nodes that left the ring, until their last reply is in. */
   readonly #retired = new Set<Link>();
   readonly #parking: Parking;
@@ -89,6 +79,7 @@ export class Router implements LinkOwner {
 
   constructor(env: RouterEnvironment) {
     this.#env = env;
+    this.#routes = new Routes(env.health, (node) => this.#prepare(node));
     this.#parking = new Parking(env.settings.operationTimeoutMs);
     this.#databaseLinks = new DatabaseLinks(env.clock, env.settings.maxDatabaseLinksPerNode);
     this.#failures = new Failures(env, env.stats);
@@ -105,17 +96,17 @@ export class Router implements LinkOwner {
 
   /** The shards in the order of the ring; empty before the first `apply`. */
   get routes(): readonly ShardRoute[] {
-    return this.#routes;
+    return this.#routes.inRing;
   }
 
   /** The same, and behind them those of the gutter. */
   get allRoutes(): readonly ShardRoute[] {
-    return [...this.#routes, ...this.gutter.routes];
+    return [...this.#routes.inRing, ...this.#routes.spare];
   }
 
   /** Epoch of the ring document in use; `0` of a fixed ring. */
   get ringEpoch(): string {
-    return this.#ringEpoch;
+    return this.#routes.ringEpoch;
   }
 
   get stats(): Stats {
@@ -128,38 +119,26 @@ export class Router implements LinkOwner {
 
   /** Every node of the present topology. */
   get nodes(): Iterable<UpstreamNode> {
-    return this.#nodes.values();
+    return this.#routes.nodes;
   }
 
   /** The shard that owns the key `buffer[start, end)`. Only after the first `apply`. */
   routeOf(buffer: Buffer, start: number, end: number): ShardRoute {
-    const routes = this.#routes;
-    return routes.length === 1 ? routes[0] : routes[this.#ring!.shardOf(buffer, start, end)];
+    return this.#routes.of(buffer, start, end);
+  }
+
+  /** As `routeOf`, of the arguments `first`, `first + step`, … of a command, so many: their positions in `routes`, to `places`. */
+  routesOf(args: KeyRanges, first: number, step: number, count: number, places: Uint16Array): void {
+    this.#routes.placesOf(args, first, step, count, places);
   }
 
   /** Takes over a topology. What is on its way stays there; what was not sent yet goes where it belongs now. */
   apply(topology: Topology): void {
-    const before = new Map(this.#routes.map((route) => [route.name, route]));
-    const kept = new Set<UpstreamNode>();
-    this.#ring = ringFor(topology, this.#ring);
-    this.#ringEpoch = topology.ringEpoch ?? '0';
-    this.#routes = topology.shards.map((shard, index) => {
-      const route = this.#routeFor(shard, before.get(shard.name));
-      route.index = index;
-      for (const node of [route.leader, ...route.followers]) if (node) kept.add(node);
-      return route;
-    });
-    const gutters = topology.gutters ?? [];
-    const earlier = new Map(this.gutter.routes.map((route) => [route.name, route]));
-    const spare = gutters.map((shard) => this.#routeFor(shard, earlier.get(shard.name)));
-    for (const { leader } of spare) if (leader) kept.add(leader);
-    this.gutter.use(gutters, spare);
-    this.#env.health.fanOut.keep(new Set(this.#routes.map(({ name }) => name)));
+    const gone = this.#routes.apply(topology);
+    this.gutter.use(topology.gutters ?? [], this.#routes.spare);
+    this.#env.health.fanOut.keep(new Set(this.routes.map(({ name }) => name)));
     const displaced: Request[] = [];
-    for (const [key, node] of this.#nodes) {
-      if (kept.has(node)) continue;
-      this.#nodes.delete(key);
-      this.#env.health.forget(node.health);
+    for (const node of gone) {
       for (const connection of node.privates) connection.nodeLeft();
       for (const link of [...node.links]) {
         if (link.database !== 0) this.#databaseLinks.remove(link);
@@ -224,8 +203,7 @@ export class Router implements LinkOwner {
   /** Resolves once every node has answered or failed for the first time, after `timeoutMs` at the latest. */
   async settled(timeoutMs: number): Promise<void> {
     const endMs = this.#env.clock.monotonicMs() + timeoutMs;
-    const isOpen = () =>
-      Array.from(this.#nodes.values()).some((node) => !node.isConnected && !node.isSuspect);
+    const isOpen = () => Array.from(this.nodes).some((node) => !node.isConnected && !node.isSuspect);
     while (isOpen() && !this.#isClosed && this.#env.clock.monotonicMs() < endMs) {
       await new Promise((resolve) => setTimeout(resolve, TICK_MS));
     }
@@ -254,7 +232,7 @@ export class Router implements LinkOwner {
 
   /** By which the shards of keys are told; another object when that changes. */
   get ring(): Ring | null {
-    return this.#ring;
+    return this.#routes.ring;
   }
 
   /** Requests that are held. */
@@ -292,7 +270,7 @@ export class Router implements LinkOwner {
 
   #hasWrites(): boolean {
     if (this.pinnedWrites > 0) return true;
-    const links = [...this.#retired, ...Array.from(this.#nodes.values(), (node) => node.links).flat()];
+    const links = [...this.#retired, ...Array.from(this.nodes, (node) => node.links).flat()];
     return links.some((link) => link.hasWrites);
   }
 
@@ -308,7 +286,7 @@ export class Router implements LinkOwner {
     clearInterval(this.#ticker);
     this.#prober.close();
     this.#databaseLinks.close();
-    for (const node of this.#nodes.values()) {
+    for (const node of this.nodes) {
       for (const connection of node.privates) connection.abandon('the proxy is shutting down');
       for (const link of node.links) link.destroy('the proxy is shutting down');
     }
@@ -489,7 +467,7 @@ export class Router implements LinkOwner {
 
   /** Asks another node of the shard, once. False when there is none to ask. */
   #readElsewhere(request: Request, failed: UpstreamNode): boolean {
-    const route = this.#currentRoute(request);
+    const route = this.#routes.currentOf(request);
     if (this.#isClosed || wasTriedAgain(request) || route === null || request.sink === discard) return false;
     if (request.sink.handBack) {
       request.sink.handBack(request, `${failed.name} is slow`, request.state === RequestState.SENT);
@@ -516,7 +494,7 @@ export class Router implements LinkOwner {
 
   /** No other node to ask: the same one once more, when it is back before the deadline. */
   #readAgain(request: Request, node: UpstreamNode, reason: string): void {
-    const route = this.#currentRoute(request);
+    const route = this.#routes.currentOf(request);
     if (this.#isClosed || request.retries > 0 || route === null) {
       this.#failures.fail(
         request,
@@ -551,7 +529,7 @@ export class Router implements LinkOwner {
       request.sink.handBack(request, 'the connection is not used any more', false);
       return;
     }
-    const route = this.#currentRoute(request);
+    const route = this.#routes.currentOf(request);
     if (route === null) {
       this.#failures.fail(
         request,
@@ -564,52 +542,18 @@ export class Router implements LinkOwner {
     this.#dispatch(request, route, this.#env.clock.monotonicMs());
   }
 
-  #currentRoute(request: Request): ShardRoute | null {
-    const route = request.route;
-    if (route === null) return null;
-    const current = this.#routes[route.index];
-    if (current === route || current?.name === route.name) return current;
-    const named = this.#routes.find(({ name }) => name === route.name);
-    if (named || request.keyIndex < 1 || this.#routes.length === 0) return named ?? null;
-    const { start, end } = argumentRange(request.bytes, request.start, request.keyIndex);
-    return this.routeOf(request.bytes, start, end);
-  }
-
-  #routeFor(shard: TopologyShard, before: ShardRoute | undefined): ShardRoute {
-    // Without epochs, another leader is what tells one time from the next.
-    const isSame =
-      before !== undefined &&
-      before.epoch === shard.epoch &&
-      (shard.epoch !== null || (before.leader?.name ?? null) === shard.leader);
-    const route = isSame ? before : new ShardRoute(shard.name, shard.epoch, shard.engine);
-    route.leader = shard.leader === null ? null : this.#nodeFor(shard, shard.leader);
-    route.followers = shard.followers.map((address) => this.#nodeFor(shard, address));
-    return route;
-  }
-
-  #nodeFor(shard: TopologyShard, address: string): UpstreamNode {
-    const key = `${shard.name} ${address}`;
-    let node = this.#nodes.get(key);
-    if (node === undefined) {
-      const health = this.#env.health.nodeHealth(address, shard.name);
-      node = new UpstreamNode(address, parseAddress(address), shard.name, health);
-      node.engine = shard.engine ?? 'ringside';
-      node.access = shard.access;
-      this.#nodes.set(key, node);
-    }
-    node.epoch = shard.epoch;
-    // Connected ahead of need: the first read that falls back must not wait for a handshake.
+  /** Connected ahead of need: the first read that falls back must not wait for a handshake. */
+  #prepare(node: UpstreamNode): void {
     this.linkTo(node, 2, 0);
     for (const link of node.links) link.announceEpoch();
     for (const connection of node.privates) connection.announceEpoch();
-    return node;
   }
 
   /** What waits for a node that is no longer the leader: writes, and reads that had nowhere else to go while it does not answer. */
   #moveQueued(): void {
-    for (const node of this.#nodes.values()) {
+    for (const node of this.nodes) {
       const isMisplaced = (waiting: Request) =>
-        (waiting.isWrite || node.isSuspect) && this.#currentRoute(waiting)?.leader !== node;
+        (waiting.isWrite || node.isSuspect) && this.#routes.currentOf(waiting)?.leader !== node;
       for (const link of node.links)
         for (const request of link.takeUnsent(isMisplaced)) this.#resubmit(request);
     }
@@ -640,7 +584,7 @@ export class Router implements LinkOwner {
 
   /** A read that waited behind a write in vain: a follower may have the answer. */
   #readLate(request: Request): boolean {
-    const route = this.#currentRoute(request);
+    const route = this.#routes.currentOf(request);
     const follower = route === null ? null : this.#targets.followerFor(request, route);
     const link = follower && this.#linkFor(request, follower);
     if (link === null) return false;
@@ -668,7 +612,7 @@ export class Router implements LinkOwner {
     // First, so that the links that what leaves here goes to are found busy.
     this.#releaseParked(false);
     let isBusy = this.#retired.size > 0;
-    for (const node of this.#nodes.values()) {
+    for (const node of this.nodes) {
       for (const link of node.links) if (this.#tickLink(link, nowMs)) isBusy = true;
     }
     for (const link of this.#retired) if (!this.#tickLink(link, nowMs)) this.#retired.delete(link);
