@@ -7,6 +7,24 @@ export function viewOf(bytes: Uint8Array): DataView {
   return new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }
 
+/** Views of the two buffers that came last: most that come are one of these. */
+export class RecentViews {
+  #first: Uint8Array = new Uint8Array(0);
+  #firstView: DataView = viewOf(this.#first);
+  #second: Uint8Array = this.#first;
+  #secondView: DataView = this.#firstView;
+
+  of(bytes: Uint8Array): DataView {
+    if (bytes === this.#first) return this.#firstView;
+    if (bytes === this.#second) return this.#secondView;
+    this.#first = this.#second;
+    this.#firstView = this.#secondView;
+    this.#second = bytes;
+    this.#secondView = viewOf(bytes);
+    return this.#secondView;
+  }
+}
+
 /** Copies up to `MOST_WORD_BYTES` bytes; source and target must not overlap. */
 export function copyWords(
   source: DataView,

@@ -2,7 +2,7 @@ import type { Socket } from 'node:net';
 import { slabMemory } from '../../lib/base/index.ts';
 import { writeBytes } from '../../lib/net/index.ts';
 import type { Request } from './request.ts';
-import { copyRange } from './slab.ts';
+import { copyRange, StartViews } from './slab.ts';
 
 const SLAB_BYTES = 256 * 1024;
 /** Pieces up to this size are copied even when they are alone: a view of them costs more. */
@@ -24,8 +24,7 @@ export class Output {
   #count = 0;
   #slab: Buffer = slabMemory(SLAB_BYTES);
   #slabUsed = 0;
-  /** By their length: views of the slab from its start. */
-  readonly #views: (Buffer | null)[] = new Array(SMALL_BYTES + 1).fill(null);
+  readonly #views = new StartViews();
   /** Bytes added since the last `writeTo`. */
   bytes = 0;
 
@@ -80,23 +79,13 @@ export class Output {
     if (this.#slabUsed + bytes > this.#slab.length) {
       this.#slab = slabMemory(Math.max(SLAB_BYTES, bytes));
       this.#slabUsed = 0;
-      this.#views.fill(null);
     }
     const slab = this.#slab;
     const start = this.#slabUsed;
     let at = start;
     for (let i = from; i < to; i++) at = copyRange(this.#forget(i), this.#starts[i], this.#ends[i], slab, at);
     this.#slabUsed = at;
-    return start === 0 && bytes <= SMALL_BYTES ? this.#view(bytes) : slab.subarray(start, at);
-  }
-
-  /** The first bytes of the slab. */
-  #view(bytes: number): Buffer {
-    const made = this.#views[bytes];
-    if (made !== null) return made;
-    const view = this.#slab.subarray(0, bytes);
-    this.#views[bytes] = view;
-    return view;
+    return start === 0 ? this.#views.of(slab, bytes) : slab.subarray(start, at);
   }
 
   #writePieces(socket: Socket): boolean {

@@ -1,4 +1,4 @@
-import { slabMemory } from '../../lib/base/index.ts';
+import { copyWords, MOST_WORD_BYTES, RecentViews, slabMemory } from '../../lib/base/index.ts';
 
 const SLAB_BYTES = 256 * 1024;
 /** From here on a piece gets memory of its own: a slab lives as long as the last of its pieces. */
@@ -34,16 +34,36 @@ export class Slab {
   }
 }
 
-/** Ranges shorter than this are copied by a loop: a native call costs more. */
-const LOOP_BYTES = 40;
+/** Longer than most replies: beyond it a view costs little beside the bytes. */
+const LONGEST_VIEW = 1024;
 
-/** Copies `from[start, end)` to `to[at…)`; returns where it ends there. */
+/** Views of the first bytes of a slab, which are written to sockets again and again: each is made once. */
+export class StartViews {
+  #slab: Buffer = Buffer.alloc(0);
+  readonly #views: (Buffer | null)[] = new Array(LONGEST_VIEW + 1).fill(null);
+
+  /** The first `length` bytes. */
+  of(slab: Buffer, length: number): Buffer {
+    if (length > LONGEST_VIEW) return slab.subarray(0, length);
+    if (slab !== this.#slab) {
+      this.#slab = slab;
+      this.#views.fill(null);
+    }
+    const made = this.#views[length];
+    if (made !== null) return made;
+    const view = slab.subarray(0, length);
+    this.#views[length] = view;
+    return view;
+  }
+}
+
+const sources = new RecentViews();
+const targets = new RecentViews();
+
+/** Copies `from[start, end)` to `to[at…)`; returns where it ends there. The two must not overlap. */
 export function copyRange(from: Buffer, start: number, end: number, to: Buffer, at: number): number {
   const length = end - start;
-  if (length >= LOOP_BYTES) {
-    from.copy(to, at, start, end);
-    return at + length;
-  }
-  for (let i = 0; i < length; i++) to[at + i] = from[start + i];
+  if (length <= MOST_WORD_BYTES) copyWords(sources.of(from), start, length, targets.of(to), at);
+  else from.copy(to, at, start, end);
   return at + length;
 }

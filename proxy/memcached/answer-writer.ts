@@ -1,9 +1,11 @@
 import type { Socket } from 'node:net';
-import { slabMemory } from '../../lib/base/index.ts';
+import { copyWords, MOST_WORD_BYTES, RecentViews, slabMemory, viewOf } from '../../lib/base/index.ts';
+import { writeBytes } from '../../lib/net/index.ts';
 import type { Output } from '../core/output.ts';
+import { StartViews } from '../core/slab.ts';
 
 const SLAB_BYTES = 128 * 1024;
-/** Runs shorter than this are copied by a loop: a native call costs more. */
+/** Texts shorter than this are written by a loop: a native call costs more. */
 const LOOP_BYTES = 24;
 /** From here on bytes go to the socket as they lie. */
 const COPY_LIMIT_BYTES = 4096;
@@ -18,6 +20,10 @@ const ZERO = 0x30;
 export class AnswerWriter {
   readonly #output: Output;
   #slab: Buffer = slabMemory(SLAB_BYTES);
+  /** Of `#slab`. */
+  #view = viewOf(this.#slab);
+  readonly #source = new RecentViews();
+  readonly #views = new StartViews();
   #from = 0;
   #at = 0;
   #cutBytes = 0;
@@ -67,10 +73,9 @@ export class AnswerWriter {
       return;
     }
     this.#reserve(length);
-    const slab = this.#slab;
     const at = this.#at;
-    if (length < LOOP_BYTES) for (let i = 0; i < length; i++) slab[at + i] = buffer[start + i];
-    else buffer.copy(slab, at, start, end);
+    if (length <= MOST_WORD_BYTES) copyWords(this.#source.of(buffer), start, length, this.#view, at);
+    else buffer.copy(this.#slab, at, start, end);
     this.#at += length;
   }
 
@@ -96,18 +101,29 @@ export class AnswerWriter {
 
   /** Hands everything to `socket`. Returns false when the socket asks to wait for its `drain`. */
   writeTo(socket: Socket): boolean {
-    this.#cut();
-    this.#cutBytes = 0;
-    const flows = this.#output.writeTo(socket);
+    const flows = this.#from === 0 && this.#cutBytes === 0 ? this.#writeSlab(socket) : this.#writeAll(socket);
     // The system has it all: the slab may be used again.
     if (socket.writableLength === 0) this.#from = this.#at = 0;
     return flows;
+  }
+
+  #writeSlab(socket: Socket): boolean {
+    if (this.#at === 0) return true;
+    this.#from = this.#at;
+    return writeBytes(socket, this.#views.of(this.#slab, this.#at));
+  }
+
+  #writeAll(socket: Socket): boolean {
+    this.#cut();
+    this.#cutBytes = 0;
+    return this.#output.writeTo(socket);
   }
 
   #reserve(bytes: number): void {
     if (this.#at + bytes <= this.#slab.length) return;
     this.#cut();
     this.#slab = slabMemory(Math.max(SLAB_BYTES, bytes));
+    this.#view = viewOf(this.#slab);
     this.#from = this.#at = 0;
   }
 

@@ -1,7 +1,6 @@
-import { slabMemory } from '../../lib/base/index.ts';
+import { copyWords, MOST_WORD_BYTES, RecentViews, slabMemory, viewOf } from '../../lib/base/index.ts';
 
 const SLAB_BYTES = 64 * 1024;
-const LOOP_BYTES = 24;
 const CR = 0x0d;
 const LF = 0x0a;
 const STAR = 0x2a;
@@ -11,6 +10,15 @@ const ZERO = 0x30;
 /** Bytes that an argument takes beside its own: type, length and two line ends. */
 export const ARGUMENT_BYTES = 16;
 
+/** The encoded begin of a command. */
+export class FrameHead {
+  readonly view: DataView;
+
+  constructor(text: string) {
+    this.view = viewOf(Buffer.from(text));
+  }
+}
+
 /**
  * Encodes commands for the nodes side by side, so that all of one turn leave as one piece. Call `begin`, then as many arguments as it was told;
  * `buffer[start, end)` is the frame, which nobody changes any more.
@@ -19,14 +27,16 @@ export class FrameSlab {
   buffer: Buffer = slabMemory(SLAB_BYTES);
   start = 0;
   end = 0;
+  /** Of `buffer`. */
+  #view = viewOf(this.buffer);
+  readonly #source = new RecentViews();
 
   /** A command whose `head` is encoded already; what follows takes at most `bytes`, and `ARGUMENT_BYTES` for each argument. */
-  beginWith(head: Buffer, bytes: number): void {
-    this.#reserve(head.length + bytes);
-    const { buffer } = this;
-    let at = this.end;
-    for (let i = 0; i < head.length; i++) buffer[at++] = head[i];
-    this.end = at;
+  beginWith({ view }: FrameHead, bytes: number): void {
+    const { byteLength } = view;
+    this.#reserve(byteLength + bytes);
+    copyWords(view, 0, byteLength, this.#view, this.end);
+    this.end += byteLength;
   }
 
   /** A command of `count` arguments, which all together take at most `bytes` and `ARGUMENT_BYTES` each. */
@@ -50,7 +60,7 @@ export class FrameSlab {
     this.#header(DOLLAR, length);
     const { buffer } = this;
     const at = this.end;
-    if (length < LOOP_BYTES) for (let i = 0; i < length; i++) buffer[at + i] = source[start + i];
+    if (length <= MOST_WORD_BYTES) copyWords(this.#source.of(source), start, length, this.#view, at);
     else source.copy(buffer, at, start, end);
     this.#endLine(at + length);
   }
@@ -68,6 +78,7 @@ export class FrameSlab {
   #reserve(bytes: number): void {
     if (this.end + bytes > this.buffer.length) {
       this.buffer = slabMemory(Math.max(SLAB_BYTES, bytes));
+      this.#view = viewOf(this.buffer);
       this.end = 0;
     }
     this.start = this.end;

@@ -8,6 +8,7 @@ import {
   ManualClock,
   MOST_WORD_BYTES,
   type Random,
+  RecentViews,
   RingsideError,
   sameWords,
   seededRandom,
@@ -204,4 +205,15 @@ t.test('words', async (t) => {
   viewOf(part).setUint8(0, 7);
   t.equal(part[0], 7, 'a view of a part');
   t.equal(viewOf(part).byteLength, 10);
+});
+
+t.test('words: views are of the buffer that is asked for, however many take turns', async (t) => {
+  const views = new RecentViews();
+  const buffers = Array.from({ length: 4 }, (_, i) => Buffer.alloc(8, i));
+  for (const i of [0, 0, 1, 0, 1, 2, 0, 3, 3, 2, 1, 0, 1]) {
+    const view = views.of(buffers[i]);
+    t.equal(view.getUint8(7), i);
+    t.equal(view.byteLength, 8);
+    t.equal(views.of(buffers[i]), view);
+  }
 });
