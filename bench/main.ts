@@ -24,7 +24,8 @@ import { type Delays, isInstalled } from './support/peers.ts';
 const usage = `usage: npm run bench -- [node] [types] [proxy] [memcached] [tls] [near] [latency] [idle] [large] [memory] [overload]
                         [persistence] [loading] [stampede] [balance] [shadow] [traces] [warm-up]
                         [--alternations N] [--seconds S] [--value-bytes N]
-                        [--connections N] [--entries N] [--budgets LIST] [--small-entries N] [--json]
+                        [--connections N] [--entries N] [--budgets LIST] [--small-entries N]
+                        [--stopped-seconds S] [--json]
 
   node    ringside node beside redis-server
   types   the same on lists, hashes, sets and sorted sets, one big and many tiny
@@ -60,6 +61,7 @@ const usage = `usage: npm run bench -- [node] [types] [proxy] [memcached] [tls] 
   --entries N        entries of the memory, persistence and loading suites (default 5000000)
   --budgets LIST     budgets in MiB that a node must keep to (default 512,1024)
   --small-entries N  also fills a node with so many entries of 16 + 8 bytes (default 0)
+  --stopped-seconds S  how long the overload suite stops a shard behind each proxy (default 6)
   --json             one line of JSON for each comparison instead of the table
 `;
 
@@ -326,6 +328,7 @@ async function main(): Promise<number> {
       entries: { type: 'string', default: '5000000' },
       budgets: { type: 'string', default: '512,1024' },
       'small-entries': { type: 'string', default: '0' },
+      'stopped-seconds': { type: 'string', default: '6' },
       json: { type: 'boolean', default: false },
       help: { type: 'boolean', default: false },
     },
@@ -336,6 +339,7 @@ async function main(): Promise<number> {
   const budgetsMiB = values.budgets.split(',').filter(Boolean).map(Number);
   const connections = Number(values.connections);
   const smallEntries = Number(values['small-entries']);
+  const stoppedSeconds = Number(values['stopped-seconds']);
   const alternations = Number(values.alternations);
   const seconds = Number(values.seconds);
   const valueBytes = Number(values['value-bytes']);
@@ -348,7 +352,8 @@ async function main(): Promise<number> {
     !(connections >= 100) ||
     !(entries >= 1) ||
     !budgetsMiB.every((budget) => budget >= 1) ||
-    !(smallEntries >= 0)
+    !(smallEntries >= 0) ||
+    !(stoppedSeconds > 0)
   ) {
     process.stderr.write(usage);
     return values.help ? 0 : 2;
@@ -356,7 +361,7 @@ async function main(): Promise<number> {
   if (chosen.includes('traces')) await runTraces(values.json);
   if (chosen.includes('stampede')) await runStampede(alternations, values.json);
   if (chosen.includes('balance')) await runBalance(seconds, values.json);
-  if (chosen.includes('overload')) await runOverload(values.json);
+  if (chosen.includes('overload')) await runOverload(stoppedSeconds, values.json);
   if (chosen.includes('warm-up')) await runWarmUp(values.json);
   if (chosen.includes('shadow')) await runShadow(alternations, seconds, values.json);
   if (

@@ -2,17 +2,19 @@ import { type RetryStormRow, retryStorm } from './retry-storm.ts';
 import { type StoppedShardRow, stoppedShard } from './stopped-shard.ts';
 import { type WideReadRow, wideReads } from './wide-reads.ts';
 
-const STOPPED_SECONDS = 6;
 const SLOW_SECONDS = 8;
 const VALUE_BYTES = [100, 4096, 65_536];
 const ROUNDS = 60;
 
-/** Writes how proxies stand a stopped shard, a fleet that is slow for a while, and replies of eight shards at once: about two minutes. */
-export async function runOverload(isJson: boolean): Promise<void> {
+/**
+ * Writes how proxies stand a stopped shard for so many seconds each, a fleet that is slow for a while, and replies of eight shards at once: about two
+ * minutes with 6.
+ */
+export async function runOverload(stoppedSeconds: number, isJson: boolean): Promise<void> {
   const write = (row: object, text: string) =>
     process.stdout.write(`${isJson ? JSON.stringify(row) : text}\n`);
   const progress = (line: string) => void process.stderr.write(`${line}\n`);
-  for (const row of await stoppedShard(STOPPED_SECONDS, progress)) write(row, stoppedText(row));
+  for (const row of await stoppedShard(stoppedSeconds, progress)) write(row, stoppedText(row));
   const storm = await retryStorm(SLOW_SECONDS);
   write(storm, stormText(storm));
   for (const row of await wideReads(VALUE_BYTES, ROUNDS)) write(row, wideText(row));

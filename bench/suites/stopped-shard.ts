@@ -11,6 +11,8 @@ const SHARDS = 4;
 const KEYS = 2000;
 const OTHERS = 24;
 const VICTIMS = 8;
+/** How long the rate before is measured at most. */
+const MAX_BEFORE_SECONDS = 10;
 /** When a client gives up itself. */
 const CLIENT_TIMEOUT_MS = 3000;
 
@@ -52,7 +54,7 @@ async function measure(server: Server, victim: Server, seconds: number): Promise
   const { own, others } = await spread(server, victim);
   const load = new Load(server, own, others);
   await delay(1000);
-  const before = await load.rateOver(seconds);
+  const before = await load.rateOver(Math.min(seconds, MAX_BEFORE_SECONDS));
   forgetPeak(server.pid);
   const residentMb = residentBytes(server.pid) / 1e6;
   process.kill(victim.pid, 'SIGSTOP');
