@@ -24,8 +24,12 @@ export class AnswerWriter {
   #view = viewOf(this.#slab);
   readonly #source = new RecentViews();
   readonly #views = new StartViews();
+  /** Where in the slab the answers since the last `writeTo` begin; 0 of those that began in an earlier slab. */
+  #begin = 0;
+  /** Where those begin that `#output` does not have. */
   #from = 0;
   #at = 0;
+  /** Bytes that `#output` has. */
   #cutBytes = 0;
 
   constructor(output: Output) {
@@ -101,21 +105,21 @@ export class AnswerWriter {
 
   /** Hands everything to `socket`. Returns false when the socket asks to wait for its `drain`. */
   writeTo(socket: Socket): boolean {
-    const flows = this.#from === 0 && this.#cutBytes === 0 ? this.#writeSlab(socket) : this.#writeAll(socket);
-    // The system has it all: the slab may be used again.
-    if (socket.writableLength === 0) this.#from = this.#at = 0;
+    const flows =
+      this.#begin === 0 && this.#cutBytes === 0 ? this.#writeSlab(socket) : this.#writeAll(socket);
+    // The system has it all: its place in the slab may be used again. What other sockets have not written yet lies ahead of it.
+    if (socket.writableLength === 0) this.#at = this.#begin;
+    this.#begin = this.#from = this.#at;
+    this.#cutBytes = 0;
     return flows;
   }
 
   #writeSlab(socket: Socket): boolean {
-    if (this.#at === 0) return true;
-    this.#from = this.#at;
-    return writeBytes(socket, this.#views.of(this.#slab, this.#at));
+    return this.#at === 0 || writeBytes(socket, this.#views.of(this.#slab, this.#at));
   }
 
   #writeAll(socket: Socket): boolean {
     this.#cut();
-    this.#cutBytes = 0;
     return this.#output.writeTo(socket);
   }
 
@@ -124,7 +128,7 @@ export class AnswerWriter {
     this.#cut();
     this.#slab = slabMemory(Math.max(SLAB_BYTES, bytes));
     this.#view = viewOf(this.#slab);
-    this.#from = this.#at = 0;
+    this.#begin = this.#from = this.#at = 0;
   }
 
   #cut(): void {
