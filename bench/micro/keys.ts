@@ -22,7 +22,7 @@ const routes = names.map((name, index) => Object.assign(new ShardRoute(name, nul
 const router = {
   routes,
   routeOf: (buffer: Buffer, start: number, end: number) => routes[ring.shardOf(buffer, start, end)],
-  routesOf: (...which: Parameters<Ring['shardsOf']>) => ring.shardsOf(...which),
+  placesOf: (...which: Parameters<Ring['shardsOf']>) => ring.shardsOf(...which),
 } as unknown as Router;
 
 const keys = Array.from({ length: KEYS }, (_, i) => `key:${String((i * 7919) % 1e12).padStart(12, '0')}`);

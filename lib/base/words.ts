@@ -1,4 +1,4 @@
-/** Up to so many bytes, words of eight beat the call into native code, and from that of one word on the loop over bytes. */
+/** Up to so many bytes, copying words of eight is faster than a call into native code. */
 export const MOST_WORD_BYTES = 256;
 const WORD = 8;
 
@@ -7,12 +7,20 @@ export function viewOf(bytes: Uint8Array): DataView {
   return new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }
 
+/** Larger buffers are not held on to. */
+const MOST_HELD_BYTES = 256 * 1024;
+
 /** Views of the two buffers that came last: most that come are one of these. */
 export class RecentViews {
   #first: Uint8Array = new Uint8Array(0);
   #firstView: DataView = viewOf(this.#first);
   #second: Uint8Array = this.#first;
   #secondView: DataView = this.#firstView;
+
+  /** Whether so many bytes of this buffer are best copied in words, by its view. */
+  suit(bytes: Uint8Array, length: number): boolean {
+    return length <= MOST_WORD_BYTES && bytes.length <= MOST_HELD_BYTES;
+  }
 
   of(bytes: Uint8Array): DataView {
     if (bytes === this.#first) return this.#firstView;

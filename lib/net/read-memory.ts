@@ -5,11 +5,16 @@ const READ_BYTES = 64 * 1024;
 /** What chunks that are kept are put together in; those from `LONG_BYTES` on get memory of their own. */
 const SLAB_BYTES = 128 * 1024;
 const LONG_BYTES = 32 * 1024;
-/** For long reads. From 256 KiB on the allocator asks the system each time, and a multiple of 64 KiB leaves a few bytes of the usual lengths to one more read. */
+/**
+ * For long reads. Not more than 256 KiB, from where on the allocator asks the system each time; and not a multiple of 64 KiB, which would leave the last few
+ * bytes of values of 1 MiB to a read of their own.
+ */
 const LENT_BYTES = 208 * 1024;
-/** What lies free at the end of it is read into from this much on. */
+/** As much must be awaited, so that memory is not mostly empty: whoever bounds what it holds counts what came. */
+const MIN_AWAITED_BYTES = 96 * 1024;
+/** What lies free at its end is read into from this much on. */
 const MIN_ROOM_BYTES = 64 * 1024;
-/** Kept at most: 65 MiB. */
+/** Kept at most, for each thread: 65 MiB. */
 const MAX_SPARE = 320;
 /** Of what was not needed for so long, half is let go. */
 const TRIM_MS = 500;
@@ -25,7 +30,7 @@ interface Lent {
   /** Bytes that somebody keeps. */
   owed: number;
   /** Its socket reads into it next. */
-  isAhead: boolean;
+  isTarget: boolean;
   /** Whose it is; null while it is spare. */
   owner: ReadMemory | null;
 }
@@ -40,7 +45,7 @@ let isTrimming = false;
 
 /**
  * What came is `memory[start, end)`. Returns how many more bytes are awaited of something long that is kept in the pieces in which it comes, each of which
- * comes back by `recycle` soon; 0 if none.
+ * should come back by `recycle` (what does not is left to the collector); 0 if none.
  */
 export type RangeListener = (memory: Buffer, start: number, end: number) => number;
 
@@ -65,23 +70,24 @@ export class ReadMemory {
     const own = memory === shared ? null : this.#own;
     const awaited =
       own !== null && isLong ? handOn(own, length, listener) : copyOut(memory, length, listener);
-    const next = isLong && awaited > 0 ? this.#room(awaited) : null;
+    const next = isLong && awaited > 0 ? this.#roomFor(awaited) : null;
     if (own !== null && next !== own) leave(own);
     if (next !== null)
       this.#next = next.memory.subarray(next.used, Math.min(next.used + awaited, LENT_BYTES));
     else if (own !== null) this.#next = shared;
   }
 
-  /** Memory of its own with room for more behind what lies in it. */
-  #room(awaited: number): Lent {
+  /** Memory of its own with room for more behind what lies in it; null: what is awaited is too little for any. */
+  #roomFor(awaited: number): Lent | null {
     const own = this.#own;
     if (own?.owner === this && LENT_BYTES - own.used >= Math.min(awaited, MIN_ROOM_BYTES)) {
-      own.isAhead = true;
+      own.isTarget = true;
       return own;
     }
+    if (awaited < MIN_AWAITED_BYTES) return null;
     const next = blank();
     next.owner = this;
-    next.isAhead = true;
+    next.isTarget = true;
     this.#own = next;
     return next;
   }
@@ -96,7 +102,7 @@ function handOn(own: Lent, length: number, listener: RangeListener): number {
 
 /** Its socket reads elsewhere next. */
 function leave(own: Lent): void {
-  own.isAhead = false;
+  own.isTarget = false;
   if (own.owed === 0) putBack(own);
 }
 
@@ -105,8 +111,9 @@ export function recycle(pieces: Iterable<Buffer>): void {
   for (const { buffer, length } of pieces) {
     const own = lent.get(buffer);
     if (own === undefined) continue;
+    if (own.owed < length) throw new Error('memory was given back twice');
     own.owed -= length;
-    if (own.owed === 0 && !own.isAhead) putBack(own);
+    if (own.owed === 0 && !own.isTarget) putBack(own);
   }
 }
 
@@ -119,7 +126,7 @@ function blank(): Lent {
 
 function newLent(): Lent {
   const memory = slabMemory(LENT_BYTES);
-  const own: Lent = { memory, used: 0, owed: 0, isAhead: false, owner: null };
+  const own: Lent = { memory, used: 0, owed: 0, isTarget: false, owner: null };
   lent.set(memory.buffer, own);
   return own;
 }

@@ -50,7 +50,8 @@ export class SharedReadSocket extends net.Socket {
       current = taken;
       return taken;
     };
-    const buffer = () => next() as Buffer;
+    // Asked again for each address that is tried: then the memory is the same.
+    const buffer = () => next() ?? current;
     const callback = (length: number, read: Uint8Array): boolean => {
       this.#onRead(read as Buffer, length);
       return true;
@@ -66,12 +67,18 @@ export class SharedReadSocket extends net.Socket {
     this.#onRead = listener;
     if (!this.#readsDirectly) {
       this.#readsDirectly = true;
-      readDirectly(this, (length) => {
-        this.#onRead(this.#current(), length);
-        return this.#next();
-      });
+      // Each address that is tried has a handle of its own.
+      if (this.connecting) this.once('connect', () => this.#readPastStreams());
+      else this.#readPastStreams();
     }
     this.resume();
+  }
+
+  #readPastStreams(): void {
+    readDirectly(this, (length) => {
+      this.#onRead(this.#current(), length);
+      return this.#next();
+    });
   }
 
   /** As `deliverTo`, for a listener that keeps what comes. */

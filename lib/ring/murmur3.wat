@@ -1,6 +1,7 @@
 ;; MurmurHash3_x64_128 with seed 0 of many keys in one call, as murmur3.ts has it for one: WebAssembly multiplies 64 bits by 64, JavaScript does not.
 ;; scripts/write-murmur3-wasm.ts puts it into murmur3-wasm.ts.
 (module
+  ;; 64 KiB each: two for keys and one for their hashes (key-batch.ts).
   (memory (export "memory") 3)
 
   (func $mix1 (param $k i64) (result i64)

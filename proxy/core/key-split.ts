@@ -1,4 +1,4 @@
-import type { Args } from '../../lib/codec/resp/index.ts';
+import type { KeyRanges } from '../../lib/ring/index.ts';
 import type { FanOutWindow } from '../health/index.ts';
 import type { KeptKeys } from './near-port.ts';
 import type { Router } from './router.ts';
@@ -23,8 +23,10 @@ export interface SortOptions {
 
 const PLAIN: SortOptions = { window: null, kept: null };
 
-/** Where the arguments of an encoded command lie in its memory. */
-export type KeyArgs = Pick<Args, 'buffer' | 'count' | 'start' | 'end'>;
+/** The keys of a command, among its arguments. */
+export interface KeyArgs extends KeyRanges {
+  readonly count: number;
+}
 
 /**
  * The keys of one command, sorted by the shard that owns them, and the part of the command that each shard gets. Nothing is made per key:
@@ -80,7 +82,7 @@ export class KeySplit {
     this.keyCount = Math.floor((count - first) / step);
     if (this.owners.length < this.keyCount) this.owners = new Uint16Array(2 * this.keyCount);
     const { owners, counts } = this;
-    router.routesOf(args, first, step, this.keyCount, owners);
+    router.placesOf(args, first, step, this.keyCount, owners);
     const sizes = this.#sizes;
     let before = args.end(first - 1);
     for (let i = first, position = 0; i < count; i += step, position++) {

@@ -67,9 +67,8 @@ export class LargeFrame {
   }
 }
 
-/** The node has read a large command and done it: what its pieces were read into serves again. */
+/** The node has read a large command to its end and done it: what its pieces were read into serves again, unless another node may be reading them too. */
 export function recyclePieces({ rest, ownsRest, isWrite, retries }: Request): void {
-  // A read may be on its way to a second node as well, with the same pieces.
   if (rest !== null && ownsRest && isWrite && retries === 0) recycle(rest);
 }
 

@@ -356,6 +356,8 @@ export class Link implements Flushable {
     this.#large = null;
     this.#largeHead = NO_BYTES;
     if (!large.endsWell) throw new RespProtocolError('expected CRLF behind a bulk string');
+    // Replies no longer match requests.
+    if (this.#queue.sentCount === 0) throw new RespProtocolError('an unasked reply arrived');
     const request = this.#queue.shift();
     if (request === null) return behind;
     this.#note(request);

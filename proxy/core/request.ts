@@ -60,7 +60,7 @@ export class Request {
   /** What follows `bytes[start, end)` of a long command or reply, in the pieces in which it came. */
   rest: readonly Buffer[] | null = null;
   restBytes = 0;
-  /** Nobody else holds the pieces of `rest`. */
+  /** The pieces of `rest` are in no other request's hands: whoever is done with this one may recycle them. Cleared by who lets a second request share them. */
   ownsRest = false;
   state: RequestState = RequestState.IDLE;
   /** Changes data: repeated only when it certainly was not executed. */
@@ -128,6 +128,7 @@ export class Request {
     ownsRest = false,
   ): void {
     const { hook } = this;
+    // A hook may keep them.
     this.ownsRest = ownsRest && hook === null;
     if (hook !== null) {
       this.hook = null;

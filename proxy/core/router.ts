@@ -128,7 +128,7 @@ export class Router implements LinkOwner {
   }
 
   /** As `routeOf`, of the arguments `first`, `first + step`, … of a command, so many: their positions in `routes`, to `places`. */
-  routesOf(args: KeyRanges, first: number, step: number, count: number, places: Uint16Array): void {
+  placesOf(args: KeyRanges, first: number, step: number, count: number, places: Uint16Array): void {
     this.#routes.placesOf(args, first, step, count, places);
   }
 

@@ -8,17 +8,17 @@ import { ringFor, ShardRoute, type Topology, type TopologyShard, UpstreamNode } 
 /** The present topology: which shard owns a key, and which nodes serve it. What stays the same from one topology to the next is the same object. */
 export class Routes {
   readonly #health: Health;
-  readonly #found: (node: UpstreamNode) => void;
+  readonly #prepare: (node: UpstreamNode) => void;
   readonly #nodes = new Map<string, UpstreamNode>();
   #ring: Ring | null = null;
   #ringEpoch = '0';
   #inRing: readonly ShardRoute[] = [];
   #spare: readonly ShardRoute[] = [];
 
-  /** `found` hears of every node of each topology that is applied. */
-  constructor(health: Health, found: (node: UpstreamNode) => void) {
+  /** `prepare` is called with every node of each topology that is applied. */
+  constructor(health: Health, prepare: (node: UpstreamNode) => void) {
     this.#health = health;
-    this.#found = found;
+    this.#prepare = prepare;
   }
 
   /** The shards in the order of the ring; empty before the first `apply`. */
@@ -115,7 +115,7 @@ export class Routes {
       this.#nodes.set(key, node);
     }
     node.epoch = shard.epoch;
-    this.#found(node);
+    this.#prepare(node);
     return node;
   }
 }

@@ -1,4 +1,4 @@
-import { copyWords, MOST_WORD_BYTES, RecentViews, slabMemory } from '../../lib/base/index.ts';
+import { copyWords, RecentViews, slabMemory } from '../../lib/base/index.ts';
 
 const SLAB_BYTES = 256 * 1024;
 /** From here on a piece gets memory of its own: a slab lives as long as the last of its pieces. */
@@ -63,7 +63,8 @@ const targets = new RecentViews();
 /** Copies `from[start, end)` to `to[at…)`; returns where it ends there. The two must not overlap. */
 export function copyRange(from: Buffer, start: number, end: number, to: Buffer, at: number): number {
   const length = end - start;
-  if (length <= MOST_WORD_BYTES) copyWords(sources.of(from), start, length, targets.of(to), at);
+  if (sources.suit(from, length) && targets.suit(to, length))
+    copyWords(sources.of(from), start, length, targets.of(to), at);
   else from.copy(to, at, start, end);
   return at + length;
 }

@@ -126,7 +126,7 @@ export abstract class ClientConnection<Parser extends ByteFeed>
     this.lastActiveMs = this.env.clock.monotonicMs();
     readRanges(socket, (bytes, start, end) => {
       this.received(bytes, start, end);
-      return this.#large?.missing ?? 0;
+      return this.#isEnding ? 0 : (this.#large?.missing ?? 0);
     });
     socket.on('drain', () => this.#drained());
     socket.on('end', () => this.#ended());

@@ -1,5 +1,5 @@
 import type { Socket } from 'node:net';
-import { copyWords, MOST_WORD_BYTES, RecentViews, slabMemory, viewOf } from '../../lib/base/index.ts';
+import { copyWords, RecentViews, slabMemory, viewOf } from '../../lib/base/index.ts';
 import { writeBytes } from '../../lib/net/index.ts';
 import type { Output } from '../core/output.ts';
 import { StartViews } from '../core/slab.ts';
@@ -78,7 +78,7 @@ export class AnswerWriter {
     }
     this.#reserve(length);
     const at = this.#at;
-    if (length <= MOST_WORD_BYTES) copyWords(this.#source.of(buffer), start, length, this.#view, at);
+    if (this.#source.suit(buffer, length)) copyWords(this.#source.of(buffer), start, length, this.#view, at);
     else buffer.copy(this.#slab, at, start, end);
     this.#at += length;
   }

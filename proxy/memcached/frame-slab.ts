@@ -1,4 +1,4 @@
-import { copyWords, MOST_WORD_BYTES, RecentViews, slabMemory, viewOf } from '../../lib/base/index.ts';
+import { copyWords, RecentViews, slabMemory, viewOf } from '../../lib/base/index.ts';
 
 const SLAB_BYTES = 64 * 1024;
 const CR = 0x0d;
@@ -60,7 +60,7 @@ export class FrameSlab {
     this.#header(DOLLAR, length);
     const { buffer } = this;
     const at = this.end;
-    if (length <= MOST_WORD_BYTES) copyWords(this.#source.of(source), start, length, this.#view, at);
+    if (this.#source.suit(source, length)) copyWords(this.#source.of(source), start, length, this.#view, at);
     else source.copy(buffer, at, start, end);
     this.#endLine(at + length);
   }

@@ -356,7 +356,8 @@ export class RespConnection extends ClientConnection<RequestParser> implements G
     this.context.commands.ended(request, nowMs);
     if (request.times > 1) this.env.stats.add(Stat.commands, request.times - 1);
     if (!request.isMuted) this.env.output.addRequest(request);
-    if (request.ownsRest && request.rest !== null) this.#leaving.push(...request.rest);
+    if (request.ownsRest && request.rest !== null)
+      for (const piece of request.rest) this.#leaving.push(piece);
     return request.length;
   }
 
@@ -365,18 +366,18 @@ export class RespConnection extends ClientConnection<RequestParser> implements G
     if (this.#composedLeft > 0) this.#composedLeft = Math.max(0, this.#composedLeft - count);
     stats.add(Stat.commands, count);
     const flows = output.writeTo(this.socket);
-    if (this.#leaving.length > 0) this.#recycleLeft();
+    if (this.#leaving.length > 0) this.#recycleWritten();
     return flows;
   }
 
-  #recycleLeft(): void {
+  #recycleWritten(): void {
     if (this.socket.writableLength > 0) return;
     recycle(this.#leaving);
     this.#leaving.length = 0;
   }
 
   protected override writeReady(): void {
-    if (this.#leaving.length > 0) this.#recycleLeft();
+    if (this.#leaving.length > 0) this.#recycleWritten();
     super.writeReady();
     if (this.#pushes !== null) this.#writeWaitingPushes();
   }

@@ -3,6 +3,7 @@ import net from 'node:net';
 import t, { type Test } from 'tap';
 import { silentLogger } from '../../lib/base/index.ts';
 import { createServer, readRanges, recycle } from '../../lib/net/index.ts';
+import { SharedReadSocket } from '../../lib/net/shared-reads.ts';
 import { until } from '../support/until.ts';
 
 /* What is awaited and comes in long pieces stays where it was read to, until it is given back. */
@@ -120,4 +121,30 @@ t.test('given back as it comes, while more is read into the same memory', async 
   await Promise.all([send(), send(), send()]);
   t.same(seen, []);
   t.ok(Buffer.concat(await kept).equals(Buffer.alloc(16 * MIB, 'kept')));
+});
+
+t.test('given back twice is a mistake that is not passed over', async (t) => {
+  const { send } = await keeper(t, 8 * MIB);
+  const chunks = await send(Buffer.alloc(8 * MIB, 'once'));
+  recycle(chunks);
+  t.throws(() => recycle(longOf(chunks)), /given back twice/);
+});
+
+t.test('of several addresses the second is read as the first would be', async (t) => {
+  const server = net.createServer((socket) => socket.end('hello from the server'));
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  t.teardown(() => server.close());
+  const { port } = server.address() as net.AddressInfo;
+  const addresses = ['127.0.0.2', '127.0.0.1'].map((address) => ({ address, family: 4 }));
+  const lookup: net.LookupFunction = (_host, _options, done) => done(null, addresses);
+  const socket = SharedReadSocket.open({ host: 'two.test', port, lookup, autoSelectFamily: true });
+  t.teardown(() => socket.destroy());
+  let text = '';
+  readRanges(socket, (memory, start, end) => {
+    text += memory.latin1Slice(start, end);
+    return 0;
+  });
+  await once(socket, 'close');
+  t.equal(text, 'hello from the server');
 });

@@ -499,3 +499,26 @@ t.test('REDIRECT to clients of all threads', async (t) => {
   const [none] = await c.ask(1, 'CLIENT', 'TRACKING', 'ON', 'REDIRECT', '99999');
   t.match(none, /does not exist/);
 });
+
+t.test('a message about a very long key is a message, whatever is awaited meanwhile', async (t) => {
+  const { resp } = await behindProxy(t, addresses);
+  const client = await tracked(t, resp);
+  const writer = connect(t, resp);
+  const long = `{x}${'k'.repeat(300_000)}`;
+  const keys = Array.from({ length: 50 }, (_, i) => `{x}${i}`);
+  for (const key of keys) await writer.ask(1, 'SET', key, `value of ${key}`);
+  await writer.ask(1, 'SET', long, '0');
+  for (let round = 0; round < 20; round++) {
+    await client.ask(1, 'GET', long);
+    const from = client.frames.length;
+    writer.say('SET', long, String(round));
+    for (const key of keys) client.say('GET', key);
+    const frames = await client.next(keys.length + 1, from);
+    const isMessage = (frame: unknown) => Array.isArray(frame) && frame[0] === 'invalidate';
+    t.same(
+      frames.filter((frame) => !isMessage(frame)),
+      keys.map((key) => `value of ${key}`),
+      `round ${round}`,
+    );
+  }
+});

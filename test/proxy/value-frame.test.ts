@@ -72,6 +72,7 @@ t.test('a long string at the end of an array can be taken in pieces', (t) => {
   taken(`*2\r\n:1\r\n*1\r\n$100000\r\n${long}\r\n`, true);
   taken(`*2\r\n$100000\r\n${long}\r\n:1\r\n`, false);
   taken(`*2\r\n*1\r\n$100000\r\n${long}\r\n:1\r\n`, false);
+  taken(`>2\r\n$10\r\ninvalidate\r\n*1\r\n$100000\r\n${long}\r\n`, false);
   t.end();
 });
 

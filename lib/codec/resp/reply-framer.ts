@@ -35,6 +35,7 @@ const FORMAT_BYTES = 4;
 const STAR = 0x2a;
 const ONE = 0x31;
 const PERCENT = 0x25;
+const PUSH = 0x3e;
 const BAR = 0x7c;
 
 /**
@@ -115,8 +116,9 @@ export class ReplyFramer extends ByteFeed {
     return end + 2;
   }
 
-  /** Whether what is read now is the last of all that is open. */
+  /** Whether what is read now is the last of all that is open, of a reply: a push is never given away in pieces. */
   private endsReply(): boolean {
+    if (this.input[this.head] === PUSH) return false;
     for (let i = 0; i < this.depth; i++) if (this.open[i] !== 1) return false;
     return true;
   }
