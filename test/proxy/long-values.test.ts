@@ -16,8 +16,9 @@ const SEED = Number(process.env.SEED ?? 20261122);
 const KIB = 1024;
 const SLOW_MS = 5;
 
-const node = await startRingside(['node', '--standalone', '--port', 'auto', '--admin-port', 'off']);
-t.teardown(() => node.stop());
+const startNode = () => startRingside(['node', '--standalone', '--port', 'auto', '--admin-port', 'off']);
+const [node, other] = await Promise.all([startNode(), startNode()]);
+t.teardown(() => Promise.all([node.stop(), other.stop()]));
 
 /** Bytes that no other value has. */
 const valueFor = (id: string, bytes: number): Buffer => Buffer.alloc(bytes, `value ${id}, `);
@@ -87,19 +88,46 @@ async function readSlowly(address: string, key: string, expected: Buffer, times:
   return wrong;
 }
 
-t.test(`every client gets its own values (SEED=${SEED})`, async (t) => {
-  const upstreams = [{ name: 's0', leader: node.ready.resp }];
-  const { resp, client } = await proxyWith(t, { upstreams });
-  const random = seededRandom(SEED);
-  const shared = valueFor('that all read', 700 * KIB);
-  await client().send('SET', 'shared', shared);
-  const churning = Array.from({ length: 12 }, (_, i) =>
-    churn(client(), `client ${i}`, seededRandom(SEED + 1 + i), 25),
-  );
-  const slow = [1, 2, 3].map(() => readSlowly(resp, 'shared', shared, 12));
-  for (let i = 0; i < 40; i++) await breakOff(resp, random);
-  t.same((await Promise.all([...churning, ...slow])).flat(), []);
-});
+/** Asks for a long value several times, and goes before it has read much. */
+async function leaveEarly(address: string, key: string): Promise<void> {
+  const [host, port] = address.split(':');
+  const socket = net.connect(Number(port), host);
+  for (let i = 0; i < 5; i++) socket.write(encodeCommand('GET', key));
+  await once(socket, 'readable');
+  socket.destroy();
+  await once(socket, 'close');
+}
+
+/** What else hears of commands and replies, or answers them. */
+const setups: Readonly<Record<string, () => Promise<{ proxy?: object; rest?: object }>>> = {
+  'a plain proxy': async () => ({}),
+  'a near cache': async () => ({
+    rest: {
+      nearCache: { mode: 'always', maxBytes: '64mb' },
+      namespaces: [{ name: 'all', prefix: '', stalenessMs: 60_000 }],
+    },
+  }),
+  'another cluster that gets all': async () => ({
+    proxy: { shadow: { to: [{ name: 'x', leader: other.ready.resp }], share: 1, writes: true } },
+  }),
+};
+
+for (const [name, setUp] of Object.entries(setups)) {
+  t.test(`every client gets its own values: ${name} (SEED=${SEED})`, async (t) => {
+    const { proxy = {}, rest = {} } = await setUp();
+    const upstreams = [{ name: 's0', leader: node.ready.resp }];
+    const { resp, client } = await proxyWith(t, { upstreams, ...proxy }, rest);
+    const random = seededRandom(SEED);
+    const shared = valueFor('that all read', 700 * KIB);
+    await client().send('SET', 'shared', shared);
+    const churning = Array.from({ length: 12 }, (_, i) =>
+      churn(client(), `client ${i}`, seededRandom(SEED + 1 + i), 12),
+    );
+    const slow = [1, 2, 3].map(() => readSlowly(resp, 'shared', shared, 12));
+    for (let i = 0; i < 20; i++) await Promise.all([breakOff(resp, random), leaveEarly(resp, 'shared')]);
+    t.same((await Promise.all([...churning, ...slow])).flat(), []);
+  });
+}
 
 t.test(`when connections to the node break, too (SEED=${SEED})`, async (t) => {
   const between = await TcpProxy.start(node.ready.resp);
