@@ -130,9 +130,9 @@ t.test('a long value lies in the memory of the proxy once', async (t) => {
   const read = await peakOf(async () => {
     t.ok((await send('GET', '/v1/key/long')).body.equals(value));
   });
-  // The value, and what the collector has not come to.
-  t.ok(written < 110, `writing took ${written.toFixed(0)} MB more`);
-  t.ok(read < 110, `reading took ${read.toFixed(0)} MB more`);
+  // The value, and what the collector has not come to: 25 to 50 MB, which come on top of 120 when it lies there twice.
+  t.ok(written < 135, `writing took ${written.toFixed(0)} MB more`);
+  t.ok(read < 135, `reading took ${read.toFixed(0)} MB more`);
 });
 
 t.test('over a redis-server', { skip: hasRedisServer ? false : NO_REDIS }, async (t) => {
