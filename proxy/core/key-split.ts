@@ -83,10 +83,11 @@ export class KeySplit {
     if (this.owners.length < this.keyCount) this.owners = new Uint16Array(2 * this.keyCount);
     const { owners, counts } = this;
     router.placesOf(args, first, step, this.keyCount, owners);
+    const shards = router.routes;
     const sizes = this.#sizes;
     let before = args.end(first - 1);
     for (let i = first, position = 0; i < count; i += step, position++) {
-      const route = router.routes[owners[position]];
+      const route = shards[owners[position]];
       const way = kept === null ? SHARED : this.#wayOf(kept, buffer, args.start(i), args.end(i));
       let place = way === SHARED ? places[route.index] : this.#placeApart(route, way);
       if (place === NONE || counts[place] === this.#limits[place]) place = this.#add(route, window);

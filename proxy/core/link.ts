@@ -6,7 +6,7 @@ import {
   ReplyFramer,
   RespProtocolError,
 } from '../../lib/codec/resp/index.ts';
-import { BackoffPolicy, connectSocket, readRanges, type TlsMaterial } from '../../lib/net/index.ts';
+import { BackoffPolicy, connectSocket, readRanges, recycle, type TlsMaterial } from '../../lib/net/index.ts';
 import { type Health, LoadLimit } from '../health/index.ts';
 import { type ConnectionPurpose, greetingOf, isRefused, tlsTo } from './greeting.ts';
 import { LARGE_BYTES, LargeFrame, recyclePieces } from './large-frame.ts';
@@ -359,7 +359,10 @@ export class Link implements Flushable {
     // Replies no longer match requests.
     if (this.#queue.sentCount === 0) throw new RespProtocolError('an unasked reply arrived');
     const request = this.#queue.shift();
-    if (request === null) return behind;
+    if (request === null) {
+      recycle(large.pieces);
+      return behind;
+    }
     this.#note(request);
     request.answerInPieces(head, 0, head.length, large.pieces, large.bytes, true);
     return behind;

@@ -3,8 +3,8 @@ import type { Request } from './request.ts';
 /** Sees the answers to requests before those who wait for them. */
 export interface AnswerHook {
   /**
-   * The answer to `request`, which still holds its command (of a long write only the begin), is here: `bytes[start, end)` and then `rest`. True: it is kept back, and the request is
-   * answered later.
+   * The answer to `request`, which still holds its command (of a long write only the begin), is here: `bytes[start, end)` and then `rest`. True: it is
+   * kept back, and the request is answered later.
    */
   answered(
     request: Request,

@@ -2,11 +2,9 @@ import type { Socket } from 'node:net';
 import { slabMemory } from '../../lib/base/index.ts';
 import { writeBytes } from '../../lib/net/index.ts';
 import type { Request } from './request.ts';
-import { copyRange, StartViews } from './slab.ts';
+import { copyRange, LONGEST_VIEW, StartViews } from './slab.ts';
 
 const SLAB_BYTES = 256 * 1024;
-/** Pieces up to this size are copied even when they are alone: a view of them costs more. */
-const SMALL_BYTES = 1024;
 const NO_BYTES = Buffer.alloc(0);
 /** Ranges from this size on are written as they lie; shorter ones are copied together. */
 const COPY_LIMIT_BYTES = 16 * 1024;
@@ -59,7 +57,7 @@ export class Output {
 
   #write(socket: Socket, count: number): boolean {
     const { bytes } = this;
-    if (count === 1 && bytes > SMALL_BYTES)
+    if (count === 1 && bytes > LONGEST_VIEW)
       return writeBytes(socket, this.#forget(0).subarray(this.#starts[0], this.#ends[0]));
     if (bytes > SLAB_BYTES / 4) return this.#writePieces(socket);
     const flows = writeBytes(socket, this.#copy(0, count, bytes));

@@ -34,8 +34,8 @@ export class Slab {
   }
 }
 
-/** Longer than most replies: beyond it a view costs little beside the bytes. */
-const LONGEST_VIEW = 1024;
+/** Up to so many bytes, a view that has to be made costs more than copying them. */
+export const LONGEST_VIEW = 1024;
 
 /** Views of the first bytes of a slab, which are written to sockets again and again: each is made once. */
 export class StartViews {

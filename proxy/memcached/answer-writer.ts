@@ -1,8 +1,8 @@
 import type { Socket } from 'node:net';
-import { copyWords, RecentViews, slabMemory, viewOf } from '../../lib/base/index.ts';
+import { slabMemory } from '../../lib/base/index.ts';
 import { writeBytes } from '../../lib/net/index.ts';
 import type { Output } from '../core/output.ts';
-import { StartViews } from '../core/slab.ts';
+import { copyRange, StartViews } from '../core/slab.ts';
 
 const SLAB_BYTES = 128 * 1024;
 /** Texts shorter than this are written by a loop: a native call costs more. */
@@ -20,9 +20,6 @@ const ZERO = 0x30;
 export class AnswerWriter {
   readonly #output: Output;
   #slab: Buffer = slabMemory(SLAB_BYTES);
-  /** Of `#slab`. */
-  #view = viewOf(this.#slab);
-  readonly #source = new RecentViews();
   readonly #views = new StartViews();
   /** Where in the slab the answers since the last `writeTo` begin; 0 of those that began in an earlier slab. */
   #begin = 0;
@@ -77,10 +74,7 @@ export class AnswerWriter {
       return;
     }
     this.#reserve(length);
-    const at = this.#at;
-    if (this.#source.suit(buffer, length)) copyWords(this.#source.of(buffer), start, length, this.#view, at);
-    else buffer.copy(this.#slab, at, start, end);
-    this.#at += length;
+    this.#at = copyRange(buffer, start, end, this.#slab, this.#at);
   }
 
   /** Appends what follows in pieces. */
@@ -127,7 +121,6 @@ export class AnswerWriter {
     if (this.#at + bytes <= this.#slab.length) return;
     this.#cut();
     this.#slab = slabMemory(Math.max(SLAB_BYTES, bytes));
-    this.#view = viewOf(this.#slab);
     this.#begin = this.#from = this.#at = 0;
   }
 

@@ -1,4 +1,5 @@
-import { copyWords, RecentViews, slabMemory, viewOf } from '../../lib/base/index.ts';
+import { slabMemory } from '../../lib/base/index.ts';
+import { copyRange } from '../core/slab.ts';
 
 const SLAB_BYTES = 64 * 1024;
 const CR = 0x0d;
@@ -10,15 +11,6 @@ const ZERO = 0x30;
 /** Bytes that an argument takes beside its own: type, length and two line ends. */
 export const ARGUMENT_BYTES = 16;
 
-/** The encoded begin of a command. */
-export class FrameHead {
-  readonly view: DataView;
-
-  constructor(text: string) {
-    this.view = viewOf(Buffer.from(text));
-  }
-}
-
 /**
  * Encodes commands for the nodes side by side, so that all of one turn leave as one piece. Call `begin`, then as many arguments as it was told;
  * `buffer[start, end)` is the frame, which nobody changes any more.
@@ -27,16 +19,11 @@ export class FrameSlab {
   buffer: Buffer = slabMemory(SLAB_BYTES);
   start = 0;
   end = 0;
-  /** Of `buffer`. */
-  #view = viewOf(this.buffer);
-  readonly #source = new RecentViews();
 
   /** A command whose `head` is encoded already; what follows takes at most `bytes`, and `ARGUMENT_BYTES` for each argument. */
-  beginWith({ view }: FrameHead, bytes: number): void {
-    const { byteLength } = view;
-    this.#reserve(byteLength + bytes);
-    copyWords(view, 0, byteLength, this.#view, this.end);
-    this.end += byteLength;
+  beginWith(head: Buffer, bytes: number): void {
+    this.#reserve(head.length + bytes);
+    this.end = copyRange(head, 0, head.length, this.buffer, this.end);
   }
 
   /** A command of `count` arguments, which all together take at most `bytes` and `ARGUMENT_BYTES` each. */
@@ -56,13 +43,8 @@ export class FrameSlab {
 
   /** An argument, `source[start, end)`. */
   bytes(source: Buffer, start: number, end: number): void {
-    const length = end - start;
-    this.#header(DOLLAR, length);
-    const { buffer } = this;
-    const at = this.end;
-    if (this.#source.suit(source, length)) copyWords(this.#source.of(source), start, length, this.#view, at);
-    else source.copy(buffer, at, start, end);
-    this.#endLine(at + length);
+    this.#header(DOLLAR, end - start);
+    this.#endLine(copyRange(source, start, end, this.buffer, this.end));
   }
 
   /** The head of an argument of `length` bytes that come from elsewhere, with the line end behind them. */
@@ -78,7 +60,6 @@ export class FrameSlab {
   #reserve(bytes: number): void {
     if (this.end + bytes > this.buffer.length) {
       this.buffer = slabMemory(Math.max(SLAB_BYTES, bytes));
-      this.#view = viewOf(this.buffer);
       this.end = 0;
     }
     this.start = this.end;

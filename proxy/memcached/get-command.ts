@@ -11,7 +11,7 @@ import type { AnswerWriter } from './answer-writer.ts';
 import type { MemcachedConnection } from './connection.ts';
 import type { Counters } from './counters.ts';
 import { ttlOf } from './expiry.ts';
-import { ARGUMENT_BYTES, FrameHead, type FrameSlab } from './frame-slab.ts';
+import { ARGUMENT_BYTES, type FrameSlab } from './frame-slab.ts';
 import { type ItemSource, isMiss, writeItem } from './item.ts';
 import { keyOf, MAX_KEY_BYTES, type MemcachedKey, noRingAnswer } from './key.ts';
 import type { Parts } from './parts.ts';
@@ -25,10 +25,10 @@ const LINE_END_BYTES = 2;
 /** What nodes are asked by. */
 type ReadName = 'RS.MCGET' | 'RS.MCGETS' | 'MGET';
 /** How a command for one key begins. */
-const headsOfOne: Readonly<Record<ReadName, FrameHead>> = {
-  'RS.MCGET': new FrameHead('*2\r\n$8\r\nRS.MCGET\r\n'),
-  'RS.MCGETS': new FrameHead('*2\r\n$9\r\nRS.MCGETS\r\n'),
-  MGET: new FrameHead('*2\r\n$4\r\nMGET\r\n'),
+const headsOfOne: Readonly<Record<ReadName, Buffer>> = {
+  'RS.MCGET': Buffer.from('*2\r\n$8\r\nRS.MCGET\r\n'),
+  'RS.MCGETS': Buffer.from('*2\r\n$9\r\nRS.MCGETS\r\n'),
+  MGET: Buffer.from('*2\r\n$4\r\nMGET\r\n'),
 };
 
 /** `get` and `gets`. */
