@@ -146,6 +146,7 @@ function buildController({
         log,
       }),
     giveUpHeldReplies: () => resp.giveUpHeldReplies(),
+    onLoaded: () => services.aof.tick(),
   });
 }
 

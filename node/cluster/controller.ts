@@ -27,6 +27,8 @@ export interface ControllerParts {
   readonly openLink: (target: LeaderTarget, hooks: LeaderLinkHooks) => LeaderLink;
   /** Answers that wait for followers get their error: the node leads no more. */
   readonly giveUpHeldReplies: () => void;
+  /** A full sync has been loaded: no file has this data set yet. */
+  readonly onLoaded: () => void;
 }
 
 /** Whom a standalone follower follows, at which epoch; a clustered node has it from the document. */
@@ -297,6 +299,7 @@ export class Controller {
         onLoaded: () => {
           shard.complete = true;
           keyspace.log.epoch = following.shardEpoch;
+          this.#parts.onLoaded();
         },
         onRenamed: () => followers.closeAll('the stream goes on under another name'),
         onStream: () => followers.wake(),

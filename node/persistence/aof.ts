@@ -348,7 +348,7 @@ export class Aof {
     this.#parts.onProgress();
   }
 
-  /** Looks after what went wrong, and begins a rewrite that is due. To be called about once a second. */
+  /** Looks after what went wrong, and begins a rewrite that is due. To be called about once a second, and when another data set has been loaded. */
   tick(): void {
     if (this.#isStarting) return;
     if (this.#state !== 'off') this.#lookAfter();
