@@ -25,6 +25,8 @@ export interface GatherOptions {
   readonly protocol?: 2 | 3;
   /** What the replies may weigh together; what would go beyond is an error reply instead (`overloaded`). No limit by default. */
   readonly maxBytes?: number;
+  /** Of parts that are about one key each: where that is among the arguments. 0 by default, of parts with several. */
+  readonly keyIndex?: number;
 }
 
 /** Waits for the parts of one command and then answers the command itself. */
@@ -37,6 +39,7 @@ export class Gather implements Sink, HurriedCall {
   #isComplete = false;
   readonly #protocol: 2 | 3;
   readonly #maxBytes: number;
+  readonly #keyIndex: number;
   /** By the name of the shard: parts that leave when the one before them is answered. */
   #later: Map<string, Request[]> | null = null;
   #router: Router | null = null;
@@ -49,6 +52,7 @@ export class Gather implements Sink, HurriedCall {
     this.#finish = finish;
     this.#protocol = options.protocol ?? command.protocol;
     this.#maxBytes = options.maxBytes ?? Number.POSITIVE_INFINITY;
+    this.#keyIndex = options.keyIndex ?? 0;
   }
 
   /** One whose reply is a buffer of its own. */
@@ -127,6 +131,7 @@ export class Gather implements Sink, HurriedCall {
     request.start = start;
     request.end = end;
     request.isWrite = isWrite;
+    request.keyIndex = this.#keyIndex;
     request.protocol = this.#protocol;
     request.database = this.command.database;
     request.fromLeader = this.command.fromLeader;

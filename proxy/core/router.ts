@@ -179,6 +179,11 @@ export class Router implements LinkOwner {
     return this.reads?.bypassed(frame) ?? NO_MARK;
   }
 
+  /** Whether reads go to the nodes and nowhere else, and nobody but their client hears of them. */
+  get isPlain(): boolean {
+    return this.reads === null && this.origins === null && this.onlooker === null;
+  }
+
   /** Whether anybody wants to hear of what is sent elsewhere. */
   get hearsOfBypasses(): boolean {
     return this.reads !== null || this.onlooker !== null;

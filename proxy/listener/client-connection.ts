@@ -174,6 +174,11 @@ export abstract class ClientConnection<Parser extends ByteFeed>
     return this.#pending === 0 && !this.#isBarred && this.#large === null && !this.isPartial;
   }
 
+  /** Bytes of one of its answers lately; 0 before the first. */
+  protected get usualReplyBytes(): number {
+    return this.#window.replyBytes;
+  }
+
   /** All that is held for this client. */
   get heldBytes(): number {
     return this.waitingBytes + (this.#large?.bytes ?? 0) + this.socket.writableLength;
@@ -277,7 +282,7 @@ export abstract class ClientConnection<Parser extends ByteFeed>
     if (this.#tail === null) this.head = request;
     else this.#tail.next = request;
     this.#tail = request;
-    this.#pending++;
+    this.#pending += request.times;
     this.waitingBytes += request.length;
   }
 
@@ -357,10 +362,10 @@ export abstract class ClientConnection<Parser extends ByteFeed>
     let freed = 0;
     while (request !== null && request.state === RequestState.READY && freed < BATCH_BYTES) {
       freed += this.give(request, nowMs);
-      const { next } = request;
+      const { next, times } = request;
       releaseRequest(request);
       request = next;
-      count++;
+      count += times;
     }
     this.head = request;
     if (request === null) this.#tail = null;

@@ -10,7 +10,8 @@ const EXPECTED_REPLY_BYTES = 4 * 1024 * 1024;
 export class ReplyWindow {
   readonly #max: number;
   #window = FIRST_WINDOW;
-  #replyBytes = 0;
+  /** Bytes of an answer lately; 0 before the first. */
+  replyBytes = 0;
   /** Commands that may be under way now; at least 1. */
   allowed: number;
 
@@ -21,9 +22,9 @@ export class ReplyWindow {
 
   /** `count` answers of `bytes` together have left. */
   learn(count: number, bytes: number): void {
-    this.#replyBytes = Math.max(bytes / count, this.#replyBytes * 0.75);
+    this.replyBytes = Math.max(bytes / count, this.replyBytes * 0.75);
     this.#window = Math.min(this.#window + count, this.#max);
-    const affordable = Math.floor(EXPECTED_REPLY_BYTES / (this.#replyBytes + 1));
+    const affordable = Math.floor(EXPECTED_REPLY_BYTES / (this.replyBytes + 1));
     this.allowed = Math.max(1, Math.min(this.#window, affordable));
   }
 }

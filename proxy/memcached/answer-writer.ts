@@ -3,6 +3,7 @@ import { slabMemory } from '../../lib/base/index.ts';
 import { writeBytes } from '../../lib/net/index.ts';
 import type { Output } from '../core/output.ts';
 import { copyRange, StartViews } from '../core/slab.ts';
+import type { MemcachedKey } from './key.ts';
 
 const SLAB_BYTES = 128 * 1024;
 /** Texts shorter than this are written by a loop: a native call costs more. */
@@ -12,6 +13,8 @@ const COPY_LIMIT_BYTES = 4096;
 /** Digits of the largest exact number. */
 const NUMBER_BYTES = 16;
 const ZERO = 0x30;
+const SPACE = 0x20;
+const VALUE = Buffer.from('VALUE ');
 
 /**
  * Puts answers together: short pieces side by side in a slab, long ones as they lie. One for all connections of a listener: `text`, `bytes`, …,
@@ -35,6 +38,8 @@ export class AnswerWriter {
 
   /** The error that was written last; null: none since somebody set it so. */
   failure: string | null = null;
+  /** How many since somebody set it to 0. */
+  failures = 0;
 
   /** Bytes since the last `writeTo`. */
   get size(): number {
@@ -56,6 +61,7 @@ export class AnswerWriter {
   /** Appends the line of an error, without line end. */
   error(line: string): void {
     this.failure = line;
+    this.failures++;
     this.text(`${line}\r\n`);
   }
 
@@ -75,6 +81,20 @@ export class AnswerWriter {
     }
     this.#reserve(length);
     this.#at = copyRange(buffer, start, end, this.#slab, this.#at);
+  }
+
+  /** Appends `VALUE key flags `; the flags are `source[flagsStart, flagsEnd)`, or 0 where that is empty. */
+  itemHead(key: MemcachedKey, source: Buffer, flagsStart: number, flagsEnd: number): void {
+    this.#reserve(VALUE.length + key.end - key.start + flagsEnd - flagsStart + 3);
+    const slab = this.#slab;
+    let at = this.#at;
+    for (let i = 0; i < VALUE.length; i++) slab[at++] = VALUE[i];
+    at = copyRange(key.buffer, key.start, key.end, slab, at);
+    slab[at++] = SPACE;
+    if (flagsStart === flagsEnd) slab[at++] = ZERO;
+    else for (let i = flagsStart; i < flagsEnd; i++) slab[at++] = source[i];
+    slab[at++] = SPACE;
+    this.#at = at;
   }
 
   /** Appends what follows in pieces. */

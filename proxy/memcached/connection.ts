@@ -7,6 +7,7 @@ import { type Answer, LineAnswer } from './answer.ts';
 import { AnswerQueue } from './answer-queue.ts';
 import type { MemcachedContext } from './context.ts';
 import { dispatch, mayRun } from './dispatch.ts';
+import type { JoinedGets } from './joined-gets.ts';
 import { Parts } from './parts.ts';
 import { MemcachedParser } from './protocol/index.ts';
 import { type PreparedStore, prepareStore, submitLarge } from './store-command.ts';
@@ -54,10 +55,11 @@ export class MemcachedConnection extends ClientConnection<MemcachedParser> {
     return parts;
   }
 
-  /** A place in the order of answers for a command of several requests, whose reply is made of theirs. */
-  placeholder(answer: Answer, nowMs: number): Request {
+  /** A place in the order of answers for a command of several requests, or so many commands, whose reply is made of theirs. */
+  placeholder(answer: Answer, nowMs: number, times = 1): Request {
     const command = acquireRequest();
     command.keyIndex = -1;
+    command.times = times;
     command.startedMs = nowMs;
     this.#append(command, answer);
     return command;
@@ -98,8 +100,28 @@ export class MemcachedConnection extends ClientConnection<MemcachedParser> {
 
   protected override takeCommands(nowMs: number): void {
     const { parser } = this;
-    while (this.mayTake() && parser.next()) dispatch(this, parser, nowMs);
+    const { joined } = this.context;
+    if (joined.mayJoin(this, this.usualReplyBytes)) this.#takeJoined(joined, nowMs);
+    else while (this.mayTake() && parser.next()) dispatch(this, parser, nowMs);
     parser.trim();
+  }
+
+  /** As `takeCommands`; neighbouring `get`s go together. */
+  #takeJoined(joined: JoinedGets, nowMs: number): void {
+    const { parser } = this;
+    const { watch } = this.context;
+    try {
+      while (this.mayTake() && parser.next()) {
+        if (watch.quiet > 0 && joined.takes(this, parser, nowMs)) {
+          watch.quiet--;
+          continue;
+        }
+        joined.send(this, nowMs);
+        dispatch(this, parser, nowMs);
+      }
+    } finally {
+      joined.send(this, nowMs);
+    }
   }
 
   protected override get isPartial(): boolean {
@@ -135,8 +157,9 @@ export class MemcachedConnection extends ClientConnection<MemcachedParser> {
     const answer = this.#answers.shift();
     const sizeBefore = out.size;
     out.failure = null;
+    out.failures = 0;
     answer.write(out, request, counters);
-    commands.ended(request, nowMs, out.size - sizeBefore, out.failure);
+    commands.ended(request, nowMs, out.size - sizeBefore, out);
     if (answer.parts === null) return request.length;
     const { bytes } = answer.parts;
     answer.parts.release();

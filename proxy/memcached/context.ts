@@ -6,6 +6,7 @@ import type { AnswerWriter } from './answer-writer.ts';
 import type { MemcachedConnection } from './connection.ts';
 import type { Counters } from './counters.ts';
 import type { FrameSlab } from './frame-slab.ts';
+import type { JoinedGets } from './joined-gets.ts';
 import type { MemcachedWatch } from './memcached-watch.ts';
 
 /** What one client may use. */
@@ -32,6 +33,7 @@ export interface MemcachedContext {
   readonly counters: Counters;
   /** One of each for all: a command writes and takes within one call. */
   readonly frames: FrameSlab;
+  readonly joined: JoinedGets;
   readonly out: AnswerWriter;
   readonly info: MemcachedInfo;
   /** All threads of the process. */

@@ -1,6 +1,6 @@
 import { replyLineEnd, skipReply } from '../../lib/codec/resp/index.ts';
 import { isErrorReply } from '../core/frames.ts';
-import { acquireSplit, type KeyArgs } from '../core/key-split.ts';
+import { acquireSplit } from '../core/key-split.ts';
 import { type MergeKeys, mergeValues } from '../core/merge-keys.ts';
 import type { Request } from '../core/request.ts';
 import { sendSplit } from '../core/send-split.ts';
@@ -11,25 +11,16 @@ import type { AnswerWriter } from './answer-writer.ts';
 import type { MemcachedConnection } from './connection.ts';
 import type { Counters } from './counters.ts';
 import { ttlOf } from './expiry.ts';
-import { ARGUMENT_BYTES, type FrameSlab } from './frame-slab.ts';
 import { type ItemSource, isMiss, writeItem } from './item.ts';
+import { ItemKeys } from './item-keys.ts';
 import { keyOf, MAX_KEY_BYTES, type MemcachedKey, noRingAnswer } from './key.ts';
 import type { Parts } from './parts.ts';
 import { type MemcachedParser, signedNumber } from './protocol/index.ts';
+import { frameOfOne, type ReadName, readNameOf } from './read-frame.ts';
 import { touchFrame } from './touch-command.ts';
 
 const END = 'END\r\n';
 const NOTHING_FOUND = new LineAnswer('END');
-const LINE_END_BYTES = 2;
-
-/** What nodes are asked by. */
-type ReadName = 'RS.MCGET' | 'RS.MCGETS' | 'MGET';
-/** How a command for one key begins. */
-const headsOfOne: Readonly<Record<ReadName, Buffer>> = {
-  'RS.MCGET': Buffer.from('*2\r\n$8\r\nRS.MCGET\r\n'),
-  'RS.MCGETS': Buffer.from('*2\r\n$9\r\nRS.MCGETS\r\n'),
-  MGET: Buffer.from('*2\r\n$4\r\nMGET\r\n'),
-};
 
 /** `get` and `gets`. */
 export function runGet(
@@ -39,7 +30,10 @@ export function runGet(
   withVersions: boolean,
 ) {
   if (parser.count < 2) return connection.say(ERROR);
-  if (parser.count === 2) return getOne(connection, parser, nowMs, withVersions);
+  if (parser.count === 2) {
+    const key = keyOf(parser, 1);
+    return key === null ? connection.say(BAD_FORMAT) : getOne(connection, key, nowMs, withVersions);
+  }
   const keys = keysOf(connection, parser, 1);
   if (keys === null) return;
   connection.inOrder(() => getMany(connection, keys, nowMs, withVersions));
@@ -72,7 +66,7 @@ export function runGetAndTouch(
 }
 
 /** Whether the engine of every key's shard has versions; else the client is told so. */
-function haveVersions(connection: MemcachedConnection, keys: Keys): boolean {
+function haveVersions(connection: MemcachedConnection, keys: ItemKeys): boolean {
   const { router } = connection.context;
   for (let i = 0; i < keys.count; i++) {
     const refusal = capability(router.routeOf(keys.buffer, keys.start(i), keys.end(i)), 'cas');
@@ -83,57 +77,8 @@ function haveVersions(connection: MemcachedConnection, keys: Keys): boolean {
   return true;
 }
 
-/** Keys of one command. The parser's words are gone by the time of the answer; the bytes stay. */
-class Keys {
-  readonly buffer: Buffer;
-  readonly count: number;
-  readonly #offsets: Int32Array;
-
-  constructor(parser: MemcachedParser, first: number) {
-    this.buffer = parser.buffer;
-    this.count = parser.count - first;
-    this.#offsets = new Int32Array(2 * this.count);
-    for (let i = 0; i < this.count; i++) {
-      this.#offsets[2 * i] = parser.start(first + i);
-      this.#offsets[2 * i + 1] = parser.end(first + i);
-    }
-  }
-
-  start(i: number): number {
-    return this.#offsets[2 * i];
-  }
-
-  end(i: number): number {
-    return this.#offsets[2 * i + 1];
-  }
-
-  at(i: number): MemcachedKey {
-    return { buffer: this.buffer, start: this.start(i), end: this.end(i) };
-  }
-
-  /** The frame in `frames` becomes the command of this name on all of them; its arguments. */
-  encode(frames: FrameSlab, name: ReadName): KeyArgs {
-    let bytes = name.length;
-    for (let i = 0; i < this.count; i++) bytes += this.end(i) - this.start(i);
-    frames.begin(1 + this.count, bytes);
-    frames.text(name);
-    const ends = new Int32Array(1 + this.count);
-    ends[0] = frames.end - LINE_END_BYTES;
-    for (let i = 0; i < this.count; i++) {
-      frames.bytes(this.buffer, this.start(i), this.end(i));
-      ends[i + 1] = frames.end - LINE_END_BYTES;
-    }
-    const lengthOf = (i: number) => (i === 0 ? name.length : this.end(i - 1) - this.start(i - 1));
-    return {
-      ...{ buffer: frames.buffer, count: ends.length },
-      start: (i) => ends[i] - lengthOf(i),
-      end: (i) => ends[i],
-    };
-  }
-}
-
 /** Null when the command was answered: a key is too long, or there are too many, or there is no ring. */
-function keysOf(connection: MemcachedConnection, parser: MemcachedParser, first: number): Keys | null {
+function keysOf(connection: MemcachedConnection, parser: MemcachedParser, first: number): ItemKeys | null {
   const { router, limits } = connection.context;
   let problem: Answer | null = null;
   for (let i = first; i < parser.count; i++)
@@ -141,27 +86,24 @@ function keysOf(connection: MemcachedConnection, parser: MemcachedParser, first:
   if (parser.count - first > limits.maxKeys)
     problem = new LineAnswer(`SERVER_ERROR more than ${limits.maxKeys} keys (proxy.limits.maxArrayLength)`);
   if (router.routes.length === 0) problem ??= noRingAnswer();
-  if (problem === null) return new Keys(parser, first);
+  if (problem === null) return ItemKeys.from(parser, first);
   connection.say(problem);
   return null;
 }
 
-function getOne(
+/** Asks for one item. `key` lies in memory that nobody changes. */
+export function getOne(
   connection: MemcachedConnection,
-  parser: MemcachedParser,
+  key: MemcachedKey,
   nowMs: number,
   withVersions: boolean,
 ) {
   const { router, frames } = connection.context;
-  const key = keyOf(parser, 1);
-  if (key === null) return connection.say(BAD_FORMAT);
   if (router.routes.length === 0) return connection.say(noRingAnswer());
-  const { buffer, start, end } = key;
-  const route = router.routeOf(buffer, start, end);
+  const route = router.routeOf(key.buffer, key.start, key.end);
   const name = commandFor(connection, route, withVersions);
   if (name === null) return;
-  frames.beginWith(headsOfOne[name], ARGUMENT_BYTES + end - start);
-  frames.bytes(buffer, start, end);
+  frameOfOne(frames, name, key);
   connection.send(route, new ItemAnswer(key, withVersions), false, 1, nowMs);
 }
 
@@ -177,13 +119,13 @@ function commandFor(
   return null;
 }
 
-function readNameOf({ engine }: ShardRoute, withVersions: boolean): ReadName {
-  if (engine !== 'ringside') return 'MGET';
-  return withVersions ? 'RS.MCGETS' : 'RS.MCGET';
-}
-
 /** One request for each shard, or several one after the other where much is asked for. */
-function getMany(connection: MemcachedConnection, keys: Keys, nowMs: number, withVersions: boolean): void {
+function getMany(
+  connection: MemcachedConnection,
+  keys: ItemKeys,
+  nowMs: number,
+  withVersions: boolean,
+): void {
   if (withVersions && !haveVersions(connection, keys)) return;
   const { router, frames } = connection.context;
   const nameFor = (route: ShardRoute) => readNameOf(route, withVersions);
@@ -227,30 +169,47 @@ class ItemAnswer implements Answer {
   }
 
   write(out: AnswerWriter, request: Request, counters: Counters): void {
-    const { bytes, start, end } = request;
     if (writeError(out, request)) return;
-    const at = replyLineEnd(bytes, start);
-    if (isErrorReply(bytes, at)) {
-      out.error(errorLine(bytes, at, end));
-      return;
-    }
-    counters.cmd_get++;
-    if (isMiss(bytes, at)) counters.get_misses++;
-    else {
-      counters.get_hits++;
-      writeItem(out, this.#key, request, at, this.#withVersions);
-    }
-    out.text(END);
+    const at = replyLineEnd(request.bytes, request.start);
+    writeFound(out, this.#key, request, at, counters, this.#withVersions);
   }
+}
+
+/** Writes the answer for one key, of what lies at `at` of a reply: an item, that there is none, or an error. Returns where that ends. */
+export function writeFound(
+  out: AnswerWriter,
+  key: MemcachedKey,
+  source: ItemSource,
+  at: number,
+  counters: Counters,
+  withVersions = false,
+): number {
+  const { bytes } = source;
+  const isError = isErrorReply(bytes, at);
+  if (isError || isMiss(bytes, at)) {
+    const end = replyLineEnd(bytes, at);
+    if (isError) out.error(errorLine(bytes, at, end));
+    else {
+      counters.cmd_get++;
+      counters.get_misses++;
+      out.text(END);
+    }
+    return end;
+  }
+  counters.cmd_get++;
+  counters.get_hits++;
+  const end = writeItem(out, key, source, at, withVersions);
+  out.text(END);
+  return end;
 }
 
 /** The items found, in the order of the keys, of a reply that is an array of items. */
 class ItemsAnswer implements Answer {
   readonly parts = null;
-  readonly #keys: Keys;
+  readonly #keys: ItemKeys;
   readonly #withVersions: boolean;
 
-  constructor(keys: Keys, withVersions: boolean) {
+  constructor(keys: ItemKeys, withVersions: boolean) {
     this.#keys = keys;
     this.#withVersions = withVersions;
   }
@@ -290,7 +249,7 @@ class ItemsAnswer implements Answer {
 }
 
 /** Long values of several shards are passed on as they lie, each item a piece of its own; null: the items lie in the reply one behind the other. */
-function sourcesOf({ bytes, start, end, rest }: Request): ItemSource[] | null {
+export function sourcesOf({ bytes, start, end, rest }: Request): ItemSource[] | null {
   if (rest === null || replyLineEnd(bytes, start) < end) return null;
   return rest.map((piece) => ({ bytes: piece, end: piece.length, rest: null }));
 }
@@ -298,10 +257,10 @@ function sourcesOf({ bytes, start, end, rest }: Request): ItemSource[] | null {
 /** The items that were touched, in the order of the keys: each part is about one, and is answered by the item. */
 class TouchedItemsAnswer implements Answer {
   readonly parts: Parts;
-  readonly #keys: Keys;
+  readonly #keys: ItemKeys;
   readonly #withVersions: boolean;
 
-  constructor(keys: Keys, parts: Parts, withVersions: boolean) {
+  constructor(keys: ItemKeys, parts: Parts, withVersions: boolean) {
     this.#keys = keys;
     this.parts = parts;
     this.#withVersions = withVersions;

@@ -7,7 +7,6 @@ const MINUS = 0x2d;
 const STAR = 0x2a;
 const SPACE = 0x20;
 const ZERO = 0x30;
-const NO_FLAGS = ' 0 ';
 /** Elements of what RS.MCGETS, and RS.MCMETA and RS.MCTOUCH, say of an item. */
 const VERSIONED = 3;
 const META = 7;
@@ -22,7 +21,7 @@ export function isMiss(bytes: Buffer, at: number): boolean {
 
 /**
  * Writes `VALUE key flags bytes [cas]` and the value, of an item at `at` in a reply: a value alone, flags and value, version, flags and value, or
- * all that RS.MCTOUCH says.
+ * all that RS.MCTOUCH says. Returns where the item ends, in its last piece if it is in pieces.
  */
 export function writeItem(
   out: AnswerWriter,
@@ -30,9 +29,10 @@ export function writeItem(
   { bytes, end, rest }: ItemSource,
   at: number,
   withVersion: boolean,
-): void {
+): number {
   let versionAt = 0;
   let flagsAt = 0;
+  let flagsEnd = 0;
   let valueAt = at;
   if (bytes[at] === STAR) {
     const elements = bytes[at + 1] - ZERO;
@@ -44,29 +44,24 @@ export function writeItem(
     }
     flagsAt = valueAt + 1;
     valueAt = replyLineEnd(bytes, valueAt);
+    flagsEnd = valueAt - 2;
     if (elements === META) for (let i = 0; i < 4; i++) valueAt = replyLineEnd(bytes, valueAt);
   }
-  out.text('VALUE ');
-  out.bytes(key.buffer, key.start, key.end);
-  if (flagsAt === 0) out.text(NO_FLAGS);
-  else {
-    out.byte(SPACE);
-    out.bytes(bytes, flagsAt, replyLineEnd(bytes, flagsAt) - 2);
-    out.byte(SPACE);
-  }
+  out.itemHead(key, bytes, flagsAt, flagsEnd);
   const from = replyLineEnd(bytes, valueAt);
+  const to = from + replyNumber(bytes, valueAt) + 2;
   if (withVersion) {
     out.bytes(bytes, valueAt + 1, from - 2);
     out.byte(SPACE);
     out.bytes(bytes, versionAt, replyLineEnd(bytes, versionAt) - 2);
     out.text('\r\n');
-    writeValue(out, bytes, valueAt, from, end, rest);
-    return;
+    out.bytes(bytes, from, Math.min(to, end));
+  } else {
+    // The number, the line end and the value lie in the reply as the client gets them.
+    out.bytes(bytes, valueAt + 1, Math.min(to, end));
   }
-  // The number, the line end and the value lie in the reply as the client gets them.
-  const to = from + replyNumber(bytes, valueAt) + 2;
-  out.bytes(bytes, valueAt + 1, Math.min(to, end));
   if (to > end && rest !== null) out.pieces(rest);
+  return to;
 }
 
 /** Writes a bulk string's value, whose bytes begin at `from`, with the line end behind it. */

@@ -15,6 +15,7 @@ import type { MemcachedConnectionLimits, MemcachedContext, MemcachedInfo } from 
 import { Counters } from './counters.ts';
 import { commandNames } from './dispatch.ts';
 import { FrameSlab } from './frame-slab.ts';
+import { JoinedGets } from './joined-gets.ts';
 import { MemcachedWatch } from './memcached-watch.ts';
 
 const SWEEP_MS = 1000;
@@ -62,6 +63,7 @@ class MemcachedListener implements MemcachedContext, ListenerHandle {
   readonly group: Group;
   readonly counters = new Counters();
   readonly frames = new FrameSlab();
+  readonly joined: JoinedGets;
   readonly out: AnswerWriter;
   readonly #connections = new Set<MemcachedConnection>();
   readonly #options: MemcachedListenerOptions;
@@ -81,6 +83,7 @@ class MemcachedListener implements MemcachedContext, ListenerHandle {
     this.group = group;
     this.#options = options;
     this.router = router;
+    this.joined = new JoinedGets(router, this.frames);
     this.limits = {
       maxItemBytes: limits.maxItemBytes,
       maxGetLineBytes: limits.maxBulkBytes,

@@ -11,6 +11,12 @@ import type { MemcachedParser } from './protocol/index.ts';
 const MINUS = 0x2d;
 const FIRST_WORD = /^[A-Z_]+/;
 
+/** The error that was answered last, and how many were. */
+interface Failed {
+  readonly failure: string | null;
+  readonly failures: number;
+}
+
 /** Takes note of the commands of a thread's memcached clients. */
 export class MemcachedWatch extends CommandWatch {
   readonly #names: readonly string[];
@@ -32,11 +38,15 @@ export class MemcachedWatch extends CommandWatch {
     return this.look(() => subject, client, parser.frameEnd - parser.frameStart);
   }
 
-  /** The answer to a command is on its way out: so many bytes, with this line if it is an error. */
-  ended(request: Request, nowMs: number, outputBytes: number, failure: string | null): void {
-    const { bytes, start, trace } = request;
-    const hasFailed = failure !== null || bytes[start] === MINUS;
-    this.figures.ended(request.commandId, request.startedMs, nowMs, hasFailed);
+  /** The answer to a command, or to several alike, is on its way out: so many bytes, of which so many errors with this line as the last. */
+  ended(request: Request, nowMs: number, outputBytes: number, { failure, failures }: Failed): void {
+    const { bytes, start, trace, commandId, startedMs, times } = request;
+    if (times === 1)
+      this.figures.ended(commandId, startedMs, nowMs, failure !== null || bytes[start] === MINUS);
+    else {
+      if (failures > 0) this.figures.ended(commandId, startedMs, nowMs, true, failures);
+      if (failures < times) this.figures.ended(commandId, startedMs, nowMs, false, times - failures);
+    }
     if (trace === null) return;
     const result = errorCodeOf(bytes, start) ?? FIRST_WORD.exec(failure ?? '')?.[0] ?? 'ok';
     this.tell(request, trace, nowMs, outputBytes, result);

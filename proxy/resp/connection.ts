@@ -354,7 +354,6 @@ export class RespConnection extends ClientConnection<RequestParser> implements G
 
   protected override give(request: Request, nowMs: number): number {
     this.context.commands.ended(request, nowMs);
-    if (request.times > 1) this.env.stats.add(Stat.commands, request.times - 1);
     if (!request.isMuted) this.env.output.addRequest(request);
     if (request.ownsRest && request.rest !== null)
       for (const piece of request.rest) this.#leaving.push(piece);
