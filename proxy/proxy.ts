@@ -19,7 +19,12 @@ import { registerPathMetrics } from './path-metrics.ts';
 import type { ControlClient } from './ring/control-client.ts';
 import { RingKeeper } from './ring/ring-keeper.ts';
 import { RingStore } from './ring/ring-store.ts';
-import { documentOfUpstreams, topologyOfDocument, topologyOfUpstreams } from './ring/topology-of.ts';
+import {
+  documentOfUpstreams,
+  guttersOf,
+  topologyOfDocument,
+  topologyOfUpstreams,
+} from './ring/topology-of.ts';
 import { type ShadowStatus, sumOfShadowCounts } from './shadow/index.ts';
 import { ProxyThread } from './thread.ts';
 import { loadProxyTls, type ProxyTls } from './tls.ts';
@@ -89,7 +94,7 @@ class ProxyProcess implements RunningProxy {
     this.#config = config;
     this.#deps = deps;
     this.#mover = new UpstreamMover({
-      upstreams: this.#config.proxy.upstreams,
+      upstreams: config.proxy.controlPlane === null ? config.proxy.upstreams : [],
       connectTimeoutMs: this.#config.proxy.connectTimeoutMs,
       log: this.#deps.log,
       step: (step, timeoutMs) => this.#step(step, timeoutMs),
@@ -138,10 +143,11 @@ class ProxyProcess implements RunningProxy {
     );
     registerPathMetrics(this.#metrics, this.#path);
     registerMetrics(this.#metrics, [this.#stats, ...this.#data.stats], () => this.#path.router.nodes);
+    const gutters = guttersOf(config.proxy.upstreams, config.proxy);
     this.#keeper = new RingKeeper(
       new RingStore(config.proxy.dir, log),
       log,
-      (document) => this.#apply(topologyOfDocument(document)),
+      (document) => this.#apply(topologyOfDocument(document, gutters)),
       () => this.#data.confirm(),
     );
   }
@@ -156,7 +162,7 @@ class ProxyProcess implements RunningProxy {
     const ringCame = new Promise<void>((resolve) => {
       this.#ringCame = resolve;
     });
-    if (upstreams.length > 0) await this.#followed.start(upstreams);
+    if (controlPlane === null) await this.#followed.start(upstreams);
     else await this.#keeper.restore();
     await this.#data.start();
     await this.#api.start();

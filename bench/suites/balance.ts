@@ -19,7 +19,8 @@ const NAMESPACE = 'namespaces=[{name: all, prefix: "", stalenessMs: 10000}]';
 const WAYS = {
   nothing: [],
   'bounded load': [NAMESPACE, 'balance.mode=overflow'],
-  'near cache': [NAMESPACE, 'nearCache.mode=hot-keys'],
+  'near cache, hot keys': [NAMESPACE, 'nearCache.mode=hot-keys'],
+  'near cache, all keys': [NAMESPACE, 'nearCache.mode=always'],
 } as const;
 
 /** How the load of one hot key is spread over eight shards. */

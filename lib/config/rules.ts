@@ -53,18 +53,19 @@ function checkNode({ node }: Config, isRole: boolean, report: Report): void {
 }
 
 function checkProxy({ proxy }: Config, isRole: boolean, report: Report): void {
-  const fixed = proxy.upstreams.length > 0;
+  const fixed = proxy.upstreams.some(({ gutter }) => !gutter);
   if (fixed && proxy.controlPlane !== null) {
     report(
       ['proxy', 'upstreams'],
-      '`proxy.upstreams` and `proxy.controlPlane` exclude each other: the ring comes from one place',
+      '`proxy.upstreams` and `proxy.controlPlane` exclude each other, but for gutter shards: the ring comes from one place',
     );
   }
   if (isRole && !fixed && proxy.controlPlane === null) {
-    report(
-      ['proxy', 'controlPlane'],
-      '`proxy.controlPlane` or `proxy.upstreams` is missing: the ring must come from somewhere',
-    );
+    const missing =
+      proxy.upstreams.length > 0
+        ? '`proxy.upstreams` are all `gutter: true`, and `proxy.controlPlane` is missing'
+        : '`proxy.controlPlane` or `proxy.upstreams` is missing';
+    report(['proxy', 'controlPlane'], `${missing}: the ring must come from somewhere`);
   }
   if (proxy.engine === 'redis' && proxy.controlPlane !== null) {
     report(
@@ -262,8 +263,6 @@ function checkNearCache({ nearCache, namespaces, proxy }: Config, report: Report
 }
 
 function checkGutter({ proxy: { upstreams }, namespaces }: Config, report: Report): void {
-  if (upstreams.length > 0 && upstreams.every(({ gutter }) => gutter))
-    report(['proxy', 'upstreams'], '`proxy.upstreams` are all `gutter: true`: the ring needs a shard');
   for (const [i, { gutter, followers }] of upstreams.entries())
     if (gutter && followers.length > 0)
       report(

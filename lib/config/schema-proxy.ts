@@ -271,7 +271,8 @@ export const proxySchema = group(
     }),
     controlPlane: address({
       default: null,
-      description: "The control plane's gRPC address, where the ring comes from. Either this or `upstreams`.",
+      description:
+        "The control plane's gRPC address, where the ring comes from. Either this or `upstreams`, of which only gutter shards may stand beside it.",
     }),
     dir: text({
       default: null,
@@ -287,7 +288,7 @@ export const proxySchema = group(
     upstreams: list(upstreamSchema, {
       unit: 'shards',
       maxItems: 1000,
-      description: 'A fixed ring instead of a control plane.',
+      description: 'A fixed ring instead of a control plane; with one, gutter shards only.',
     }),
     requirePass: text({
       default: null,

@@ -30,7 +30,7 @@ export const upstreamSchema = group(
     gutter: flag({
       default: false,
       description:
-        'An idle shard outside the ring: it takes the keys of a shard that has no node left that answers, in namespaces with `gutter: true`. Without followers. The control plane knows none.',
+        'An idle shard outside the ring: it takes the keys of a shard that has no node left that answers, in namespaces with `gutter: true`. Without followers. With a `controlPlane` too, which knows nothing of it: a node with `standalone`.',
     }),
     engine: oneOf(['ringside', 'redis'], {
       default: null,

@@ -8,7 +8,10 @@ import type { UpstreamNode } from './topology.ts';
 const LOOK_MS = 50;
 const PING = encodeCommand('PING');
 
-/** Asks nodes that are ejected, or whose breaker is open, whether they are well again: with commands of its own, so that no client waits for them. */
+/**
+ * Asks nodes that are ejected, or whose breaker is open, whether they are well again: with commands of its own, so that no client waits for them. Asks the
+ * followers of a shard whose leader is in trouble whether they are there at all: nobody else may ask them for a while.
+ */
 export class Prober {
   readonly #router: Router;
   #timer: NodeJS.Timeout | undefined;
@@ -38,22 +41,40 @@ export class Prober {
       // The greeting of a connection that is being made is a probe itself.
       const link = this.#router.linkTo(node, 2, 0);
       if (link?.isReady && node.health.wantsProbe(nowMs))
-        this.#router.submitOver(probeOf(this.#router, node, nowMs), link);
+        this.#router.submitOver(pingFor(new Probe(this.#router, node), nowMs), link);
+    }
+    for (const { leader, followers } of this.#router.routes) {
+      if (followers.length === 0 || (leader !== null && !leader.health.isTroubled)) continue;
+      isNeeded = true;
+      for (const follower of followers) this.#greet(follower, nowMs);
     }
     if (isNeeded) return;
     clearInterval(this.#timer);
     this.#timer = undefined;
   }
+
+  /** Of a follower that is well it is not known how long it has been. */
+  #greet(node: UpstreamNode, nowMs: number): void {
+    if (node.health.isTroubled) return;
+    const link = this.#router.linkTo(node, 2, 0);
+    if (link === null || !link.isReady || link.length > 0) return;
+    const { probeTimeoutMs } = this.#router.env.health.settings;
+    if (nowMs - link.lastReceivedMs >= probeTimeoutMs)
+      this.#router.submitOver(pingFor(greeting, nowMs), link);
+  }
 }
 
-function probeOf(router: Router, node: UpstreamNode, nowMs: number): Request {
+function pingFor(sink: Sink, nowMs: number): Request {
   const request = acquireRequest();
   request.bytes = PING;
   request.end = PING.length;
   request.startedMs = nowMs;
-  request.sink = new Probe(router, node);
+  request.sink = sink;
   return request;
 }
+
+/** Silence is noted by those who look after deadlines; there is nothing else to hear of. */
+const greeting: Sink = { ready: releaseRequest, handBack: releaseRequest };
 
 /** One PING on its way. */
 class Probe implements Sink {

@@ -149,6 +149,7 @@ export class Router implements LinkOwner {
     for (const request of displaced) this.#resubmit(request);
     this.#moveQueued();
     this.#releaseParked(true);
+    this.#prober.start();
     this.#tellChanged();
   }
 

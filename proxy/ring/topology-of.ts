@@ -1,10 +1,13 @@
 import type { Config, UpstreamConfig } from '../../lib/config/index.ts';
 import { DEFAULT_VIRTUAL_NODES, type RingDocument, sealDocument } from '../../lib/ring/index.ts';
-import type { Topology } from '../core/topology.ts';
+import type { Topology, TopologyShard } from '../core/topology.ts';
 import { accessOf, engineOf } from '../engine/index.ts';
 
-/** The nodes of a ring document, with its shard epochs. */
-export function topologyOfDocument(document: RingDocument): Topology {
+/** Where a proxy says itself how its upstreams are asked. */
+type OfProxy = Pick<Config['proxy'], 'engine' | 'nodePassword'>;
+
+/** The nodes of a ring document, with its shard epochs, and beside them the gutter that only the proxy knows. */
+export function topologyOfDocument(document: RingDocument, gutters: readonly TopologyShard[]): Topology {
   const addresses = new Map(document.nodes.map(({ id, address }) => [id, address]));
   const shards = document.shards.map(({ name, weight, epoch, leader, followers }) => ({
     name,
@@ -13,22 +16,24 @@ export function topologyOfDocument(document: RingDocument): Topology {
     leader: leader === null ? null : (addresses.get(leader) ?? null),
     followers: followers.flatMap((id) => addresses.get(id) ?? []),
   }));
-  return { virtualNodes: document.virtualNodes, ringEpoch: document.epoch, shards };
+  return { virtualNodes: document.virtualNodes, ringEpoch: document.epoch, shards, gutters };
 }
 
 /** The nodes of a fixed ring: no epochs, so none is announced on connections. `proxy` says what holds for all of them. */
-export function topologyOfUpstreams(
-  upstreams: readonly UpstreamConfig[],
-  proxy: Pick<Config['proxy'], 'engine' | 'nodePassword'>,
-): Topology {
-  const shardOf = (upstream: UpstreamConfig) => {
-    const { name, weight, leader, followers } = upstream;
-    const engine = engineOf(upstream, proxy);
-    return { name, weight, epoch: null, leader, followers, engine, access: accessOf(upstream, proxy) };
-  };
-  const shards = upstreams.filter(({ gutter }) => !gutter).map(shardOf);
-  const gutters = upstreams.filter(({ gutter }) => gutter).map(shardOf);
-  return { virtualNodes: DEFAULT_VIRTUAL_NODES, shards, gutters };
+export function topologyOfUpstreams(upstreams: readonly UpstreamConfig[], proxy: OfProxy): Topology {
+  const shards = upstreams.filter(({ gutter }) => !gutter).map((shard) => shardOf(shard, proxy));
+  return { virtualNodes: DEFAULT_VIRTUAL_NODES, shards, gutters: guttersOf(upstreams, proxy) };
+}
+
+/** Those of these upstreams that are outside the ring. */
+export function guttersOf(upstreams: readonly UpstreamConfig[], proxy: OfProxy): TopologyShard[] {
+  return upstreams.filter(({ gutter }) => gutter).map((shard) => shardOf(shard, proxy));
+}
+
+function shardOf(upstream: UpstreamConfig, proxy: OfProxy): TopologyShard {
+  const { name, weight, leader, followers } = upstream;
+  const engine = engineOf(upstream, proxy);
+  return { name, weight, epoch: null, leader, followers, engine, access: accessOf(upstream, proxy) };
 }
 
 /** A fixed ring as a document, for people to look at: incarnation and epochs are 0, and a node is called by its address. */

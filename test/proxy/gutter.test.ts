@@ -2,7 +2,7 @@ import t, { type Test } from 'tap';
 import { request } from 'undici';
 import { proxyWith } from '../support/proxy-under-test.ts';
 import { RespClient } from '../support/resp-client.ts';
-import { startStandaloneNode } from '../support/ringside.ts';
+import { runRingside, startStandaloneNode } from '../support/ringside.ts';
 import { startNodesWith } from '../support/spread.ts';
 import { until } from '../support/until.ts';
 
@@ -111,9 +111,17 @@ t.test('a follower that answers is better than a gutter', async (t) => {
 
 t.test('what the configuration refuses', async (t) => {
   const leader = '127.0.0.1:1';
-  await t.rejects(proxyWith(t, { upstreams: [{ name: 's', leader, gutter: true }] }, {}), {
-    message: /the ring needs a shard/,
+  const shard = { name: 's', leader };
+  await t.rejects(proxyWith(t, { controlPlane: leader, upstreams: [shard] }, {}), {
+    message: /exclude each other, but for gutter shards/,
   });
+  const alone = await runRingside([
+    'proxy',
+    '--set',
+    `proxy.upstreams=[{name: s, leader: "${leader}", gutter: true}]`,
+  ]);
+  t.equal(alone.code, 2);
+  t.match(alone.stderr, /all `gutter: true`, and `proxy.controlPlane` is missing/);
   await t.rejects(
     proxyWith(
       t,
