@@ -113,7 +113,7 @@ export class Deadlines {
   #noteOverdue({ node }: Link, overdue: readonly Request[], nowMs: number): void {
     const isPatient = this.#owner.mayChangeLeader(node);
     const isTelling = (request: Request) => request.state === RequestState.SENT || !isPatient;
-    node.health.expired(overdue.filter(isTelling).length, nowMs);
+    node.health.expired(commandsOf(overdue.filter(isTelling)), nowMs);
   }
 
   /** Reads that have waited long enough for this node. */
@@ -127,7 +127,7 @@ export class Deadlines {
       const { seq } = request;
       if (!this.#owner.readElsewhere(request, node)) continue;
       link.queue.takeAt(seq);
-      moved++;
+      moved += request.times;
     }
     if (moved > 0) node.health.timedOut(moved, nowMs);
   }
@@ -144,9 +144,13 @@ export class Deadlines {
     } else if (request.isWrite) {
       this.#failures.failUnknown(request, node, `no answer within ${ms} ms`);
     } else {
-      this.#env.stats.add(Stat.readTimeouts);
+      this.#env.stats.add(Stat.readTimeouts, request.times);
       const why = `${node.name} did not answer within ${ms} ms`;
       this.#failures.fail(request, 'timeout', `shard ${node.shard}: ${why}`);
     }
   }
+}
+
+function commandsOf(requests: readonly Request[]): number {
+  return requests.reduce((sum, { times }) => sum + times, 0);
 }

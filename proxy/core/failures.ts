@@ -16,13 +16,13 @@ export class Failures {
   }
 
   fail(request: Request, code: ErrorCode, message: string): void {
-    if (code === 'shard_down') this.#stats.add(Stat.shardDownErrors);
+    if (code === 'shard_down') this.#stats.add(Stat.shardDownErrors, request.times);
     this.#noteSlow(request);
     request.answerWith(errorReply(code, message));
   }
 
   failUnknown(request: Request, node: UpstreamNode, why: string): void {
-    this.#stats.add(Stat.writesUnknown);
+    this.#stats.add(Stat.writesUnknown, request.times);
     this.#noteSlow(request);
     request.answerWith(errorReply('write_unknown', `shard ${node.shard}: ${node.name}: ${why}`));
   }
@@ -54,7 +54,7 @@ export class Failures {
 
   /** The breaker of the only node that could answer is not closed. */
   barred(request: Request, { shard, name, health }: UpstreamNode): void {
-    this.#stats.add(Stat.breakerRefusals);
+    this.#stats.add(Stat.breakerRefusals, request.times);
     const why = `the circuit breaker of ${name} is ${health.breakerState}: ${health.breaker.reason}`;
     this.fail(request, 'shard_down', `shard ${shard}: ${why} (proxy.resilience.breaker); nothing was sent`);
   }
@@ -68,7 +68,7 @@ export class Failures {
     const name = isMany ? 'maxQueuedPerNode' : 'maxQueuedBytesPerNode';
     const setting = `proxy.resilience.breaker.${name}`;
     this.#noteLimit(setting, node.shard);
-    this.#stats.add(Stat.queueRefusals);
+    this.#stats.add(Stat.queueRefusals, request.times);
     const what = isMany ? `${waiting.commands} commands wait` : `${waiting.bytes} bytes of commands wait`;
     const why = node.lastFailure === '' ? '' : ` (${node.lastFailure})`;
     this.fail(
@@ -89,7 +89,7 @@ export class Failures {
   }
 
   #refuseFor(request: Request, setting: string, text: string, shard: string): void {
-    this.#stats.add(Stat.overloadedErrors);
+    this.#stats.add(Stat.overloadedErrors, request.times);
     this.#noteLimit(setting, shard);
     request.answerWith(errorReply('overloaded', `${text} (${setting})`));
   }

@@ -90,7 +90,7 @@ export class Gather implements Sink, HurriedCall {
     this.sendRange(router, route, frame, 0, frame.length, isWrite);
   }
 
-  /** As `send`, of a part that is `bytes[start, end)`. */
+  /** As `send`, of a part that is `bytes[start, end)` and stands for so many commands. */
   sendRange(
     router: Router,
     route: ShardRoute,
@@ -98,8 +98,11 @@ export class Gather implements Sink, HurriedCall {
     start: number,
     end: number,
     isWrite: boolean,
+    times = 1,
   ): void {
-    router.submit(this.#prepare(route, bytes, start, end, isWrite), route);
+    const request = this.#prepare(route, bytes, start, end, isWrite);
+    request.times = times;
+    router.submit(request, route);
   }
 
   /** As `sendRange`, of a read that leaves when the parts before it for the same shard are answered. */

@@ -397,7 +397,7 @@ export class Link implements Flushable {
 
   /** A reply has come, which is about to take the place of the command. */
   #note(request: Request): void {
-    this.node.figures.replied(request.queuedMs, this.lastReceivedMs);
+    this.node.figures.replied(request.queuedMs, this.lastReceivedMs, request.times);
     if (request.startedMs <= this.#slowBeforeMs || request.trace !== null) noteAnswered(request);
   }
 

@@ -48,12 +48,12 @@ export class NodeFigures {
   recent: RecentLatencies | null = null;
 
   /** A reply came to a command that joined the queue at `queuedMs`; `settle` follows in the same turn. */
-  replied(queuedMs: number, nowMs: number): void {
-    if (queuedMs === this.#sinceMs) this.#replies++;
+  replied(queuedMs: number, nowMs: number, times = 1): void {
+    if (queuedMs === this.#sinceMs) this.#replies += times;
     else {
       this.settle(nowMs);
       this.#sinceMs = queuedMs;
-      this.#replies = 1;
+      this.#replies = times;
     }
   }
 

@@ -92,7 +92,7 @@ export class Request {
   seq = 0;
   /** Id of the client's command, for whoever counts. */
   commandId = 0;
-  /** So many commands, one behind the other, are answered by this one. */
+  /** It stands for so many commands of one client. */
   times = 1;
   /** The client does not want to hear the reply. */
   isMuted = false;

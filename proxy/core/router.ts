@@ -159,7 +159,7 @@ export class Router implements LinkOwner {
     if (this.origins?.takes(request)) return;
     if (this.reads?.takes(request)) return;
     this.onlooker?.sees(request);
-    this.#env.health.retries.requested();
+    this.#env.health.retries.requested(request.times);
     if (this.#held?.wants(request)) {
       if (!this.#held.add(request)) this.#failures.overloaded(request, route);
       return;
@@ -183,6 +183,13 @@ export class Router implements LinkOwner {
   /** Whether reads go to the nodes and nowhere else, and nobody but their client hears of them. */
   get isPlain(): boolean {
     return this.reads === null && this.origins === null && this.onlooker === null;
+  }
+
+  /** Whether the leader of this shard is well, and takes so many commands more in this version of RESP. */
+  hasRoom({ leader }: ShardRoute, protocol: 2 | 3, commands: number): boolean {
+    if (leader === null || leader.health.isTroubled) return false;
+    const link = this.linkTo(leader, protocol, 0);
+    return link !== null && !link.mustWait && link.length + commands <= link.load.allowed;
   }
 
   /** Whether anybody wants to hear of what is sent elsewhere. */

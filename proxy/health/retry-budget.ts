@@ -33,8 +33,8 @@ export class RetryBudget {
   }
 
   /** A request that is no retry. Costs an addition: it is counted when somebody asks. */
-  requested(): void {
-    this.#unread++;
+  requested(times = 1): void {
+    this.#unread += times;
   }
 
   /** To be called now and then, so that requests are counted in the time in which they came. */

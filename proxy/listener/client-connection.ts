@@ -5,6 +5,7 @@ import { certificateNameOf, readRanges, unsentBytes } from '../../lib/net/index.
 import type { KnownClient } from '../access/index.ts';
 import type { LargeFrame } from '../core/large-frame.ts';
 import {
+  acquireRequest,
   discard,
   dropReply,
   type Request,
@@ -284,6 +285,27 @@ export abstract class ClientConnection<Parser extends ByteFeed>
     this.#tail = request;
     this.#pending += request.times;
     this.waitingBytes += request.length;
+  }
+
+  /** `command` stands for several that came one behind the other: each gets a reply of its own. */
+  divide(command: Request, replies: readonly Buffer[]): void {
+    let last = command;
+    for (const reply of replies.slice(1)) {
+      const request = acquireRequest();
+      request.sink = this;
+      request.commandId = command.commandId;
+      request.startedMs = command.startedMs;
+      request.bytes = reply;
+      request.end = reply.length;
+      request.state = RequestState.READY;
+      request.next = last.next;
+      last.next = request;
+      last = request;
+      this.hold(reply.length, reply.length);
+    }
+    if (this.#tail === command) this.#tail = last;
+    command.times = 1;
+    command.answerWith(replies[0]);
   }
 
   /** A request that was enqueued with its reply may leave. */

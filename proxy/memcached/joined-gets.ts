@@ -92,7 +92,7 @@ export class JoinedGets {
     const args = keys.encode(frames, readNameOf(first, false));
     const split = acquireSplit();
     split.sort(router, args, 1, 1);
-    if (split.routes.some(({ leader }) => leader === null || leader.health.isTroubled)) {
+    if (!split.routes.every((route) => router.hasRoom(route, 2, count))) {
       split.release();
       return false;
     }
@@ -102,11 +102,12 @@ export class JoinedGets {
       else answerTogether(split, parts, command);
       split.release();
     });
-    if (split.goesWhole) gather.sendRange(router, first, frames.buffer, frames.start, frames.end, false);
+    if (split.goesWhole)
+      gather.sendRange(router, first, frames.buffer, frames.start, frames.end, false, count);
     else {
       split.encode(args, 1, 1, (route) => readNameOf(route, false));
       for (const [i, route] of split.routes.entries())
-        gather.sendRange(router, route, split.bytes, split.starts[i], split.ends[i], false);
+        gather.sendRange(router, route, split.bytes, split.starts[i], split.ends[i], false, split.counts[i]);
     }
     gather.seal();
     return true;

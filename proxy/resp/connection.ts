@@ -19,6 +19,7 @@ import { commandName, NO_COMMAND } from '../watch/resp-watch.ts';
 import { lineOf, listed } from './client-list.ts';
 import type { ListenerContext } from './context.ts';
 import { dispatch, type PreparedLarge, prepareLarge, submitLarge } from './dispatch.ts';
+import { Joining } from './joining.ts';
 import { type ConnectionMode, NO_MODES } from './mode.ts';
 import type { NearReads } from './near-reads.ts';
 import type { ClientSubscriptions } from './pubsub-subscriptions.ts';
@@ -66,6 +67,9 @@ export class RespConnection extends ClientConnection<RequestParser> implements G
   onGone: (() => void) | null = null;
   /** Shards written to since the last WAIT, as they were then. */
   written: Set<ShardRoute> | null = null;
+
+  /** Whether its commands may go together. */
+  readonly joining = new Joining();
 
   readonly #limits: ConnectionLimits;
   #lastWritten: ShardRoute | null = null;
@@ -290,9 +294,13 @@ export class RespConnection extends ClientConnection<RequestParser> implements G
 
   protected override takeCommands(nowMs: number): void {
     const { parser } = this;
-    const { nearReads } = this.context;
-    if (nearReads !== null) this.#takeNear(nearReads, nowMs);
-    else while (this.mayTake() && parser.next()) dispatch(this, parser, nowMs);
+    const { nearReads, joinedSets } = this.context;
+    if (nearReads !== null) {
+      this.#takeNear(nearReads, nowMs);
+      return;
+    }
+    if (joinedSets.mayJoin(this) && this.mayTake()) joinedSets.take(this, nowMs);
+    while (this.mayTake() && parser.next()) dispatch(this, parser, nowMs);
   }
 
   /** GETs that the near cache can answer are looked for before anything else is made of a command. */

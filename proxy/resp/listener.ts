@@ -20,6 +20,7 @@ import type { Group } from '../workers/questions.ts';
 import { answerAboutClients } from './client-answers.ts';
 import { type ConnectionLimits, RespConnection } from './connection.ts';
 import type { ListenerContext, ProxyInfo } from './context.ts';
+import { JoinedSets } from './joined-sets.ts';
 import { MonitorFeed } from './monitor-feed.ts';
 import { NearReads } from './near-reads.ts';
 import type { Pause } from './pause.ts';
@@ -56,6 +57,7 @@ export class RespListener implements ListenerContext {
   readonly nodeSettings: NodeSettings;
   readonly fills: Fills | null;
   readonly nearReads: NearReads | null;
+  readonly joinedSets: JoinedSets;
   readonly monitors: MonitorFeed;
   readonly access: Access;
   readonly settings: ProxySettings;
@@ -89,6 +91,7 @@ export class RespListener implements ListenerContext {
     this.watch = watch;
     this.commands = commandsOfResp;
     this.nearReads = near === null ? null : new NearReads(near);
+    this.joinedSets = new JoinedSets(router);
     this.pause = pause;
     this.group = options.group;
     const { clock, random } = router.env;

@@ -52,10 +52,19 @@ async function status(): Promise<Status> {
   ) as Status;
 }
 
+/** What a proxy of the Deployment answers to these words. */
+async function asked(...words: string[]): Promise<string> {
+  const talk = `require('net').connect(7379).end(process.argv[1] + '\\r\\n').pipe(process.stdout)`;
+  return kubectl('exec', 'deploy/demo-ringside-proxy', '--', 'node', '-e', talk, words.join(' '));
+}
+
 async function seen(): Promise<Seen> {
   const line = await kubectl('logs', 'deploy/guestbook', '-c', 'app', '--tail=1');
   return JSON.parse(line) as Seen;
 }
+
+/** Whose keys the gutter takes. */
+const namespaces = [{ name: 'soft', prefix: 'g:', stalenessMs: 60_000, gutter: true }];
 
 /** Every shard has a serving leader and one serving follower, and every proxy applied the newest ring. */
 function isWhole(now: Status): boolean {
@@ -89,6 +98,7 @@ t.test('helm install --wait brings up a whole cluster under restricted Pod Secur
   await helm(
     ...['install', 'demo', chart, '--wait', '--timeout', '240s'],
     ...['--set', `image.repository=${repository}`, '--set', `image.tag=${tag}`],
+    ...['--set', 'gutter.replicas=1', '--set-json', `config.namespaces=${JSON.stringify(namespaces)}`],
   );
   const now = await until('the cluster is whole', async () => {
     const now = await status();
@@ -144,6 +154,26 @@ t.test('a deleted shard leader: reads go on, writes resume, the cluster heals', 
   t.equal(now.readErrors, 0, `no read failed: ${now.lastError}`);
   t.ok(now.maxReadGapMs < 15_000, `longest time between two reads of a key: ${now.maxReadGapMs} ms`);
   t.ok(now.maxWriteGapMs < 30_000, `longest time between two writes of a key: ${now.maxWriteGapMs} ms`);
+});
+
+t.test('a shard of which no pod is left: the gutter takes its keys', async (t) => {
+  t.equal(await asked('SET', 'g:1', 'of-the-shard'), '+OK');
+  const shard = /shard-\d/.exec(await asked('RS.ROUTE', 'g:1'))?.[0];
+  const pods = `statefulset/demo-ringside-${shard}`;
+  await kubectl('scale', pods, '--replicas=0', '--timeout=60s');
+  const written = await until('it is written', async () => (await asked('SET', 'g:1', 'filled')) === '+OK');
+  t.ok(written);
+  t.match(await asked('RS.ROUTE', 'g:1'), /gutter/);
+  t.match(await asked('GET', 'g:1'), /filled/);
+  await kubectl('scale', pods, '--replicas=2');
+  await until('the shard is back', async () => isWhole(await status()), { timeoutMs: 180_000, everyMs: 250 });
+  t.match(
+    await until('it is asked again', async () => {
+      const route = await asked('RS.ROUTE', 'g:1');
+      return route.includes('gutter') ? undefined : route;
+    }),
+    /leader/,
+  );
 });
 
 t.test('helm uninstall leaves nothing behind', async (t) => {

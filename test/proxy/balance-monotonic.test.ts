@@ -49,5 +49,5 @@ for (const mode of ['followers', 'overflow'])
     const figures = await proxy.admin.figures.balance();
     t.comment(JSON.stringify(figures));
     t.ok(figures.overflowReads + figures.followerReads > READS / 50, 'much is read elsewhere');
-    t.ok(figures.refused > 10, 'and some of it was too old');
+    t.ok(figures.refused > 0, 'and some of it was too old');
   });
