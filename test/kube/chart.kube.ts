@@ -54,7 +54,7 @@ async function status(): Promise<Status> {
 
 /** What a proxy of the Deployment answers to these words. */
 async function asked(...words: string[]): Promise<string> {
-  const talk = `require('net').connect(7379).end(process.argv[1] + '\\r\\n').pipe(process.stdout)`;
+  const talk = `require('net').connect(7379, '127.0.0.1').end(process.argv[1] + '\\r\\n').pipe(process.stdout)`;
   return kubectl('exec', 'deploy/demo-ringside-proxy', '--', 'node', '-e', talk, words.join(' '));
 }
 
