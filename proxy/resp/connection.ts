@@ -294,13 +294,22 @@ export class RespConnection extends ClientConnection<RequestParser> implements G
 
   protected override takeCommands(nowMs: number): void {
     const { parser } = this;
-    const { nearReads, joinedSets } = this.context;
+    const { nearReads } = this.context;
     if (nearReads !== null) {
       this.#takeNear(nearReads, nowMs);
       return;
     }
-    if (joinedSets.mayJoin(this) && this.mayTake()) joinedSets.take(this, nowMs);
-    while (this.mayTake() && parser.next()) dispatch(this, parser, nowMs);
+    let isTaken = parser.bufferedBytes > 0 && this.joining.isDue() && this.#takesSets(nowMs);
+    while (isTaken || (this.mayTake() && parser.next())) {
+      isTaken = false;
+      dispatch(this, parser, nowMs);
+    }
+  }
+
+  /** Whether there is a command in the parser, behind SETs that have been taken. */
+  #takesSets(nowMs: number): boolean {
+    const { joinedSets } = this.context;
+    return joinedSets.mayJoin(this) && this.mayTake() && joinedSets.take(this, nowMs);
   }
 
   /** GETs that the near cache can answer are looked for before anything else is made of a command. */

@@ -5,7 +5,6 @@ import { acquireRequest } from '../core/request.ts';
 import type { Router } from '../core/router.ts';
 import { copyRange, Slab } from '../core/slab.ts';
 import type { RespConnection } from './connection.ts';
-import { dispatch } from './dispatch.ts';
 import { MOST_SETS, SetBatch, type SetFrames } from './set-batch.ts';
 
 /** Fewer cost more together than apart. */
@@ -52,25 +51,23 @@ export class JoinedSets {
     return router.routes.length > 0 && !router.hasParked(connection);
   }
 
-  /** Takes the SETs that have come, up to the first command that is none, which is taken too. */
-  take(connection: RespConnection, nowMs: number): void {
+  /** Takes the SETs that have come, up to the first command that is none. True: that one is in the parser, and is to be run. */
+  take(connection: RespConnection, nowMs: number): boolean {
     const { parser, context } = connection;
     const { watch } = context;
     try {
       while (this.#count < MOST_SETS && watch.quiet > 0) {
         if (!parser.next()) {
-          const isAll = parser.bufferedBytes === 0;
-          if (isAll && this.#count >= FEWEST && connection.joining.isDue())
-            this.#sendTogether(connection, nowMs);
-          break;
+          if (parser.bufferedBytes === 0 && this.#count >= FEWEST) this.#sendTogether(connection, nowMs);
+          return false;
         }
         if (!this.#adds(parser)) {
-          this.#sendApart(connection, nowMs);
-          dispatch(connection, parser, nowMs);
-          break;
+          if (this.#count === 0) connection.joining.rest();
+          return true;
         }
         watch.quiet--;
       }
+      return false;
     } finally {
       this.#sendApart(connection, nowMs);
     }

@@ -40,7 +40,7 @@ for (const shards of [1, 3]) {
     const direct = nodes.map(({ ready }) => new RespClient(ready.resp));
     t.teardown(() => direct.map((one) => one.close()));
     const keys = keysOf(50);
-    await client.send('SET', keys[0], 'before', 'EX', '100');
+    await under.client().send('SET', keys[0], 'before', 'EX', '100');
     t.same(await setAll(client, [...keys, keys[1]], 'one'), oks(51));
     t.same(await setAll(client, [keys[2], keys[3], keys[2], keys[3]], 'two'), oks(4));
     for (const [i, key] of keys.entries())
@@ -103,12 +103,11 @@ t.test('of an MSET without an answer nobody knows what became', async (t) => {
   const under = await proxyWith(t, { upstreams: upstreamsOf([{ leader: node }]) });
   const client = under.client();
   const keys = keysOf(8);
-  t.equal(await client.text('SET', 'first', '1'), 'OK');
   node.refuse = ({ name }) => (name === 'MSET' ? 'close' : undefined);
   const outcomes = await setAll(client, keys, 'one');
   t.equal(outcomes.length, 8);
   for (const outcome of outcomes) t.match(outcome, /^UNKNOWN write outcome unknown/);
-  t.same(node.names.slice(1), ['MSET'], 'nothing is sent twice');
+  t.same(node.names, ['MSET'], 'nothing is sent twice');
 });
 
 t.test('a client that leaves meanwhile costs the others nothing', async (t) => {
