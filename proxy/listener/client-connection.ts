@@ -341,10 +341,15 @@ export abstract class ClientConnection<Parser extends ByteFeed>
     this.#process();
   }
 
-  /** Whether the next command may be taken. */
-  protected mayTake(): boolean {
+  /** Commands that may be taken now, beside those under way. */
+  protected get room(): number {
+    return this.#window.allowed - this.#pending;
+  }
+
+  /** Whether the next command may be taken, beside so many that were and are not under way yet. */
+  protected mayTake(taken = 0): boolean {
     if (this.#isBarred || this.#isEnding) return false;
-    if (this.#pending < this.#window.allowed && this.#hasRoom()) return true;
+    if (taken < this.room && this.#hasRoom()) return true;
     this.#isHeld = true;
     this.#pause();
     return false;

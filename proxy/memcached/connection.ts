@@ -111,7 +111,7 @@ export class MemcachedConnection extends ClientConnection<MemcachedParser> {
     const { parser } = this;
     const { watch } = this.context;
     try {
-      while (this.mayTake() && parser.next()) {
+      while (this.mayTake(joined.count) && parser.next()) {
         if (watch.quiet > 0 && joined.takes(this, parser, nowMs)) {
           watch.quiet--;
           continue;

@@ -44,6 +44,11 @@ export class JoinedGets {
     this.#frames = frames;
   }
 
+  /** Commands that were taken and not sent. */
+  get count(): number {
+    return this.#count;
+  }
+
   /** Whether `get`s of this client may go together now. `usualBytes`: of its answers lately; 0 before there was any. */
   mayJoin(connection: MemcachedConnection, usualBytes: number): boolean {
     if (usualBytes === 0 || usualBytes > MOST_BYTES_PER_KEY) return false;

@@ -309,7 +309,7 @@ export class RespConnection extends ClientConnection<RequestParser> implements G
   /** Whether there is a command in the parser, behind SETs that have been taken. */
   #takesSets(nowMs: number): boolean {
     const { joinedSets } = this.context;
-    return joinedSets.mayJoin(this) && this.mayTake() && joinedSets.take(this, nowMs);
+    return joinedSets.mayJoin(this) && this.mayTake() && joinedSets.take(this, nowMs, this.room);
   }
 
   /** GETs that the near cache can answer are looked for before anything else is made of a command. */

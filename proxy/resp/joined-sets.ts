@@ -51,12 +51,12 @@ export class JoinedSets {
     return router.routes.length > 0 && !router.hasParked(connection);
   }
 
-  /** Takes the SETs that have come, up to the first command that is none. True: that one is in the parser, and is to be run. */
-  take(connection: RespConnection, nowMs: number): boolean {
+  /** Takes the SETs that have come, `most` at most, up to the first command that is none. True: that one is in the parser, and is to be run. */
+  take(connection: RespConnection, nowMs: number, most: number): boolean {
     const { parser, context } = connection;
     const { watch } = context;
     try {
-      while (this.#count < MOST_SETS && watch.quiet > 0) {
+      while (this.#count < Math.min(most, MOST_SETS) && watch.quiet > 0) {
         if (!parser.next()) {
           if (parser.bufferedBytes === 0 && this.#count >= FEWEST) this.#sendTogether(connection, nowMs);
           return false;

@@ -98,6 +98,18 @@ t.test('what a node refuses of an MSET it is sent one by one', async (t) => {
   t.equal(odd.names.filter((name) => name === 'MSET').length, 2);
 });
 
+t.test('no more are under way than one client may have', async (t) => {
+  const [node] = await fakeNodes(t, 1);
+  const limits = { maxInFlightPerConnection: 10 };
+  const under = await proxyWith(t, { upstreams: upstreamsOf([{ leader: node }]), limits });
+  const client = under.client();
+  node.refuse = () => 'silent';
+  setAll(client, keysOf(30), 'one').catch(() => {});
+  await until('they are under way', () => node.names.length >= 10);
+  await under.client().text('PING');
+  t.same(node.names, new Array(10).fill('SET'));
+});
+
 t.test('of an MSET without an answer nobody knows what became', async (t) => {
   const [node] = await fakeNodes(t, 1);
   const under = await proxyWith(t, { upstreams: upstreamsOf([{ leader: node }]) });
