@@ -8,11 +8,13 @@ import {
 } from '../../lib/codec/resp/index.ts';
 import { BackoffPolicy, connectSocket, readRanges, recycle, type TlsMaterial } from '../../lib/net/index.ts';
 import { type Health, LoadLimit } from '../health/index.ts';
+import { hasErrorCode } from './frames.ts';
 import { type ConnectionPurpose, greetingOf, isRefused, tlsTo } from './greeting.ts';
+import { JoinedGets } from './joined-gets.ts';
 import { LARGE_BYTES, LargeFrame, recyclePieces } from './large-frame.ts';
 import type { Output } from './output.ts';
 import type { FrameListener } from './private-connection.ts';
-import { noteAnswered, type Request, RequestState } from './request.ts';
+import { discard, Joined, noteAnswered, type Request, RequestState } from './request.ts';
 import { RequestQueue } from './request-queue.ts';
 import type { DataPathSettings } from './settings.ts';
 import type { Slowness } from './slowness.ts';
@@ -22,6 +24,10 @@ import type { Flushable, Turn } from './turn.ts';
 const NO_BYTES = Buffer.alloc(0);
 const ERROR_TYPE = 0x2d;
 const PUSH_TYPE = 0x3e;
+const UNDERSCORE = 0x5f;
+const DOLLAR = 0x24;
+const MINUS = 0x2d;
+const NULLS = { 2: Buffer.from('$-1\r\n'), 3: Buffer.from('_\r\n') };
 /** Written at once at most; the rest waits, and stays certainly unsent, until the socket has taken it. */
 const BATCH_BYTES = 512 * 1024;
 const BACKOFF = { initialMs: 20, maxMs: 500, factor: 2 };
@@ -75,6 +81,7 @@ export class Link implements Flushable {
   readonly #owner: LinkOwner;
   readonly #role: LinkRole | null;
   readonly #queue = new RequestQueue();
+  readonly #joined = new JoinedGets();
   readonly #backoff: BackoffPolicy;
   #framer = new ReplyFramer();
   /** A long reply that has come in part, and its first piece. */
@@ -165,6 +172,8 @@ export class Link implements Flushable {
   enqueue(request: Request, nowMs: number): void {
     request.link = this;
     request.queuedMs = nowMs;
+    // It comes from another connection.
+    if (request.joined === Joined.YES) request.joined = Joined.NO;
     this.#queue.push(request);
     if (this.mustWait) this.#setWaiting(this.#waitingCommands + 1, this.#waitingBytes + request.length);
     if (this.#isScheduled) return;
@@ -326,7 +335,7 @@ export class Link implements Flushable {
     try {
       if (this.#large === null) framer.push(bytes, start, end);
       else framer.push(this.#takeLarge(this.#large, bytes.subarray(start, end)));
-      while (this.#framer === framer && framer.next()) {
+      while (this.#framer === framer && this.#next(framer)) {
         if (this.isReady) this.#deliver(framer);
         else this.#greeted(framer);
       }
@@ -339,6 +348,19 @@ export class Link implements Flushable {
     this.node.figures.settle(this.lastReceivedMs);
     if (this.isReady) this.node.health.heard((this.#queue.headSeq - headSeq) | 0);
     if (this.#isClosing) this.#endIfIdle();
+  }
+
+  /** Moves to the next reply, or to the next element of an MGET's that stands for several. */
+  #next(framer: ReplyFramer): boolean {
+    const { headSeq } = this.#queue;
+    const together = this.#joined.countAt(headSeq);
+    if (together === 0 || this.#epochMarks[0] === headSeq) return framer.next();
+    framer.unwraps = true;
+    framer.unwrapped = 0;
+    const isThere = framer.next();
+    if (framer.unwrapped === together) this.#joined.shift();
+    else if (framer.unwrapped > 0) throw new RespProtocolError('an array has another length than expected');
+    return isThere;
   }
 
   /** The rest of this reply is kept in the pieces in which it comes. */
@@ -364,7 +386,10 @@ export class Link implements Flushable {
       return behind;
     }
     this.#note(request);
-    request.answerInPieces(head, 0, head.length, large.pieces, large.bytes, true);
+    if (request.joined === Joined.ONLY_FOR_ERROR) {
+      recycle(large.pieces);
+      request.answerWith(NULLS[this.protocol]);
+    } else request.answerInPieces(head, 0, head.length, large.pieces, large.bytes, true);
     return behind;
   }
 
@@ -384,8 +409,16 @@ export class Link implements Flushable {
       this.#fail('an unasked reply arrived');
       return;
     }
+    if (framer.unwraps) {
+      this.#refusedTogether(framer);
+      return;
+    }
     const request = queue.shift();
-    if (request === null) return;
+    if (request === null || (request.joined !== Joined.NO && this.#takesJoined(request, framer))) return;
+    this.#answer(request, framer);
+  }
+
+  #answer(request: Request, framer: ReplyFramer): void {
     const { buffer, frameStart, frameEnd } = framer;
     this.#note(request);
     if (framer.type === ERROR_TYPE) {
@@ -393,6 +426,37 @@ export class Link implements Flushable {
       if (this.#owner.refused(request, buffer, frameStart, frameEnd, this.node)) return;
     } else if (request.rest !== null) recyclePieces(request);
     request.answer(buffer, frameStart, frameEnd);
+  }
+
+  /** What an MGET brought for a GET, or the GET that followed since it brought nothing. False: it is the answer. */
+  #takesJoined(request: Request, framer: ReplyFramer): boolean {
+    if (request.joined === Joined.ONLY_FOR_ERROR) {
+      if (framer.type === ERROR_TYPE) return false;
+      this.#note(request);
+      request.answerWith(NULLS[this.protocol]);
+      return true;
+    }
+    if (!isNull(framer) || request.sink === discard) return false;
+    this.#joined.missed();
+    request.joined = Joined.ONLY_FOR_ERROR;
+    this.enqueue(request, this.lastReceivedMs);
+    return true;
+  }
+
+  /** An MGET was refused: all GETs that it stands for were, or it is refused for what it is, and they go apart. */
+  #refusedTogether(framer: ReplyFramer): void {
+    const { buffer, frameStart, type } = framer;
+    if (type !== ERROR_TYPE) throw new RespProtocolError('expected an array');
+    framer.unwraps = false;
+    const isForMget = hasErrorCode(buffer, frameStart, 'NOPERM') || hasErrorCode(buffer, frameStart, 'ERR');
+    if (isForMget) this.#joined.refused();
+    for (let left = this.#joined.countAt(this.#queue.headSeq); left > 0; left--) {
+      const request = this.#queue.shift();
+      if (request === null) continue;
+      if (isForMget && request.sink !== discard) this.enqueue(request, this.lastReceivedMs);
+      else this.#answer(request, framer);
+    }
+    this.#joined.shift();
   }
 
   /** A reply has come, which is about to take the place of the command. */
@@ -448,6 +512,11 @@ export class Link implements Flushable {
     if (queue.sentCount === 0) this.#dueSinceMs = this.#env.clock.monotonicMs();
     if (this.#announcedEpoch !== this.node.epoch) this.#addEpoch();
     while (queue.unsentCount > 0 && output.bytes < BATCH_BYTES) {
+      const together = this.#joined.next(queue);
+      if (together > 0) {
+        this.#joined.send(queue, together, output);
+        continue;
+      }
       const request = queue.moveToSent();
       if (request !== null) output.addRequest(request);
     }
@@ -474,6 +543,7 @@ export class Link implements Flushable {
     this.isReady = false;
     this.#isBlocked = false;
     this.#epochMarks.length = 0;
+    this.#joined.clear();
     this.#framer = new ReplyFramer();
     this.#large = null;
     this.#largeHead = NO_BYTES;
@@ -507,4 +577,9 @@ export class Link implements Flushable {
     }
     node.health.lost(reason, this.#env.clock.monotonicMs());
   }
+}
+
+/** Whether nothing is there: `$-1`, or `_` in RESP3. */
+function isNull({ type, buffer, frameStart }: ReplyFramer): boolean {
+  return type === UNDERSCORE || (type === DOLLAR && buffer[frameStart + 1] === MINUS);
 }

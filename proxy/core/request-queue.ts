@@ -68,6 +68,16 @@ export class RequestQueue {
     return request;
   }
 
+  /** How many of the next requests to be sent, `most` at most, are as `wanted` says. */
+  countNext(wanted: (request: Request) => boolean, most: number): number {
+    const end = Math.min(this.unsentCount, most);
+    for (let i = 0; i < end; i++) {
+      const request = this.#slots[(this.#sent + i) & this.#mask];
+      if (request === null || !wanted(request)) return i;
+    }
+    return end;
+  }
+
   /** Whether the request has its place here. */
   has(request: Request): boolean {
     return this.#slots[request.seq & this.#mask] === request;

@@ -20,6 +20,18 @@ export const RequestState = {
 } as const;
 export type RequestState = (typeof RequestState)[keyof typeof RequestState];
 
+/** Whether a GET goes to its node as it is, or as a part of an MGET: see `JoinedGets`. */
+export const Joined = {
+  NO: 0,
+  /** It may be joined with others, should there be any when it leaves. */
+  MAY: 1,
+  /** It was sent as a part of an MGET. */
+  YES: 2,
+  /** The MGET had no value for it: it is sent once more, as it is, in case that its key is no string. Any value is younger than what was asked for. */
+  ONLY_FOR_ERROR: 3,
+} as const;
+export type Joined = (typeof Joined)[keyof typeof Joined];
+
 /** Whoever waits for a reply. */
 export interface Sink {
   /**
@@ -94,6 +106,7 @@ export class Request {
   commandId = 0;
   /** It stands for so many commands of one client. */
   times = 1;
+  joined: Joined = Joined.NO;
   /** The client does not want to hear the reply. */
   isMuted = false;
   /** Kept of a command that somebody wants to hear of; null for nearly all. */
@@ -192,6 +205,7 @@ export function releaseRequest(request: Request): void {
   request.route = null;
   request.link = null;
   request.times = 1;
+  request.joined = Joined.NO;
   request.isMuted = false;
   request.trace = null;
   request.nearAgeMs = -1;

@@ -16,6 +16,7 @@ import { Stat } from '../core/stats.ts';
 import type { ShardRoute } from '../core/topology.ts';
 import { ClientConnection, type ClientLimits } from '../listener/index.ts';
 import { commandName, NO_COMMAND } from '../watch/resp-watch.ts';
+import { ClientGets } from './client-gets.ts';
 import { lineOf, listed } from './client-list.ts';
 import type { ListenerContext } from './context.ts';
 import { dispatch, type PreparedLarge, prepareLarge, submitLarge } from './dispatch.ts';
@@ -68,8 +69,9 @@ export class RespConnection extends ClientConnection<RequestParser> implements G
   /** Shards written to since the last WAIT, as they were then. */
   written: Set<ShardRoute> | null = null;
 
-  /** Whether its commands may go together. */
+  /** Whether its SETs may go together. */
   readonly joining = new Joining();
+  readonly gets = new ClientGets();
 
   readonly #limits: ConnectionLimits;
   #lastWritten: ShardRoute | null = null;
@@ -299,11 +301,22 @@ export class RespConnection extends ClientConnection<RequestParser> implements G
       this.#takeNear(nearReads, nowMs);
       return;
     }
+    if (this.pending === 0) this.gets.begin(this.#mayJoinGets);
     let isTaken = parser.bufferedBytes > 0 && this.joining.isDue() && this.#takesSets(nowMs);
     while (isTaken || (this.mayTake() && parser.next())) {
       isTaken = false;
       dispatch(this, parser, nowMs);
     }
+  }
+
+  get #mayJoinGets(): boolean {
+    const { router } = this.context;
+    return this.isPlain && router.isPlain && router.ownLinks.size === 0;
+  }
+
+  /** Whether what has come behind GETs has to wait until they are answered. */
+  endGets(): boolean {
+    return this.gets.end(this.head);
   }
 
   /** Whether there is a command in the parser, behind SETs that have been taken. */

@@ -12,6 +12,7 @@ import { noRing } from '../core/fan-out.ts';
 import type { LargeFrame } from '../core/large-frame.ts';
 import { acquireRequest } from '../core/request.ts';
 import { NO_COMMAND } from '../watch/resp-watch.ts';
+import { GET } from './client-gets.ts';
 import type { RespConnection } from './connection.ts';
 import { forward } from './forward.ts';
 import { NO_MODES } from './mode.ts';
@@ -56,6 +57,10 @@ export function dispatch(connection: RespConnection, args: RequestParser, nowMs:
       return;
     }
   }
+  if (connection.gets.areMarked && plan.spec.id !== GET && connection.endGets()) {
+    runLater(connection, args, (run) => run());
+    return;
+  }
   if (--connection.context.watch.quiet < 0 && isHeld(connection, args, plan.spec)) return;
   if (connection.modes !== NO_MODES && isTaken(connection, args, plan.spec, nowMs)) return;
   if (plan.needsRing && connection.context.router.routes.length === 0) {
@@ -83,13 +88,7 @@ function refuse(connection: RespConnection, text: string, commandId = NO_COMMAND
 function isHeld(connection: RespConnection, args: RequestParser, spec: CommandSpec): boolean {
   const { commands, pause, monitors } = connection.context;
   if (pause.holds(spec.isWrite || MAY_CHANGE.has(spec.name)) && !connection.isComposing) {
-    const kept = copyArgs(args);
-    connection.barrier((done) => {
-      pause.wait(() => {
-        if (!connection.isClosed) dispatch(connection, kept, connection.lastActiveMs);
-        done();
-      });
-    });
+    runLater(connection, args, (run) => pause.wait(run));
     return true;
   }
   const { rates } = connection.context.router.env;
@@ -103,6 +102,17 @@ function isHeld(connection: RespConnection, args: RequestParser, spec: CommandSp
   if (monitors.isOn && !connection.isComposing) monitors.note(connection, args, spec);
   connection.trace = commands.looksAt(spec, args, connection, args.frameEnd - args.frameStart);
   return false;
+}
+
+/** The command comes again once those before it are answered and `when` calls what it is given; those behind it wait. */
+function runLater(connection: RespConnection, args: RequestParser, when: (run: () => void) => void): void {
+  const kept = copyArgs(args);
+  connection.barrier((done) => {
+    when(() => {
+      if (!connection.isClosed) dispatch(connection, kept, connection.lastActiveMs);
+      done();
+    });
+  });
 }
 
 function isTaken(connection: RespConnection, args: RequestParser, spec: CommandSpec, nowMs: number): boolean {
@@ -143,12 +153,20 @@ export function prepareLarge(connection: RespConnection, args: RequestParser): P
 export function submitLarge(
   connection: RespConnection,
   prepared: PreparedLarge,
-  { pieces, bytes: restBytes }: LargeFrame,
+  large: LargeFrame,
   nowMs: number,
 ): void {
   const { router } = connection.context;
+  const { pieces, bytes: restBytes } = large;
   const { bytes, start, end, keyIndex, isWrite, keyStart, keyEnd } = prepared;
   connection.commandId = prepared.commandId;
+  if (connection.gets.areMarked && connection.endGets()) {
+    connection.barrier((done) => {
+      if (!connection.isClosed) submitLarge(connection, prepared, large, connection.lastActiveMs);
+      done();
+    });
+    return;
+  }
   const request = acquireRequest();
   Object.assign(request, { bytes, start, end, keyIndex, isWrite, startedMs: nowMs });
   Object.assign(request, { rest: pieces, restBytes, ownsRest: true });

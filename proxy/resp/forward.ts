@@ -34,6 +34,7 @@ export function forwardTo(
   request.isWrite = isWrite;
   request.keyIndex = keyIndex;
   request.startedMs = nowMs;
+  request.joined = connection.gets.markOf(connection.commandId, args);
   connection.append(request);
   connection.context.router.submit(request, route);
 }

@@ -412,3 +412,40 @@ t.test('writing', async (t) => {
     t.equal(writer.take().latin1Slice(), ':1\r\n', 'a rewind with bytes waiting does nothing');
   });
 });
+
+t.test('an array can come without its header', async (t) => {
+  const pushed = '>2\r\n+invalidate\r\n*1\r\n$1\r\nk\r\n';
+  const elements = ['$3\r\nabc\r\n', '$-1\r\n', '_\r\n', `$2000\r\n${'x'.repeat(2000)}\r\n`, '*1\r\n:1\r\n'];
+  /** What comes of `bytes` when the reply at this place is to be unwrapped. */
+  const unwrap = (bytes: string, place: number, sizes: readonly number[]) => {
+    const framer = new ReplyFramer();
+    const frames: string[] = [];
+    const unwrapped: number[] = [];
+    let replies = 0;
+    for (const chunk of cut(latin1(bytes), sizes)) {
+      framer.push(chunk);
+      for (;;) {
+        framer.unwraps ||= replies === place && unwrapped.length === 0;
+        framer.unwrapped = 0;
+        const isThere = framer.next();
+        if (framer.unwrapped > 0) unwrapped.push(framer.unwrapped);
+        if (!isThere) break;
+        frames.push(framer.buffer.latin1Slice(framer.frameStart, framer.frameEnd));
+        if (framer.type === 0x3e) continue;
+        framer.unwraps = false;
+        replies++;
+      }
+    }
+    return { frames, unwrapped };
+  };
+  const array = `*${elements.length}\r\n${elements.join('')}`;
+  const whole = `+OK\r\n${pushed}${array}${array}`;
+  for (const sizes of [[], [1], [2], [3, 7], [64], [1500]])
+    t.same(
+      unwrap(whole, 1, sizes),
+      { frames: ['+OK\r\n', pushed, ...elements, array], unwrapped: [elements.length] },
+      `in pieces of ${sizes}`,
+    );
+  t.same(unwrap(`-ERR no\r\n${array}`, 0, [4]), { frames: ['-ERR no\r\n', array], unwrapped: [] });
+  for (const odd of ['*0\r\n', '*-1\r\n', '*x\r\n']) t.throws(() => unwrap(odd, 0, []), RespProtocolError);
+});

@@ -50,6 +50,10 @@ const BAR = 0x7c;
 export class ReplyFramer extends ByteFeed {
   /** First byte of the current reply: its type. */
   type = 0;
+  /** If the next reply is an array, its elements are to come as replies of their own, without its header. Pushes may come before it. Cleared by such an array. */
+  unwraps = false;
+  /** Elements of the array of which the header was left out last. */
+  unwrapped = 0;
 
   /** Elements still to come, per open aggregate. */
   private readonly open: Int32Array;
@@ -66,6 +70,10 @@ export class ReplyFramer extends ByteFeed {
     while (this.at < this.filled) {
       const at = this.at;
       const kind = KIND[this.input[at]];
+      if (this.unwraps && this.depth === 0 && this.input[at] === STAR) {
+        if (!this.unwrap(at)) break;
+        continue;
+      }
       let next: number;
       if (kind === BLOB) next = this.blobEnd(at);
       else if (kind === LINE) next = this.lineEnd(at);
@@ -84,6 +92,17 @@ export class ReplyFramer extends ByteFeed {
     }
     if (this.filled - this.head > this.maxFrameBytes) this.fail('too big reply');
     return false;
+  }
+
+  /** Leaves out the header at `at`; false when it is incomplete. */
+  private unwrap(at: number): boolean {
+    const count = this.header(at);
+    if (count === INCOMPLETE) return false;
+    if (count <= 0 || count > MAX_ELEMENTS) this.fail('invalid multibulk length in a reply');
+    this.unwraps = false;
+    this.unwrapped = count;
+    this.skipTo(this.headerEnd);
+    return true;
   }
 
   /** Behind the line at `at`, or INCOMPLETE. */
