@@ -28,26 +28,27 @@ export class PointTable {
   /** The shard at each position. */
   readonly owners: Uint16Array;
   /** For each value of the top bits of a position: how many points are below the first position with these bits. */
-  readonly #firsts: Uint32Array;
-  readonly #shift: number;
+  readonly firsts: Uint32Array;
+  /** How far the upper 32 bits of a position are shifted for its top bits. */
+  readonly shift: number;
 
   /** Takes the points unsorted. Of two at one position the one that comes first stays first. */
   constructor(highs: Uint32Array, lows: Uint32Array, owners: Uint16Array) {
     const count = owners.length;
     // About one point per bucket: a search then looks at one or two points, and sorting is one pass of insertion.
     const bits = Math.max(1, Math.ceil(Math.log2(count)));
-    this.#shift = 32 - bits;
-    this.#firsts = new Uint32Array(2 ** bits + 1);
-    for (let i = 0; i < count; i++) this.#firsts[(highs[i] >>> this.#shift) + 1]++;
-    for (let i = 1; i < this.#firsts.length; i++) this.#firsts[i] += this.#firsts[i - 1];
+    this.shift = 32 - bits;
+    this.firsts = new Uint32Array(2 ** bits + 1);
+    for (let i = 0; i < count; i++) this.firsts[(highs[i] >>> this.shift) + 1]++;
+    for (let i = 1; i < this.firsts.length; i++) this.firsts[i] += this.firsts[i - 1];
 
     this.highs = new Uint32Array(count);
     this.lows = new Uint32Array(count);
     this.owners = new Uint16Array(count);
     const filled = new Uint32Array(2 ** bits);
     for (let i = 0; i < count; i++) {
-      const bucket = highs[i] >>> this.#shift;
-      this.#insert(this.#firsts[bucket], filled[bucket]++, highs[i], lows[i], owners[i]);
+      const bucket = highs[i] >>> this.shift;
+      this.#insert(this.firsts[bucket], filled[bucket]++, highs[i], lows[i], owners[i]);
     }
   }
 
@@ -56,7 +57,7 @@ export class PointTable {
     const { highs, lows } = this;
     const upper = high >>> 0;
     const lower = low >>> 0;
-    let at = this.#firsts[upper >>> this.#shift];
+    let at = this.firsts[upper >>> this.shift];
     while (at < highs.length && (highs[at] < upper || (highs[at] === upper && lows[at] < lower))) at++;
     return at === highs.length ? 0 : at;
   }

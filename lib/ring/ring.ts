@@ -1,6 +1,6 @@
 import { RingsideError } from '../base/index.ts';
-import { KeyBatch, type KeyRanges } from './key-batch.ts';
 import { hashKey } from './key-hash.ts';
+import { type KeyRanges, KeySorter } from './key-sorter.ts';
 import { type PointTable, placePoints } from './points.ts';
 
 /** A member of the ring. Its name and weight alone decide which keys it gets. */
@@ -10,9 +10,8 @@ export interface RingShard {
   readonly weight: number;
 }
 
-/** Fewer keys are hashed one after the other. */
-const MIN_BATCH = 4;
-let batch: KeyBatch | null = null;
+/** Fewer keys are looked for one after the other. */
+const FEWEST_SORTED = 4;
 
 /** Virtual nodes per unit of weight, unless a ring document says otherwise. */
 export const DEFAULT_VIRTUAL_NODES = 256;
@@ -29,6 +28,8 @@ export class Ring {
   readonly virtualNodes: number;
   readonly #points: PointTable;
   readonly #hash = new Uint32Array(4);
+  /** Made when it is needed first. */
+  #sorter: KeySorter | null = null;
 
   private constructor(shards: readonly RingShard[], virtualNodes: number) {
     this.shards = Object.freeze(shards.map(({ name, weight }) => Object.freeze({ name, weight })));
@@ -66,16 +67,22 @@ export class Ring {
 
   /** As `shardOf`, of the arguments `first`, `first + step`, … of a command, so many; in their order to `shards`. */
   shardsOf(args: KeyRanges, first: number, step: number, count: number, shards: Uint16Array): void {
-    if (count >= MIN_BATCH) {
-      batch ??= new KeyBatch();
-      if (batch.hash(args, first, step, count)) {
-        for (let i = 0; i < count; i++) shards[i] = this.shardOfHash(batch.high(i), batch.low(i));
-        return;
-      }
+    const sorted = this.sort(args, first, step, count);
+    if (sorted !== null) {
+      const { places } = sorted;
+      for (let i = 0; i < count; i++) shards[i] = sorted.shardOf(places[i]);
+      return;
     }
     const { buffer } = args;
     for (let i = 0, at = first; i < count; i++, at += step)
       shards[i] = this.shardOf(buffer, args.start(at), args.end(at));
+  }
+
+  /** The same keys sorted together, which holds up to the next call; null when they are to be looked at one after the other. */
+  sort(args: KeyRanges, first: number, step: number, count: number): KeySorter | null {
+    if (count < FEWEST_SORTED) return null;
+    this.#sorter ??= new KeySorter(this.#points, this.shards.length);
+    return this.#sorter.sort(args, first, step, count) ? this.#sorter : null;
   }
 
   /** Position in `shards` of the shard that holds the 64-bit hash with these halves (each 32-bit, with or without sign). */

@@ -1,4 +1,4 @@
-import type { KeyRanges } from '../../lib/ring/index.ts';
+import type { KeyRanges, KeySorter } from '../../lib/ring/index.ts';
 import type { FanOutWindow } from '../health/index.ts';
 import type { KeptKeys } from './near-port.ts';
 import type { Router } from './router.ts';
@@ -61,12 +61,14 @@ export class KeySplit {
   isPlain = true;
   /** Whether a part is one key that is asked for alone, by position in `routes`. */
   readonly isAlone: boolean[] = [];
+  /** Has sorted the keys, and nothing else since; null: they were looked at one after the other. */
+  #sorter: KeySorter | null = null;
   #alone = 0;
   readonly #atHand: Buffer[] = [];
 
   /**
    * Sorts the keys `first`, `first + step`, … up to the end. There must be a ring, and at least one key. Only of keys without anything that follows them
-   * may some be kept.
+   * may some be kept. `encode` must come next, or never.
    */
   sort(
     router: Router,
@@ -75,12 +77,31 @@ export class KeySplit {
     step: number,
     { window, kept }: SortOptions = PLAIN,
   ): void {
-    const { buffer, count } = args;
     this.window = window;
+    this.keyCount = Math.floor((args.count - first) / step);
+    if (this.owners.length < this.keyCount) this.owners = new Uint16Array(2 * this.keyCount);
+    const sorter = kept === null ? router.sortKeys(args, first, step, this.keyCount) : null;
+    if (sorter !== null && isWithin(window, router, sorter)) this.#takeSorted(router, sorter);
+    else this.#sortEach(router, args, first, step, { window, kept });
+  }
+
+  /** Each shard has one part. */
+  #takeSorted({ routes }: Router, sorter: KeySorter): void {
+    this.#sorter = sorter;
+    const { places } = sorter;
+    for (let i = 0; i < this.keyCount; i++) this.owners[i] = places[i];
+    for (let place = 0; place < sorter.partCount; place++) {
+      this.routes[place] = routes[sorter.shardOf(place)];
+      this.counts[place] = sorter.countOf(place);
+      this.#sizes[place] = sorter.bytesOf(place);
+      this.isAlone[place] = false;
+    }
+  }
+
+  #sortEach(router: Router, args: KeyArgs, first: number, step: number, { window, kept }: SortOptions): void {
+    const { buffer, count } = args;
     const places = this.#places;
     while (places.length < router.routes.length) places.push(NONE);
-    this.keyCount = Math.floor((count - first) / step);
-    if (this.owners.length < this.keyCount) this.owners = new Uint16Array(2 * this.keyCount);
     const { owners, counts } = this;
     router.placesOf(args, first, step, this.keyCount, owners);
     const shards = router.routes;
@@ -166,7 +187,15 @@ export class KeySplit {
       const at = starts[place] + bytes.latin1Write(headers[place], starts[place]);
       ends[place] = copyRange(buffer, nameAt, nameEnd, bytes, at);
     }
-    this.#copyKeys(args, first, step);
+    if (this.#sorter === null) this.#copyKeys(args, first, step);
+    else this.#copySorted(this.#sorter);
+  }
+
+  #copySorted(sorter: KeySorter): void {
+    const { bytes, ends } = this;
+    sorter.group();
+    for (let place = 0; place < this.routes.length; place++)
+      ends[place] = sorter.copy(place, bytes, ends[place]);
   }
 
   #layOut(headers: readonly string[], nameBytes: number): void {
@@ -203,10 +232,19 @@ export class KeySplit {
     this.hasLater = false;
     this.keptPlace = NONE;
     this.isPlain = true;
+    this.#sorter = null;
     this.#alone = 0;
     this.#atHand.length = 0;
     if (pool.length < POOL_LIMIT) pool.push(this);
   }
+}
+
+/** Whether no shard would be asked for more keys at once than the window lets. */
+function isWithin(window: FanOutWindow | null, { routes }: Router, sorter: KeySorter): boolean {
+  if (window === null) return true;
+  for (let part = 0; part < sorter.partCount; part++)
+    if (sorter.countOf(part) > window.keysFor(routes[sorter.shardOf(part)].name)) return false;
+  return true;
 }
 
 const POOL_LIMIT = 256;

@@ -1,4 +1,4 @@
-import type { KeyRanges, Ring } from '../../lib/ring/index.ts';
+import type { KeyRanges, KeySorter, Ring } from '../../lib/ring/index.ts';
 import type { BalancePort } from './balance-port.ts';
 import { CallDeadlines } from './call-deadlines.ts';
 import { isOvertaken, wasTriedAgain } from './command-order.ts';
@@ -130,6 +130,11 @@ export class Router implements LinkOwner {
   /** As `routeOf`, of the arguments `first`, `first + step`, … of a command, so many: their positions in `routes`, to `places`. */
   placesOf(args: KeyRanges, first: number, step: number, count: number, places: Uint16Array): void {
     this.#routes.placesOf(args, first, step, count, places);
+  }
+
+  /** The same keys sorted together, by position in `routes`, which holds up to the next call; null when they are to be looked at one after the other. */
+  sortKeys(args: KeyRanges, first: number, step: number, count: number): KeySorter | null {
+    return this.#routes.sort(args, first, step, count);
   }
 
   /** Takes over a topology. What is on its way stays there; what was not sent yet goes where it belongs now. */

@@ -1,5 +1,5 @@
 import { parseAddress } from '../../lib/net/index.ts';
-import type { KeyRanges, Ring } from '../../lib/ring/index.ts';
+import type { KeyRanges, KeySorter, Ring } from '../../lib/ring/index.ts';
 import type { Health } from '../health/index.ts';
 import { argumentRange } from './frames.ts';
 import type { Request } from './request.ts';
@@ -53,6 +53,11 @@ export class Routes {
   placesOf(args: KeyRanges, first: number, step: number, count: number, places: Uint16Array): void {
     if (this.#inRing.length === 1) places.fill(0, 0, count);
     else this.#ring!.shardsOf(args, first, step, count, places);
+  }
+
+  /** The same keys sorted together by position in `inRing`, which holds up to the next call; null when they cannot be, or there is nothing to sort. */
+  sort(args: KeyRanges, first: number, step: number, count: number): KeySorter | null {
+    return this.#inRing.length === 1 ? null : this.#ring!.sort(args, first, step, count);
   }
 
   /** The shard that a request belongs to now; null when its shard has left and no key tells another. */
