@@ -1,9 +1,10 @@
+import { copyWords, MOST_WORD_BYTES, RecentViews, viewOf } from '../../lib/base/index.ts';
 import { replyLineEnd, skipReply } from '../../lib/codec/resp/index.ts';
 import { errorText, isErrorReply, plainError } from './frames.ts';
 import { type AnsweredPart, countOf, sumOfIntegers } from './gather.ts';
 import type { KeySplit } from './key-split.ts';
 import type { Request } from './request.ts';
-import { copyRange, Slab } from './slab.ts';
+import { Slab } from './slab.ts';
 
 /** Answers a command whose keys were split, of the replies to its parts. `name` is upper-case, for errors. */
 export type MergeKeys = (
@@ -16,13 +17,14 @@ export type MergeKeys = (
 /** Values of this size on average are passed on as they lie, smaller ones are copied together. */
 const PASSED_ON_BYTES = 8 * 1024;
 const DOLLAR = 0x24;
-const MINUS = 0x2d;
 const CR = 0x0d;
 const ZERO = 0x30;
 
 const slab = new Slab();
-/** How far the reply of each part has been used; of one merge at a time. */
+/** How far the reply of each part has been used, and views of where they lie; of one merge at a time. */
 const cursors: number[] = [];
+const sources: DataView[] = [];
+const targets = new RecentViews();
 
 /** MGET: the values in the order of the keys, or one error that names the shards and keys that failed. */
 export const mergeValues: MergeKeys = (split, parts, command, name) => {
@@ -53,20 +55,25 @@ function copyTogether(
 ): void {
   const start = slab.reserve(header.length + bytes);
   const merged = slab.bytes;
+  const target = targets.of(merged);
+  for (let part = 0; part < parts.length; part++) sources[part] = viewOf(parts[part].reply.bytes);
   let at = start + merged.latin1Write(header, start);
-  for (let i = 0; i < keyCount; ) {
+  for (let i = 0; i < keyCount; i++) {
     const owner = owners[i];
-    const source = parts[owner].reply.bytes;
+    const source = sources[owner];
     const from = cursors[owner];
-    let to = from;
-    // Neighbours of one shard lie side by side in its reply.
-    do {
-      to = valueEnd(source, to);
-      i++;
-    } while (i < keyCount && owners[i] === owner);
-    cursors[owner] = to;
-    at = copyRange(source, from, to, merged, at);
+    const to = bulkEnd(source, from);
+    if (to - from <= MOST_WORD_BYTES && to > 0) {
+      cursors[owner] = to;
+      copyWords(source, from, to - from, target, at);
+      at += to - from;
+    } else {
+      const { bytes: whole } = parts[owner].reply;
+      cursors[owner] = skipReply(whole, from);
+      at += whole.copy(merged, at, from, cursors[owner]);
+    }
   }
+  sources.length = 0;
   command.answer(merged, start, at);
 }
 
@@ -82,20 +89,21 @@ function passOn(
     const owner = owners[i];
     const source = parts[owner].reply.bytes;
     const from = cursors[owner];
-    cursors[owner] = valueEnd(source, from);
+    cursors[owner] = skipReply(source, from);
     pieces.push(source.subarray(from, cursors[owner]));
   }
   command.answerInPieces(Buffer.from(header), 0, header.length, pieces, bytes);
 }
 
-/** Behind the element at `at`, which mostly is a bulk string. */
-function valueEnd(bytes: Buffer, at: number): number {
-  if (bytes[at] !== DOLLAR || bytes[at + 1] === MINUS) return skipReply(bytes, at);
+/** Behind the element at `at` if it is a bulk string; else 0. */
+function bulkEnd(source: DataView, at: number): number {
+  if (source.getUint8(at) !== DOLLAR) return 0;
   let length = 0;
-  let digitAt = at + 1;
-  for (let digit = bytes[digitAt]; digit !== CR; digit = bytes[++digitAt])
-    length = 10 * length + digit - ZERO;
-  return digitAt + length + 4;
+  for (let digitAt = at + 1; ; digitAt++) {
+    const digit = source.getUint8(digitAt) - ZERO;
+    if (digit >>> 0 > 9) return digit === CR - ZERO ? digitAt + length + 4 : 0;
+    length = 10 * length + digit;
+  }
 }
 
 /** DEL, EXISTS and their like: the sum, or an error that says how much was done and which keys failed. */

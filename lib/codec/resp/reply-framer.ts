@@ -30,6 +30,9 @@ for (const type of '*~>%|') KIND[type.charCodeAt(0)] = AGGREGATE;
 const SHORT_LINE = 32;
 const DOLLAR = 0x24;
 const EQUALS = 0x3d;
+const ZERO = 0x30;
+/** Longer lengths than of so many digits are read by `blobEnd`. */
+const MOST_DIGITS = 8;
 /** A verbatim string begins with three characters that name its format, and a colon. */
 const FORMAT_BYTES = 4;
 const STAR = 0x2a;
@@ -82,16 +85,42 @@ export class ReplyFramer extends ByteFeed {
       if (next < 0) break;
       this.at = next;
       if (next - this.head > this.maxFrameBytes) this.fail('too big reply');
-      if (kind === AGGREGATE && this.opened) continue;
-      while (this.depth > 0 && --this.open[this.depth - 1] === 0) this.depth--;
+      if (kind !== AGGREGATE || !this.opened)
+        while (this.depth > 0 && --this.open[this.depth - 1] === 0) this.depth--;
       if (this.depth === 0) {
         this.type = this.input[this.head];
         this.finish(next);
         return true;
       }
+      this.skipBulks(next);
     }
     if (this.filled - this.head > this.maxFrameBytes) this.fail('too big reply');
     return false;
+  }
+
+  /** Moves past the bulk strings at `at` that are there, but for the last element of the aggregate they are in: most elements are some. */
+  private skipBulks(at: number): void {
+    const { input } = this;
+    const last = Math.min(this.filled, this.head + this.maxFrameBytes) - 2;
+    let left = this.open[this.depth - 1];
+    while (left > 1 && input[at] === DOLLAR) {
+      let length = input[at + 1] - ZERO;
+      // `$0…` must be `$0` alone: that, and what is wrong, is for others.
+      if (length >>> 0 > 9 || length === 0) break;
+      let lineAt = at + 2;
+      for (; lineAt < at + MOST_DIGITS; lineAt++) {
+        const digit = input[lineAt] - ZERO;
+        if (digit >>> 0 > 9) break;
+        length = 10 * length + digit;
+      }
+      const end = lineAt + 2 + length;
+      if (end > last || input[lineAt] !== CR || input[lineAt + 1] !== LF) break;
+      if (input[end] !== CR || input[end + 1] !== LF) break;
+      at = end + 2;
+      left--;
+    }
+    this.at = at;
+    this.open[this.depth - 1] = left;
   }
 
   /** Leaves out the header at `at`; false when it is incomplete. */

@@ -9,6 +9,7 @@ const CR = 0x0d;
 const LF = 0x0a;
 const STAR = 0x2a;
 const DOLLAR = 0x24;
+const ZERO = 0x30;
 
 const FIRST_OFFSETS = 16;
 const KEPT_OFFSETS = 2048;
@@ -220,13 +221,24 @@ export class RequestParser extends ByteFeed implements Args {
     let at = this.at;
     while (parsed < expected && at < filled) {
       if (input[at] !== DOLLAR) this.fail(`expected '$', got '${printable(input[at])}'`);
-      const bytes = this.header(at);
-      const from = this.headerEnd;
+      // Nearly all lengths have one digit or two.
+      let bytes = input[at + 1] - ZERO;
+      let lineAt = at + 2;
+      if (bytes >>> 0 > 9) bytes = INVALID;
+      else if (bytes > 0 && input[lineAt] !== CR) {
+        const digit = input[lineAt++] - ZERO;
+        bytes = digit >>> 0 > 9 ? INVALID : 10 * bytes + digit;
+      }
+      let from = lineAt + 2;
+      if (bytes >>> 0 > 99 || from > filled || input[lineAt] !== CR || input[lineAt + 1] !== LF) {
+        bytes = this.header(at);
+        from = this.headerEnd;
+      }
       const to = from + bytes;
       if (bytes < 0 || bytes > maxBytes || to + 2 > limit) {
         this.at = at;
         this.parsed = parsed;
-        return this.awaitBulk(bytes);
+        return this.awaitBulk(this.header(at));
       }
       if (input[to] !== CR || input[to + 1] !== LF) this.fail('expected CRLF behind a bulk string');
       if (2 * parsed === offsets.length) offsets = this.growOffsets();
