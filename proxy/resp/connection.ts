@@ -81,6 +81,8 @@ export class RespConnection extends ClientConnection<RequestParser> implements G
   #composedLeft = 0;
   /** Pieces of long replies that the system may not have taken yet, and that nobody needs then. */
   readonly #leaving: Buffer[] = [];
+  /** Replies of `NearReads` that are about to be written, in memory that it uses again. */
+  #lent = 0;
   /** What leaves between replies at the end of this turn. */
   #pushes: PushQueue | null = null;
 
@@ -385,6 +387,7 @@ export class RespConnection extends ClientConnection<RequestParser> implements G
   protected override give(request: Request, nowMs: number): number {
     this.context.commands.ended(request, nowMs);
     if (!request.isMuted) this.env.output.addRequest(request);
+    if (this.context.nearReads?.lent(request)) this.#lent++;
     if (request.ownsRest && request.rest !== null)
       for (const piece of request.rest) this.#leaving.push(piece);
     return request.length;
@@ -396,7 +399,14 @@ export class RespConnection extends ClientConnection<RequestParser> implements G
     stats.add(Stat.commands, count);
     const flows = output.writeTo(this.socket);
     if (this.#leaving.length > 0) this.#recycleWritten();
+    if (this.#lent > 0) this.#giveBack();
     return flows;
+  }
+
+  /** What the system has not taken at once is never given back: it ends with its slab. */
+  #giveBack(): void {
+    if (this.socket.writableLength === 0) this.context.nearReads!.written(this.#lent);
+    this.#lent = 0;
   }
 
   #recycleWritten(): void {

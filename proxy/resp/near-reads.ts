@@ -2,7 +2,7 @@ import { copyWords, MOST_WORD_BYTES, slabMemory, viewOf } from '../../lib/base/i
 import { FramesAhead, type RequestParser } from '../../lib/codec/resp/index.ts';
 import { commandTable } from '../../lib/commands/index.ts';
 import type { KeptValue, NearPort } from '../core/near-port.ts';
-import { acquireRequest, RequestState } from '../core/request.ts';
+import { acquireRequest, type Request, RequestState } from '../core/request.ts';
 import { copyRange } from '../core/slab.ts';
 import type { RespConnection } from './connection.ts';
 
@@ -28,6 +28,8 @@ export class NearReads {
   #start = 0;
   #end = 0;
   #count = 0;
+  /** Requests whose replies lie in `#slab` and were not handed to the system. */
+  #lent = 0;
 
   constructor(near: NearPort) {
     this.#near = near;
@@ -49,6 +51,16 @@ export class NearReads {
     return this.#add(connection, found.end === found.start ? nullIn(connection.protocol) : found, nowMs);
   }
 
+  /** Whether the reply lies in memory that is used again once `written` says so. */
+  lent(request: Request): boolean {
+    return request.bytes === this.#slab;
+  }
+
+  /** So many requests that `lent` was true of were handed to the system whole: nobody reads their memory any more. To be called in the same turn. */
+  written(requests: number): void {
+    this.#lent -= requests;
+  }
+
   /** No more commands of this client are taken for now. */
   forget(parser: RequestParser): void {
     parser.forgetAhead(this.#frames);
@@ -66,6 +78,7 @@ export class NearReads {
     request.state = RequestState.READY;
     this.#start = this.#end;
     this.#count = 0;
+    this.#lent++;
     connection.commandId = GET;
     connection.append(request);
     connection.ready(request, 0);
@@ -74,12 +87,18 @@ export class NearReads {
   #add(connection: RespConnection, { bytes, view, start, end }: KeptValue, nowMs: number): boolean {
     const length = end - start;
     if (length > MAX_BYTES) return false;
+    if (this.#lent === 0 && this.#count === 0) {
+      // It lies in the processor's cache.
+      this.#start = 0;
+      this.#end = 0;
+    }
     if (this.#end + length > this.#slab.length) {
       this.finish(connection, nowMs);
       this.#slab = slabMemory(SLAB_BYTES);
       this.#slabView = viewOf(this.#slab);
       this.#start = 0;
       this.#end = 0;
+      this.#lent = 0;
     }
     if (view !== null && length <= MOST_WORD_BYTES) {
       copyWords(view, start, length, this.#slabView, this.#end);
