@@ -169,6 +169,7 @@ export class BoundedLoad implements BalancePort {
       this.#keys.set(hash, key);
     }
     if (isMine && key !== null) {
+      this.#router.onlooker?.sees(request);
       this.#reads.take(key, request, form as Form);
       return true;
     }

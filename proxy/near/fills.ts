@@ -148,7 +148,11 @@ export class Fills {
 
   #giveUp(fill: Fill): void {
     fill.isVoid = true;
-    for (const { request } of this.#flights.land(fill)) this.#sendOn(fill, request);
+    this.#sendAllOn(fill, this.#flights.land(fill));
+  }
+
+  #sendAllOn(fill: Fill, waiters: readonly Waiter[]): void {
+    for (const { request } of waiters) this.#sendOn(fill, request);
   }
 
   #sendOn({ parts: { key, bucket, rules } }: Fill, request: Request): void {
@@ -170,16 +174,21 @@ export class Fills {
     const isNews = this.#flights.has(fill) && !fill.isVoid;
     const waiters = this.#flights.land(fill);
     if (!isNews) figures.add(NearStat.voidedFills, fill.parts.rules.index);
-    if (fill.read(found)) {
-      if (isNews) keep(fill, found);
-      this.#tell(fill, waiters, found);
-    } else {
+    if (!fill.read(found)) {
       // The key holds no string, or the node failed: the ordinary way tells which.
       found.kind = FoundKind.PASS;
       if (isNews && fill.isOfOtherType) keep(fill, found);
-      for (const { request } of waiters) this.#sendOn(fill, request);
-    }
+      this.#sendAllOn(fill, waiters);
+    } else if (this.#isFinal(fill, found)) {
+      if (isNews) keep(fill, found);
+      this.#tell(fill, waiters, found);
+    } else this.#sendAllOn(fill, waiters);
     fill.release();
+  }
+
+  /** Whether nobody knows of another place where the value may be. */
+  #isFinal({ parts: { route } }: Fill, { kind }: Found): boolean {
+    return this.#parts.router.onlooker?.fetched(route, kind === FoundKind.VALUE) !== true;
   }
 
   #tell(fill: Fill, waiters: readonly Waiter[], found: Found): void {
