@@ -133,13 +133,15 @@ t.test('what is kept beside a warm-up is not older than the namespace allows', a
   await stage.cold[0].send('SET', 'n:k', 'new');
   const changedMs = performance.now();
   let old = 0;
+  const late: string[] = [];
   for (let sentMs = changedMs; sentMs < changedMs + 2 * stalenessMs; sentMs = performance.now()) {
     const value = await c.text('GET', 'n:k');
     if (value === 'old') old++;
     if (sentMs > changedMs + stalenessMs && value !== 'new')
-      t.fail(`${value} after ${sentMs - changedMs} ms`);
+      late.push(`${value} after ${sentMs - changedMs} ms`);
   }
   t.ok(old > 0, 'the change is not told');
+  t.same(late.slice(0, 5), []);
 });
 
 t.test('reads of keys that are spread find what the old cluster has, too', async (t) => {
