@@ -103,7 +103,7 @@ t.test(
       route: { leader: {} },
     };
     const requests = [acquireRequest(), acquireRequest()];
-  for (const request of requests) request.sink = { ready: () => {} };
+    for (const request of requests) request.sink = { ready: () => {} };
     for (const isTaking of [false, true]) {
       next.isTaking = isTaking;
       // Another command on the key is under way: the fill waits for it.
