@@ -127,23 +127,9 @@ function checkUsers({ aclFile, users, requirePass }: Config['proxy'], report: Re
 }
 
 /** The old cluster of a warm-up and the other one of shadowing. */
-function checkOtherClusters({ proxy, namespaces, nearCache, balance }: Config, report: Report): void {
+function checkOtherClusters({ proxy, namespaces }: Config, report: Report): void {
   const { warmUp, shadow } = proxy;
-  if (warmUp !== null) {
-    checkOtherShards(warmUp.from, ['proxy', 'warmUp', 'from'], report);
-    const keepsNear = ({ nearCache: own, stalenessMs }: Config['namespaces'][number]) =>
-      stalenessMs > 0 && (own ?? nearCache.mode) !== 'off';
-    if (namespaces.some(keepsNear))
-      report(
-        ['proxy', 'warmUp'],
-        '`proxy.warmUp` and a near cache exclude each other: switch `nearCache` off until the warm-up is over',
-      );
-    if (balance.mode !== 'off')
-      report(
-        ['proxy', 'warmUp'],
-        '`proxy.warmUp` and bounded load exclude each other: switch `balance.mode` off until the warm-up is over',
-      );
-  }
+  if (warmUp !== null) checkOtherShards(warmUp.from, ['proxy', 'warmUp', 'from'], report);
   if (shadow === null) return;
   checkOtherShards(shadow.to, ['proxy', 'shadow', 'to'], report);
   unique(shadow.namespaces, 'name', ['proxy', 'shadow', 'namespaces'], report);

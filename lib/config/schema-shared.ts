@@ -195,7 +195,7 @@ export const balanceSchema = group(
     mode: oneOf(['off', 'followers', 'overflow'], {
       default: 'off',
       description:
-        'Where hot keys (`nearCache.hotKeysPerSecond`) are read while the leader of their shard has too much to do, in namespaces with `stalenessMs` above 0 and neither a near cache nor an origin: nowhere else (`off`), at the followers too (`followers`), or there and then at other shards, which keep copies for a moment (`overflow`).',
+        'Where hot keys (`nearCache.hotKeysPerSecond`) are read while the leader of their shard has too much to do, in namespaces with `stalenessMs` above 0 and neither an origin nor hedged reads, as far as a near cache does not answer: nowhere else (`off`), at the followers too (`followers`), or there and then at other shards, which keep copies for a moment (`overflow`).',
     }),
     loadFactor: decimal({
       minimum: 1.05,

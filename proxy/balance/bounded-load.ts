@@ -3,7 +3,7 @@ import { murmur3x86_32 } from '../../lib/ring/index.ts';
 import type { BalancePort, BalanceState, LoadFigure } from '../core/balance-port.ts';
 import { argumentRange } from '../core/frames.ts';
 import type { NamespaceMatcher, NamespaceRules } from '../core/namespace-rules.ts';
-import { NO_MARK } from '../core/read-port.ts';
+import { markRequest } from '../core/read-port.ts';
 import type { Request } from '../core/request.ts';
 import type { Router } from '../core/router.ts';
 import type { ShardRoute, UpstreamNode } from '../core/topology.ts';
@@ -35,7 +35,8 @@ export interface BoundedLoadParts {
 
 /**
  * Bounded load: while a shard's leader has more than `loadFactor` times the mean to do, hot keys of it are also read at its followers and at other
- * shards, which keep copies for a moment. Only keys of namespaces that allow values to be a little old, and of which the proxy keeps nothing itself.
+ * shards, which keep copies for a moment. Only keys of namespaces that allow values to be a little old; where there is a near cache, of reads that it does
+ * not answer.
  *
  * A connection reads its own writes, and never an older value after a newer one: see `SpreadReads` and `VersionFloor`. One for each thread.
  */
@@ -77,7 +78,7 @@ export class BoundedLoad implements BalancePort {
       figures: this.figures,
       choose: (key, protocol, nowMs) => this.#choose(key, protocol, nowMs),
       sendAsIs: (request, key) => {
-        this.#mark(request, this.#underWay.add(this.#underWay.bucketOf(key.hash)));
+        markRequest(request, this, this.#underWay.add(this.#underWay.bucketOf(key.hash)));
         router.sendOn(request);
       },
     });
@@ -109,8 +110,8 @@ export class BoundedLoad implements BalancePort {
 
   bypassed(frame: Buffer): number {
     const buckets: number[] = [];
-    const concernsAll = keysInFrame(frame, (buffer, start, end) => {
-      const bucket = this.#barAt(buffer, start, end, true);
+    const concernsAll = keysInFrame(frame, (buffer, start, end, isWrite) => {
+      const bucket = this.#barAt(buffer, start, end, isWrite);
       if (bucket !== null) buckets.push(bucket);
     });
     if (!concernsAll) return this.#underWay.addSeveral(buckets);
@@ -168,12 +169,13 @@ export class BoundedLoad implements BalancePort {
       this.#keys.set(hash, key);
     }
     if (isMine && key !== null) {
+      this.#router.onlooker?.sees(request);
       this.#reads.take(key, request, form as Form);
       return true;
     }
     this.#count(request);
     if (key !== null) this.#reads.bar(key, false);
-    this.#mark(request, this.#underWay.add(this.#underWay.bucketOf(hash)));
+    markRequest(request, this, this.#underWay.add(this.#underWay.bucketOf(hash)));
     return false;
   }
 
@@ -240,12 +242,12 @@ export class BoundedLoad implements BalancePort {
     if (keyIndex > 0) {
       const range = argumentRange(bytes, start, keyIndex);
       const bucket = this.#barAt(bytes, range.start, range.end, isWrite);
-      if (bucket !== null) this.#mark(request, this.#underWay.add(bucket));
+      if (bucket !== null) markRequest(request, this, this.#underWay.add(bucket));
     } else if (request.rest === null) {
-      this.#mark(request, this.bypassed(bytes.subarray(start, end)));
+      markRequest(request, this, this.bypassed(bytes.subarray(start, end)));
     } else {
       for (const key of this.#keys.values()) this.#reads.bar(key, isWrite);
-      this.#mark(request, this.#underWay.addAll());
+      markRequest(request, this, this.#underWay.addAll());
     }
   }
 
@@ -262,12 +264,6 @@ export class BoundedLoad implements BalancePort {
     if (this.#keys.size === 0) return null;
     const key = this.#keys.get(hash);
     return key?.is(buffer, start, end) ? key : null;
-  }
-
-  #mark(request: Request, mark: number): void {
-    if (mark === NO_MARK) return;
-    request.near = this;
-    request.nearMark = mark;
   }
 
   #count({ route }: Request): void {
@@ -312,9 +308,9 @@ export class BoundedLoad implements BalancePort {
   }
 }
 
-/** Keys of which values may be a little old, of which neither the proxy keeps any nor an origin tells them, and whose reads are not sent twice. */
-function takesPart({ stalenessMs, nearCache, config }: NamespaceRules): boolean {
-  return stalenessMs > 0 && nearCache === 'off' && !config?.origin && !config?.hedgedReads;
+/** Keys of which values may be a little old, which no origin tells, and whose reads are not sent twice. */
+function takesPart({ stalenessMs, config }: NamespaceRules): boolean {
+  return stalenessMs > 0 && !config?.origin && !config?.hedgedReads;
 }
 
 function nothing(): void {}

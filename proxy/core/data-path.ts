@@ -92,8 +92,8 @@ export class DataPath {
     this.keyValue = this.#limited(
       this.fills === null ? keyValue : new FilledKeyValue(keyValue, this.fills, this.router),
     );
-    this.near = this.#nearCache(config);
     this.balance = this.#boundedLoad(config);
+    this.near = this.#nearCache(config);
     this.router.near = this.near;
     this.router.balance = this.balance;
     this.#hedged = this.#hedgedReads(config);
@@ -129,7 +129,8 @@ export class DataPath {
     const { nearCache: config } = all;
     const { namespaces } = this.router.env.settings;
     if (namespaces.all.every(({ nearCache }) => nearCache === 'off')) return null;
-    return new NearCache({ router: this.router, namespaces, config, threads: threadsOf(all.proxy) });
+    const { router, balance: onward } = this;
+    return new NearCache({ router, namespaces, config, threads: threadsOf(all.proxy), onward });
   }
 
   #onlooker(): Onlooker | null {

@@ -1,4 +1,5 @@
 import type { Request } from './request.ts';
+import type { ShardRoute } from './topology.ts';
 
 /** Sees the answers to requests before those who wait for them. */
 export interface AnswerHook {
@@ -22,6 +23,11 @@ export interface Onlooker {
   sees(request: Request): void;
   /** The commands in `frame` (encoded, one behind the other) are about to be sent over a connection of their own, about this database. */
   bypassed(frame: Buffer, database: number): void;
+  /**
+   * A value of this shard has been fetched for reads that were not sent themselves, or nothing was there. True: that it is not there is nobody's answer, nor to
+   * be kept; the reads are to be sent after all.
+   */
+  fetched(route: ShardRoute, isThere: boolean): boolean;
 }
 
 /** Both see everything, in this order. */
@@ -34,6 +40,10 @@ export function bothOf(first: Onlooker, second: Onlooker): Onlooker {
     bypassed(frame, database) {
       first.bypassed(frame, database);
       second.bypassed(frame, database);
+    },
+    fetched(route, isThere) {
+      const isRefused = first.fetched(route, isThere);
+      return second.fetched(route, isThere) || isRefused;
     },
   };
 }

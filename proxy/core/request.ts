@@ -2,7 +2,7 @@ import { recycle } from '../../lib/net/index.ts';
 import type { Trace } from '../watch/trace.ts';
 import type { Link } from './link.ts';
 import type { AnswerHook } from './onlooker.ts';
-import { NO_MARK, type ReadPort } from './read-port.ts';
+import { type MarkKeeper, NO_MARK } from './read-port.ts';
 import type { ShardRoute } from './topology.ts';
 
 /** Where a request is on its way. */
@@ -112,7 +112,7 @@ export class Request {
   /** Kept of a command that somebody wants to hear of; null for nearly all. */
   trace: Trace | null = null;
   /** Who is to hear when it is answered or given up, by `nearMark`; null for most. */
-  near: ReadPort | null = null;
+  near: MarkKeeper | null = null;
   nearMark = NO_MARK;
   /** Sees the answer first; null for most. */
   hook: AnswerHook | null = null;
@@ -166,7 +166,7 @@ export class Request {
 }
 
 /** Once only, whatever becomes of the request. */
-function settle(request: Request, near: ReadPort): void {
+function settle(request: Request, near: MarkKeeper): void {
   request.near = null;
   near.settled(request.nearMark);
 }

@@ -151,7 +151,7 @@ export class Router implements LinkOwner {
         this.#retired.add(link);
       }
     }
-    for (const request of displaced) this.#resubmit(request);
+    for (const request of displaced) this.sendOn(request);
     this.#moveQueued();
     this.#releaseParked(true);
     this.#prober.start();
@@ -163,6 +163,12 @@ export class Router implements LinkOwner {
     request.route = route;
     if (this.origins?.takes(request)) return;
     if (this.reads?.takes(request)) return;
+    this.sendFirst(request, route, request.startedMs);
+  }
+
+  /** Sends a request to `route` for the first time: one that nobody answers otherwise, or not any more. */
+  sendFirst(request: Request, route: ShardRoute, nowMs: number): void {
+    request.route = route;
     this.onlooker?.sees(request);
     this.#env.health.retries.requested(request.times);
     if (this.#held?.wants(request)) {
@@ -173,7 +179,7 @@ export class Router implements LinkOwner {
       this.#park(request, 0, 'earlier commands of this connection wait for the ring');
       return;
     }
-    this.#dispatch(request, route, request.startedMs);
+    this.#dispatch(request, route, nowMs);
   }
 
   /**
@@ -200,11 +206,6 @@ export class Router implements LinkOwner {
   /** Whether anybody wants to hear of what is sent elsewhere. */
   get hearsOfBypasses(): boolean {
     return this.reads !== null || this.onlooker !== null;
-  }
-
-  /** Sends a request that was kept from being sent, to whoever serves its shard now. */
-  sendOn(request: Request): void {
-    this.#resubmit(request);
   }
 
   /** Sends a request over this very link; its sink may get it back (`handBack`). */
@@ -266,7 +267,7 @@ export class Router implements LinkOwner {
     this.#held = null;
     for (const request of held) {
       request.startedMs = nowMs;
-      this.#resubmit(request);
+      this.sendOn(request);
     }
     this.#tellChanged();
     return held.length;
@@ -345,7 +346,7 @@ export class Router implements LinkOwner {
     const unsent = link.retire();
     this.#retired.add(link);
     if (this.#ticker === undefined) this.#startTicking();
-    for (const request of unsent) this.#resubmit(request);
+    for (const request of unsent) this.sendOn(request);
   }
 
   /** Replaces a shared link by a new one, unless something is under way on it. */
@@ -420,7 +421,7 @@ export class Router implements LinkOwner {
       if (request.sink.handBack) request.sink.handBack(request, reason, false);
       else if (this.#isClosed)
         this.#failures.fail(request, 'shard_down', 'the proxy is shutting down; nothing was sent');
-      else this.#resubmit(request);
+      else this.sendOn(request);
     }
   }
 
@@ -537,8 +538,8 @@ export class Router implements LinkOwner {
     this.#env.stats.add(Stat.possiblyStaleReads);
   }
 
-  /** A request that never left goes to whoever serves its shard now. */
-  #resubmit(request: Request): void {
+  /** Sends a request that was kept from being sent, or never left, to whoever serves its shard now. */
+  sendOn(request: Request): void {
     if (request.sink === discard && !request.isWrite) {
       releaseRequest(request);
       return;
@@ -572,8 +573,7 @@ export class Router implements LinkOwner {
     for (const node of this.nodes) {
       const isMisplaced = (waiting: Request) =>
         (waiting.isWrite || node.isSuspect) && this.#routes.currentOf(waiting)?.leader !== node;
-      for (const link of node.links)
-        for (const request of link.takeUnsent(isMisplaced)) this.#resubmit(request);
+      for (const link of node.links) for (const request of link.takeUnsent(isMisplaced)) this.sendOn(request);
     }
   }
 
@@ -597,7 +597,7 @@ export class Router implements LinkOwner {
     const { due, expired } = this.#parking.leave(nowMs, all);
     for (const { request, failure } of expired)
       if (request.isWrite || !this.#readLate(request)) request.answerWith(failure);
-    for (const request of due) this.#resubmit(request);
+    for (const request of due) this.sendOn(request);
   }
 
   /** A read that waited behind a write in vain: a follower may have the answer. */

@@ -3,7 +3,7 @@ import { Failures } from '../core/failures.ts';
 import { argumentRange } from '../core/frames.ts';
 import type { Link } from '../core/link.ts';
 import type { NamespaceMatcher, NamespaceRules } from '../core/namespace-rules.ts';
-import { NO_MARK, type ReadPort } from '../core/read-port.ts';
+import { markRequest, NO_MARK, type ReadPort } from '../core/read-port.ts';
 import { ReadTargets } from '../core/read-targets.ts';
 import { acquireRequest, noteAnswered, type Request, RequestState, releaseRequest } from '../core/request.ts';
 import type { Router } from '../core/router.ts';
@@ -81,10 +81,7 @@ export class HedgedReads implements ReadPort, HedgeListener {
 
   takes(request: Request): boolean {
     const mark = request.keyIndex > 0 ? this.#beginOne(request) : this.#beginSeveral(request);
-    if (mark !== NO_MARK) {
-      request.near = this;
-      request.nearMark = mark;
-    }
+    markRequest(request, this, mark);
     return false;
   }
 

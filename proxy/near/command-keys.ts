@@ -4,8 +4,8 @@ import { type CommandSpec, keysOf, lookupCommand, lookupSubcommand } from '../..
 const MAX = 0x7fffffff;
 const UNLIMITED = { maxBulkBytes: MAX, maxArrayLength: MAX, maxInlineBytes: MAX, maxBufferedBytes: MAX };
 
-/** Hears of a key of a command: `buffer[start, end)`. */
-export type KeyListener = (buffer: Buffer, start: number, end: number) => void;
+/** Hears of a key of a command, `buffer[start, end)`, and whether the command may write it. */
+export type KeyListener = (buffer: Buffer, start: number, end: number, isWrite: boolean) => void;
 
 /**
  * Tells `heard` of every key of the commands in `frame` (encoded, whole, one behind the other). Returns true when one of them may change keys that it
@@ -25,7 +25,7 @@ function keysOfCommand(args: RequestParser, heard: KeyListener): boolean {
   const keys = keysOf(spec, args);
   if (keys === null) return spec.isWrite;
   for (const { index } of keys)
-    if (index < args.count) heard(args.buffer, args.start(index), args.end(index));
+    if (index < args.count) heard(args.buffer, args.start(index), args.end(index), spec.isWrite);
   return keys.length === 0 && spec.isWrite;
 }
 

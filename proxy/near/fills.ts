@@ -1,5 +1,5 @@
-import type { NearPort } from '../core/near-port.ts';
-import { noteAnswered, type Request } from '../core/request.ts';
+import { type MarkKeeper, markRequest, type ReadPort } from '../core/read-port.ts';
+import { discard, noteAnswered, type Request, releaseRequest } from '../core/request.ts';
 import type { Router } from '../core/router.ts';
 import { Fill, type FillParts, type Waiter } from './fill.ts';
 import type { FillLinks } from './fill-links.ts';
@@ -23,7 +23,10 @@ export interface FillsParts {
   readonly links: FillLinks;
   readonly underWay: CommandsUnderWay;
   readonly figures: NearFigures;
-  readonly port: NearPort;
+  /** Marks the reads that are sent on. */
+  readonly keeper: MarkKeeper;
+  /** Is offered the reads that are sent on, and hears of what is fetched; null: nobody is. */
+  readonly onward: ReadPort | null;
   /** Keeps what was found. */
   readonly keep: (fill: Fill, found: Found) => void;
 }
@@ -33,7 +36,7 @@ export interface FillsParts {
  *
  * What a fill brings may be older or newer than what an ordinary command on the key sees that is under way at the same time, since they go over different
  * connections. So a fill is sent while there is none, and when one comes, the fill is given up: those who wait for it are sent on as ordinary reads,
- * ahead of the newcomer.
+ * ahead of the newcomer. Whoever else answers reads (`onward`) hears of a fill as of any command over a connection of its own.
  */
 export class Fills {
   readonly #parts: FillsParts;
@@ -136,20 +139,33 @@ export class Fills {
     }
     fill.source = source.source;
     this.#parts.figures.add(NearStat.fills, fill.parts.rules.index);
-    for (const request of fill.requests(nowMs)) this.#parts.router.submitOver(request, source.link);
+    const { router, onward } = this.#parts;
+    for (const request of fill.requests(nowMs)) {
+      if (onward !== null) markRequest(request, onward, onward.bypassed(request.bytes));
+      router.submitOver(request, source.link);
+    }
   }
 
   #giveUp(fill: Fill): void {
     fill.isVoid = true;
-    for (const { request } of this.#flights.land(fill)) this.#sendOn(fill, request);
+    this.#sendAllOn(fill, this.#flights.land(fill));
   }
 
-  #sendOn({ parts: { bucket, rules } }: Fill, request: Request): void {
-    const { router, underWay, figures, port } = this.#parts;
+  #sendAllOn(fill: Fill, waiters: readonly Waiter[]): void {
+    for (const { request } of waiters) this.#sendOn(fill, request);
+  }
+
+  #sendOn({ parts: { key, bucket, rules } }: Fill, request: Request): void {
+    const { router, underWay, figures, keeper, onward } = this.#parts;
+    if (request.sink === discard) {
+      releaseRequest(request);
+      return;
+    }
     figures.add(NearStat.bypasses, rules.index);
-    request.near = port;
-    request.nearMark = underWay.add(bucket);
-    router.sendOn(request);
+    markRequest(request, keeper, underWay.add(bucket));
+    const route = router.routeOf(key, 0, key.length);
+    request.route = route;
+    if (!onward?.takes(request)) router.sendFirst(request, route, router.env.clock.monotonicMs());
   }
 
   #answered(fill: Fill): void {
@@ -158,16 +174,21 @@ export class Fills {
     const isNews = this.#flights.has(fill) && !fill.isVoid;
     const waiters = this.#flights.land(fill);
     if (!isNews) figures.add(NearStat.voidedFills, fill.parts.rules.index);
-    if (fill.read(found)) {
-      if (isNews) keep(fill, found);
-      this.#tell(fill, waiters, found);
-    } else {
+    if (!fill.read(found)) {
       // The key holds no string, or the node failed: the ordinary way tells which.
       found.kind = FoundKind.PASS;
       if (isNews && fill.isOfOtherType) keep(fill, found);
-      for (const { request } of waiters) this.#sendOn(fill, request);
-    }
+      this.#sendAllOn(fill, waiters);
+    } else if (this.#isFinal(fill, found)) {
+      if (isNews) keep(fill, found);
+      this.#tell(fill, waiters, found);
+    } else this.#sendAllOn(fill, waiters);
     fill.release();
+  }
+
+  /** Whether nobody knows of another place where the value may be. */
+  #isFinal({ parts: { route } }: Fill, { kind }: Found): boolean {
+    return this.#parts.router.onlooker?.fetched(route, kind === FoundKind.VALUE) !== true;
   }
 
   #tell(fill: Fill, waiters: readonly Waiter[], found: Found): void {

@@ -4,7 +4,7 @@ import type { Purge } from '../core/api.ts';
 import { argumentRange } from '../core/frames.ts';
 import type { NamespaceMatcher, NamespaceRules } from '../core/namespace-rules.ts';
 import type { KeptKeys, NearPort, NearSize, NearState, ReadOfMany } from '../core/near-port.ts';
-import { NO_MARK } from '../core/read-port.ts';
+import { markRequest, NO_MARK, type ReadPort } from '../core/read-port.ts';
 import { noteAnswered, type Request } from '../core/request.ts';
 import type { Router } from '../core/router.ts';
 import type { ShardRoute, UpstreamNode } from '../core/topology.ts';
@@ -33,6 +33,8 @@ export interface NearCacheParts {
   readonly config: NearCacheConfig;
   /** Threads that share the memory, and the reads. */
   readonly threads: number;
+  /** Is offered the reads that are not answered from here, ahead of their leaders; null: nobody is. */
+  readonly onward: ReadPort | null;
 }
 
 /**
@@ -47,6 +49,7 @@ export class NearCache implements NearPort {
   readonly #router: Router;
   readonly #namespaces: NamespaceMatcher;
   readonly #config: NearCacheConfig;
+  readonly #onward: ReadPort | null;
   readonly #store: L1Store;
   readonly #hot: HotKeys;
   readonly #underWay = new CommandsUnderWay((bucket) => this.#fills.idle(bucket));
@@ -69,11 +72,12 @@ export class NearCache implements NearPort {
   #lookedHash = 0;
   #wasAbsent = false;
 
-  constructor({ router, namespaces, config, threads }: NearCacheParts) {
+  constructor({ router, namespaces, config, threads, onward }: NearCacheParts) {
     const { random } = router.env;
     this.#router = router;
     this.#namespaces = namespaces;
     this.#config = config;
+    this.#onward = onward;
     this.figures = new NearFigures(namespaces.all);
     this.#store = new L1Store({
       maxBytes: Math.floor(config.maxBytes / threads),
@@ -90,7 +94,8 @@ export class NearCache implements NearPort {
       links: this.#links,
       underWay: this.#underWay,
       figures: this.figures,
-      port: this,
+      keeper: this,
+      onward,
       keep: (fill, found) => this.#keep(fill, found),
     });
     router.changed.add(this.#onChanged);
@@ -226,7 +231,12 @@ export class NearCache implements NearPort {
     }
     if (isMine && !isKnown && this.#fetches(request, rules, hash, nowMs)) return true;
     this.figures.add(NearStat.bypasses, rules.index);
-    this.#mark(request, this.#dropAhead(bytes, keyStart, keyEnd));
+    // That a key is not kept stays known where its reads may go to many places; else every other one is a fetch for all who come meanwhile.
+    const stays = isKnown && found.kind === FoundKind.PASS && this.#onward !== null;
+    const mark = stays
+      ? this.#underWay.add(this.#underWay.bucketOf(hash))
+      : this.#dropAhead(bytes, keyStart, keyEnd);
+    markRequest(request, this, mark);
     return false;
   }
 
@@ -263,19 +273,13 @@ export class NearCache implements NearPort {
     const { bytes, start, end, keyIndex } = request;
     if (keyIndex > 0) {
       const key = argumentRange(bytes, start, keyIndex);
-      this.#mark(request, this.#dropAhead(bytes, key.start, key.end));
+      markRequest(request, this, this.#dropAhead(bytes, key.start, key.end));
     } else if (request.rest === null) {
-      this.#mark(request, this.bypassed(bytes.subarray(start, end)));
+      markRequest(request, this, this.bypassed(bytes.subarray(start, end)));
     } else {
       this.clear();
-      this.#mark(request, this.#underWay.addAll());
+      markRequest(request, this, this.#underWay.addAll());
     }
-  }
-
-  #mark(request: Request, mark: number): void {
-    if (mark === NO_MARK) return;
-    request.near = this;
-    request.nearMark = mark;
   }
 
   /** Drops what is known of a key, ahead of a command on it; the mark of that command. */

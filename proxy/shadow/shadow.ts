@@ -88,6 +88,10 @@ export class Shadow implements Onlooker, ShadowListener {
     // What goes over connections of its own belongs together, and to one client.
   }
 
+  fetched(): boolean {
+    return false;
+  }
+
   close(): void {
     this.#isClosed = true;
     this.#other.close();

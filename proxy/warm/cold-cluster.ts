@@ -23,8 +23,8 @@ export class ColdCluster {
   readonly #router: Router;
   readonly #caller: Caller;
   readonly #leaseMs: number;
-  /** The command that is being sent now is one of these. */
-  isAsking = false;
+  /** The command of these that is being sent now; null: none is. */
+  asking: Buffer | null = null;
 
   constructor(router: Router, leaseMs: number) {
     this.#router = router;
@@ -98,11 +98,11 @@ export class ColdCluster {
 
   #call({ database, key }: Place, frame: Frame, isWrite: boolean): Promise<Reply> {
     const route = this.#router.routeOf(key, 0, key.length);
-    this.isAsking = true;
+    this.asking = frame.bytes;
     try {
       return this.#caller.call({ route, isWrite, keyIndex: 1, database }, frame);
     } finally {
-      this.isAsking = false;
+      this.asking = null;
     }
   }
 }

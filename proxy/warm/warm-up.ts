@@ -6,6 +6,7 @@ import type { AnswerHook, Onlooker } from '../core/onlooker.ts';
 import { OtherCluster, type Place } from '../core/other-cluster.ts';
 import type { Request } from '../core/request.ts';
 import type { Router } from '../core/router.ts';
+import type { ShardRoute } from '../core/topology.ts';
 import { valueIn } from '../core/value-frame.ts';
 import { Turnstile } from '../fill/index.ts';
 import { TokenBucket } from '../health/index.ts';
@@ -87,9 +88,10 @@ export class WarmUp implements Onlooker, AnswerHook {
   }
 
   sees(request: Request): void {
-    if (this.#cold.isAsking || this.written.end !== null) return;
+    // Ahead of one of its own commands others may be sent.
+    if (request.bytes === this.#cold.asking || this.written.end !== null) return;
     if (request.isWrite) this.#noteWrite(request);
-    else if (request.rest === null && this.#isCold(request)) request.hook = this;
+    else if (request.rest === null && this.#isCold(request.route!)) request.hook = this;
   }
 
   bypassed(frame: Buffer, database: number): void {
@@ -100,6 +102,12 @@ export class WarmUp implements Onlooker, AnswerHook {
       if (this.#settings.deleteOld) void this.#deleteOld({ database, key: buffer.subarray(start, end) });
     });
     if (meansAny) this.written.finish('flush');
+  }
+
+  fetched(route: ShardRoute, isThere: boolean): boolean {
+    if (this.written.end !== null || !this.#isCold(route)) return false;
+    if (isThere) this.#counts.hits++;
+    return !isThere;
   }
 
   answered(
@@ -136,8 +144,8 @@ export class WarmUp implements Onlooker, AnswerHook {
     this.old.close();
   }
 
-  #isCold({ route }: Request): boolean {
-    return this.#shards.size === 0 || this.#shards.has(route!.name);
+  #isCold({ name }: ShardRoute): boolean {
+    return this.#shards.size === 0 || this.#shards.has(name);
   }
 
   #noteWrite(request: Request): void {

@@ -302,14 +302,6 @@ t.test('rules between options', async (t) => {
       /`proxy.shadow.namespaces.0.name`: there is no namespace "gone"/,
     ],
     [
-      '{proxy: {warmUp: {from: [{name: a, leader: "h:1"}]}}, nearCache: {mode: always}, namespaces: [{name: a, prefix: a, stalenessMs: 9}]}',
-      /`proxy.warmUp` and a near cache exclude each other/,
-    ],
-    [
-      '{proxy: {warmUp: {from: [{name: a, leader: "h:1"}]}}, balance: {mode: followers}, nearCache: {mode: off}, namespaces: [{name: a, prefix: a, stalenessMs: 9}]}',
-      /`proxy.warmUp` and bounded load exclude each other/,
-    ],
-    [
       'proxy: {shadow: {to: [{name: a, leader: "h:1", gutter: true}]}}',
       /`proxy.shadow.to.0.gutter` is for `proxy.upstreams` only/,
     ],
