@@ -53,11 +53,11 @@ export class JoinedGets {
     this.#starts.push(queue.sentSeq);
     this.#counts.push(count);
     const head = HEADS[count];
-    output.add(head, 0, head.length);
+    output.addCopy(head, 0, head.length);
     for (let i = 0; i < count; i++) {
       const request = queue.moveToSent()!;
       request.joined = Joined.YES;
-      output.add(request.bytes, request.start + HEAD_BYTES, request.end);
+      output.addCopy(request.bytes, request.start + HEAD_BYTES, request.end);
     }
     this.#asked += count;
     if (this.#asked >= SAMPLE) this.#judge();

@@ -22,6 +22,8 @@ export class Output {
   #count = 0;
   #slab: Buffer = slabMemory(SLAB_BYTES);
   #slabUsed = 0;
+  /** Bytes of `#slab` that were added as copies since the last `writeTo`. */
+  #copied = 0;
   readonly #views = new StartViews();
   /** Bytes added since the last `writeTo`. */
   bytes = 0;
@@ -39,6 +41,16 @@ export class Output {
     this.#ends[this.#count++] = end;
   }
 
+  /** As `add`, of bytes that are copied at once: for many short ranges that do not lie side by side. */
+  addCopy(buffer: Buffer, start: number, end: number): void {
+    const length = end - start;
+    this.#makeRoom(length);
+    const at = this.#slabUsed;
+    this.#slabUsed = copyRange(buffer, start, end, this.#slab, at);
+    this.#copied += length;
+    this.add(this.#slab, at, this.#slabUsed);
+  }
+
   /** Appends all bytes that a request holds. */
   addRequest(request: Request): void {
     this.add(request.bytes, request.start, request.end);
@@ -52,6 +64,9 @@ export class Output {
     const flows = this.#write(socket, count);
     this.#count = 0;
     this.bytes = 0;
+    // The system has it all: the memory may be used again, while it lies in the processor's cache.
+    if (socket.writableLength === 0) this.#slabUsed -= this.#copied;
+    this.#copied = 0;
     return flows;
   }
 
@@ -60,10 +75,7 @@ export class Output {
     if (count === 1 && bytes > LONGEST_VIEW)
       return writeBytes(socket, this.#forget(0).subarray(this.#starts[0], this.#ends[0]));
     if (bytes > SLAB_BYTES / 4) return this.#writePieces(socket);
-    const flows = writeBytes(socket, this.#copy(0, count, bytes));
-    // The system has it all: the memory may be used again, while it lies in the processor's cache.
-    if (socket.writableLength === 0) this.#slabUsed -= bytes;
-    return flows;
+    return writeBytes(socket, this.#copy(0, count, bytes));
   }
 
   /** The buffer of a range, which is held no longer. */
@@ -74,16 +86,21 @@ export class Output {
   }
 
   #copy(from: number, to: number, bytes: number): Buffer {
-    if (this.#slabUsed + bytes > this.#slab.length) {
-      this.#slab = slabMemory(Math.max(SLAB_BYTES, bytes));
-      this.#slabUsed = 0;
-    }
+    this.#makeRoom(bytes);
     const slab = this.#slab;
     const start = this.#slabUsed;
     let at = start;
     for (let i = from; i < to; i++) at = copyRange(this.#forget(i), this.#starts[i], this.#ends[i], slab, at);
     this.#slabUsed = at;
+    this.#copied += bytes;
     return start === 0 ? this.#views.of(slab, bytes) : slab.subarray(start, at);
+  }
+
+  #makeRoom(bytes: number): void {
+    if (this.#slabUsed + bytes <= this.#slab.length) return;
+    this.#slab = slabMemory(Math.max(SLAB_BYTES, bytes));
+    this.#slabUsed = 0;
+    this.#copied = 0;
   }
 
   #writePieces(socket: Socket): boolean {

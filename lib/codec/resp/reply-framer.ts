@@ -72,6 +72,14 @@ export class ReplyFramer extends ByteFeed {
   protected override scan(): boolean {
     while (this.at < this.filled) {
       const at = this.at;
+      if (this.depth === 0 && this.input[at] === DOLLAR) {
+        const end = bulkEnd(this.input, at, this.lastEnd);
+        if (end > 0) {
+          this.type = DOLLAR;
+          this.finish(end);
+          return true;
+        }
+      }
       const kind = KIND[this.input[at]];
       if (this.unwraps && this.depth === 0 && this.input[at] === STAR) {
         if (!this.unwrap(at)) break;
@@ -100,27 +108,20 @@ export class ReplyFramer extends ByteFeed {
 
   /** Moves past the bulk strings at `at` that are there, but for the last element of the aggregate they are in: most elements are some. */
   private skipBulks(at: number): void {
-    const { input } = this;
-    const last = Math.min(this.filled, this.head + this.maxFrameBytes) - 2;
+    const { input, lastEnd } = this;
     let left = this.open[this.depth - 1];
-    while (left > 1 && input[at] === DOLLAR) {
-      let length = input[at + 1] - ZERO;
-      // `$0…` must be `$0` alone: that, and what is wrong, is for others.
-      if (length >>> 0 > 9 || length === 0) break;
-      let lineAt = at + 2;
-      for (; lineAt < at + MOST_DIGITS; lineAt++) {
-        const digit = input[lineAt] - ZERO;
-        if (digit >>> 0 > 9) break;
-        length = 10 * length + digit;
-      }
-      const end = lineAt + 2 + length;
-      if (end > last || input[lineAt] !== CR || input[lineAt + 1] !== LF) break;
-      if (input[end] !== CR || input[end + 1] !== LF) break;
-      at = end + 2;
-      left--;
+    for (; left > 1 && input[at] === DOLLAR; left--) {
+      const end = bulkEnd(input, at, lastEnd);
+      if (end === 0) break;
+      at = end;
     }
     this.at = at;
     this.open[this.depth - 1] = left;
+  }
+
+  /** Where what has come ends, and what the reply may have. */
+  private get lastEnd(): number {
+    return Math.min(this.filled, this.head + this.maxFrameBytes);
   }
 
   /** Leaves out the header at `at`; false when it is incomplete. */
@@ -201,6 +202,21 @@ export class ReplyFramer extends ByteFeed {
     if (!isNull || (type !== DOLLAR && type !== STAR)) this.fail(reason);
     return this.headerEnd;
   }
+}
+
+/** Behind the bulk string at `at`, if it has come whole by `last`, is neither null nor empty and its length is short; else 0: others look at it closely. */
+function bulkEnd(input: Buffer, at: number, last: number): number {
+  let length = input[at + 1] - ZERO;
+  if (length >>> 0 > 9 || length === 0) return 0;
+  let lineAt = at + 2;
+  for (; lineAt < at + MOST_DIGITS; lineAt++) {
+    const digit = input[lineAt] - ZERO;
+    if (digit >>> 0 > 9) break;
+    length = 10 * length + digit;
+  }
+  const end = lineAt + 2 + length;
+  if (end + 2 > last || input[lineAt] !== CR || input[lineAt + 1] !== LF) return 0;
+  return input[end] === CR && input[end + 1] === LF ? end + 2 : 0;
 }
 
 function printable(byte: number): string {
