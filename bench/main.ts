@@ -1,5 +1,6 @@
 import { parseArgs } from 'node:util';
 import { type BalanceRow, hotKeyBalance } from './suites/balance.ts';
+import { type HedgeTailRow, hedgedReads, type Tail } from './suites/hedge.ts';
 import { type IdleRow, idleConnections } from './suites/idle.ts';
 import { type LargeRow, largeValues } from './suites/large.ts';
 import { memcachedAgainstResp } from './suites/memcached.ts';
@@ -15,14 +16,14 @@ import { proxyAgainstPeers } from './suites/proxy.ts';
 import { type LatencyRow, proxyLatency } from './suites/proxy-latency.ts';
 import { type ShadowRow, shadowCost } from './suites/shadow.ts';
 import { type StampedeRow, stampedes } from './suites/stampede.ts';
-import { type Comparison, type Figures, nodeAgainstRedis } from './suites/throughput.ts';
+import { type Comparison, type Effort, type Figures, nodeAgainstRedis } from './suites/throughput.ts';
 import { type HitRatios, traceHitRatios } from './suites/traces.ts';
 import { typesAgainstRedis } from './suites/types.ts';
 import { type WarmUpRow, warmUpLoad } from './suites/warm-up.ts';
 import { type Delays, isInstalled } from './support/peers.ts';
 
 const usage = `usage: npm run bench -- [node] [types] [proxy] [memcached] [tls] [near] [latency] [idle] [large] [memory] [overload]
-                        [persistence] [loading] [stampede] [balance] [shadow] [traces] [warm-up]
+                        [persistence] [loading] [stampede] [balance] [shadow] [traces] [warm-up] [hedge]
                         [--alternations N] [--seconds S] [--value-bytes N]
                         [--connections N] [--entries N] [--budgets LIST] [--small-entries N]
                         [--stopped-seconds S] [--json]
@@ -47,6 +48,8 @@ const usage = `usage: npm run bench -- [node] [types] [proxy] [memcached] [tls] 
           readers wait, with and without an origin at the namespace; only when it is named
   balance  95 of 100 reads of one key over eight shards: what each shard has to do, with nothing done about it, with bounded
           load and with a near cache; only when it is named
+  hedge   what hedged reads cost a proxy while nothing is slow, and how long reads and multi-gets wait with and without them while a
+          leader is stopped (SIGSTOP) now and then; only when it is named
   overload  one of four shards stopped (SIGSTOP) behind each proxy, all nodes ten times slower for a while, and MGETs of
           1,000 keys over eight shards; only when it is named
   shadow  what shadowing of a tenth of the reads costs the application and the proxy, beside a proxy without; only when it is named
@@ -91,6 +94,7 @@ const unlisted = [
   'shadow',
   'warm-up',
   'traces',
+  'hedge',
 ];
 
 function thousands(rate: number): string {
@@ -294,6 +298,30 @@ async function runShadow(alternations: number, seconds: number, isJson: boolean)
   process.stdout.write(`${isJson ? JSON.stringify(row) : shadowRow(row)}\n`);
 }
 
+function tailText({ p50, p99, max }: Tail): string {
+  return `p50 ${p50.toFixed(2)} p99 ${p99.toFixed(2)} max ${max.toFixed(1)} ms`;
+}
+
+function hedgeTailRow({ command, p99Ratio, sentTwice, won, ...tails }: HedgeTailRow): string {
+  const parts = [sentTwice, won].map((part) => `${(100 * part).toFixed(1)} %`);
+  return [
+    `a leader stopped now and then  ${command.padEnd(10)}  with     ${tailText(tails.with)}; p99 ${p99Ratio.toFixed(2)} x`,
+    `                               ${command.padEnd(10)}  without  ${tailText(tails.without)}`,
+    `    of all that leader was asked for, ${parts[0]} was sent to its follower too, and ${parts[1]} answered by it`,
+  ].join('\n');
+}
+
+async function runHedge(effort: Omit<Effort, 'progress'>, isJson: boolean): Promise<void> {
+  const progress = (line: string) => void process.stderr.write(`${line}\n`);
+  const { costs, tails } = await hedgedReads({ ...effort, progress });
+  const write = (line: string) => void process.stdout.write(`${line}\n`);
+  for (const cost of costs.rows) write(isJson ? JSON.stringify(cost) : row(cost));
+  const { sentTwice } = costs;
+  const share = `    ${(100 * sentTwice).toFixed(1)} % of what a leader was asked for was sent to its follower too`;
+  write(isJson ? JSON.stringify({ sentTwice }) : share);
+  for (const tail of tails) write(isJson ? JSON.stringify(tail) : hedgeTailRow(tail));
+}
+
 /** Long enough for what is warm to be over and made anew. */
 const WARM_UP_SECONDS = 9;
 
@@ -374,6 +402,7 @@ async function main(): Promise<number> {
     );
     return 1;
   }
+  if (chosen.includes('hedge')) await runHedge({ alternations, seconds, valueBytes }, values.json);
   if (chosen.includes('latency')) await runLatency({ alternations, valueBytes }, values.json);
   if (chosen.includes('idle')) await runIdle(connections, values.json);
   if (chosen.includes('large')) await runLarge({ alternations, seconds }, values.json);

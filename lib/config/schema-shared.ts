@@ -121,7 +121,7 @@ const namespace = group(
     hedgedReads: flag({
       default: false,
       description:
-        'A read of one key whose leader is slow to answer (`proxy.resilience.hedge`) is sent to a follower as well, and the first good answer counts. Needs `stalenessMs` above 0, and neither a near cache nor an origin. Bounded load leaves such namespaces alone.',
+        'A read of one key, or what one shard is asked for of a multi-get (up to 128 keys), whose leader is slow to answer (`proxy.resilience.hedge`) is sent to a follower as well, and the first good answer counts. Needs `stalenessMs` above 0, and neither a near cache nor an origin. Bounded load leaves such namespaces alone.',
     }),
     gutter: flag({
       default: false,

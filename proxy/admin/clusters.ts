@@ -26,6 +26,9 @@ export interface NodeStatus {
   /** Reads sent to a follower as well because this leader was slow, and those that the follower answered. */
   readonly hedges: number;
   readonly hedgesWon: number;
+  /** Those of them that were multi-gets, or what one shard is asked for of one. */
+  readonly multiGetHedges: number;
+  readonly multiGetHedgesWon: number;
   readonly requests: number;
   /** From a command joining the queue to its node until the reply was there; null before the first. */
   readonly latencyMs: Percentiles | null;
@@ -86,6 +89,8 @@ function nodeOf(figures: readonly NodeFigure[]): NodeStatus {
     failures: sum(({ failures }) => failures),
     hedges: sum(({ hedges }) => hedges),
     hedgesWon: sum(({ hedgesWon }) => hedgesWon),
+    multiGetHedges: sum(({ multiGetHedges }) => multiGetHedges),
+    multiGetHedgesWon: sum(({ multiGetHedgesWon }) => multiGetHedgesWon),
     requests: durations.total,
     latencyMs: percentilesOf(durations),
   };

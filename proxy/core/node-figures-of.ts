@@ -42,6 +42,8 @@ function figureOf(node: UpstreamNode, role: NodeFigure['role'], load?: LoadFigur
     failures: figures.failures,
     hedges: figures.hedges,
     hedgesWon: figures.hedgesWon,
+    multiGetHedges: figures.multiGetHedges,
+    multiGetHedgesWon: figures.multiGetHedgesWon,
     durations: figures.counted(),
   };
 }

@@ -29,6 +29,9 @@ export interface NodeFigure {
   /** Reads that were sent to a follower as well because this leader was slow, and those that the follower answered. */
   readonly hedges: number;
   readonly hedgesWon: number;
+  /** Those of them that were multi-gets, or what one shard is asked for of one. */
+  readonly multiGetHedges: number;
+  readonly multiGetHedgesWon: number;
   /** From a command joining its queue until its reply was there. */
   readonly durations: CountedDurations;
 }
@@ -44,6 +47,8 @@ export class NodeFigures {
   failures = 0;
   hedges = 0;
   hedgesWon = 0;
+  multiGetHedges = 0;
+  multiGetHedgesWon = 0;
   /** Hears of everything that is recorded; null: nobody wants to know. */
   recent: RecentLatencies | null = null;
 
@@ -73,6 +78,6 @@ export class NodeFigures {
   reset(): void {
     this.#durations.reset();
     this.retries = this.errors = this.failures = 0;
-    this.hedges = this.hedgesWon = 0;
+    this.hedges = this.hedgesWon = this.multiGetHedges = this.multiGetHedgesWon = 0;
   }
 }

@@ -1,29 +1,43 @@
-import { murmur3x86_32 } from '../../lib/ring/index.ts';
 import { Failures } from '../core/failures.ts';
 import { argumentRange } from '../core/frames.ts';
 import type { Link } from '../core/link.ts';
 import type { NamespaceMatcher, NamespaceRules } from '../core/namespace-rules.ts';
 import { markRequest, NO_MARK, type ReadPort } from '../core/read-port.ts';
 import { ReadTargets } from '../core/read-targets.ts';
-import { acquireRequest, noteAnswered, type Request, RequestState, releaseRequest } from '../core/request.ts';
+import {
+  acquireRequest,
+  noteAnswered,
+  type Request,
+  RequestState,
+  releaseRequest,
+  type Sink,
+} from '../core/request.ts';
 import type { Router } from '../core/router.ts';
 import { Stat } from '../core/stats.ts';
 import type { UpstreamNode } from '../core/topology.ts';
 import { RecentLatencies } from '../health/index.ts';
 import { keysInFrame } from '../near/index.ts';
 import { ASK_PLACE, Hedge, type HedgeListener, takePlace } from './hedge.ts';
-import { BUCKETS, KeyUses } from './key-uses.ts';
+import { HASHES, KeyUses } from './key-uses.ts';
+import { MultiGetKeys } from './multi-get-keys.ts';
 import { NodeReads } from './node-reads.ts';
 import { isRepeatable } from './repeatable.ts';
 import { hasReached, type Mark, type StreamPlace } from './stream-place.ts';
-import { TrackedRead } from './tracked-read.ts';
+import { TrackedMultiGet } from './tracked-multi-get.ts';
+import { TrackedKey, TrackedRead } from './tracked-read.ts';
 
 /** While it has reads to answer, each leader is asked so often how far it has come. */
 const ASK_MS = 20;
+/**
+ * A multi-get, or what one shard is asked for of it, with more keys is not sent a second time: one of them has nearly always been in use lately, and so much
+ * is better not asked of two nodes.
+ */
+const MOST_KEYS = 128;
 /** A timer is not set anew for less. */
 const EARLIER_MS = 0.5;
-/** Mark of commands that may concern any key. Those from `BUCKETS` on are places in `#tracked`, those below are buckets. */
+/** Mark of commands that may concern any key. Those from `HASHES` on are places in `#tracked`, those below are hashes. */
 const ALL_KEYS = -2;
+const keys = new MultiGetKeys();
 
 /** What it works with. */
 export interface HedgedReadsParts {
@@ -34,12 +48,12 @@ export interface HedgedReadsParts {
 }
 
 /**
- * Hedged reads: a read of one key that its leader has not answered after the time that most of its answers take is sent to a follower too, and
- * the first good answer is the client's. Only keys of namespaces that want it. One for each thread.
+ * Hedged reads: a read of one key, or what one shard is asked for of a multi-get, that its leader has not answered after the time that most of its answers
+ * take is sent to a follower too, and the first good answer is the client's. Only where all keys are of namespaces that want it. One for each thread.
  *
  * A follower's answer is good when the follower has everything that the leader had at a moment since which this client has neither sent nor heard anything
- * about the key but the read itself, and when that moment is not longer ago than the namespace's `stalenessMs`. So a connection reads its own writes, and
- * never an older value after a newer one. (Clients that are not told from others, as those of HTTP, are taken for one.)
+ * about any of the keys but the read itself, and when that moment is not longer ago than the least `stalenessMs` of their namespaces. So a connection reads
+ * its own writes, and never an older value after a newer one. (Clients that are not told from others, as those of HTTP, are taken for one.)
  *
  * Source: J. Dean and L. A. Barroso, "The Tail at Scale", CACM 2013.
  */
@@ -51,8 +65,7 @@ export class HedgedReads implements ReadPort, HedgeListener {
   readonly #targets: ReadTargets;
   /** By index of the namespace. */
   readonly #takesPart: readonly boolean[];
-  readonly #hashSeed: number;
-  readonly #uses = new KeyUses();
+  readonly #uses: KeyUses;
   readonly #tracked: (TrackedRead | readonly number[] | null)[] = [];
   readonly #freePlaces: number[] = [];
   /** By leader. */
@@ -70,7 +83,7 @@ export class HedgedReads implements ReadPort, HedgeListener {
     this.#failures = new Failures(router.env, router.stats);
     this.#targets = new ReadTargets(namespaces);
     this.#takesPart = namespaces.all.map(takesPart);
-    this.#hashSeed = router.env.random.int(2 ** 31);
+    this.#uses = new KeyUses(router.env.random.int(2 ** 31));
     router.changed.add(this.#onChanged);
   }
 
@@ -86,21 +99,18 @@ export class HedgedReads implements ReadPort, HedgeListener {
   }
 
   bypassed(frame: Buffer): number {
-    const buckets: number[] = [];
+    const hashes: number[] = [];
     const concernsAll = keysInFrame(frame, (buffer, start, end) => {
       if (!this.#takesPart[this.#namespaces.rulesOf(buffer, start, end).index]) return;
-      buckets.push(this.#bucketOf(buffer, start, end, 0));
+      hashes.push(this.#uses.hashOf(buffer, start, end, 0));
     });
-    if (concernsAll) return this.#beginAll();
-    if (buckets.length === 0) return NO_MARK;
-    for (const bucket of buckets) this.#uses.add(bucket);
-    return buckets.length === 1 ? buckets[0] : this.#keep(buckets);
+    return concernsAll ? this.#beginAll() : this.#use(hashes);
   }
 
   settled(mark: number): void {
     if (mark === ALL_KEYS) this.#uses.leaveAll();
-    else if (mark < BUCKETS) this.#uses.leave(mark);
-    else this.#end(mark - BUCKETS);
+    else if (mark < HASHES) this.#uses.leave(mark);
+    else this.#end(mark - HASHES);
   }
 
   answered({ read, mark }: Hedge, reply: Request, place: StreamPlace | null): void {
@@ -122,22 +132,43 @@ export class HedgedReads implements ReadPort, HedgeListener {
     const { start, end } = argumentRange(bytes, request.start, keyIndex);
     const rules = this.#namespaces.rulesOf(bytes, start, end);
     if (!this.#takesPart[rules.index]) return NO_MARK;
-    const client = (sink.command?.sink ?? sink).id ?? 0;
-    const own = this.#bucketOf(bytes, start, end, client);
-    const { leader, followers } = request.route!;
-    if (leader === null || followers.length === 0 || !this.#mayHedge(request)) {
+    const client = clientOf(sink).id ?? 0;
+    const own = this.#uses.hashOf(bytes, start, end, client);
+    if (!this.#mayHedge(request)) {
       this.#uses.add(own);
       return own;
     }
-    const common = client === 0 ? own : this.#bucketOf(bytes, start, end, 0);
-    const read = new TrackedRead(request, rules.stalenessMs, own, common);
-    read.begin(this.#uses);
-    this.#expect(read, this.#readsOf(leader));
-    return this.#keep(read);
+    return this.#track(new TrackedKey(request, rules.stalenessMs, own, client));
   }
 
-  #beginSeveral({ bytes, start, end, rest }: Request): number {
-    return rest === null ? this.bypassed(bytes.subarray(start, end)) : this.#beginAll();
+  #beginSeveral(request: Request): number {
+    const { bytes, start, end, rest, isWrite } = request;
+    if (rest !== null) return this.#beginAll();
+    const isMultiGet = !isWrite && keys.recognize(bytes, start);
+    return isMultiGet ? this.#beginMultiGet(request) : this.bypassed(bytes.subarray(start, end));
+  }
+
+  /** The command whose keys `keys` goes through. */
+  #beginMultiGet(request: Request): number {
+    const { bytes, sink } = request;
+    const client = clientOf(sink).id ?? 0;
+    const own: number[] = [];
+    let stalenessMs = Number.POSITIVE_INFINITY;
+    while (keys.next()) {
+      const rules = this.#namespaces.rulesOf(bytes, keys.start, keys.end);
+      if (!this.#takesPart[rules.index]) continue;
+      own.push(this.#uses.hashOf(bytes, keys.start, keys.end, client));
+      stalenessMs = Math.min(stalenessMs, rules.stalenessMs);
+    }
+    if (own.length < keys.count || own.length > MOST_KEYS || !this.#mayHedge(request)) return this.#use(own);
+    return this.#track(new TrackedMultiGet(request, stalenessMs, this.#nowMs(), own, client));
+  }
+
+  /** Something is about to be sent that is not sent twice. */
+  #use(hashes: readonly number[]): number {
+    if (hashes.length === 0) return NO_MARK;
+    for (const hash of hashes) this.#uses.add(hash);
+    return hashes.length === 1 ? hashes[0] : this.#keep(hashes);
   }
 
   #beginAll(): number {
@@ -145,10 +176,17 @@ export class HedgedReads implements ReadPort, HedgeListener {
     return ALL_KEYS;
   }
 
+  /** Something is about to be sent that may be sent twice. */
+  #track(read: TrackedRead): number {
+    read.begin(this.#uses);
+    this.#expect(read, this.#readsOf(read.request.route!.leader!));
+    return this.#keep(read);
+  }
+
   #keep(what: TrackedRead | readonly number[]): number {
     const place = this.#freePlaces.pop() ?? this.#tracked.length;
     this.#tracked[place] = what;
-    return BUCKETS + place;
+    return HASHES + place;
   }
 
   #end(place: number): void {
@@ -156,25 +194,27 @@ export class HedgedReads implements ReadPort, HedgeListener {
     this.#tracked[place] = null;
     this.#freePlaces.push(place);
     if (what instanceof TrackedRead) what.end(this.#uses);
-    else for (const bucket of what) this.#uses.leave(bucket);
+    else for (const hash of what) this.#uses.leave(hash);
   }
 
-  /** Whether nothing ties the command to one node, or to what its client has sent before. */
-  #mayHedge({ isWrite, rest, fromLeader, database, times, sink }: Request): boolean {
+  /** Whether there is a follower, and nothing ties the command to one node, or to what its client has sent before. */
+  #mayHedge({ isWrite, rest, fromLeader, database, times, sink, route }: Request): boolean {
+    const { leader, followers } = route!;
+    if (leader === null || followers.length === 0) return false;
     if (isWrite || rest !== null || fromLeader || database !== 0 || times !== 1 || sink.handBack)
       return false;
     const { ownLinks } = this.#router;
-    return ownLinks.size === 0 || !ownLinks.has(sink.command?.sink ?? sink);
+    return ownLinks.size === 0 || !ownLinks.has(clientOf(sink));
   }
 
   /** The read is about to be sent. */
   #expect(read: TrackedRead, reads: NodeReads): void {
-    const { startedMs } = read.request;
-    if (startedMs - reads.askedMs >= ASK_MS && !reads.isAsking) this.#ask(reads);
-    const delayMs = reads.delayMs(startedMs);
+    const { sinceMs } = read;
+    if (sinceMs - reads.askedMs >= ASK_MS && !reads.isAsking) this.#ask(reads);
+    const delayMs = reads.delayMs(sinceMs);
     if (delayMs === Number.POSITIVE_INFINITY) return;
     reads.pending.add(read);
-    if (startedMs + delayMs < this.#dueMs - EARLIER_MS) this.#wake(startedMs + delayMs);
+    if (sinceMs + delayMs < this.#dueMs - EARLIER_MS) this.#wake(sinceMs + delayMs);
   }
 
   /** Asks the leader how far it has come. What it has answered by now is part of that. */
@@ -238,8 +278,10 @@ export class HedgedReads implements ReadPort, HedgeListener {
     if (link?.node !== node || route?.leader !== node || !this.#isUsable(read, mark, nowMs)) return;
     const follower = this.#targets.wellFollower(route);
     const other = follower && this.#linkTo(follower, request);
-    if (other === null || !isRepeatable(bytes, start, end) || !this.#failures.mayRetry(node)) return;
+    if (other === null || !(read.isMultiGet || isRepeatable(bytes, start, end))) return;
+    if (!this.#failures.mayRetry(node)) return;
     node.figures.hedges++;
+    if (read.isMultiGet) node.figures.multiGetHedges++;
     read.hedge = new Hedge(read, mark, this);
     read.hedge.send(this.#router, other, nowMs);
   }
@@ -260,16 +302,18 @@ export class HedgedReads implements ReadPort, HedgeListener {
   /** The client gets this answer. The place of the read in the order of its link stays, for the answer that will come. */
   #win(read: TrackedRead, reply: Request): void {
     const { request } = read;
-    const { state, queuedMs, trace, startedMs } = request;
+    const { state, trace, startedMs } = request;
     const { queue, node } = request.link!;
     const nowMs = this.#nowMs();
+    const waitedMs = nowMs - read.sinceMs;
     queue.take(request);
     if (state === RequestState.QUEUED) {
       queue.closeGaps();
       request.link!.recount();
     }
     node.figures.hedgesWon++;
-    node.figures.recent?.record(nowMs - queuedMs, 1);
+    if (read.isMultiGet) node.figures.multiGetHedgesWon++;
+    node.figures.recent?.record(waitedMs, 1);
     if (!request.isPossiblyStale) this.#router.stats.add(Stat.possiblyStaleReads);
     request.isPossiblyStale = true;
     if (trace !== null || nowMs - startedMs >= this.#router.env.slowness.thresholdMs) noteAnswered(request);
@@ -293,13 +337,16 @@ export class HedgedReads implements ReadPort, HedgeListener {
     for (const node of this.#nodes.keys()) if (!present.has(node)) this.#nodes.delete(node);
   }
 
-  #bucketOf(buffer: Buffer, start: number, end: number, client: number): number {
-    return this.#uses.bucketOf(murmur3x86_32(buffer, start, end, (this.#hashSeed ^ client) >>> 0));
-  }
-
   #nowMs(): number {
     return this.#router.env.clock.monotonicMs();
   }
+}
+
+/** Who waits in the end, for a command or for what it is a part of. */
+function clientOf(sink: Sink): Sink {
+  let client = sink;
+  while (client.command !== undefined) client = client.command.sink;
+  return client;
 }
 
 function takesPart({ config }: NamespaceRules): boolean {

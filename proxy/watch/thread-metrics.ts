@@ -49,6 +49,16 @@ export function registerThreadMetrics(
     'Such reads that the follower answered.',
     () => nodes().map((figure) => ({ labels: byNode(figure), value: figure.hedgesWon })),
   );
+  metrics.observedCounter(
+    'ringside_proxy_upstream_multiget_hedges_total',
+    'Those of the reads sent to a follower as well that were multi-gets, or parts of one.',
+    () => nodes().map((figure) => ({ labels: byNode(figure), value: figure.multiGetHedges })),
+  );
+  metrics.observedCounter(
+    'ringside_proxy_upstream_multiget_hedges_won_total',
+    'Such multi-gets, or parts of one, that the follower answered.',
+    () => nodes().map((figure) => ({ labels: byNode(figure), value: figure.multiGetHedgesWon })),
+  );
   metrics.observedGauge('ringside_proxy_upstream_in_flight', 'Commands queued or sent to a node.', () =>
     nodes().map((figure) => ({ labels: byNode(figure), value: figure.inFlight })),
   );

@@ -6,14 +6,20 @@ import { parseAddress } from '../../lib/net/index.ts';
 import type { Link } from '../../proxy/core/link.ts';
 import { NamespaceMatcher } from '../../proxy/core/namespace-rules.ts';
 import { ReadTargets } from '../../proxy/core/read-targets.ts';
+import { acquireRequest } from '../../proxy/core/request.ts';
 import { ShardRoute, UpstreamNode } from '../../proxy/core/topology.ts';
 import { Health, RecentLatencies, resilienceOf } from '../../proxy/health/index.ts';
-import { KeyUses } from '../../proxy/hedge/key-uses.ts';
+import { HASHES, KeyUses } from '../../proxy/hedge/key-uses.ts';
+import { MultiGetKeys } from '../../proxy/hedge/multi-get-keys.ts';
 import { PendingReads } from '../../proxy/hedge/pending-reads.ts';
 import { isRepeatable } from '../../proxy/hedge/repeatable.ts';
 import { hasReached, placeIn } from '../../proxy/hedge/stream-place.ts';
+import { TrackedMultiGet } from '../../proxy/hedge/tracked-multi-get.ts';
 
 /* When a read is sent a second time, and which answers are good enough: without sockets, under a clock of the test. */
+
+/** Hashes that are not taken for each other. */
+const HASHES_OF_TEST = Array.from({ length: 12 }, (_, i) => Math.imul(i + 1, 0x9e3779b1) & (HASHES - 1));
 
 t.test('latencies: within which time 95 of 100 answers came', async (t) => {
   const clock = new ManualClock();
@@ -84,38 +90,128 @@ t.test('pending reads: each is looked at once, in order, when it has waited long
 
 t.test('uses of keys: against a list of all of them', async (t) => {
   const random = seededRandom(5);
-  const uses = new KeyUses();
-  /** `to`: the moment in which it was over; -1: it is under way. Bucket -1: it concerns all. */
-  const list: { bucket: number; to: number }[] = [];
+  const uses = new KeyUses(1);
+  /** `to`: the moment in which it was over; -1: it is under way. Hash -1: it concerns all. */
+  const list: { hash: number; to: number }[] = [];
   let moment = uses.begin();
   let untouched = 0;
   for (let i = 0; i < 20_000; i++) {
-    const bucket = random.int(8);
+    const hash = HASHES_OF_TEST[random.int(8)];
     const step = random.int(10);
     const open = list.filter(({ to }) => to < 0);
     if (step === 0) moment = uses.begin();
     else if (step < 5 && open.length < 3) {
       const isAll = random.int(20) === 0;
-      list.push({ bucket: isAll ? -1 : bucket, to: -1 });
+      list.push({ hash: isAll ? -1 : hash, to: -1 });
       if (isAll) uses.addAll();
-      else uses.add(bucket);
+      else uses.add(hash);
     } else if (open.length > 0) {
       const one = open[random.int(open.length)];
       one.to = moment;
-      if (one.bucket < 0) uses.leaveAll();
-      else uses.leave(one.bucket);
+      if (one.hash < 0) uses.leaveAll();
+      else uses.leave(one.hash);
     }
     const own = random.int(2);
     const since = moment - random.int(2);
-    const isOn = (one: (typeof list)[number]) => one.bucket === bucket;
+    const isOn = (one: (typeof list)[number]) => one.hash === hash;
     const hindered =
       list.filter((one) => isOn(one) && one.to < 0).length > own ||
-      list.some((one) => one.bucket < 0 && one.to < 0) ||
-      list.some((one) => (isOn(one) || one.bucket < 0) && one.to >= since);
-    if (uses.isUntouched(bucket, own, since) === hindered) t.fail(`step ${i}`);
+      list.some((one) => one.hash < 0 && one.to < 0) ||
+      list.some((one) => (isOn(one) || one.hash < 0) && one.to >= since);
+    if (uses.isUntouched(hash, own, since) === hindered) t.fail(`step ${i}`);
     if (!hindered) untouched++;
   }
   t.ok(untouched > 100, `${untouched} times nothing hindered`);
+});
+
+t.test('uses of many keys at once: as each by itself, but for their own', async (t) => {
+  const random = seededRandom(9);
+  const uses = new KeyUses(1);
+  const found = { yes: 0, no: 0 };
+  for (let i = 0; i < 5000; i++) {
+    const some = (most: number) =>
+      Array.from({ length: random.int(most) }, () => HASHES_OF_TEST[random.int(12)]);
+    const [own, others, foreign] = [some(4), some(3), some(2)];
+    for (const hash of foreign) uses.add(hash);
+    // Those that are over count until the next moment.
+    const recent = random.int(3) === 0 ? some(2) : [];
+    const moment = uses.begin();
+    for (const hash of recent) uses.add(hash);
+    for (const hash of recent) uses.leave(hash);
+    for (const hash of own) uses.add(hash);
+    const hindering = new Set([...foreign, ...recent]);
+    const expected = [...own, ...others].every((hash) => !hindering.has(hash));
+    const is = uses.areUntouched(own, others, moment);
+    if (is !== expected) t.fail(`step ${i}`);
+    found[is ? 'yes' : 'no']++;
+    for (const hash of [...own, ...foreign]) uses.leave(hash);
+    uses.begin();
+  }
+  t.ok(found.yes > 500 && found.no > 500, JSON.stringify(found));
+});
+
+t.test('uses of very many keys: none is overlooked, and few are taken for others', async (t) => {
+  const uses = new KeyUses(7);
+  const hashOf = (i: number) => {
+    const key = Buffer.from(`key:${i}`);
+    return uses.hashOf(key, 0, key.length, 3);
+  };
+  const USED = 4000;
+  const moment = uses.begin();
+  for (let i = 0; i < USED; i++) uses.add(hashOf(i));
+  for (let i = 0; i < USED; i += 2) uses.leave(hashOf(i));
+  let overlooked = 0;
+  let mistaken = 0;
+  for (let i = 0; i < USED; i++) if (uses.isUntouched(hashOf(i), 0, moment)) overlooked++;
+  for (let i = USED; i < 26 * USED; i++) if (!uses.isUntouched(hashOf(i), 0, moment)) mistaken++;
+  t.equal(overlooked, 0);
+  t.ok(mistaken < 200, `${mistaken} of ${25 * USED}`);
+});
+
+t.test('uses of keys: moments beyond what a slot can tell', async (t) => {
+  const [hash] = HASHES_OF_TEST;
+  for (const first of [2 ** 31 - 8, 2 ** 32 - 8, 2 ** 40]) {
+    const uses = new KeyUses(1, first);
+    uses.add(hash);
+    uses.leave(hash);
+    for (let i = 0; i < 6; i++) {
+      const before = uses.begin();
+      uses.add(hash);
+      uses.leave(hash);
+      t.notOk(uses.isUntouched(hash, 0, before), `${before}`);
+      t.ok(uses.isUntouched(hash, 0, uses.begin()), `${before}`);
+    }
+  }
+});
+
+t.test('the keys of multi-gets, by their frame', async (t) => {
+  const keys = new MultiGetKeys();
+  const keysOf = (...parts: string[]) => {
+    const frame = Buffer.concat([Buffer.from('x'), encodeCommand(...parts)]);
+    if (!keys.recognize(frame, 1)) return null;
+    const found: string[] = [];
+    while (keys.next()) found.push(frame.toString('latin1', keys.start, keys.end));
+    t.equal(keys.count, found.length);
+    return found;
+  };
+  for (const name of ['MGET', 'mGet', 'RS.MGET', 'RS.MCGET', 'rs.mcgets'])
+    t.same(keysOf(name, 'a', '', 'b\r\nc', 'a'), ['a', '', 'b\r\nc', 'a'], name);
+  t.same(keysOf('MGET', 'k'), ['k']);
+  for (const name of ['GET', 'MSET', 'SINTER', 'EXISTS', 'RS.MCMETA'])
+    t.equal(keysOf(name, 'a', 'b'), null, name);
+});
+
+t.test('a part that waited for the one before it has waited for its node since it was sent', async (t) => {
+  const request = acquireRequest();
+  request.startedMs = 10;
+  const part = new TrackedMultiGet(request, 1000, 50, [], 0);
+  t.equal(part.sinceMs, 50);
+  request.link = {} as Link;
+  request.queuedMs = 10;
+  t.equal(part.sinceMs, 50);
+  request.queuedMs = 60;
+  t.equal(part.sinceMs, 60, 'or since it was sent elsewhere');
+  request.link = null;
 });
 
 t.test('how far a node has come', async (t) => {

@@ -1,97 +1,22 @@
 import t, { type Test } from 'tap';
-import type { FakeNode, Received } from '../support/fake-node.ts';
-import { fakeNodes, type ProxyUnderTest, proxyWith, upstreamsOf } from '../support/proxy-under-test.ts';
-import type { RespClient } from '../support/resp-client.ts';
+import {
+  hedged,
+  SENT,
+  SENT_BY_MS,
+  type SlowShard,
+  type SlowStage,
+  slowStage,
+  WON,
+} from '../support/slow-stage.ts';
 import { until } from '../support/until.ts';
 
-/* Reads of a leader that is slow are sent to a follower too: whose answer counts, what comes too late, and what is never sent twice. */
+/* Reads of leaders that are slow are sent to a follower too: whose answer counts, what comes too late, and what is never sent twice. */
 
-const namespaces = [{ name: 'near', prefix: 'n:', stalenessMs: 3_600_000, hedgedReads: true }];
-/** More reads than it takes to know how long a node usually takes. */
-const READS = 150;
-/** Longer than it takes until that is worked out anew. */
-const LOOK_MS = 150;
-
-/** A node that answers everything in its order, and says how far it has come; while it is held, its answers wait. */
-class SlowNode {
-  readonly node: FakeNode;
-  readonly values = new Map<string, string>();
-  offset = 100;
-  isHeld = false;
-  readonly #role: 'master' | 'slave';
-  #late: string[] = [];
-
-  constructor(node: FakeNode, role: 'master' | 'slave') {
-    this.node = node;
-    this.#role = role;
-    node.refuse = (command) => {
-      const answer = this.#answerTo(command);
-      if (!this.isHeld) return answer;
-      this.#late.push(answer);
-      return 'silent';
-    };
-  }
-
-  /** Says everything that was held. */
-  release(): void {
-    this.isHeld = false;
-    this.node.say(this.#late.splice(0).join(''));
-  }
-
-  /** The commands that it has got of this name, by their first argument. */
-  asked(name: string): string[] {
-    return this.node.received.filter((one) => one.name === name).map(({ args }) => args[0]);
-  }
-
-  #answerTo({ name, args }: Received): string {
-    if (name === 'INFO') return bulk(this.#info());
-    if (name !== 'SET') return bulk(this.values.get(args[0]) ?? `${this.#role} ${args[0]}`);
-    this.values.set(args[0], args[1]);
-    return '+OK\r\n';
-  }
-
-  #info(): string {
-    const offset = this.#role === 'master' ? 'master_repl_offset' : 'slave_repl_offset';
-    return `role:${this.#role}\r\nmaster_replid:abc\r\n${offset}:${this.offset}\r\n`;
-  }
+/** As `slowStage`, of one shard. */
+async function stage(t: Test, options?: object, rest?: object): Promise<SlowStage & SlowShard> {
+  const made = await slowStage(t, 1, options, rest);
+  return { ...made, ...made.shards[0] };
 }
-
-const bulk = (text: string) => `$${text.length}\r\n${text}\r\n`;
-
-interface Stage extends ProxyUnderTest {
-  readonly leader: SlowNode;
-  readonly follower: SlowNode;
-  /** A client that has just read `n:usual`. */
-  readonly usual: RespClient;
-  /** A metric of the proxy. */
-  metric(name: string): Promise<number>;
-}
-
-/** A proxy that knows how fast the leader usually is, and how far it has come; then the leader is held. */
-async function stage(t: Test, options: object = {}, rest: object = { namespaces }): Promise<Stage> {
-  const [one, other] = await fakeNodes(t, 2);
-  const [leader, follower] = [new SlowNode(one, 'master'), new SlowNode(other, 'slave')];
-  const upstreams = upstreamsOf([{ leader: one, followers: [other] }]);
-  const test = await proxyWith(t, { upstreams, adminPort: 'auto', ...options }, rest);
-  const usual = test.client();
-  await until('the follower is connected', () => other.received.some(({ name }) => name === 'PING'));
-  // Reads that are never sent twice, however busy the machine is.
-  for (let i = 0; i < READS; i++) await usual.send('HSCAN', 'n:usual', '0');
-  await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
-  await usual.send('HSCAN', 'n:usual', '0');
-  leader.isHeld = true;
-  const metric = async (name: string) => {
-    const text = await (await fetch(`http://${test.proxy.listeners.admin}/metrics`)).text();
-    const lines = text
-      .split('\n')
-      .filter((line) => line.startsWith(`${name}{`) || line.startsWith(`${name} `));
-    return lines.reduce((sum, line) => sum + Number(line.slice(line.lastIndexOf(' ') + 1)), 0);
-  };
-  return { ...test, leader, follower, usual, metric };
-}
-
-const SENT = 'ringside_proxy_upstream_hedges_total';
-const WON = 'ringside_proxy_upstream_hedges_won_total';
 
 t.test('a slow leader: the follower answers, and what the leader says later goes to nobody', async (t) => {
   const { leader, follower, client, metric, proxy } = await stage(t);
@@ -155,23 +80,24 @@ t.test('a follower that is behind, or follows another stream, does not answer', 
 });
 
 t.test('what a client has just read, or has under way, is not read elsewhere for it', async (t) => {
-  const { leader, follower, client, usual } = await stage(t);
+  const { leader, follower, client, usual, tag } = await stage(t);
+  const read = `n:usual${tag}`;
   const [c, d] = [client(), client()];
   const held = [
-    usual.send('GET', 'n:usual'),
+    usual.send('GET', read),
     c.send('SET', 'n:own', '1'),
     c.send('GET', 'n:own'),
     d.send('GET', 'n:two'),
     d.send('GET', 'n:two'),
   ];
-  const isHere = () => ['n:usual', 'n:own', 'n:two'].every((key) => leader.asked('GET').includes(key));
+  const isHere = () => [read, 'n:own', 'n:two'].every((key) => leader.asked('GET').includes(key));
   await until('the leader has them', isHere);
   t.equal(await client().text('GET', 'n:later'), 'slave n:later', 'looked at behind those');
   t.same(follower.asked('GET'), ['n:later']);
-  t.equal(await client().text('GET', 'n:usual'), 'slave n:usual', 'another client knows nothing of it');
+  t.equal(await client().text('GET', read), `slave ${read}`, 'another client knows nothing of it');
   leader.release();
   t.same((await Promise.all(held)).map(String), [
-    'master n:usual',
+    `master ${read}`,
     'OK',
     '1',
     'master n:two',
@@ -190,12 +116,12 @@ t.test('beyond the budget of retries nothing is sent twice', async (t) => {
   t.equal(await metric(SENT), 0);
 });
 
-t.test('writes, several keys, and scans are never sent twice', async (t) => {
+t.test('writes, what is no plain read of several keys, and scans are never sent twice', async (t) => {
   const { leader, follower, client } = await stage(t);
   const never = [
     ['SET', 'n:a', '1'],
     ['INCRBY', 'n:b', '1'],
-    ['MGET', 'n:c', 'n:d'],
+    ['EXISTS', 'n:c', 'n:d'],
     ['HSCAN', 'n:e', '0'],
   ];
   const c = client();
@@ -217,18 +143,18 @@ t.test('a follower that is gone is not asked', async (t) => {
   await until('the proxy knows', () => metric('ringside_proxy_upstream_suspect'));
   const read = client().text('GET', 'n:a');
   await until('the leader has it', () => leader.asked('GET').includes('n:a'));
-  await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
+  await new Promise((resolve) => setTimeout(resolve, SENT_BY_MS));
   leader.release();
   t.equal(await read, 'master n:a');
   t.equal(await metric(SENT), 0);
 });
 
 t.test('off: nobody is asked for anything more', async (t) => {
-  const off = namespaces.map((one) => ({ ...one, hedgedReads: false }));
+  const off = [{ ...hedged, hedgedReads: false }];
   const { leader, follower, client, metric } = await stage(t, {}, { namespaces: off });
   const read = client().text('GET', 'n:a');
   await until('the leader has it', () => leader.asked('GET').includes('n:a'));
-  await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
+  await new Promise((resolve) => setTimeout(resolve, SENT_BY_MS));
   leader.release();
   t.equal(await read, 'master n:a');
   t.same(follower.node.names, []);

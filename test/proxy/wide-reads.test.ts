@@ -1,12 +1,11 @@
-import grpc from '@grpc/grpc-js';
 import t, { type Test } from 'tap';
 import type { FakeNode } from '../support/fake-node.ts';
 import { MemcachedClient } from '../support/memcached-client.ts';
 import { wakingClock } from '../support/patience.ts';
 import { fakeNodes, proxyWith, upstreamsOf } from '../support/proxy-under-test.ts';
+import { type Listeners, overGrpc, overHttp, overMemcached, type Read } from '../support/read-many.ts';
 import { RespClient } from '../support/resp-client.ts';
 import { until } from '../support/until.ts';
-import { caller, packages } from './grpc-contract.ts';
 
 /* Reads of many keys by memcached, HTTP and gRPC ask each shard for so many at once and no more, as MGET does. */
 
@@ -15,50 +14,6 @@ const AT_ONCE = 64;
 const names = Array.from({ length: KEYS }, (_, i) => `key:${i}`);
 /** A shard that fails says so. */
 const REFUSED = '-ERR no such luck\r\n';
-
-/** What is there of each key: its value, null, or `error`. */
-type Read = (keys: readonly string[]) => Promise<(string | null)[]>;
-
-interface Listeners {
-  readonly resp: string;
-  readonly memcached: string;
-  readonly http: string;
-  readonly grpc: string;
-}
-
-function overMemcached(t: Test, { memcached }: Listeners): Read {
-  const client = new MemcachedClient(t, memcached);
-  return async (keys) => {
-    const answer = await client.ask(`get ${keys.join(' ')}\r\n`);
-    if (answer.startsWith('SERVER_ERROR')) return keys.map(() => 'error');
-    const items = [...answer.matchAll(/VALUE (\S+) 0 \d+\r\n([^\r]*)\r\n/g)].map(([, key, value]) => [
-      key,
-      value,
-    ]);
-    // Keys that are not there are left out: whatever is said must be in the order of the keys.
-    return keys.map((key) => (items[0]?.[0] === key ? items.shift()![1] : null));
-  };
-}
-
-function overHttp(_: Test, { http }: Listeners): Read {
-  return async (keys) => {
-    const answer = await fetch(`http://${http}/v1/mget`, { method: 'POST', body: JSON.stringify({ keys }) });
-    const { results } = (await answer.json()) as { results: { value?: string; error?: object }[] };
-    return results.map(({ value, error }) => (error ? 'error' : (value ?? null)));
-  };
-}
-
-function overGrpc(t: Test, listeners: Listeners): Read {
-  const client = new packages.ringside.v1.Cache(listeners.grpc, grpc.credentials.createInsecure());
-  t.teardown(() => client.close());
-  const call = caller(client);
-  return async (keys) => {
-    const { results } = await call('MultiGet', { keys: keys.map((key) => Buffer.from(key)) });
-    return results.map(({ found, value, error }: { found: boolean; value: Buffer; error: object | null }) =>
-      error ? 'error' : found ? String(value) : null,
-    );
-  };
-}
 
 const ways = [
   { listener: 'memcached', command: 'RS.MCGET', none: '$-1\r\n', over: overMemcached },
