@@ -80,9 +80,22 @@ export class KeySplit {
     this.window = window;
     this.keyCount = Math.floor((args.count - first) / step);
     if (this.owners.length < this.keyCount) this.owners = new Uint16Array(2 * this.keyCount);
+    if (kept === null && router.routes.length === 1 && mayAskFor(window, router.routes[0], this.keyCount)) {
+      this.#takeAll(router.routes[0], args, first);
+      return;
+    }
     const sorter = kept === null ? router.sortKeys(args, first, step, this.keyCount) : null;
     if (sorter !== null && isWithin(window, router, sorter)) this.#takeSorted(router, sorter);
     else this.#sortEach(router, args, first, step, { window, kept });
+  }
+
+  /** There is one shard. */
+  #takeAll(route: ShardRoute, args: KeyArgs, first: number): void {
+    this.owners.fill(0, 0, this.keyCount);
+    this.routes[0] = route;
+    this.counts[0] = this.keyCount;
+    this.#sizes[0] = args.end(args.count - 1) - args.end(first - 1);
+    this.isAlone[0] = false;
   }
 
   /** Each shard has one part. */
@@ -241,10 +254,13 @@ export class KeySplit {
 
 /** Whether no shard would be asked for more keys at once than the window lets. */
 function isWithin(window: FanOutWindow | null, { routes }: Router, sorter: KeySorter): boolean {
-  if (window === null) return true;
   for (let part = 0; part < sorter.partCount; part++)
-    if (sorter.countOf(part) > window.keysFor(routes[sorter.shardOf(part)].name)) return false;
+    if (!mayAskFor(window, routes[sorter.shardOf(part)], sorter.countOf(part))) return false;
   return true;
+}
+
+function mayAskFor(window: FanOutWindow | null, { name }: ShardRoute, keys: number): boolean {
+  return window === null || keys <= window.keysFor(name);
 }
 
 const POOL_LIMIT = 256;

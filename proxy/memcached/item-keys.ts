@@ -4,16 +4,18 @@ import type { MemcachedKey } from './key.ts';
 import type { MemcachedParser } from './protocol/index.ts';
 
 const LINE_END_BYTES = 2;
+/** Where the arguments end of what was encoded last. */
+const ends: number[] = [];
 
 /** Keys that are asked for together. The parser's words are gone by the time of the answer; the bytes stay. */
 export class ItemKeys {
   readonly buffer: Buffer;
   readonly count: number;
   /** Start and end of each, in `buffer`. */
-  readonly #ranges: Int32Array;
+  readonly #ranges: readonly number[];
 
   /** `ranges`: start and end of each key, in `buffer`; they are kept. */
-  constructor(buffer: Buffer, ranges: Int32Array) {
+  constructor(buffer: Buffer, ranges: readonly number[]) {
     this.buffer = buffer;
     this.count = ranges.length / 2;
     this.#ranges = ranges;
@@ -21,11 +23,8 @@ export class ItemKeys {
 
   /** The words of a command from the first key on. */
   static from(parser: MemcachedParser, first: number): ItemKeys {
-    const ranges = new Int32Array(2 * (parser.count - first));
-    for (let i = first; i < parser.count; i++) {
-      ranges[2 * (i - first)] = parser.start(i);
-      ranges[2 * (i - first) + 1] = parser.end(i);
-    }
+    const ranges: number[] = [];
+    for (let i = first; i < parser.count; i++) ranges.push(parser.start(i), parser.end(i));
     return new ItemKeys(parser.buffer, ranges);
   }
 
@@ -41,13 +40,13 @@ export class ItemKeys {
     return { buffer: this.buffer, start: this.start(i), end: this.end(i) };
   }
 
-  /** The frame in `frames` becomes the command of this name on all of them; its arguments. */
+  /** The frame in `frames` becomes the command of this name on all of them; its arguments, which can be asked for up to the next time. */
   encode(frames: FrameSlab, name: string): KeyArgs {
     let bytes = name.length;
     for (let i = 0; i < this.count; i++) bytes += this.end(i) - this.start(i);
     frames.begin(1 + this.count, bytes);
     frames.text(name);
-    const ends = new Int32Array(1 + this.count);
+    ends.length = 0;
     ends[0] = frames.end - LINE_END_BYTES;
     for (let i = 0; i < this.count; i++) {
       frames.bytes(this.buffer, this.start(i), this.end(i));
@@ -55,7 +54,7 @@ export class ItemKeys {
     }
     const lengthOf = (i: number) => (i === 0 ? name.length : this.end(i - 1) - this.start(i - 1));
     return {
-      ...{ buffer: frames.buffer, count: ends.length },
+      ...{ buffer: frames.buffer, count: 1 + this.count },
       start: (i) => ends[i] - lengthOf(i),
       end: (i) => ends[i],
     };

@@ -36,7 +36,7 @@ export class JoinedGets {
   readonly #frames: FrameSlab;
   #buffer: Buffer = GET;
   /** Start and end of each key in `#buffer`. */
-  readonly #ranges = new Int32Array(2 * MOST_KEYS);
+  readonly #ranges: number[] = [];
   #count = 0;
 
   constructor(router: Router, frames: FrameSlab) {
