@@ -414,7 +414,7 @@ export class Link implements Flushable {
       return;
     }
     const request = queue.shift();
-    if (request === null || (request.joined !== Joined.NO && this.#takesJoined(request, framer))) return;
+    if (request === null || (request.joined > Joined.MAY && this.#takesJoined(request, framer))) return;
     this.#answer(request, framer);
   }
 
