@@ -13,13 +13,14 @@ const TICK_MS = 1;
 const MAX_CREDIT_MS = 20;
 const PONG = Buffer.from('+PONG\r\n');
 const VALUE = Buffer.from('$1\r\nx\r\n');
+const NOTHING = Buffer.alloc(0);
 const HELLO = Buffer.from('%0\r\n');
 
-/** A server that answers one command after the other, each after a time of its own: when more comes, the queue grows, as in a server that is out of processor. */
+/** A server that answers one command after the other, each (and each key of an MGET) after a time of its own: when more comes, the queue grows, as in a server that is out of processor. */
 export class SerialServer {
   /** Milliseconds that a command takes. */
   serviceMs: number;
-  /** Commands taken, without greetings. */
+  /** Commands taken, without greetings; each key of an MGET counts as one. */
   received = 0;
   readonly #server = net.createServer((socket) => this.#accept(socket));
   readonly #timer: NodeJS.Timeout;
@@ -55,16 +56,25 @@ export class SerialServer {
     socket.on('error', () => {});
     socket.on('data', (chunk) => {
       parser.push(chunk);
-      while (parser.next()) this.#take(socket, parser.latin1(0).toUpperCase());
+      while (parser.next()) this.#take(socket, parser.latin1(0).toUpperCase(), parser.count - 1);
     });
   }
 
-  #take(socket: net.Socket, name: string): void {
+  #take(socket: net.Socket, name: string, keys: number): void {
     if (name === 'HELLO') socket.write(HELLO);
+    else if (name === 'MGET') this.#takeMany(socket, keys);
     else {
       if (name !== 'PING') this.received++;
       this.#queue.push({ socket, reply: name === 'PING' ? PONG : VALUE });
     }
+  }
+
+  /** Each key takes as long as a command; the reply comes behind the last one. */
+  #takeMany(socket: net.Socket, keys: number): void {
+    this.received += keys;
+    for (let i = 1; i < keys; i++) this.#queue.push({ socket, reply: NOTHING });
+    const values = new Array<Buffer>(keys).fill(VALUE);
+    this.#queue.push({ socket, reply: Buffer.concat([Buffer.from(`*${keys}\r\n`), ...values]) });
   }
 
   #serve(): void {
