@@ -125,6 +125,11 @@ export class KeySorter {
     return this.#parts[PART_WORDS * part];
   }
 
+  /** Puts the shard of each key to `shards`, in the order of the keys. */
+  shardsTo(shards: Uint16Array): void {
+    for (let i = 0; i < this.#keyCount; i++) shards[i] = this.shardOf(this.places[i]);
+  }
+
   /** How many of the keys a part has. */
   countOf(part: number): number {
     return this.#parts[PART_WORDS * part + 1];

@@ -69,8 +69,7 @@ export class Ring {
   shardsOf(args: KeyRanges, first: number, step: number, count: number, shards: Uint16Array): void {
     const sorted = this.sort(args, first, step, count);
     if (sorted !== null) {
-      const { places } = sorted;
-      for (let i = 0; i < count; i++) shards[i] = sorted.shardOf(places[i]);
+      sorted.shardsTo(shards);
       return;
     }
     const { buffer } = args;

@@ -85,8 +85,13 @@ export class KeySplit {
       return;
     }
     const sorter = kept === null ? router.sortKeys(args, first, step, this.keyCount) : null;
-    if (sorter !== null && isWithin(window, router, sorter)) this.#takeSorted(router, sorter);
-    else this.#sortEach(router, args, first, step, { window, kept });
+    if (sorter !== null && isWithin(window, router, sorter)) {
+      this.#takeSorted(router, sorter);
+      return;
+    }
+    if (sorter === null) router.placesOf(args, first, step, this.keyCount, this.owners);
+    else sorter.shardsTo(this.owners);
+    this.#sortEach(router, args, first, step, { window, kept });
   }
 
   /** There is one shard. */
@@ -111,12 +116,12 @@ export class KeySplit {
     }
   }
 
+  /** `owners` has the position of each key's shard in the ring. */
   #sortEach(router: Router, args: KeyArgs, first: number, step: number, { window, kept }: SortOptions): void {
     const { buffer, count } = args;
     const places = this.#places;
     while (places.length < router.routes.length) places.push(NONE);
     const { owners, counts } = this;
-    router.placesOf(args, first, step, this.keyCount, owners);
     const shards = router.routes;
     const sizes = this.#sizes;
     let before = args.end(first - 1);

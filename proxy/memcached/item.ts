@@ -7,7 +7,6 @@ const MINUS = 0x2d;
 const STAR = 0x2a;
 const SPACE = 0x20;
 const ZERO = 0x30;
-const CR = 0x0d;
 /** Elements of what RS.MCGETS, and RS.MCMETA and RS.MCTOUCH, say of an item. */
 const VERSIONED = 3;
 const META = 7;
@@ -49,11 +48,8 @@ export function writeItem(
     if (elements === META) for (let i = 0; i < 4; i++) valueAt = replyLineEnd(bytes, valueAt);
   }
   out.itemHead(key, bytes, flagsAt, flagsEnd);
-  let lineAt = valueAt + 1;
-  let length = 0;
-  for (let digit = bytes[lineAt]; digit !== CR; digit = bytes[++lineAt]) length = 10 * length + digit - ZERO;
-  const from = lineAt + 2;
-  const to = from + length + 2;
+  const from = replyLineEnd(bytes, valueAt);
+  const to = from + replyNumber(bytes, valueAt) + 2;
   if (withVersion) {
     out.bytes(bytes, valueAt + 1, from - 2);
     out.byte(SPACE);

@@ -111,8 +111,8 @@ export class JoinedSets {
     const count = this.#count;
     const frame = this.#encode();
     const split = acquireSplit();
-    if (router.routes.length > 1) split.sort(router, frame, 1, 2);
-    const routes = router.routes.length > 1 ? split.routes : router.routes;
+    split.sort(router, frame, 1, 2);
+    const { routes } = split;
     const { protocol } = connection;
     if (!routes.every((route) => router.hasRoom(route, protocol, count))) {
       split.release();
