@@ -20,8 +20,8 @@ export async function runOverload(stoppedSeconds: number, isJson: boolean): Prom
   for (const row of await wideReads(VALUE_BYTES, ROUNDS)) write(row, wideText(row));
 }
 
-function stoppedText({ server, before, during, refused, gaveUp, ...row }: StoppedShardRow): string {
-  const others = `other shards ${((100 * during) / before).toFixed(0)} % (${before.toFixed(0)}/s before)`;
+function stoppedText({ server, running, ofRunning, refused, gaveUp, ...row }: StoppedShardRow): string {
+  const others = `other shards ${(100 * ofRunning).toFixed(0)} % (${running.toFixed(0)}/s without)`;
   const own = `its readers: ${refused} refused, ${gaveUp} gave up, p50 ${row.p50Ms.toFixed(1)} p99 ${row.p99Ms.toFixed(0)} ms`;
   const cost = `+${row.grewMb.toFixed(1)} MB, back after ${row.recoveryMs.toFixed(0)} ms`;
   return `one shard of four stopped  ${server.padEnd(15)} ${others}; ${own}; ${cost}`;

@@ -1,6 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { build } from 'hdr-histogram-js';
 import { encodeCommand } from '../../lib/codec/resp/index.ts';
+import { median } from '../support/measure.ts';
 import { PatientClient } from '../support/patient-client.ts';
 import { type Server, startProxyRole, startRedis } from '../support/peers.ts';
 import { forgetPeak, peakResidentBytes, residentBytes } from '../support/resident.ts';
@@ -11,17 +12,21 @@ const SHARDS = 4;
 const KEYS = 2000;
 const OTHERS = 24;
 const VICTIMS = 8;
-/** How long the rate before is measured at most. */
-const MAX_BEFORE_SECONDS = 10;
+/** How long the rate without a stop is measured at most. */
+const MAX_RUNNING_SECONDS = 10;
+/** How often a short stop is repeated: the machine itself does not stand still from one measurement to the next. */
+const ROUNDS = 5;
+const LONG_SECONDS = 60;
 /** When a client gives up itself. */
 const CLIENT_TIMEOUT_MS = 3000;
 
 /** What one proxy did while one of four shards was stopped (SIGSTOP). */
 export interface StoppedShardRow {
   readonly server: string;
-  /** Replies a second about the keys of the other shards, before and while. */
-  readonly before: number;
-  readonly during: number;
+  /** Replies a second about the keys of the other shards while none is stopped. */
+  readonly running: number;
+  /** While one is, as a part of the mean of those before and after. */
+  readonly ofRunning: number;
   /** Of readers of the stopped shard, while: how many were answered or refused, gave up, and how long they waited. */
   readonly refused: number;
   readonly gaveUp: number;
@@ -30,11 +35,11 @@ export interface StoppedShardRow {
   /** Resident memory: before, and what it grew by at most. */
   readonly residentMb: number;
   readonly grewMb: number;
-  /** From SIGCONT until a key of the shard was read again. */
+  /** From SIGCONT until a key of the shard was read again, at most. */
   readonly recoveryMs: number;
 }
 
-/** Each proxy in turn in front of the same four redis-servers, one of which is stopped for `seconds`. */
+/** Each proxy in turn in front of the same four redis-servers, one of which is stopped for `seconds`: short stops several times, of which the middle one counts. */
 export async function stoppedShard(
   seconds: number,
   progress: (line: string) => void,
@@ -54,26 +59,25 @@ async function measure(server: Server, victim: Server, seconds: number): Promise
   const { own, others } = await spread(server, victim);
   const load = new Load(server, own, others);
   await delay(1000);
-  const before = await load.rateOver(Math.min(seconds, MAX_BEFORE_SECONDS));
+  const rate = () => load.rateOver(Math.min(seconds, MAX_RUNNING_SECONDS));
+  const running = [await rate()];
   forgetPeak(server.pid);
   const residentMb = residentBytes(server.pid) / 1e6;
-  process.kill(victim.pid, 'SIGSTOP');
-  let during: number;
-  try {
-    load.isCounting = true;
-    during = await load.rateOver(seconds);
-    load.isCounting = false;
-  } finally {
-    process.kill(victim.pid, 'SIGCONT');
+  const ratios: number[] = [];
+  let recoveryMs = 0;
+  for (let rounds = seconds < LONG_SECONDS ? ROUNDS : 1; rounds > 0; rounds--) {
+    const stopped = await load.rateWhileStopped(victim, seconds);
+    recoveryMs = Math.max(recoveryMs, await recovery(server, own[0]));
+    running.push(await rate());
+    ratios.push((2 * stopped) / (running.at(-2)! + running.at(-1)!));
   }
   const grewMb = peakResidentBytes(server.pid) / 1e6 - residentMb;
-  const recoveryMs = await recovery(server, own[0]);
   await load.stop();
   const { waits, refused, gaveUp } = load;
   const at = (percent: number) => waits.getValueAtPercentile(percent) / 1000;
   return {
-    ...{ server: server.name, before, during, refused, gaveUp, p50Ms: at(50), p99Ms: at(99) },
-    ...{ residentMb, grewMb, recoveryMs },
+    ...{ server: server.name, running: median(running), ofRunning: median(ratios), refused, gaveUp },
+    ...{ p50Ms: at(50), p99Ms: at(99), residentMb, grewMb, recoveryMs },
   };
 }
 
@@ -109,7 +113,7 @@ class Load {
   readonly waits = build({ highestTrackableValue: 60_000_000, numberOfSignificantValueDigits: 3 });
   refused = 0;
   gaveUp = 0;
-  isCounting = false;
+  #isCounting = false;
   #replies = 0;
   #isStopped = false;
   readonly #running: Promise<void>[];
@@ -125,6 +129,18 @@ class Load {
     const startMs = performance.now();
     await delay(seconds * 1000);
     return (this.#replies - before) / ((performance.now() - startMs) / 1000);
+  }
+
+  /** The rate while `victim` is stopped. */
+  async rateWhileStopped(victim: Server, seconds: number): Promise<number> {
+    process.kill(victim.pid, 'SIGSTOP');
+    try {
+      this.#isCounting = true;
+      return await this.rateOver(seconds);
+    } finally {
+      this.#isCounting = false;
+      process.kill(victim.pid, 'SIGCONT');
+    }
   }
 
   async stop(): Promise<void> {
@@ -145,7 +161,7 @@ class Load {
     for (let i = 0; !this.#isStopped; i++) {
       const startMs = performance.now();
       const outcome = await client.ask(frames[i % frames.length], CLIENT_TIMEOUT_MS);
-      if (this.isCounting) {
+      if (this.#isCounting) {
         this.waits.recordValue(Math.round((performance.now() - startMs) * 1000));
         if (outcome === 'error') this.refused++;
         if (outcome === 'nothing') this.gaveUp++;

@@ -1,4 +1,4 @@
-;; Sorts the keys of a command by the shard that owns them (key-sorter.ts): MurmurHash3_x64_128 with seed 0, as murmur3.ts has it (WebAssembly multiplies 64 bits by
+;; Sorts the keys of a command, or of GETs one behind the other, by the shard that owns them (key-sorter.ts): MurmurHash3_x64_128 with seed 0, as murmur3.ts has it (WebAssembly multiplies 64 bits by
 ;; 64, JavaScript does not), and the search among the points of a ring, as points.ts has it.
 ;; scripts/write-key-sorter-wasm.ts puts it into key-sorter-wasm.ts.
 (module
@@ -102,22 +102,86 @@
         (br $next)))
     (select (i32.const 0) (local.get $i) (i32.eq (local.get $i) (local.get $count))))
 
-  ;; Finds the part of each of $count keys, each of which $step - 1 arguments follow. $shift, $firsts, $positions and $points: as $find has them; $owners: the shard of each
+  ;; Whether one of the words from $at to $end, the last of which may reach beyond, has a brace in it.
+  (func $hasBrace (param $at i32) (param $end i32) (result i32)
+    (local $word i64)
+    (loop $next
+      (local.set $word (i64.xor (i64.load (local.get $at)) (i64.const 0x7b7b7b7b7b7b7b7b)))
+      (if
+        (i64.ne
+          (i64.and
+            (i64.and
+              (i64.sub (local.get $word) (i64.const 0x0101010101010101))
+              (i64.xor (local.get $word) (i64.const -1)))
+            (i64.const 0x8080808080808080))
+          (i64.const 0))
+        (then (return (i32.const 1))))
+      (local.set $at (i32.add (local.get $at) (i32.const 8)))
+      (br_if $next (i32.lt_u (local.get $at) (local.get $end))))
+    (i32.const 0))
+
+  ;; How many GETs the first $to bytes are, one behind the other and whole, `*2`, `$3`, `GET` and the key; 0: there is something else among them, or a key of 10,000
+  ;; bytes or more, or with a brace when $tags is not 0.
+  (func (export "countGets") (param $to i32) (param $tags i32) (result i32)
+    (local $at i32) (local $key i32) (local $digit i32) (local $length i32) (local $digits i32) (local $count i32)
+    (loop $next
+      (if (i32.gt_u (i32.add (local.get $at) (i32.const 19)) (local.get $to)) (then (return (i32.const 0))))
+      (if (i64.ne (i64.load (local.get $at)) (i64.const 0x0a0d33240a0d322a)) (then (return (i32.const 0))))
+      ;; In capitals or not.
+      (if
+        (i32.ne
+          (i32.and (i32.load offset=8 (local.get $at)) (i32.const 0xffdfdfdf))
+          (i32.const 0x0d544547))
+        (then (return (i32.const 0))))
+      (if (i32.ne (i32.load16_u offset=12 (local.get $at)) (i32.const 0x240a)) (then (return (i32.const 0))))
+      (local.set $at (i32.add (local.get $at) (i32.const 14)))
+      (local.set $length (i32.const 0))
+      (local.set $digits (i32.const 0))
+      (block $read
+        (loop $more
+          (local.set $digit
+            (i32.sub (i32.load8_u (i32.add (local.get $at) (local.get $digits))) (i32.const 48)))
+          (br_if $read (i32.gt_u (local.get $digit) (i32.const 9)))
+          (local.set $length (i32.add (i32.mul (local.get $length) (i32.const 10)) (local.get $digit)))
+          (local.set $digits (i32.add (local.get $digits) (i32.const 1)))
+          (br_if $more (i32.lt_u (local.get $digits) (i32.const 5)))))
+      ;; One digit at least, and four at most; none before others is 0.
+      (if (i32.gt_u (i32.sub (local.get $digits) (i32.const 1)) (i32.const 3)) (then (return (i32.const 0))))
+      (if
+        (i32.and
+          (i32.gt_u (local.get $digits) (i32.const 1))
+          (i32.eq (i32.load8_u (local.get $at)) (i32.const 48)))
+        (then (return (i32.const 0))))
+      (local.set $at (i32.add (local.get $at) (local.get $digits)))
+      (if (i32.ne (i32.load16_u (local.get $at)) (i32.const 0x0a0d)) (then (return (i32.const 0))))
+      (local.set $key (i32.add (local.get $at) (i32.const 2)))
+      (local.set $at (i32.add (i32.add (local.get $key) (local.get $length)) (i32.const 2)))
+      (if (i32.gt_u (local.get $at) (local.get $to)) (then (return (i32.const 0))))
+      (if (local.get $tags)
+        (then (if (call $hasBrace (local.get $key) (local.get $at)) (then (return (i32.const 0))))))
+      (if
+        (i32.ne (i32.load16_u (i32.sub (local.get $at) (i32.const 2))) (i32.const 0x0a0d))
+        (then (return (i32.const 0))))
+      (local.set $count (i32.add (local.get $count) (i32.const 1)))
+      (br_if $next (i32.lt_u (local.get $at) (local.get $to))))
+    (local.get $count))
+
+  ;; Finds the part of each of $count keys, each behind $head bytes that are no part of it and followed by $step - 1 arguments. $shift, $firsts, $positions and $points: as $find has them; $owners: the shard of each
   ;; point, 16 bits; $placeOf: 16 bits for each shard, all 0; $parts: gets, for each part, its shard, how many keys it has, their bytes with what follows them, and room
-  ;; for where they are put; 32 bits each. Returns how many parts there are.
+  ;; for where they are put; 32 bits each. Returns how many parts there are. With no $points there is one shard alone.
   (func (export "sort")
-    (param $count i32) (param $step i32) (param $shift i32)
+    (param $count i32) (param $head i32) (param $step i32) (param $shift i32)
     (param $firsts i32) (param $positions i32) (param $points i32) (param $owners i32) (param $placeOf i32) (param $parts i32)
     (result i32)
-    (local $i i32) (local $at i32) (local $begin i32) (local $rest i32) (local $hash i64)
+    (local $i i32) (local $at i32) (local $begin i32) (local $rest i32) (local $key i32) (local $length i32)
     (local $shard i32) (local $place i32) (local $part i32) (local $found i32)
     (block $done
       (loop $next
         (br_if $done (i32.ge_u (local.get $i) (local.get $count)))
-        (local.set $begin (local.get $at))
-        (local.set $at (call $bytes (local.get $at)))
-        (local.set $hash (call $hash (local.get $at) (global.get $length)))
-        (local.set $at (i32.add (i32.add (local.get $at) (global.get $length)) (i32.const 2)))
+        (local.set $begin (i32.add (local.get $at) (local.get $head)))
+        (local.set $key (call $bytes (local.get $begin)))
+        (local.set $length (global.get $length))
+        (local.set $at (i32.add (i32.add (local.get $key) (local.get $length)) (i32.const 2)))
         (local.set $rest (i32.sub (local.get $step) (i32.const 1)))
         (block $behind
           (loop $skip
@@ -126,16 +190,18 @@
             (local.set $at (i32.add (i32.add (local.get $at) (global.get $length)) (i32.const 2)))
             (local.set $rest (i32.sub (local.get $rest) (i32.const 1)))
             (br $skip)))
-        (local.set $shard
-          (i32.load16_u
-            (i32.add
-              (local.get $owners)
-              (i32.shl
-                (call $find
-                  (local.get $hash)
-                  (i64.extend_i32_u (local.get $shift))
-                  (local.get $firsts) (local.get $positions) (local.get $points))
-                (i32.const 1)))))
+        (if (local.get $points)
+          (then
+            (local.set $shard
+              (i32.load16_u
+                (i32.add
+                  (local.get $owners)
+                  (i32.shl
+                    (call $find
+                      (call $hash (local.get $key) (local.get $length))
+                      (i64.extend_i32_u (local.get $shift))
+                      (local.get $firsts) (local.get $positions) (local.get $points))
+                    (i32.const 1)))))))
         (local.set $place (i32.load16_u (i32.add (local.get $placeOf) (i32.shl (local.get $shard) (i32.const 1)))))
         (if (i32.eqz (local.get $place))
           (then
@@ -168,8 +234,8 @@
         (br $clear)))
     (local.get $found))
 
-  ;; Puts what the $found parts of $count keys have side by side, each behind the one before, and where each ends into $parts.
-  (func (export "group") (param $count i32) (param $found i32) (param $parts i32)
+  ;; Puts what the $found parts of $count keys have side by side, each behind the one before, and where each ends into $parts. $head: as for `sort`.
+  (func (export "group") (param $count i32) (param $head i32) (param $found i32) (param $parts i32)
     (local $i i32) (local $at i32) (local $to i32) (local $end i32) (local $part i32) (local $stop i32)
     (local.set $to (global.get $BODIES))
     (local.set $part (local.get $parts))
@@ -183,6 +249,7 @@
     (block $done
       (loop $key
         (br_if $done (i32.ge_u (local.get $i) (local.get $count)))
+        (local.set $at (i32.add (local.get $at) (local.get $head)))
         (local.set $end (i32.load (i32.add (global.get $ENDS) (i32.shl (local.get $i) (i32.const 2)))))
         (local.set $part
           (i32.add

@@ -80,8 +80,13 @@ export class Ring {
   /** The same keys sorted together, which holds up to the next call; null when they are to be looked at one after the other. */
   sort(args: KeyRanges, first: number, step: number, count: number): KeySorter | null {
     if (count < FEWEST_SORTED) return null;
+    return this.sorter.sort(args, first, step, count) ? this.sorter : null;
+  }
+
+  /** Sorts many keys at once; what it tells holds up to its next call, whoever calls. */
+  get sorter(): KeySorter {
     this.#sorter ??= new KeySorter(this.#points, this.shards.length);
-    return this.#sorter.sort(args, first, step, count) ? this.#sorter : null;
+    return this.#sorter;
   }
 
   /** Position in `shards` of the shard that holds the 64-bit hash with these halves (each 32-bit, with or without sign). */

@@ -79,12 +79,12 @@ export class Failures {
     return true;
   }
 
-  /** Whether a request that was sent may be sent again; if not, the limit is noted. */
-  mayRetry(node: UpstreamNode): boolean {
+  /** Whether a request that was sent, and stands for so many, may be sent again; if not, the limit is noted. */
+  mayRetry(node: UpstreamNode, times: number): boolean {
     const { health, clock } = this.#env;
-    if (health.retries.take(clock.monotonicMs())) return true;
+    if (health.retries.take(clock.monotonicMs(), times)) return true;
     this.#noteLimit('proxy.resilience.retries', node.shard);
-    this.#stats.add(Stat.retriesRefused);
+    this.#stats.add(Stat.retriesRefused, times);
     return false;
   }
 

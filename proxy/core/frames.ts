@@ -50,3 +50,11 @@ export function argumentRange(frame: Buffer, start: number, index: number): { st
     at = from + length + 2;
   }
 }
+
+const MGET_HEADS: Buffer[] = [];
+
+/** How an MGET of so many keys begins: all of it but the keys. */
+export function mgetHead(keys: number): Buffer {
+  MGET_HEADS[keys] ??= Buffer.from(`*${keys + 1}\r\n$4\r\nMGET\r\n`, 'latin1');
+  return MGET_HEADS[keys];
+}

@@ -1,5 +1,5 @@
 import { copyWords, MOST_WORD_BYTES, RecentViews, viewOf } from '../../lib/base/index.ts';
-import { replyLineEnd, skipReply } from '../../lib/codec/resp/index.ts';
+import { replyLineEnd, skipBulk, skipReply } from '../../lib/codec/resp/index.ts';
 import { errorText, isErrorReply, plainError } from './frames.ts';
 import { type AnsweredPart, countOf, sumOfIntegers } from './gather.ts';
 import type { KeySplit } from './key-split.ts';
@@ -16,9 +16,6 @@ export type MergeKeys = (
 
 /** Values of this size on average are passed on as they lie, smaller ones are copied together. */
 const PASSED_ON_BYTES = 8 * 1024;
-const DOLLAR = 0x24;
-const CR = 0x0d;
-const ZERO = 0x30;
 
 const slab = new Slab();
 /** How far the reply of each part has been used, and views of where they lie; of one merge at a time. */
@@ -33,26 +30,57 @@ export const mergeValues: MergeKeys = (split, parts, command, name) => {
     command.answerWith(partialFailure(split, parts, name, rest));
     return;
   }
+  const bytes = openParts(parts, split.counts, name);
+  const header = `*${split.keyCount}\r\n`;
+  if (bytes >= PASSED_ON_BYTES * split.keyCount) passOn(split, parts, command, header, bytes);
+  else {
+    const merged = copyTogether(split.owners, split.keyCount, parts, header, bytes);
+    command.answer(merged.bytes, merged.start, merged.end);
+  }
+};
+
+/** A range of bytes. */
+export interface Range {
+  readonly bytes: Buffer;
+  readonly start: number;
+  readonly end: number;
+}
+
+/**
+ * The values that parts of an MGET brought, one behind the other in the order of the keys, which `owners` tells the parts of, by position. `counts`: how many keys each part
+ * has. Throws when a part brought something else. The parts have not failed.
+ */
+export function valuesInOrder(
+  owners: Uint16Array,
+  parts: readonly AnsweredPart[],
+  counts: readonly number[],
+): Range {
+  const bytes = openParts(parts, counts, 'MGET');
+  if (parts.length > 1) return copyTogether(owners, owners.length, parts, '', bytes);
+  const { reply } = parts[0];
+  return { bytes: reply.bytes, start: cursors[0], end: reply.end };
+}
+
+/** Sets `cursors` to the first element of each part. Returns the bytes of all elements. */
+function openParts(parts: readonly AnsweredPart[], counts: readonly number[], name: string): number {
   let bytes = 0;
   for (let part = 0; part < parts.length; part++) {
     const { reply, route } = parts[part];
-    if (countOf(parts[part]) !== split.counts[part])
+    if (countOf(parts[part]) !== counts[part])
       throw new Error(`shard ${route.name} answered ${name} with other values`);
     cursors[part] = replyLineEnd(reply.bytes, reply.start);
     bytes += reply.end - cursors[part];
   }
-  const header = `*${split.keyCount}\r\n`;
-  if (bytes >= PASSED_ON_BYTES * split.keyCount) passOn(split, parts, command, header, bytes);
-  else copyTogether(split, parts, command, header, bytes);
-};
+  return bytes;
+}
 
 function copyTogether(
-  { owners, keyCount }: KeySplit,
+  owners: Uint16Array,
+  keyCount: number,
   parts: readonly AnsweredPart[],
-  command: Request,
   header: string,
   bytes: number,
-): void {
+): Range {
   const start = slab.reserve(header.length + bytes);
   const merged = slab.bytes;
   const target = targets.of(merged);
@@ -62,7 +90,7 @@ function copyTogether(
     const owner = owners[i];
     const source = sources[owner];
     const from = cursors[owner];
-    const to = bulkEnd(source, from);
+    const to = skipBulk(source, from);
     if (to - from <= MOST_WORD_BYTES && to > 0) {
       cursors[owner] = to;
       copyWords(source, from, to - from, target, at);
@@ -74,7 +102,7 @@ function copyTogether(
     }
   }
   sources.length = 0;
-  command.answer(merged, start, at);
+  return { bytes: merged, start, end: at };
 }
 
 function passOn(
@@ -93,17 +121,6 @@ function passOn(
     pieces.push(source.subarray(from, cursors[owner]));
   }
   command.answerInPieces(Buffer.from(header), 0, header.length, pieces, bytes);
-}
-
-/** Behind the element at `at` if it is a bulk string; else 0. */
-function bulkEnd(source: DataView, at: number): number {
-  if (source.getUint8(at) !== DOLLAR) return 0;
-  let length = 0;
-  for (let digitAt = at + 1; ; digitAt++) {
-    const digit = source.getUint8(digitAt) - ZERO;
-    if (digit >>> 0 > 9) return digit === CR - ZERO ? digitAt + length + 4 : 0;
-    length = 10 * length + digit;
-  }
 }
 
 /** DEL, EXISTS and their like: the sum, or an error that says how much was done and which keys failed. */

@@ -392,7 +392,7 @@ export class Router implements LinkOwner {
     const stale = hasErrorCode(reply, start, 'STALERING');
     if (!stale && !loading && !hasErrorCode(reply, start, 'READONLY')) return false;
     this.refresh();
-    if (isOvertaken(request) || !this.#failures.mayRetry(node)) return false;
+    if (isOvertaken(request) || !this.#failures.mayRetry(node, request.times)) return false;
     request.retries = 1;
     node.figures.retries++;
     this.#env.stats.add(Stat.writeRetries);
@@ -502,10 +502,10 @@ export class Router implements LinkOwner {
     if (target === null || target === failed) return false;
     const link = this.#linkFor(request, target);
     if (link === null || link.length >= link.load.allowed) return false;
-    if (request.state === RequestState.SENT && !this.#failures.mayRetry(failed)) return false;
+    if (request.state === RequestState.SENT && !this.#failures.mayRetry(failed, request.times)) return false;
     request.retries = 1;
-    failed.figures.retries++;
-    this.#env.stats.add(Stat.readRetries);
+    failed.figures.retries += request.times;
+    this.#env.stats.add(Stat.readRetries, request.times);
     if (target !== route.leader) this.#countStale(request);
     link.enqueue(request, this.#env.clock.monotonicMs());
     return true;
@@ -522,14 +522,14 @@ export class Router implements LinkOwner {
       );
       return;
     }
-    if (!this.#failures.mayRetry(node)) {
+    if (!this.#failures.mayRetry(node, request.times)) {
       const why = `${node.name} did not answer (${reason}), and too much is tried again already (proxy.resilience.retries)`;
       this.#failures.fail(request, 'shard_down', `shard ${node.shard}: ${why}`);
       return;
     }
     request.retries = 1;
-    node.figures.retries++;
-    this.#env.stats.add(Stat.readRetries);
+    node.figures.retries += request.times;
+    this.#env.stats.add(Stat.readRetries, request.times);
     this.#dispatch(request, route, this.#env.clock.monotonicMs());
   }
 

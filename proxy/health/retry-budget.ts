@@ -44,17 +44,17 @@ export class RetryBudget {
     this.#unread = 0;
   }
 
-  /** Whether one more retry may be made; it is counted then. */
-  take(nowMs: number): boolean {
+  /** Whether one more retry may be made, of a request that stands for so many; it is counted then. */
+  take(nowMs: number, times = 1): boolean {
     this.settle(nowMs);
     const { ratio, minimumPerSecond } = this.#options;
     const floor = (minimumPerSecond * WINDOW_MS) / 1000;
     const allowed = Math.max(ratio * this.#counts.successes(nowMs), floor);
-    if (this.#counts.failures(nowMs) + 1 > allowed) {
-      this.#refused++;
+    if (this.#counts.failures(nowMs) + times > allowed) {
+      this.#refused += times;
       return false;
     }
-    this.#counts.add(nowMs, 0, 1);
+    this.#counts.add(nowMs, 0, times);
     return true;
   }
 }

@@ -279,7 +279,7 @@ export class HedgedReads implements ReadPort, HedgeListener {
     const follower = this.#targets.wellFollower(route);
     const other = follower && this.#linkTo(follower, request);
     if (other === null || !(read.isMultiGet || isRepeatable(bytes, start, end))) return;
-    if (!this.#failures.mayRetry(node)) return;
+    if (!this.#failures.mayRetry(node, 1)) return;
     node.figures.hedges++;
     if (read.isMultiGet) node.figures.multiGetHedges++;
     read.hedge = new Hedge(read, mark, this);

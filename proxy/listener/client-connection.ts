@@ -176,7 +176,7 @@ export abstract class ClientConnection<Parser extends ByteFeed>
   }
 
   /** Bytes of one of its answers lately; 0 before the first. */
-  protected get usualReplyBytes(): number {
+  get usualReplyBytes(): number {
     return this.#window.replyBytes;
   }
 

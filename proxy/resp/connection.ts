@@ -71,6 +71,8 @@ export class RespConnection extends ClientConnection<RequestParser> implements G
 
   /** Whether its SETs may go together. */
   readonly joining = new Joining();
+  /** When its GETs are to go in runs. */
+  readonly runs = new Joining();
   readonly gets = new ClientGets();
 
   readonly #limits: ConnectionLimits;
@@ -303,7 +305,11 @@ export class RespConnection extends ClientConnection<RequestParser> implements G
       this.#takeNear(nearReads, nowMs);
       return;
     }
-    if (this.pending === 0) this.gets.begin(this.#mayJoinGets);
+    if (this.pending === 0) {
+      const { getRuns } = this.context;
+      if (getRuns.suits(this) && this.mayTake() && getRuns.take(this, nowMs, this.room)) return;
+      this.gets.begin(this.#mayJoinGets);
+    }
     let isTaken = parser.bufferedBytes > 0 && this.joining.isDue() && this.#takesSets(nowMs);
     while (isTaken || (this.mayTake() && parser.next())) {
       isTaken = false;

@@ -11,6 +11,7 @@ import type { RespWatch } from '../watch/resp-watch.ts';
 import type { ProxySettings } from '../watch/settings.ts';
 import type { Group } from '../workers/questions.ts';
 import type { RespConnection } from './connection.ts';
+import type { GetRuns } from './get-runs.ts';
 import type { JoinedSets } from './joined-sets.ts';
 import type { MonitorFeed } from './monitor-feed.ts';
 import type { NearReads } from './near-reads.ts';
@@ -28,6 +29,7 @@ export interface ListenerContext {
   /** Answers from the near cache; null: there is none. */
   readonly nearReads: NearReads | null;
   readonly joinedSets: JoinedSets;
+  readonly getRuns: GetRuns;
   /** Settings of the nodes that clients have set. */
   readonly nodeSettings: NodeSettings;
   readonly monitors: MonitorFeed;

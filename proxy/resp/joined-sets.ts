@@ -5,7 +5,8 @@ import { acquireRequest } from '../core/request.ts';
 import type { Router } from '../core/router.ts';
 import { copyRange, Slab } from '../core/slab.ts';
 import type { RespConnection } from './connection.ts';
-import { MOST_SETS, SetBatch, type SetFrames } from './set-batch.ts';
+import { MOST_SETS, SetBatch } from './set-batch.ts';
+import { type CommandFrames, maySendTogether } from './together.ts';
 
 /** Fewer cost more together than apart. */
 const FEWEST = 4;
@@ -44,11 +45,7 @@ export class JoinedSets {
 
   /** Whether SETs that have just come of this client may go together. */
   mayJoin(connection: RespConnection): boolean {
-    const router = this.#router;
-    const { rates, settings } = router.env;
-    if (connection.pending > 0 || !connection.isPlain || !router.isPlain || rates !== null) return false;
-    if (settings.namespaces.all.length > 1 || router.ownLinks.size > 0 || router.isHolding) return false;
-    return router.routes.length > 0 && !router.hasParked(connection);
+    return maySendTogether(connection, this.#router);
   }
 
   /** Takes the SETs that have come, `most` at most, up to the first command that is none. True: that one is in the parser, and is to be run. */
@@ -134,7 +131,7 @@ export class JoinedSets {
     connection.holdLater();
   }
 
-  #frames(): SetFrames {
+  #frames(): CommandFrames {
     const count = this.#count;
     return {
       buffer: this.#buffer,

@@ -20,6 +20,7 @@ import type { Group } from '../workers/questions.ts';
 import { answerAboutClients } from './client-answers.ts';
 import { type ConnectionLimits, RespConnection } from './connection.ts';
 import type { ListenerContext, ProxyInfo } from './context.ts';
+import { GetRuns } from './get-runs.ts';
 import { JoinedSets } from './joined-sets.ts';
 import { MonitorFeed } from './monitor-feed.ts';
 import { NearReads } from './near-reads.ts';
@@ -58,6 +59,7 @@ export class RespListener implements ListenerContext {
   readonly fills: Fills | null;
   readonly nearReads: NearReads | null;
   readonly joinedSets: JoinedSets;
+  readonly getRuns: GetRuns;
   readonly monitors: MonitorFeed;
   readonly access: Access;
   readonly settings: ProxySettings;
@@ -92,6 +94,7 @@ export class RespListener implements ListenerContext {
     this.commands = commandsOfResp;
     this.nearReads = near === null ? null : new NearReads(near);
     this.joinedSets = new JoinedSets(router);
+    this.getRuns = new GetRuns(router);
     this.pause = pause;
     this.group = options.group;
     const { clock, random } = router.env;

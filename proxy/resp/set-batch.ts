@@ -4,6 +4,7 @@ import { acquireRequest, discard, type Request } from '../core/request.ts';
 import type { Router } from '../core/router.ts';
 import type { ShardRoute } from '../core/topology.ts';
 import type { RespConnection } from './connection.ts';
+import { type CommandFrames, copyOfReply, sendApart } from './together.ts';
 
 /** SETs that go together at most. */
 export const MOST_SETS = 128;
@@ -12,20 +13,11 @@ const OK = Buffer.from('+OK\r\n');
 const OKS = Buffer.from('+OK\r\n'.repeat(MOST_SETS));
 const NOTHING = Buffer.alloc(0);
 
-/** SETs as they came: where each begins, its key begins and ends, and it ends, in `buffer`. */
-export interface SetFrames {
-  readonly buffer: Buffer;
-  readonly starts: Int32Array;
-  readonly keyStarts: Int32Array;
-  readonly keyEnds: Int32Array;
-  readonly ends: Int32Array;
-}
-
 /** What a batch is of. */
 export interface SetBatchParts {
   readonly router: Router;
   readonly connection: RespConnection;
-  readonly frames: SetFrames;
+  readonly frames: CommandFrames;
   readonly nowMs: number;
 }
 
@@ -80,35 +72,22 @@ export class SetBatch {
     const replies = Array.from(frames.starts, (_, i) => {
       const owner = this.owners?.[i] ?? 0;
       if (!isFailed(answered[owner])) return OK;
-      return mayAskAgain[owner] ? null : copyOf(answered[owner].reply);
+      return mayAskAgain[owner] ? null : copyOfReply(answered[owner].reply);
     });
     const again = Array.from(replies.keys()).filter((i) => replies[i] === null);
-    const gather = new Gather(
-      command,
-      (parts) => {
-        for (const [n, { reply }] of parts.entries()) replies[again[n]] = copyOf(reply);
-        connection.divide(command, replies as Buffer[]);
-      },
-      { keyIndex: 1 },
-    );
-    for (const i of again) {
-      const route = router.routeOf(frames.buffer, frames.keyStarts[i], frames.keyEnds[i]);
-      gather.sendRange(router, route, frames.buffer, frames.starts[i], frames.ends[i], true);
-    }
-    gather.seal();
+    sendApart(router, command, frames, again, true, (parts) => {
+      for (const [n, { reply }] of parts.entries()) replies[again[n]] = copyOfReply(reply);
+      connection.divide(command, replies as Buffer[]);
+    });
   }
 
   #mayAskAgain({ reply }: AnsweredPart): boolean {
-    const { clock, settings } = this.#parts.router.env;
     if (hasErrorCode(reply.bytes, reply.start, 'UNKNOWN')) return false;
+    const { clock, settings } = this.#parts.router.env;
     return clock.monotonicMs() - this.#command.startedMs <= settings.operationTimeoutMs / 2;
   }
 }
 
 function isFailed({ reply }: AnsweredPart): boolean {
   return isErrorReply(reply.bytes, reply.start);
-}
-
-function copyOf({ bytes, start, end }: Request): Buffer {
-  return Buffer.from(bytes.subarray(start, end));
 }

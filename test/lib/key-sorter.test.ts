@@ -99,3 +99,74 @@ t.test('shards are those of the keys alone, with braces, few and many, values be
   const long = Array.from({ length: 10 }, (_, i) => Buffer.alloc(30_000, `key ${i}, `));
   t.same(together(long, 1, 1), oneByOne(long), 'longer than fit');
 });
+
+const getOf = (key: Buffer) =>
+  Buffer.concat([Buffer.from(`*2\r\n$3\r\nGET\r\n$${key.length}\r\n`), key, Buffer.from('\r\n')]);
+const single = Ring.of([{ name: 'only', weight: 1 }]);
+
+for (const [name, of] of Object.entries({ 'several shards': ring, 'one shard': single })) {
+  t.test(`GETs one behind the other are sorted as their keys are (${name})`, async (t) => {
+    let sorted = 0;
+    const property = fc.property(someKeys, fc.nat(30), (keys, before) => {
+      const text = Buffer.concat(keys.map(getOf));
+      const bytes = Buffer.concat([Buffer.alloc(before, '*'), text, Buffer.from('*2\r\n')]);
+      const { sorter } = of;
+      const found = sorter.sortGets(bytes, before, before + text.length);
+      if (of !== single && keys.some((key) => key.includes('{'))) return found === 0;
+      t.equal(found, keys.length);
+      const shards = keys.map((key) => of.shardOf(key, 0, key.length));
+      const named = [...new Set(shards)];
+      t.equal(sorter.partCount, named.length);
+      sorter.group();
+      for (const [part, shard] of named.entries()) {
+        t.equal(sorter.shardOf(part), shard);
+        const own = keys.filter((_, i) => shards[i] === shard);
+        t.equal(sorter.countOf(part), own.length);
+        const target = Buffer.alloc(sorter.bytesOf(part) + 2, 'x');
+        t.equal(sorter.copy(part, target, 1), target.length - 1);
+        t.same(target, Buffer.concat([Buffer.from('x'), ...own.map(encodedArg), Buffer.from('x')]));
+      }
+      sorted++;
+      return true;
+    });
+    fc.assert(property, { numRuns: 300 });
+    t.ok(sorted > 50, `${sorted} runs`);
+  });
+}
+
+t.test('only GETs that have come whole are a run', async (t) => {
+  const { sorter } = ring;
+  const count = (text: string | Buffer) => {
+    const bytes = Buffer.from(text);
+    return sorter.sortGets(bytes, 0, bytes.length);
+  };
+  const whole = '*2\r\n$3\r\nGET\r\n$3\r\nkey\r\n';
+  t.equal(count(whole), 1);
+  t.equal(count(whole.repeat(3)), 3);
+  t.equal(count(whole.replace('GET', 'gEt')), 1, 'in any case');
+  t.equal(count(getOf(Buffer.alloc(0))), 1, 'an empty key');
+  t.equal(count(getOf(Buffer.alloc(9999, 'k'))), 1);
+  t.equal(count(getOf(Buffer.alloc(10_000, 'k'))), 0, 'a long one');
+  for (let end = 0; end < whole.length; end++) {
+    t.equal(count(whole.slice(0, end)), 0, 'alone in part');
+    t.equal(count(whole + whole.slice(0, end)), end === 0 ? 1 : 0, 'in part behind another');
+  }
+  const others = ['SET', 'GES', 'G\x05T', 'GET\r', 'GE'].map((word) => whole.replace('GET', word));
+  for (let at = 0; at < whole.length; at++) {
+    const byte = whole[at];
+    if (at >= 17 && at < 20) continue;
+    if (!'get'.includes(byte.toLowerCase())) others.push(`${whole.slice(0, at)}!${whole.slice(at + 1)}`);
+  }
+  others.push(whole.replace('$3\r\nkey', '$03\r\nkey'), whole.replace('$3\r\nkey', '$\r\nkey'));
+  others.push(whole.replace('$3\r\nkey', '$4\r\nkey'), whole.replace('$3\r\nkey', '$2\r\nkey'));
+  others.push(
+    whole.replace('$3\r\nkey', '$-1\r\nkey'),
+    'GET key\r\n',
+    '*3\r\n$3\r\nGET\r\n$1\r\na\r\n$1\r\nb\r\n',
+  );
+  for (const other of others) {
+    t.equal(count(other), 0, JSON.stringify(other));
+    t.equal(count(whole + other), 0);
+    t.equal(count(other + whole), 0);
+  }
+});

@@ -176,7 +176,10 @@ t.test('retries: so many and no more, then the error', async (t) => {
   const c = test.client();
   await c.text('SET', 'a', '1');
   leader.refuse = ({ name }) => (/^M?GET$/.test(name) ? 'silent' : undefined);
+  // Behind another command each GET is sent for itself; of those that are sent together all are tried again, or none.
+  const echo = c.text('ECHO', 'x');
   const answers = await burst(c, 100, 'GET', 'a');
+  t.equal(await echo, 'x');
   const late = answers.filter((text) => /^(TIMEOUT|CLUSTERDOWN) shard s0: /.test(text)).length;
   const elsewhere = answers.filter((text) => text === 'from follower').length;
   t.equal(elsewhere + late, 100, [...new Set(answers)].join('; '));
@@ -185,6 +188,26 @@ t.test('retries: so many and no more, then the error', async (t) => {
   const setting = 'ringside_proxy_limit_reached_total{setting="proxy.resilience.retries"}';
   t.ok((await metric(test.proxy, setting)) >= late);
 });
+
+for (const count of [10, 11]) {
+  t.test(`retries: of GETs that are sent together all are tried again, or none (${count})`, async (t) => {
+    const [leader, follower] = await fakeNodes(t, 2);
+    follower.store.set('a', Buffer.from('from follower'));
+    const upstreams = upstreamsOf([{ leader, followers: [follower] }]);
+    const never = { consecutiveFailures: 10_000, minimumOutcomes: 10_000 };
+    const resilience = { breaker: never, retries: { ratio: 0, minimumPerSecond: 1 } };
+    const test = await start(t, { upstreams, ...fast, resilience });
+    const c = test.client();
+    await c.text('SET', 'a', '1');
+    leader.refuse = ({ name }) => (/^M?GET$/.test(name) ? 'silent' : undefined);
+    const isWithin = count === 10;
+    for (const text of await burst(c, count, 'GET', 'a'))
+      t.match(text, isWithin ? 'from follower' : /^(TIMEOUT|CLUSTERDOWN) shard s0: /);
+    t.equal(await metric(test.proxy, 'ringside_proxy_read_retries_total'), isWithin ? 10 : 0);
+    const refused = await metric(test.proxy, 'ringside_proxy_retries_refused_total');
+    t.ok(isWithin ? refused === 0 : refused >= 11, `${refused} refused`);
+  });
+}
 
 t.test('an ejected leader: only reads that may be old go elsewhere', async (t: Test) => {
   const [leader, follower] = await fakeNodes(t, 2);

@@ -69,6 +69,32 @@ export abstract class ByteFeed {
     return this.filled - this.head + (this.tail === null ? 0 : this.tailEnd - this.tailAt);
   }
 
+  /** Whether all that no frame has been made of yet lies in one piece, `unread[unreadStart, unreadEnd)`. */
+  protected get isInOnePiece(): boolean {
+    return this.tail === null && this.failure === null && !this.overflow;
+  }
+
+  get unread(): Buffer {
+    return this.input;
+  }
+
+  get unreadStart(): number {
+    return this.head;
+  }
+
+  get unreadEnd(): number {
+    return this.filled;
+  }
+
+  /** Somebody else has made frames of so many of these bytes. */
+  skipUnread(bytes: number): void {
+    this.skipTo(this.head + bytes);
+    if (this.filled === this.head) {
+      this.drop();
+      this.drained = true;
+    }
+  }
+
   /**
    * Takes over `chunk[start, end)`: the caller must not change these bytes any more, unless it calls `own` first.
    * Never throws; `next()` tells of a broken limit.

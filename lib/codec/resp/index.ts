@@ -10,5 +10,5 @@ export { parseDouble, parseInt64, parseSafeInteger } from './numbers.ts';
 export { RespProtocolError } from './protocol-error.ts';
 export { ReplyFramer, type ReplyLimits } from './reply-framer.ts';
 export { RequestParser, type RespLimits } from './request-parser.ts';
-export { replyLineEnd, replyNumber, skipReply } from './walk.ts';
+export { replyLineEnd, replyNumber, skipBulk, skipReply } from './walk.ts';
 export { RespWriter } from './writer.ts';

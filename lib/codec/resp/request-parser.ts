@@ -135,6 +135,11 @@ export class RequestParser extends ByteFeed implements Args {
     return true;
   }
 
+  /** Whether what is unread begins with a new command, and lies in one piece. */
+  get isBetweenCommands(): boolean {
+    return this.expected === 0 && this.ahead === null && this.isInOnePiece;
+  }
+
   /**
    * Scans the next commands together, as far as they have come whole and are short, unless there are some left of the last time; true when
    * there is one at least. `next()` takes them from `frames` then, unless another parser has used them since; to be followed by `forgetAhead`.

@@ -1,6 +1,7 @@
 const CR = 0x0d;
 const MINUS = 0x2d;
 const ZERO = 0x30;
+const DOLLAR = 0x24;
 
 /** Where the line that begins at `at` ends: the offset behind its CRLF. The line must be complete. */
 export function replyLineEnd(buffer: Uint8Array, at: number): number {
@@ -60,4 +61,15 @@ export function skipReply(buffer: Uint8Array, at: number): number {
     }
   }
   return next;
+}
+
+/** Behind the bulk string at `at`, which is as `skipReply` wants it; 0 when something else is there, null bulk strings included. */
+export function skipBulk(view: DataView, at: number): number {
+  if (view.getUint8(at) !== DOLLAR) return 0;
+  let length = 0;
+  for (let digitAt = at + 1; ; digitAt++) {
+    const digit = view.getUint8(digitAt) - ZERO;
+    if (digit >>> 0 > 9) return digit === CR - ZERO ? digitAt + length + 4 : 0;
+    length = 10 * length + digit;
+  }
 }
