@@ -1,4 +1,4 @@
-/** `key-sorter.wat`, assembled by scripts/write-key-sorter-wasm.ts. */
+/** `key-sorter.wat`, assembled by scripts/write-wasm-modules.ts. */
 export const keySorterWasm =
   'AGFzbQEAAAABLQZgAX4BfmACf38BfmABfwF/YAV+fn9/fwF/YAl/f39/f39/f38Bf2ADf39/AAMKCQAAAAEBAgMEBQUDAQAFBhsEfwBBgIAIC3' +
   '8AQYCAEgt/AEGAwBILfwFBAAsHGQMGbWVtb3J5AgAEc29ydAAHBWdyb3VwAAgK1wcJHwAgAELVp4mKkfLe4Yd/fkIfiUL/ppa6sqjr+swAfgsf' +

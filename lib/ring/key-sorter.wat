@@ -1,6 +1,6 @@
 ;; Sorts the keys of a command by the shard that owns them (key-sorter.ts): MurmurHash3_x64_128 with seed 0, as murmur3.ts has it (WebAssembly multiplies 64 bits by
 ;; 64, JavaScript does not), and the search among the points of a ring, as points.ts has it.
-;; scripts/write-key-sorter-wasm.ts puts it into key-sorter-wasm.ts.
+;; scripts/write-wasm-modules.ts puts it into key-sorter-wasm.ts.
 (module
   ;; Of 64 KiB each: the arguments as they travel from 0 on, bodies of the parts from $BODIES on, then for each key its part (16 bits, $PLACES) and where it ends
   ;; ($ENDS). What belongs to the ring lies behind them.

@@ -34,13 +34,14 @@ export abstract class ByteFeed {
   /** Where the current frame ends in `buffer` (exclusive). */
   frameEnd = 0;
 
-  protected input: Buffer = NO_BYTES;
+  /** What was not made frames of yet: `input[head, filled)`, for those who may read on by themselves, and what waits in other memory. */
+  input: Buffer = NO_BYTES;
   /** First byte of the frame that is being scanned. */
-  protected head = 0;
+  head = 0;
   /** Where scanning goes on. */
   protected at = 0;
   /** End of the bytes in `input`. */
-  protected filled = 0;
+  filled = 0;
   /** Bytes, counted from `head`, without which the frame cannot be complete; 0: not known. */
   protected need = 0;
   /** Exact length of the frame once it is known, else 0. */
@@ -90,6 +91,11 @@ export abstract class ByteFeed {
       this.append(chunk, start, end);
     }
     this.drained = false;
+  }
+
+  /** All that waits lies in `input`, and is within the limits. */
+  protected get isWhole(): boolean {
+    return this.tail === null && this.failure === null && !this.overflow;
   }
 
   /**
