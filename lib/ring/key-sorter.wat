@@ -1,6 +1,6 @@
 ;; Sorts the keys of a command, or of GETs one behind the other, by the shard that owns them (key-sorter.ts): MurmurHash3_x64_128 with seed 0, as murmur3.ts has it (WebAssembly multiplies 64 bits by
 ;; 64, JavaScript does not), and the search among the points of a ring, as points.ts has it.
-;; scripts/write-key-sorter-wasm.ts puts it into key-sorter-wasm.ts.
+;; scripts/write-wasm-modules.ts puts it into key-sorter-wasm.ts.
 (module
   ;; Of 64 KiB each: the arguments as they travel from 0 on, bodies of the parts from $BODIES on, then for each key its part (16 bits, $PLACES) and where it ends
   ;; ($ENDS). What belongs to the ring lies behind them.
@@ -120,7 +120,7 @@
       (br_if $next (i32.lt_u (local.get $at) (local.get $end))))
     (i32.const 0))
 
-  ;; How many GETs the first $to bytes are, one behind the other and whole, `*2`, `$3`, `GET` and the key; 0: there is something else among them, or a key of 10,000
+  ;; How many GETs the first $to bytes are, one behind the other and whole, `*2`, `$3`, `GET` and the key; 0: there is something else among them, or a key of 1,000
   ;; bytes or more, or with a brace when $tags is not 0.
   (func (export "countGets") (param $to i32) (param $tags i32) (result i32)
     (local $at i32) (local $key i32) (local $digit i32) (local $length i32) (local $digits i32) (local $count i32)
@@ -144,9 +144,9 @@
           (br_if $read (i32.gt_u (local.get $digit) (i32.const 9)))
           (local.set $length (i32.add (i32.mul (local.get $length) (i32.const 10)) (local.get $digit)))
           (local.set $digits (i32.add (local.get $digits) (i32.const 1)))
-          (br_if $more (i32.lt_u (local.get $digits) (i32.const 5)))))
-      ;; One digit at least, and four at most; none before others is 0.
-      (if (i32.gt_u (i32.sub (local.get $digits) (i32.const 1)) (i32.const 3)) (then (return (i32.const 0))))
+          (br_if $more (i32.lt_u (local.get $digits) (i32.const 4)))))
+      ;; One digit at least, and three at most; none before others is 0.
+      (if (i32.gt_u (i32.sub (local.get $digits) (i32.const 1)) (i32.const 2)) (then (return (i32.const 0))))
       (if
         (i32.and
           (i32.gt_u (local.get $digits) (i32.const 1))

@@ -5,6 +5,7 @@ import { type AnsweredPart, countOf, sumOfIntegers } from './gather.ts';
 import type { KeySplit } from './key-split.ts';
 import type { Request } from './request.ts';
 import { Slab } from './slab.ts';
+import { ValueMerger } from './value-merger.ts';
 
 /** Answers a command whose keys were split, of the replies to its parts. `name` is upper-case, for errors. */
 export type MergeKeys = (
@@ -18,6 +19,7 @@ export type MergeKeys = (
 const PASSED_ON_BYTES = 8 * 1024;
 
 const slab = new Slab();
+const merger = new ValueMerger();
 /** How far the reply of each part has been used, and views of where they lie; of one merge at a time. */
 const cursors: number[] = [];
 const sources: DataView[] = [];
@@ -83,6 +85,11 @@ function copyTogether(
 ): Range {
   const start = slab.reserve(header.length + bytes);
   const merged = slab.bytes;
+  if (merger.suits(keyCount, parts.length, bytes)) {
+    const first = start + merged.latin1Write(header, start);
+    if (merger.merge(owners, keyCount, parts, cursors, merged, first))
+      return { bytes: merged, start, end: first + bytes };
+  }
   const target = targets.of(merged);
   for (let part = 0; part < parts.length; part++) sources[part] = viewOf(parts[part].reply.bytes);
   let at = start + merged.latin1Write(header, start);

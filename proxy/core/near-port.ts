@@ -28,6 +28,17 @@ export interface KeptValue {
   readonly end: number;
 }
 
+/** Replies to GETs that came one behind the other. Good until the near cache is used again. */
+export interface KeptRun {
+  /** How many there are, and how long the GETs were. */
+  readonly commands: number;
+  readonly inputBytes: number;
+  /** The replies are `bytes[start, end)`. */
+  readonly bytes: Buffer;
+  readonly start: number;
+  readonly end: number;
+}
+
 /** A read of several keys, whose reply has an element for each. */
 export type ReadOfMany = 'MGET' | 'RS.MGET' | 'RS.MCGET' | 'RS.MCGETS';
 
@@ -52,6 +63,13 @@ export interface NearPort extends ReadPort {
    * `isNext`: then it becomes a request, which is submitted next.
    */
   look(buffer: Buffer, start: number, end: number, nowMs: number, isNext: boolean): KeptValue | null;
+  /**
+   * Answers the GETs that `buffer[from, to)` begins with, one frame behind the other and at most so many, from the first up to one that needs `look`, each as if it
+   * had gone there; the client is as for `look`. Null: there is none. The bytes must stay as they are until `forgetInput`.
+   */
+  answerRun(buffer: Buffer, from: number, to: number, most: number, nowMs: number): KeptRun | null;
+  /** What `answerRun` was given may change now. */
+  forgetInput(): void;
   /**
    * What is kept of the keys of such a read in database 0, as its reply has it in this version of RESP, for a client as for `look`: to be asked at once, before
    * the next one is.

@@ -13,6 +13,7 @@ import {
 } from '../../lib/store/index.ts';
 import { type Found, FoundKind, fromWords, highWord } from './found.ts';
 import { FrequencySketch } from './frequency-sketch.ts';
+import { FrontTable } from './front-table.ts';
 
 /*
  * A record: kind 1, nothing 1, length of the key 2, length of the value's frame 4, hash 4, source 2, namespace 2, generation of the source 4,
@@ -44,6 +45,8 @@ const MAX_SEGMENT_BYTES = 1 << 20;
 const GUESSED_BYTES = 256;
 /** Below this part of the memory nothing will have to go, and nobody counts. */
 const COUNTED_PART = 1 / 2;
+/** The front table gets this part of the memory. */
+const FRONT_PART = 8;
 /** Entries that one newcomer is compared with. */
 const MAX_VICTIMS = 64;
 
@@ -70,6 +73,8 @@ export interface L1Options {
  *
  * When the memory is used up, the oldest entry goes. One that counts still makes room only for what was asked for more often, and goes to the end of the
  * line otherwise (CLOCK with the admission of TinyLFU).
+ *
+ * What GETs ask for again lies in a front table too, once `promote` was told of it: it never has what the store has not, nor for longer.
  */
 export class L1Store implements RecordFormat, RefKeys {
   readonly #log: SegmentLog<null>;
@@ -80,11 +85,17 @@ export class L1Store implements RecordFormat, RefKeys {
   readonly #limitBytes: number;
   readonly #maxRecordBytes: number;
   readonly #onEvicted: (namespace: number) => void;
+  readonly #hashSeed: number;
+  readonly #frontBytes: number;
+  /** Null until there is something for it. */
+  #front: FrontTable | null = null;
   #generations = new Uint32Array(16);
   /** Namespace of what `find` found. */
   namespace = 0;
 
-  constructor({ maxBytes, hashSeed, onEvicted }: L1Options) {
+  constructor({ maxBytes: allBytes, hashSeed, onEvicted }: L1Options) {
+    this.#frontBytes = FrontTable.sizeFor(allBytes / FRONT_PART);
+    const maxBytes = allBytes - this.#frontBytes;
     let segmentBytes = MIN_SEGMENT_BYTES;
     while (segmentBytes * 2 <= Math.min(maxBytes / SEGMENT_PARTS, MAX_SEGMENT_BYTES)) segmentBytes *= 2;
     this.#log = new SegmentLog({ unitShift: UNIT_SHIFT, segmentBytes }, this);
@@ -94,8 +105,9 @@ export class L1Store implements RecordFormat, RefKeys {
     this.#keys = new KeyHashes(murmur3x86_32Hash, hashSeed);
     // A segment that is being emptied and one that is being filled may be there at once.
     this.#limitBytes = maxBytes - 2 * segmentBytes - this.#sketch.bytes;
-    this.#maxRecordBytes = Math.floor(maxBytes / LARGEST_PART);
+    this.#maxRecordBytes = Math.floor(allBytes / LARGEST_PART);
     this.#onEvicted = onEvicted;
+    this.#hashSeed = hashSeed;
   }
 
   /** Entries, those included that do not count any more and were not met since. */
@@ -105,7 +117,8 @@ export class L1Store implements RecordFormat, RefKeys {
 
   /** Memory taken. */
   get bytes(): number {
-    return this.#log.reservedBytes + this.#index.reservedBytes + this.#sketch.bytes;
+    const frontBytes = this.#front === null ? 0 : this.#frontBytes;
+    return this.#log.reservedBytes + this.#index.reservedBytes + this.#sketch.bytes + frontBytes;
   }
 
   hash(buffer: Buffer, start: number, end: number): number {
@@ -119,7 +132,7 @@ export class L1Store implements RecordFormat, RefKeys {
 
   /** Looks for an entry that counts, and fills `found` with it: the bytes are those of the store, good until the store is changed. */
   find(hash: number, key: Buffer, start: number, end: number, nowMs: number, found: Found): boolean {
-    if (this.#log.live > this.#limitBytes * COUNTED_PART) this.#sketch.add(hash);
+    if (this.#isCounting) this.#sketch.add(hash);
     const ref = this.#index.find(hash, key, start, end);
     if (ref === 0) return false;
     const { bytes, view } = this.#log.segmentOf(ref);
@@ -131,6 +144,42 @@ export class L1Store implements RecordFormat, RefKeys {
     this.namespace = view.getUint16(at + NAMESPACE, true);
     read(bytes, view, at, nowMs, found);
     return true;
+  }
+
+  /**
+   * A GET of a key of `keyBytes` bytes is answered with what `find` has just put into `found`: the next ones may be answered by the front, if it is a value, and
+   * until that is stale.
+   */
+  promote(hash: number, keyBytes: number, found: Found, nowMs: number): void {
+    const { kind, bytes, view, softTtlMs } = found;
+    if (kind !== FoundKind.VALUE || view === null || this.#frontBytes === 0) return;
+    const start = found.start - keyBytes;
+    const at = start - HEADER_BYTES;
+    const enteredMs = view.getInt32(at + ENTERED, true);
+    let endsMs = view.getInt32(at + ENDS, true);
+    if (softTtlMs >= 0 && softTtlMs < ((endsMs - enteredMs) | 0)) endsMs = (enteredMs + softTtlMs) | 0;
+    const namespace = view.getUint16(at + NAMESPACE, true);
+    const frameBytes = found.end - found.start;
+    this.#front ??= new FrontTable(this.#frontBytes, this.#hashSeed);
+    this.#front.add({ bytes, start, keyBytes, frameBytes, hash, namespace, endsMs }, nowMs);
+  }
+
+  /** Answers the GETs that `buffer[from, to)` begins with from the front, as `find` would: what it tells is good until its next use; null: not even the first. */
+  answer(buffer: Buffer, from: number, to: number, most: number, nowMs: number): FrontTable | null {
+    const front = this.#front;
+    if (front === null || !front.answer(buffer, from, to, most, nowMs)) return null;
+    if (this.#isCounting) for (let i = 0; i < front.commands; i++) this.#sketch.add(front.hashOf(i));
+    return front;
+  }
+
+  /** The bytes that `answer` was given may change now. */
+  forgetInput(): void {
+    this.#front?.forgetInput();
+  }
+
+  /** Whether the memory is so far used that somebody must know what is asked for. */
+  get #isCounting(): boolean {
+    return this.#log.live > this.#limitBytes * COUNTED_PART;
   }
 
   /** Whether the store would take what was found of a key. */
@@ -169,12 +218,14 @@ export class L1Store implements RecordFormat, RefKeys {
   dropSource(source: number): void {
     this.#reach(source);
     this.#generations[source]++;
+    this.#front?.clear();
   }
 
   /** Forgets everything. */
   clear(): void {
     this.#log.clear();
     this.#index.clear();
+    this.#front?.clear();
   }
 
   #write(
@@ -220,7 +271,9 @@ export class L1Store implements RecordFormat, RefKeys {
     return view.getUint32(at + GENERATION, true) === this.#generations[source];
   }
 
+  /** The one way in which an entry goes alone. */
   #drop(hash: number, ref: number): void {
+    this.#front?.remove(hash);
     this.#index.remove(hash, ref);
     this.#log.free(ref, this.#log.sizeOf(ref));
   }

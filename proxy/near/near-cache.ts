@@ -3,7 +3,7 @@ import type { KeysAhead } from '../../lib/store/index.ts';
 import type { Purge } from '../core/api.ts';
 import { argumentRange } from '../core/frames.ts';
 import type { NamespaceMatcher, NamespaceRules } from '../core/namespace-rules.ts';
-import type { KeptKeys, NearPort, NearSize, NearState, ReadOfMany } from '../core/near-port.ts';
+import type { KeptKeys, KeptRun, NearPort, NearSize, NearState, ReadOfMany } from '../core/near-port.ts';
 import { markRequest, NO_MARK, type ReadPort } from '../core/read-port.ts';
 import { noteAnswered, type Request } from '../core/request.ts';
 import type { Router } from '../core/router.ts';
@@ -13,6 +13,7 @@ import type { Fill } from './fill.ts';
 import { FillLinks } from './fill-links.ts';
 import { Fills } from './fills.ts';
 import { Found, FoundKind } from './found.ts';
+import type { FrontTable } from './front-table.ts';
 import { HotKeys } from './hot-keys.ts';
 import { KeptElements } from './kept-elements.ts';
 import { L1Store } from './l1-store.ts';
@@ -52,6 +53,8 @@ export class NearCache implements NearPort {
   readonly #onward: ReadPort | null;
   readonly #store: L1Store;
   readonly #hot: HotKeys;
+  /** Reads of some namespace are sampled. */
+  readonly #samples: boolean;
   readonly #underWay = new CommandsUnderWay((bucket) => this.#fills.idle(bucket));
   readonly #links: FillLinks;
   readonly #fills: Fills;
@@ -79,6 +82,7 @@ export class NearCache implements NearPort {
     this.#config = config;
     this.#onward = onward;
     this.figures = new NearFigures(namespaces.all);
+    this.#samples = namespaces.all.some(({ nearCache }) => nearCache === 'hot-keys');
     this.#store = new L1Store({
       maxBytes: Math.floor(config.maxBytes / threads),
       hashSeed: random.int(2 ** 31),
@@ -120,6 +124,7 @@ export class NearCache implements NearPort {
     const isKnown = this.#store.find(hash, buffer, start, end, this.#nowMs, found);
     if (isKnown && found.kind !== FoundKind.PASS && !found.isStale) {
       this.figures.add(NearStat.hits, rules.index);
+      if (isNext) this.#store.promote(hash, end - start, found, this.#nowMs);
       return found;
     }
     if (!isNext) return null;
@@ -128,6 +133,26 @@ export class NearCache implements NearPort {
     this.#lookedHash = hash;
     this.#wasAbsent = !isKnown;
     return null;
+  }
+
+  answerRun(buffer: Buffer, from: number, to: number, most: number, nowMs: number): KeptRun | null {
+    if (nowMs > this.#nowMs) this.#nowMs = nowMs;
+    const run = this.#store.answer(buffer, from, to, most, this.#nowMs);
+    if (run === null) return null;
+    for (let i = 0; i < run.commands; i++) this.figures.add(NearStat.hits, run.namespaceOf(i));
+    if (this.#samples) this.#sawRun(run);
+    return run;
+  }
+
+  forgetInput(): void {
+    this.#store.forgetInput();
+  }
+
+  #sawRun(run: FrontTable): void {
+    for (let i = 0; i < run.commands; i++) {
+      if (this.#namespaces.all[run.namespaceOf(i)].nearCache !== 'hot-keys') continue;
+      this.#hot.saw(run.bytes, run.keyStart(i), run.keyEnd(i), this.#nowMs);
+    }
   }
 
   keptFor(name: ReadOfMany, protocol: 2 | 3, nowMs: number): KeptKeys {

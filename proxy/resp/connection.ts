@@ -340,7 +340,12 @@ export class RespConnection extends ClientConnection<RequestParser> implements G
     let isPlain = this.isPlain;
     try {
       while (this.mayTake()) {
-        if (isPlain) reads.expect(parser);
+        if (isPlain && !parser.hasAhead) {
+          const most = Math.min(watch.quiet, this.room);
+          const taken = most > 0 ? reads.answersRun(this, most, nowMs) : 0;
+          watch.quiet -= taken;
+          if (taken === 0) reads.expect(parser);
+        }
         if (!parser.next()) break;
         if (isPlain && watch.quiet > 0 && reads.answers(this, parser, nowMs)) {
           watch.quiet--;

@@ -40,11 +40,10 @@ export class GetRuns {
 
   /** Whether it looks as if GETs had come of the client that may go together. */
   suits(connection: RespConnection): boolean {
-    const { unread, unreadStart, unreadEnd, isBetweenCommands } = connection.parser;
-    const bytes = unreadEnd - unreadStart;
-    if (bytes < FEWEST * SHORTEST_GET || bytes > MOST_BYTES || !isBetweenCommands) return false;
-    if (unread[unreadStart + COUNT_AT] !== TWO || (unread[unreadStart + NAME_AT] & LETTER_MASK) !== G)
-      return false;
+    const { parser } = connection;
+    const { input, head, filled } = parser;
+    if (filled - head < FEWEST * SHORTEST_GET || filled - head > MOST_BYTES || !parser.mayPass) return false;
+    if (input[head + COUNT_AT] !== TWO || (input[head + NAME_AT] & LETTER_MASK) !== G) return false;
     if (connection.usualReplyBytes > MOST_VALUE_BYTES || !connection.runs.isDue()) return false;
     return maySendTogether(connection, this.#router);
   }
@@ -52,10 +51,10 @@ export class GetRuns {
   /** Takes all that has come of the client, if it is GETs, `most` at most; or nothing. */
   take(connection: RespConnection, nowMs: number, most: number): boolean {
     const { parser } = connection;
-    const { unread, unreadStart: start, unreadEnd: end } = parser;
+    const { input, head: start, filled: end } = parser;
     const router = this.#router;
     const sorter = router.ring!.sorter;
-    const count = sorter.sortGets(unread, start, end);
+    const count = sorter.sortGets(input, start, end);
     const { watch } = connection.context;
     if (count < FEWEST || count > Math.min(most, MOST, watch.quiet) || this.#share.rests(count)) return false;
     const { routes } = router;
@@ -69,7 +68,7 @@ export class GetRuns {
       router,
       connection,
       share: this.#share,
-      buffer: unread,
+      buffer: input,
       start,
       end,
       count,
@@ -84,7 +83,7 @@ export class GetRuns {
       const to = sorter.copy(part, slab.bytes, copyRange(head, 0, head.length, slab.bytes, from));
       run.send(routes[sorter.shardOf(part)], slab.bytes, from, to, keys);
     }
-    parser.skipUnread(end - start);
+    parser.pass(end - start);
     run.seal();
     connection.holdLater();
     return true;

@@ -16,7 +16,7 @@ const NULL_3 = wholeOf('_\r\n');
 
 /**
  * Answers GETs of what the near cache keeps, straight from their bytes: one request, answered from the beginning, stands for all that come one behind
- * the other. One instance serves all clients of a thread: `expect`, `answers`, `expect`, `answers`, …, `finish`, `forget` within one function.
+ * the other. One instance serves all clients of a thread: `answersRun`, `expect`, `answers`, `answersRun`, …, `finish`, `forget` within one function.
  */
 export class NearReads {
   readonly #near: NearPort;
@@ -33,6 +33,20 @@ export class NearReads {
 
   constructor(near: NearPort) {
     this.#near = near;
+  }
+
+  /** Answers as many GETs as it can of those that come next, and takes them from the parser; at most so many. Returns how many; the client is as for `answers`. */
+  answersRun(connection: RespConnection, most: number, nowMs: number): number {
+    const { parser } = connection;
+    if (!parser.mayPass) return 0;
+    const { input, head, filled } = parser;
+    const run = this.#near.answerRun(input, head, filled, most, nowMs);
+    if (run === null) return 0;
+    parser.pass(run.inputBytes);
+    this.#reserve(connection, run.end - run.start, nowMs);
+    this.#end = copyRange(run.bytes, run.start, run.end, this.#slab, this.#end);
+    this.#count += run.commands;
+    return run.commands;
   }
 
   /** The commands that come next have come together: reads what looking for their keys will need. */
@@ -64,6 +78,7 @@ export class NearReads {
   /** No more commands of this client are taken for now. */
   forget(parser: RequestParser): void {
     parser.forgetAhead(this.#frames);
+    this.#near.forgetInput();
   }
 
   /** Puts the replies since the last time into the order of the client's. */
@@ -87,6 +102,19 @@ export class NearReads {
   #add(connection: RespConnection, { bytes, view, start, end }: KeptValue, nowMs: number): boolean {
     const length = end - start;
     if (length > MAX_BYTES) return false;
+    this.#reserve(connection, length, nowMs);
+    if (view !== null && length <= MOST_WORD_BYTES) {
+      copyWords(view, start, length, this.#slabView, this.#end);
+      this.#end += length;
+    } else {
+      this.#end = copyRange(bytes, start, end, this.#slab, this.#end);
+    }
+    this.#count++;
+    return true;
+  }
+
+  /** Makes room for so many bytes of replies in `#slab`, from `#end` on. */
+  #reserve(connection: RespConnection, length: number, nowMs: number): void {
     if (this.#lent === 0 && this.#count === 0) {
       // It lies in the processor's cache.
       this.#start = 0;
@@ -100,14 +128,6 @@ export class NearReads {
       this.#end = 0;
       this.#lent = 0;
     }
-    if (view !== null && length <= MOST_WORD_BYTES) {
-      copyWords(view, start, length, this.#slabView, this.#end);
-      this.#end += length;
-    } else {
-      this.#end = copyRange(bytes, start, end, this.#slab, this.#end);
-    }
-    this.#count++;
-    return true;
   }
 }
 

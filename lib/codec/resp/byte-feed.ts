@@ -34,13 +34,14 @@ export abstract class ByteFeed {
   /** Where the current frame ends in `buffer` (exclusive). */
   frameEnd = 0;
 
-  protected input: Buffer = NO_BYTES;
+  /** What was not made frames of yet: `input[head, filled)`, for those who may read on by themselves, and what waits in other memory. */
+  input: Buffer = NO_BYTES;
   /** First byte of the frame that is being scanned. */
-  protected head = 0;
+  head = 0;
   /** Where scanning goes on. */
   protected at = 0;
   /** End of the bytes in `input`. */
-  protected filled = 0;
+  filled = 0;
   /** Bytes, counted from `head`, without which the frame cannot be complete; 0: not known. */
   protected need = 0;
   /** Exact length of the frame once it is known, else 0. */
@@ -69,32 +70,6 @@ export abstract class ByteFeed {
     return this.filled - this.head + (this.tail === null ? 0 : this.tailEnd - this.tailAt);
   }
 
-  /** Whether all that no frame has been made of yet lies in one piece, `unread[unreadStart, unreadEnd)`. */
-  protected get isInOnePiece(): boolean {
-    return this.tail === null && this.failure === null && !this.overflow;
-  }
-
-  get unread(): Buffer {
-    return this.input;
-  }
-
-  get unreadStart(): number {
-    return this.head;
-  }
-
-  get unreadEnd(): number {
-    return this.filled;
-  }
-
-  /** Somebody else has made frames of so many of these bytes. */
-  skipUnread(bytes: number): void {
-    this.skipTo(this.head + bytes);
-    if (this.filled === this.head) {
-      this.drop();
-      this.drained = true;
-    }
-  }
-
   /**
    * Takes over `chunk[start, end)`: the caller must not change these bytes any more, unless it calls `own` first.
    * Never throws; `next()` tells of a broken limit.
@@ -116,6 +91,11 @@ export abstract class ByteFeed {
       this.append(chunk, start, end);
     }
     this.drained = false;
+  }
+
+  /** All that waits lies in `input`, and is within the limits. */
+  protected get isWhole(): boolean {
+    return this.tail === null && this.failure === null && !this.overflow;
   }
 
   /**

@@ -13,6 +13,8 @@ const ZERO = 0x30;
 
 const FIRST_OFFSETS = 16;
 const KEPT_OFFSETS = 2048;
+/** Arguments that others may take with their commands have fewer bytes. */
+const PASSED_BYTES = 1024;
 
 /** Redis's limits for a connection that has not authenticated. */
 const UNAUTHENTICATED_ARRAY_LENGTH = 10;
@@ -54,6 +56,8 @@ export class RequestParser extends ByteFeed implements Args {
   private readonly limits: RespLimits;
   /** As they were at first: those that change later stay far above what is scanned ahead. */
   private readonly aheadLimits: FrameLimits;
+  /** The limits allow any frame that `mayPass` is about. */
+  private readonly mayPassFrames: boolean;
   /** Start and end of each argument, counted from the start of the frame. */
   private offsets: Int32Array = new Int32Array(FIRST_OFFSETS);
   /** Arguments announced; 0: between commands. */
@@ -66,6 +70,8 @@ export class RequestParser extends ByteFeed implements Args {
     super(limits.maxBufferedBytes);
     this.limits = limits;
     this.aheadLimits = new FrameLimits(limits.maxArrayLength, limits.maxBulkBytes, this.maxFrameBytes);
+    const { mostArgs, mostBytes, mostFrameBytes } = this.aheadLimits;
+    this.mayPassFrames = mostArgs >= 2 && mostBytes >= PASSED_BYTES && mostFrameBytes >= 2 * PASSED_BYTES;
   }
 
   start(i: number): number {
@@ -135,9 +141,23 @@ export class RequestParser extends ByteFeed implements Args {
     return true;
   }
 
-  /** Whether what is unread begins with a new command, and lies in one piece. */
-  get isBetweenCommands(): boolean {
-    return this.expected === 0 && this.ahead === null && this.isInOnePiece;
+  /** Whether commands are left that `scanAhead` has found. */
+  get hasAhead(): boolean {
+    return this.ahead?.hasNextOf(this) ?? false;
+  }
+
+  /**
+   * Whether the next command, if it has come whole and is short (two arguments of up to 1000 bytes), may be taken by somebody else: it begins at `head` in `input` then, and
+   * what has come ends at `filled`. Not while commands are left that were scanned ahead.
+   */
+  get mayPass(): boolean {
+    return this.expected === 0 && this.mayPassFrames && this.isWhole && !this.hasAhead;
+  }
+
+  /** Leaves out the next `bytes` bytes, which are whole commands; only after `mayPass`. */
+  pass(bytes: number): void {
+    this.skipTo(this.head + bytes);
+    if (this.filled === this.head) this.drop();
   }
 
   /**
@@ -145,7 +165,7 @@ export class RequestParser extends ByteFeed implements Args {
    * there is one at least. `next()` takes them from `frames` then, unless another parser has used them since; to be followed by `forgetAhead`.
    */
   scanAhead(frames: FramesAhead): boolean {
-    if (this.ahead?.hasNextOf(this) || this.expected !== 0) return false;
+    if (this.hasAhead || this.expected !== 0) return false;
     frames.scan(this.input, this.head, this.filled, this.aheadLimits);
     frames.owner = this;
     this.ahead = frames;
