@@ -30,6 +30,9 @@ const STUCK_MS = 50;
 /** A reply that waits keeps its own bytes alive alone when they are less than this part of the chunk they came in. */
 const COMPACT_RATIO = 4;
 
+/** What is done behind a barrier that only holds later commands back. */
+const NOTHING = (done: () => void) => done();
+
 /** What one client may use, whichever protocol it speaks. */
 export interface ClientLimits {
   readonly maxInFlight: number;
@@ -216,7 +219,7 @@ export abstract class ClientConnection<Parser extends ByteFeed>
 
   /** No later command is looked at before every earlier one is answered. To be called as the last thing that a command does. */
   holdLater(): void {
-    this.barrier((done) => done());
+    this.barrier(NOTHING);
   }
 
   /**
@@ -432,7 +435,7 @@ export abstract class ClientConnection<Parser extends ByteFeed>
 
   #resume(): void {
     this.#isHeld = false;
-    if (!this.#isProcessing) this.#process();
+    if (!this.#isProcessing && this.parser.bufferedBytes > 0) this.#process();
     this.#finishIfRead();
     if (this.#isHeld || this.#isBarred || !this.#isPaused) return;
     this.#isPaused = false;
@@ -449,13 +452,18 @@ export abstract class ClientConnection<Parser extends ByteFeed>
     const action = this.#barrier!;
     const id = this.#barrierId;
     this.#barrier = null;
-    action(() => {
-      if (!this.#isBarred || id !== this.#barrierId) return;
-      this.#isBarred = false;
-      if (!this.#isClosed && !this.#isProcessing) this.#resume();
-      this.#endIfDone();
-    });
+    if (action === NOTHING) this.#liftBarrier();
+    else
+      action(() => {
+        if (this.#isBarred && id === this.#barrierId) this.#liftBarrier();
+      });
     if (this.#inputEnded && this.waitsForEver) this.destroy();
+  }
+
+  #liftBarrier(): void {
+    this.#isBarred = false;
+    if (!this.#isClosed && !this.#isProcessing) this.#resume();
+    this.#endIfDone();
   }
 
   /** Commands that wait in the parser, held back or behind a barrier, are still taken. */

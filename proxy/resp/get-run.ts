@@ -1,5 +1,5 @@
 import { RecentViews } from '../../lib/base/index.ts';
-import { replyNumber, skipBulk, skipReply } from '../../lib/codec/resp/index.ts';
+import { replyLineEnd, replyNumber, skipBulk, skipReply } from '../../lib/codec/resp/index.ts';
 import { errorReply, hasErrorCode, isErrorReply } from '../core/frames.ts';
 import { type AnsweredPart, Gather } from '../core/gather.ts';
 import { type Range, valuesInOrder } from '../core/merge-keys.ts';
@@ -8,12 +8,12 @@ import { acquireRequest, discard, type Request } from '../core/request.ts';
 import type { Router } from '../core/router.ts';
 import type { ShardRoute } from '../core/topology.ts';
 import type { RespConnection } from './connection.ts';
-import { type CommandFrames, copyOfReply, sendApart } from './together.ts';
+import { copyOfReply } from './together.ts';
 
 const NOTHING = Buffer.alloc(0);
 const ARRAY = 0x2a;
-/** `*2`, `$3` and `GET`, with their line ends, and `$`. */
-const HEAD_BYTES = 14;
+/** `*2`, `$3` and `GET`, with their line ends. */
+const HEAD_BYTES = 13;
 const LINE_END_BYTES = 2;
 
 /** What a run is of. */
@@ -84,9 +84,9 @@ export class GetRun {
   }
 
   #lookForErrors(values: Range, missing: readonly number[]): void {
-    const { router, connection } = this.#parts;
+    const { connection } = this.#parts;
     const command = this.#command;
-    sendApart(router, command, this.#frames(), missing, false, (answered) => {
+    this.#sendApart(missing, (answered) => {
       if (!answered.some(isFailed)) {
         command.answer(values.bytes, values.start, values.end);
         return;
@@ -100,7 +100,7 @@ export class GetRun {
 
   /** Each is answered for itself: with what its part failed with, or with what comes when it is sent as it came if it is MGET that is refused. */
   #answerApart(answered: readonly AnsweredPart[], failures: readonly (Buffer | null)[]): void {
-    const { router, connection, count, share } = this.#parts;
+    const { connection, count, share } = this.#parts;
     const command = this.#command;
     const elements = answered.map((part, i) => {
       const keys = this.#counts[i];
@@ -116,7 +116,7 @@ export class GetRun {
       replies.push(element ?? failures[owner]!);
       if (element === undefined ? mayAskAgain[owner] : isNull(element)) again.push(i);
     }
-    sendApart(router, command, this.#frames(), again, false, (parts) => {
+    this.#sendApart(again, (parts) => {
       for (const [n, part] of parts.entries()) {
         const i = again[n];
         if (mayAskAgain[this.owners[i] ?? 0] || isFailed(part)) replies[i] = copyOfReply(part.reply);
@@ -125,20 +125,21 @@ export class GetRun {
     });
   }
 
-  #frames(): CommandFrames {
-    const { buffer, start, count } = this.#parts;
-    const [starts, keyStarts, keyEnds, ends] = Array.from({ length: 4 }, () => new Int32Array(count));
-    for (let i = 0, at = start; i < count; i++) {
-      starts[i] = at;
-      at += HEAD_BYTES;
-      let length = 0;
-      for (; buffer[at] !== 0x0d; at++) length = 10 * length + buffer[at] - 0x30;
-      keyStarts[i] = at + LINE_END_BYTES;
-      keyEnds[i] = keyStarts[i] + length;
-      at = keyEnds[i] + LINE_END_BYTES;
-      ends[i] = at;
+  /** Sends some of the GETs, by position, as they came; `done` gets the replies in this order. */
+  #sendApart(which: readonly number[], done: (answered: readonly AnsweredPart[]) => void): void {
+    const { router, buffer, start } = this.#parts;
+    const gather = new Gather(this.#command, done, { keyIndex: 1 });
+    for (let i = 0, sent = 0, at = start; sent < which.length; i++) {
+      const keyStart = replyLineEnd(buffer, at + HEAD_BYTES);
+      const keyEnd = keyStart + replyNumber(buffer, at + HEAD_BYTES);
+      const end = keyEnd + LINE_END_BYTES;
+      if (i === which[sent]) {
+        gather.sendRange(router, router.routeOf(buffer, keyStart, keyEnd), buffer, at, end, false);
+        sent++;
+      }
+      at = end;
     }
-    return { buffer, starts, keyStarts, keyEnds, ends };
+    gather.seal();
   }
 }
 

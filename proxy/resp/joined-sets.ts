@@ -5,8 +5,8 @@ import { acquireRequest } from '../core/request.ts';
 import type { Router } from '../core/router.ts';
 import { copyRange, Slab } from '../core/slab.ts';
 import type { RespConnection } from './connection.ts';
-import { MOST_SETS, SetBatch } from './set-batch.ts';
-import { type CommandFrames, maySendTogether } from './together.ts';
+import { MOST_SETS, SetBatch, type SetFrames } from './set-batch.ts';
+import { maySendTogether } from './together.ts';
 
 /** Fewer cost more together than apart. */
 const FEWEST = 4;
@@ -131,7 +131,7 @@ export class JoinedSets {
     connection.holdLater();
   }
 
-  #frames(): CommandFrames {
+  #frames(): SetFrames {
     const count = this.#count;
     return {
       buffer: this.#buffer,

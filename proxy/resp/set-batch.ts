@@ -4,7 +4,7 @@ import { acquireRequest, discard, type Request } from '../core/request.ts';
 import type { Router } from '../core/router.ts';
 import type { ShardRoute } from '../core/topology.ts';
 import type { RespConnection } from './connection.ts';
-import { type CommandFrames, copyOfReply, sendApart } from './together.ts';
+import { copyOfReply } from './together.ts';
 
 /** SETs that go together at most. */
 export const MOST_SETS = 128;
@@ -13,11 +13,20 @@ const OK = Buffer.from('+OK\r\n');
 const OKS = Buffer.from('+OK\r\n'.repeat(MOST_SETS));
 const NOTHING = Buffer.alloc(0);
 
+/** SETs as they came: where each begins, its key begins and ends, and it ends, in `buffer`. */
+export interface SetFrames {
+  readonly buffer: Buffer;
+  readonly starts: Int32Array;
+  readonly keyStarts: Int32Array;
+  readonly keyEnds: Int32Array;
+  readonly ends: Int32Array;
+}
+
 /** What a batch is of. */
 export interface SetBatchParts {
   readonly router: Router;
   readonly connection: RespConnection;
-  readonly frames: CommandFrames;
+  readonly frames: SetFrames;
   readonly nowMs: number;
 }
 
@@ -75,10 +84,19 @@ export class SetBatch {
       return mayAskAgain[owner] ? null : copyOfReply(answered[owner].reply);
     });
     const again = Array.from(replies.keys()).filter((i) => replies[i] === null);
-    sendApart(router, command, frames, again, true, (parts) => {
-      for (const [n, { reply }] of parts.entries()) replies[again[n]] = copyOfReply(reply);
-      connection.divide(command, replies as Buffer[]);
-    });
+    const gather = new Gather(
+      command,
+      (parts) => {
+        for (const [n, { reply }] of parts.entries()) replies[again[n]] = copyOfReply(reply);
+        connection.divide(command, replies as Buffer[]);
+      },
+      { keyIndex: 1 },
+    );
+    for (const i of again) {
+      const route = router.routeOf(frames.buffer, frames.keyStarts[i], frames.keyEnds[i]);
+      gather.sendRange(router, route, frames.buffer, frames.starts[i], frames.ends[i], true);
+    }
+    gather.seal();
   }
 
   #mayAskAgain({ reply }: AnsweredPart): boolean {
