@@ -3,6 +3,7 @@ import { seededRandom } from '../../lib/base/index.ts';
 import { encodeCommand, RequestParser } from '../../lib/codec/resp/index.ts';
 import { murmur3x86_32 } from '../../lib/ring/index.ts';
 import { Found, FoundKind } from '../../proxy/near/found.ts';
+import { FrontRecords } from '../../proxy/near/front-records.ts';
 import { FrontTable } from '../../proxy/near/front-table.ts';
 import { L1Store } from '../../proxy/near/l1-store.ts';
 
@@ -108,6 +109,8 @@ t.test('a key that differs in any byte is another one, though its hash is the sa
     }
     add(key, 'one', { hash: hashOf(`${key}k`) });
     if (has(`${key}k`)) t.fail(`a longer key than ${length}`);
+    add(`${key}k`, 'one', { hash: hashOf(key) });
+    if (has(key)) t.fail(`the beginning of a key, ${length}`);
   }
 });
 
@@ -128,7 +131,7 @@ t.test('GETs that have not come whole are left', async (t) => {
   add('x'.repeat(300), 'two');
   const input = get('key:1', 'x'.repeat(300), 'key:1');
   const ends = [get('key:1').length, get('key:1', 'x'.repeat(300)).length, input.length];
-  for (let to = 0; to <= input.length; to++) {
+  for (let to = input.length; to >= 0; to--) {
     const whole = ends.filter((end) => end <= to).length;
     // What lies behind, of this one and of those before, is right.
     const { commands, inputBytes } = ask(input, 0, 1000, to);
@@ -152,6 +155,10 @@ t.test('what is no such GET stops a run, and the parser says what it is', async 
     ['*2\r\n$3\r\nGET\r\n$00\r\n\r\n', 'invalid bulk length'],
     ['*2\r\n$3\r\nGET\r\n$\r\nkey\r\n', 'invalid bulk length'],
     ['*2\r\n$3\r\nGET\r\n$3x\r\nkey\r\n', 'invalid bulk length'],
+    ['*2\r\n$3\r\nGET\r\n$1xxa\r\n', 'invalid bulk length'],
+    ['*2\r\n$3\r\nGET\r\n$1x\na\r\n', 'invalid bulk length'],
+    ['*2\r\n$3\r\nGET\r\n$1\rxa\r\n', 'invalid bulk length'],
+    ['*2\r\n$3\r\nGET\r\n$:\r\n0000000000\r\n', 'invalid bulk length'],
     ['*2\r\n$3\r\nGET\r\n$12x\r\nkkkkkkkkkkkk\r\n', 'invalid bulk length'],
     ['*2\r\n$3\r\nGET\r\n$3\r\nkeyxx', 'expected CRLF behind a bulk string'],
     ['*2\r\n$3\r\nGET\r\n$3\r\nkey\rx', 'expected CRLF behind a bulk string'],
@@ -290,6 +297,51 @@ t.test('the log is written round and round', async (t) => {
   for (let i = 29_900; i < 30_000; i++) t.notOk(has(`key:${i}`, nowMs));
   add('key:1', 'again', { ends: nowMs + 50, nowMs });
   t.equal(ask(get('key:1'), nowMs).replies, frameOf('again'));
+});
+
+t.test('the index leads to the beginnings of records, whatever values look like', async (t) => {
+  const start = 1 << 16;
+  const memory = new ArrayBuffer(start + (64 << 10));
+  const records = new FrontRecords(memory, start);
+  const words = new Int32Array(memory);
+  const random = seededRandom(11);
+  const hashes = Array.from({ length: 700 }, () => random.int(2 ** 32) | 0);
+  const made = new Map<number, number>();
+  const placesOf = () => {
+    const first = records.indexAt >> 2;
+    return Array.from({ length: 4 * (records.mask + 1) }, (_, i) => [
+      words[first + 2 * i],
+      words[first + 2 * i + 1],
+    ]).filter(([, at]) => at !== 0);
+  };
+  for (let i = 0; i < 20_000; i++) {
+    const hash = hashes[random.int(hashes.length)];
+    const entry = {
+      hash,
+      keyBytes: random.int(20),
+      frameBytes: random.int(900),
+      endsMs: i + 500,
+      namespace: 1,
+    };
+    if (random.int(10) === 0) {
+      records.remove(hash);
+      made.delete(hash);
+      continue;
+    }
+    const at = records.add(entry, i);
+    if (at === 0) continue;
+    made.set(hash, at - 20);
+    t.equal(records.add(entry, i), 0, 'the same one is there');
+    words.fill(-1, at >> 2, (at + entry.keyBytes + entry.frameBytes) >> 2);
+    if (i % 50 > 0) continue;
+    const places = placesOf();
+    const isRight = places.every(
+      ([one, place]) => made.get(one) === place && words[(place >> 2) + 1] === one,
+    );
+    if (!isRight) return t.fail(`step ${i}`);
+    t.equal(new Set(places.map(([one]) => one)).size, places.length, 'each key is there once');
+  }
+  t.ok(placesOf().length > 30, `${placesOf().length} keys`);
 });
 
 t.test('what counts makes room for one newcomer of eight', async (t) => {

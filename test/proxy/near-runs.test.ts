@@ -1,7 +1,10 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { seededRandom } from '../../lib/base/index.ts';
 import { encodeCommand } from '../../lib/codec/resp/index.ts';
 import { FrontTable } from '../../proxy/near/front-table.ts';
+import { folder } from '../support/folder.ts';
 import { type ProxyUnderTest, proxyWith } from '../support/proxy-under-test.ts';
 import { RawClient } from '../support/raw-client.ts';
 import { hasRedisServer, NO_REDIS, startRedis } from '../support/redis-server.ts';
@@ -33,9 +36,19 @@ interface Stage extends ProxyUnderTest {
   readonly raw: RawClient;
 }
 
-async function stage(t: Test, address: string, engine: string, rest: object): Promise<Stage> {
+async function stage(
+  t: Test,
+  address: string,
+  engine: string,
+  rest: object,
+  options: object = {},
+): Promise<Stage> {
   const upstreams = [{ name: 's0', leader: address }];
-  const proxy = await proxyWith(t, { upstreams, engine, adminPort: 'auto', httpPort: 'auto' }, rest);
+  const proxy = await proxyWith(
+    t,
+    { upstreams, engine, adminPort: 'auto', httpPort: 'auto', ...options },
+    rest,
+  );
   const server = new RespClient(address);
   const raw = new RawClient(proxy.resp);
   t.teardown(() => [server, raw].map((one) => one.close()));
@@ -178,6 +191,32 @@ t.test('a key that the front answers for stays hot', async (t) => {
   while (performance.now() < endMs) await one.raw.run(batch);
   t.equal(await metricOf(one, 'ringside_proxy_near_hot_keys'), 1);
   await until('it gets cold', async () => (await metricOf(one, 'ringside_proxy_near_hot_keys')) === 0);
+});
+
+t.test('who watches commands sees those that the front answers', async (t) => {
+  const { ready } = await startStandaloneNode(t);
+  const path = join(folder(t, 'runs'), 'access.log');
+  const accessLog = { path, sample: 0.05, keys: 'plain' };
+  const one = await stage(t, ready.resp, 'ringside', always, { accessLog });
+  await one.server.send('SET', 'n:1', 'one');
+  await inFront(one, ['n:1']);
+  const batch = Array.from({ length: 50 }, () => ['GET', 'n:1']);
+  const before = answered;
+  for (let i = 0; i < 80; i++) await one.raw.run(batch);
+  t.ok(answered - before > 3000, `${answered - before} of 4000 from the front`);
+  const monitor = one.client();
+  await monitor.send('MONITOR');
+  const shown: string[] = [];
+  monitor.readFrames((buffer, start, end) => shown.push(buffer.latin1Slice(start, end)));
+  const unseen = answered;
+  await one.raw.run(batch);
+  await until('each is shown', async () => shown.filter((line) => line.includes('"n:1"')).length === 50);
+  t.equal(answered, unseen);
+  await one.proxy.close();
+  const logged = readFileSync(path, 'utf8')
+    .split('\n')
+    .filter((line) => line.includes('n:1')).length;
+  t.ok(logged > 100 && logged < 320, `${logged} of 4000 at 5 %`);
 });
 
 t.test('random runs of GETs among writes', async (t) => {
