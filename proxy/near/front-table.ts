@@ -152,6 +152,16 @@ export class FrontTable implements KeptRun {
     return this.#hits[HIT_WORDS * command + 3];
   }
 
+  /** The first command behind this one whose key is of another namespace. */
+  namespaceEnd(command: number): number {
+    const hits = this.#hits;
+    const end = HIT_WORDS * this.commands;
+    const first = HIT_WORDS * command + 3;
+    let at = first;
+    while (at < end && hits[at] === hits[first]) at += HIT_WORDS;
+    return at >> 2;
+  }
+
   hashOf(command: number): number {
     return this.#hits[HIT_WORDS * command];
   }

@@ -132,7 +132,7 @@ export class L1Store implements RecordFormat, RefKeys {
 
   /** Looks for an entry that counts, and fills `found` with it: the bytes are those of the store, good until the store is changed. */
   find(hash: number, key: Buffer, start: number, end: number, nowMs: number, found: Found): boolean {
-    if (this.#isCounting) this.#sketch.add(hash);
+    if (this.#isCounting()) this.#sketch.add(hash);
     const ref = this.#index.find(hash, key, start, end);
     if (ref === 0) return false;
     const { bytes, view } = this.#log.segmentOf(ref);
@@ -168,7 +168,7 @@ export class L1Store implements RecordFormat, RefKeys {
   answer(buffer: Buffer, from: number, to: number, most: number, nowMs: number): FrontTable | null {
     const front = this.#front;
     if (front === null || !front.answer(buffer, from, to, most, nowMs)) return null;
-    if (this.#isCounting) for (let i = 0; i < front.commands; i++) this.#sketch.add(front.hashOf(i));
+    if (this.#isCounting()) for (let i = 0; i < front.commands; i++) this.#sketch.add(front.hashOf(i));
     return front;
   }
 
@@ -178,7 +178,7 @@ export class L1Store implements RecordFormat, RefKeys {
   }
 
   /** Whether the memory is so far used that somebody must know what is asked for. */
-  get #isCounting(): boolean {
+  #isCounting(): boolean {
     return this.#log.live > this.#limitBytes * COUNTED_PART;
   }
 

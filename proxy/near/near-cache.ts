@@ -139,7 +139,11 @@ export class NearCache implements NearPort {
     if (nowMs > this.#nowMs) this.#nowMs = nowMs;
     const run = this.#store.answer(buffer, from, to, most, this.#nowMs);
     if (run === null) return null;
-    for (let i = 0; i < run.commands; i++) this.figures.add(NearStat.hits, run.namespaceOf(i));
+    for (let i = 0; i < run.commands; ) {
+      const next = run.namespaceEnd(i);
+      this.figures.add(NearStat.hits, run.namespaceOf(i), next - i);
+      i = next;
+    }
     if (this.#samples) this.#sawRun(run);
     return run;
   }

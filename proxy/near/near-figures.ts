@@ -32,9 +32,9 @@ export class NearFigures {
     this.#counts = new Float64Array(namespaces.length * NAMES.length);
   }
 
-  /** One more, of the namespace with this index. */
-  add(stat: number, namespace: number): void {
-    this.#counts[namespace * NAMES.length + stat]++;
+  /** So many more, of the namespace with this index. */
+  add(stat: number, namespace: number, times = 1): void {
+    this.#counts[namespace * NAMES.length + stat] += times;
   }
 
   /** By now, of every namespace that has a near cache. */

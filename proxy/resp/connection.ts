@@ -338,13 +338,16 @@ export class RespConnection extends ClientConnection<RequestParser> implements G
     const { parser } = this;
     const { watch } = this.context;
     let isPlain = this.isPlain;
+    // One that is no part of a run may be the only one; behind two of them others are looked for together.
+    let isAlone = false;
     try {
       while (this.mayTake()) {
         if (isPlain && !parser.hasAhead) {
           const most = Math.min(watch.quiet, this.room);
           const taken = most > 0 ? reads.answersRun(this, most, nowMs) : 0;
           watch.quiet -= taken;
-          if (taken === 0) reads.expect(parser);
+          if (taken === 0 && isAlone) reads.expect(parser);
+          isAlone = taken === 0;
         }
         if (!parser.next()) break;
         if (isPlain && watch.quiet > 0 && reads.answers(this, parser, nowMs)) {
