@@ -324,6 +324,74 @@ t.test('chunks', async (t) => {
   });
 });
 
+/** Many short arguments are found in WebAssembly, which leaves all that is odd to the usual way. */
+t.test('commands of many arguments', async (t) => {
+  const part = fc.uint8Array({ maxLength: 60 }).map((bytes) => Buffer.from(bytes).latin1Slice());
+  const parts = fc.array(part, { minLength: 10, maxLength: 80 });
+  const framed = (text: string) => `$${text.length}\r\n${text}\r\n`;
+  const cut = (bytes: Buffer, sizes: readonly number[]) => {
+    const chunks: Buffer[] = [];
+    for (let at = 0, i = 0; at < bytes.length; i++) {
+      const size = 1 + (sizes[i % sizes.length] ?? bytes.length);
+      chunks.push(bytes.subarray(at, at + size));
+      at += size;
+    }
+    return chunks;
+  };
+  const sizes = fc.array(fc.nat({ max: 700 }), { maxLength: 5 });
+
+  t.test('whole ones', async (t) => {
+    fc.assert(
+      fc.property(parts, parts, sizes, (first, second, chunkSizes) => {
+        const bytes = latin1(
+          [first, second].map((words) => `*${words.length}\r\n${words.map(framed).join('')}`).join(''),
+        );
+        const { commands, error } = feed(new RequestParser(LIMITS), cut(bytes, chunkSizes));
+        t.same(commands, [first, second]);
+        t.equal(error, null);
+      }),
+      { numRuns: 200 },
+    );
+  });
+
+  t.test('odd ones', async (t) => {
+    const odd = fc.constantFrom(
+      ...[
+        '$3\r\nab\r\n$',
+        '$-1\r\n',
+        '$01\r\na\r\n',
+        '$1x\r\na\r\n',
+        '+a\r\n',
+        '$1\r\nabcd',
+        '$\r\n\r\n',
+        '$5\nabcde\r\n',
+      ],
+      ...[
+        '$1048577\r\n',
+        '$123456789012\r\n',
+        '$1\r\na\n\r',
+        '$1\r\na\rb',
+        '\r\n',
+        '$ 1\r\na\r\n',
+        '$+1\r\na\r\n',
+      ],
+    );
+    fc.assert(
+      fc.property(parts, odd, fc.nat(), sizes, (words, frame, at, chunkSizes) => {
+        const before = words.slice(0, at % words.length);
+        const wide = `*${words.length + 30}\r\n${before.map(framed).join('')}${frame}`;
+        const alone = feed(new RequestParser(LIMITS), [latin1(`*2\r\n${frame}`)]);
+        const found = feed(new RequestParser(LIMITS), cut(latin1(wide), chunkSizes));
+        t.same(found, alone, JSON.stringify(frame));
+      }),
+      { numRuns: 400 },
+    );
+    const long = latin1(`*40\r\n${framed('a').repeat(20)}${framed('b'.repeat(50))}`);
+    const { error } = feed(new RequestParser({ ...LIMITS, maxBulkBytes: 49 }), [long]);
+    t.equal(error, 'Protocol error: invalid bulk length', 'of those that may be no longer');
+  });
+});
+
 t.test('inline commands', async (t) => {
   const cases: [string, string[] | null][] = [
     ['PING\r\n', ['PING']],

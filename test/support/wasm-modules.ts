@@ -6,6 +6,7 @@ const LINE = 110;
 
 /** Sources in WebAssembly's text format, without the ending: each lies assembled beside itself. */
 export const wasmSources = [
+  'lib/codec/resp/bulk-scanner',
   'lib/ring/key-sorter',
   'proxy/core/value-merger',
   'proxy/near/front-table',

@@ -1,4 +1,5 @@
 import { type Args, equalsAsciiIgnoreCase } from './args.ts';
+import { BulkScanner } from './bulk-scanner.ts';
 import { ByteFeed, INCOMPLETE, INVALID } from './byte-feed.ts';
 import { encodeCommand } from './encode.ts';
 import { FrameLimits, type FramesAhead } from './frames-ahead.ts';
@@ -10,6 +11,8 @@ const LF = 0x0a;
 const STAR = 0x2a;
 const DOLLAR = 0x24;
 const ZERO = 0x30;
+
+const scanner = new BulkScanner();
 
 const FIRST_OFFSETS = 16;
 const KEPT_OFFSETS = 2048;
@@ -244,6 +247,14 @@ export class RequestParser extends ByteFeed implements Args {
     let offsets = this.offsets;
     let parsed = this.parsed;
     let at = this.at;
+    if (scanner.suits(expected - parsed, limit - at)) {
+      const found = scanner.scan(input, at, limit, expected - parsed, maxBytes, head);
+      if (found > 0) {
+        offsets = this.takeOffsets(found);
+        parsed += found;
+        at = head + offsets[2 * parsed - 1] + 2;
+      }
+    }
     while (parsed < expected && at < filled) {
       if (input[at] !== DOLLAR) this.fail(`expected '$', got '${printable(input[at])}'`);
       // Nearly all lengths have one digit or two.
@@ -334,6 +345,15 @@ export class RequestParser extends ByteFeed implements Args {
     this.buffer = encoded;
     this.frameStart = 0;
     this.frameEnd = encoded.length;
+  }
+
+  /** Takes over where so many more arguments are. */
+  private takeOffsets(count: number): Int32Array {
+    const before = 2 * this.parsed;
+    while (this.offsets.length < before + 2 * count) this.growOffsets();
+    const { offsets } = this;
+    for (let i = 0; i < 2 * count; i++) offsets[before + i] = scanner.offsets[i];
+    return offsets;
   }
 
   private growOffsets(): Int32Array {
