@@ -13,12 +13,12 @@ const MAX_BYTES_PER_KEY = 256;
 /** What `sort` knows of a part, in words: its shard, how many keys it has, their bytes with what follows them, and where they end. */
 const PART_WORDS = 4;
 const LINE_END_BYTES = 2;
-/** `*2`, `$3` and `GET`, with their line ends: what comes before the key of a GET. */
-const GET_HEAD_BYTES = 13;
+/** `*2`, `$3` and `GET`, with their line ends: what comes before the key of a GET; of a SET it is as much. */
+const HEAD_BYTES = 13;
 
 interface Exports {
   readonly memory: WebAssembly.Memory;
-  countGets(to: number, tags: number): number;
+  countCommands(to: number, args: number, tags: number): number;
   sort(
     count: number,
     head: number,
@@ -54,7 +54,7 @@ interface Table {
 let compiled: WebAssembly.Module | null = null;
 
 /**
- * Sorts the keys of one command, or of GETs one behind the other, by the shard of a ring that owns them, in WebAssembly: five times as fast as one key after the other.
+ * Sorts the keys of one command, or of GETs or SETs one behind the other, by the shard of a ring that owns them, in WebAssembly: five times as fast as one key after the other.
  *
  * Not keys with a brace, which may have a hash tag.
  */
@@ -117,15 +117,16 @@ export class KeySorter {
   }
 
   /**
-   * Sorts the keys of the GETs that `bytes[from, to)` consists of, in their order, as `sort` does: how many they are. 0: they are too many, there is something else among
-   * them, or a key that may have a hash tag while there are several shards.
+   * Sorts the keys of the GETs (`args` is 1) or the SETs without options (2) that `bytes[from, to)` consists of, each of which has that many arguments behind its name of less
+   * than 1,000 bytes, in their order, as `sort` does: how many they are. 0: they are too many, there is something else among them, or a key that may have a hash tag while there
+   * are several shards.
    */
-  sortGets(bytes: Buffer, from: number, to: number): number {
+  sortCommands(bytes: Buffer, from: number, to: number, args: 1 | 2): number {
     if (to - from > MAX_TEXT_BYTES) return 0;
     this.#load(bytes, from, to);
-    const count = this.#exports.countGets(to - from, this.#table.points);
+    const count = this.#exports.countCommands(to - from, args, this.#table.points > 0 ? 1 : 0);
     if (count > MAX_KEYS) return 0;
-    if (count > 0) this.#sort(count, GET_HEAD_BYTES, 1);
+    if (count > 0) this.#sort(count, HEAD_BYTES, args);
     return count;
   }
 

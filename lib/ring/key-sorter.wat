@@ -1,4 +1,4 @@
-;; Sorts the keys of a command, or of GETs one behind the other, by the shard that owns them (key-sorter.ts): MurmurHash3_x64_128 with seed 0, as murmur3.ts has it (WebAssembly multiplies 64 bits by
+;; Sorts the keys of a command, or of GETs or SETs one behind the other, by the shard that owns them (key-sorter.ts): MurmurHash3_x64_128 with seed 0, as murmur3.ts has it (WebAssembly multiplies 64 bits by
 ;; 64, JavaScript does not), and the search among the points of a ring, as points.ts has it.
 ;; scripts/write-wasm-modules.ts puts it into key-sorter-wasm.ts.
 (module
@@ -102,66 +102,96 @@
         (br $next)))
     (select (i32.const 0) (local.get $i) (i32.eq (local.get $i) (local.get $count))))
 
-  ;; Whether one of the words from $at to $end, the last of which may reach beyond, has a brace in it.
+  ;; Whether there is a brace from $at to $end.
   (func $hasBrace (param $at i32) (param $end i32) (result i32)
     (local $word i64)
-    (loop $next
-      (local.set $word (i64.xor (i64.load (local.get $at)) (i64.const 0x7b7b7b7b7b7b7b7b)))
-      (if
-        (i64.ne
-          (i64.and
+    (block $done
+      (loop $next
+        (br_if $done (i32.ge_u (local.get $at) (local.get $end)))
+        (local.set $word (i64.xor (i64.load (local.get $at)) (i64.const 0x7b7b7b7b7b7b7b7b)))
+        ;; What lies behind the end is none.
+        (if (i32.lt_u (i32.sub (local.get $end) (local.get $at)) (i32.const 8))
+          (then
+            (local.set $word
+              (i64.or
+                (local.get $word)
+                (i64.shl
+                  (i64.const -1)
+                  (i64.extend_i32_u
+                    (i32.shl (i32.sub (local.get $end) (local.get $at)) (i32.const 3))))))))
+        (if
+          (i64.ne
             (i64.and
-              (i64.sub (local.get $word) (i64.const 0x0101010101010101))
-              (i64.xor (local.get $word) (i64.const -1)))
-            (i64.const 0x8080808080808080))
-          (i64.const 0))
-        (then (return (i32.const 1))))
-      (local.set $at (i32.add (local.get $at) (i32.const 8)))
-      (br_if $next (i32.lt_u (local.get $at) (local.get $end))))
+              (i64.and
+                (i64.sub (local.get $word) (i64.const 0x0101010101010101))
+                (i64.xor (local.get $word) (i64.const -1)))
+              (i64.const 0x8080808080808080))
+            (i64.const 0))
+          (then (return (i32.const 1))))
+        (local.set $at (i32.add (local.get $at) (i32.const 8)))
+        (br $next)))
     (i32.const 0))
 
-  ;; How many GETs the first $to bytes are, one behind the other and whole, `*2`, `$3`, `GET` and the key; 0: there is something else among them, or a key of 1,000
-  ;; bytes or more, or with a brace when $tags is not 0.
-  (func (export "countGets") (param $to i32) (param $tags i32) (result i32)
-    (local $at i32) (local $key i32) (local $digit i32) (local $length i32) (local $digits i32) (local $count i32)
+  ;; Behind the bulk string of fewer than 1,000 bytes at $at, which begin at $text then; 0 when there is none, or it is not whole by $to.
+  (global $text (mut i32) (i32.const 0))
+  (func $bulk (param $at i32) (param $to i32) (result i32)
+    (local $digit i32) (local $digits i32) (local $length i32)
+    (if (i32.ne (i32.load8_u (local.get $at)) (i32.const 0x24)) (then (return (i32.const 0))))
+    (local.set $at (i32.add (local.get $at) (i32.const 1)))
+    (block $read
+      (loop $more
+        (local.set $digit (i32.sub (i32.load8_u (i32.add (local.get $at) (local.get $digits))) (i32.const 48)))
+        (br_if $read (i32.gt_u (local.get $digit) (i32.const 9)))
+        (local.set $length (i32.add (i32.mul (local.get $length) (i32.const 10)) (local.get $digit)))
+        (local.set $digits (i32.add (local.get $digits) (i32.const 1)))
+        (br_if $more (i32.lt_u (local.get $digits) (i32.const 4)))))
+    ;; One digit at least, and three at most; none before others is 0.
+    (if (i32.gt_u (i32.sub (local.get $digits) (i32.const 1)) (i32.const 2)) (then (return (i32.const 0))))
+    (if
+      (i32.and
+        (i32.gt_u (local.get $digits) (i32.const 1))
+        (i32.eq (i32.load8_u (local.get $at)) (i32.const 48)))
+      (then (return (i32.const 0))))
+    (local.set $at (i32.add (local.get $at) (local.get $digits)))
+    (if (i32.ne (i32.load16_u (local.get $at)) (i32.const 0x0a0d)) (then (return (i32.const 0))))
+    (global.set $text (i32.add (local.get $at) (i32.const 2)))
+    (local.set $at (i32.add (i32.add (global.get $text) (local.get $length)) (i32.const 2)))
+    (if (i32.gt_u (local.get $at) (local.get $to)) (then (return (i32.const 0))))
+    (if
+      (i32.ne (i32.load16_u (i32.sub (local.get $at) (i32.const 2))) (i32.const 0x0a0d))
+      (then (return (i32.const 0))))
+    (local.get $at))
+
+  ;; How many commands the first $to bytes are, one behind the other and whole, each of $args short arguments behind its name: GET of one, or SET of two. 0: there is
+  ;; something else among them, or a key with a brace when $tags is not 0.
+  (func (export "countCommands") (param $to i32) (param $args i32) (param $tags i32) (result i32)
+    (local $at i32) (local $end i32) (local $left i32) (local $count i32) (local $head i64) (local $name i32)
+    ;; `*2` and `$3`, or `*3` and `$3`; the name, which may come in small letters, and the end of its line but for the last byte.
+    (local.set $head
+      (select
+        (i64.const 0x0a0d33240a0d322a)
+        (i64.const 0x0a0d33240a0d332a)
+        (i32.eq (local.get $args) (i32.const 1))))
+    (local.set $name
+      (select (i32.const 0x0d544547) (i32.const 0x0d544553) (i32.eq (local.get $args) (i32.const 1))))
     (loop $next
       (if (i32.gt_u (i32.add (local.get $at) (i32.const 19)) (local.get $to)) (then (return (i32.const 0))))
-      (if (i64.ne (i64.load (local.get $at)) (i64.const 0x0a0d33240a0d322a)) (then (return (i32.const 0))))
-      ;; In capitals or not.
+      (if (i64.ne (i64.load (local.get $at)) (local.get $head)) (then (return (i32.const 0))))
       (if
-        (i32.ne
-          (i32.and (i32.load offset=8 (local.get $at)) (i32.const 0xffdfdfdf))
-          (i32.const 0x0d544547))
+        (i32.ne (i32.and (i32.load offset=8 (local.get $at)) (i32.const 0xffdfdfdf)) (local.get $name))
         (then (return (i32.const 0))))
-      (if (i32.ne (i32.load16_u offset=12 (local.get $at)) (i32.const 0x240a)) (then (return (i32.const 0))))
-      (local.set $at (i32.add (local.get $at) (i32.const 14)))
-      (local.set $length (i32.const 0))
-      (local.set $digits (i32.const 0))
-      (block $read
-        (loop $more
-          (local.set $digit
-            (i32.sub (i32.load8_u (i32.add (local.get $at) (local.get $digits))) (i32.const 48)))
-          (br_if $read (i32.gt_u (local.get $digit) (i32.const 9)))
-          (local.set $length (i32.add (i32.mul (local.get $length) (i32.const 10)) (local.get $digit)))
-          (local.set $digits (i32.add (local.get $digits) (i32.const 1)))
-          (br_if $more (i32.lt_u (local.get $digits) (i32.const 4)))))
-      ;; One digit at least, and three at most; none before others is 0.
-      (if (i32.gt_u (i32.sub (local.get $digits) (i32.const 1)) (i32.const 2)) (then (return (i32.const 0))))
-      (if
-        (i32.and
-          (i32.gt_u (local.get $digits) (i32.const 1))
-          (i32.eq (i32.load8_u (local.get $at)) (i32.const 48)))
-        (then (return (i32.const 0))))
-      (local.set $at (i32.add (local.get $at) (local.get $digits)))
-      (if (i32.ne (i32.load16_u (local.get $at)) (i32.const 0x0a0d)) (then (return (i32.const 0))))
-      (local.set $key (i32.add (local.get $at) (i32.const 2)))
-      (local.set $at (i32.add (i32.add (local.get $key) (local.get $length)) (i32.const 2)))
-      (if (i32.gt_u (local.get $at) (local.get $to)) (then (return (i32.const 0))))
-      (if (local.get $tags)
-        (then (if (call $hasBrace (local.get $key) (local.get $at)) (then (return (i32.const 0))))))
-      (if
-        (i32.ne (i32.load16_u (i32.sub (local.get $at) (i32.const 2))) (i32.const 0x0a0d))
-        (then (return (i32.const 0))))
+      (if (i32.ne (i32.load8_u offset=12 (local.get $at)) (i32.const 0x0a)) (then (return (i32.const 0))))
+      (local.set $at (i32.add (local.get $at) (i32.const 13)))
+      (local.set $left (local.get $args))
+      (loop $arg
+        (local.set $end (call $bulk (local.get $at) (local.get $to)))
+        (if (i32.eqz (local.get $end)) (then (return (i32.const 0))))
+        (if (i32.and (local.get $tags) (i32.eq (local.get $left) (local.get $args)))
+          (then
+            (if (call $hasBrace (global.get $text) (i32.sub (local.get $end) (i32.const 2))) (then (return (i32.const 0))))))
+        (local.set $at (local.get $end))
+        (local.set $left (i32.sub (local.get $left) (i32.const 1)))
+        (br_if $arg (local.get $left)))
       (local.set $count (i32.add (local.get $count) (i32.const 1)))
       (br_if $next (i32.lt_u (local.get $at) (local.get $to))))
     (local.get $count))

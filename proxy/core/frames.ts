@@ -52,9 +52,16 @@ export function argumentRange(frame: Buffer, start: number, index: number): { st
 }
 
 const MGET_HEADS: Buffer[] = [];
+const MSET_HEADS: Buffer[] = [];
 
 /** How an MGET of so many keys begins: all of it but the keys. */
 export function mgetHead(keys: number): Buffer {
-  MGET_HEADS[keys] ??= Buffer.from(`*${keys + 1}\r\n$4\r\nMGET\r\n`, 'latin1');
+  MGET_HEADS[keys] ??= Buffer.from(`*${1 + keys}\r\n$4\r\nMGET\r\n`, 'latin1');
   return MGET_HEADS[keys];
+}
+
+/** How an MSET of so many keys begins: all of it but the keys and values. */
+export function msetHead(keys: number): Buffer {
+  MSET_HEADS[keys] ??= Buffer.from(`*${1 + 2 * keys}\r\n$4\r\nMSET\r\n`, 'latin1');
+  return MSET_HEADS[keys];
 }

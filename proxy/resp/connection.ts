@@ -69,9 +69,7 @@ export class RespConnection extends ClientConnection<RequestParser> implements G
   /** Shards written to since the last WAIT, as they were then. */
   written: Set<ShardRoute> | null = null;
 
-  /** Whether its SETs may go together. */
-  readonly joining = new Joining();
-  /** When its GETs are to go in runs. */
+  /** When its commands are to go in runs. */
   readonly runs = new Joining();
   readonly gets = new ClientGets();
 
@@ -306,15 +304,11 @@ export class RespConnection extends ClientConnection<RequestParser> implements G
       return;
     }
     if (this.pending === 0) {
-      const { getRuns } = this.context;
-      if (getRuns.suits(this) && this.mayTake() && getRuns.take(this, nowMs, this.room)) return;
+      const { runs } = this.context;
+      if (runs.suits(this) && this.mayTake() && runs.take(this, nowMs, this.room)) return;
       this.gets.begin(this.#mayJoinGets);
     }
-    let isTaken = parser.bufferedBytes > 0 && this.joining.isDue() && this.#takesSets(nowMs);
-    while (isTaken || (this.mayTake() && parser.next())) {
-      isTaken = false;
-      dispatch(this, parser, nowMs);
-    }
+    while (this.mayTake() && parser.next()) dispatch(this, parser, nowMs);
   }
 
   get #mayJoinGets(): boolean {
@@ -325,12 +319,6 @@ export class RespConnection extends ClientConnection<RequestParser> implements G
   /** Whether what has come behind GETs has to wait until they are answered. */
   endGets(): boolean {
     return this.gets.end(this.head);
-  }
-
-  /** Whether there is a command in the parser, behind SETs that have been taken. */
-  #takesSets(nowMs: number): boolean {
-    const { joinedSets } = this.context;
-    return joinedSets.mayJoin(this) && this.mayTake() && joinedSets.take(this, nowMs, this.room);
   }
 
   /** GETs that the near cache can answer are looked for before anything else is made of a command. */

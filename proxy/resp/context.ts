@@ -11,11 +11,10 @@ import type { RespWatch } from '../watch/resp-watch.ts';
 import type { ProxySettings } from '../watch/settings.ts';
 import type { Group } from '../workers/questions.ts';
 import type { RespConnection } from './connection.ts';
-import type { GetRuns } from './get-runs.ts';
-import type { JoinedSets } from './joined-sets.ts';
 import type { MonitorFeed } from './monitor-feed.ts';
 import type { NearReads } from './near-reads.ts';
 import type { Pause } from './pause.ts';
+import type { Runs } from './runs.ts';
 
 /** What the connections of one listener share. */
 export interface ListenerContext {
@@ -28,8 +27,7 @@ export interface ListenerContext {
   readonly fills: Fills | null;
   /** Answers from the near cache; null: there is none. */
   readonly nearReads: NearReads | null;
-  readonly joinedSets: JoinedSets;
-  readonly getRuns: GetRuns;
+  readonly runs: Runs;
   /** Settings of the nodes that clients have set. */
   readonly nodeSettings: NodeSettings;
   readonly monitors: MonitorFeed;

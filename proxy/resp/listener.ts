@@ -20,11 +20,10 @@ import type { Group } from '../workers/questions.ts';
 import { answerAboutClients } from './client-answers.ts';
 import { type ConnectionLimits, RespConnection } from './connection.ts';
 import type { ListenerContext, ProxyInfo } from './context.ts';
-import { GetRuns } from './get-runs.ts';
-import { JoinedSets } from './joined-sets.ts';
 import { MonitorFeed } from './monitor-feed.ts';
 import { NearReads } from './near-reads.ts';
 import type { Pause } from './pause.ts';
+import { Runs } from './runs.ts';
 
 const SWEEP_MS = 1000;
 const OVER_LIMIT = '-OVERLOADED max number of clients reached (setting proxy.limits.maxConnections)\r\n';
@@ -58,8 +57,7 @@ export class RespListener implements ListenerContext {
   readonly nodeSettings: NodeSettings;
   readonly fills: Fills | null;
   readonly nearReads: NearReads | null;
-  readonly joinedSets: JoinedSets;
-  readonly getRuns: GetRuns;
+  readonly runs: Runs;
   readonly monitors: MonitorFeed;
   readonly access: Access;
   readonly settings: ProxySettings;
@@ -93,8 +91,7 @@ export class RespListener implements ListenerContext {
     this.watch = watch;
     this.commands = commandsOfResp;
     this.nearReads = near === null ? null : new NearReads(near);
-    this.joinedSets = new JoinedSets(router);
-    this.getRuns = new GetRuns(router);
+    this.runs = new Runs(router);
     this.pause = pause;
     this.group = options.group;
     const { clock, random } = router.env;

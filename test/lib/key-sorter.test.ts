@@ -93,73 +93,83 @@ t.test('shards are those of the keys alone, with braces, few and many, values be
   t.same(together(long, 1, 1), oneByOne(long), 'longer than fit');
 });
 
-const getOf = (key: Buffer) =>
-  Buffer.concat([Buffer.from(`*2\r\n$3\r\nGET\r\n$${key.length}\r\n`), key, Buffer.from('\r\n')]);
 const single = Ring.of([{ name: 'only', weight: 1 }]);
+const commandOf = (...words: (string | Buffer)[]) =>
+  Buffer.concat([Buffer.from(`*${words.length}\r\n`), ...words.map((word) => encodedArg(Buffer.from(word)))]);
+const NAMES = { 1: 'GET', 2: 'SET' } as const;
 
 for (const [name, of] of Object.entries({ 'several shards': ring, 'one shard': single })) {
-  t.test(`GETs one behind the other are sorted as their keys are (${name})`, async (t) => {
-    let sorted = 0;
-    const property = fc.property(someKeys, fc.nat(30), (keys, before) => {
-      const text = Buffer.concat(keys.map(getOf));
-      const bytes = Buffer.concat([Buffer.alloc(before, '*'), text, Buffer.from('*2\r\n')]);
-      const { sorter } = of;
-      const found = sorter.sortGets(bytes, before, before + text.length);
-      if (of !== single && keys.some((key) => key.includes('{'))) return found === 0;
-      t.equal(found, keys.length);
-      const shards = keys.map((key) => of.shardOf(key, 0, key.length));
-      const named = [...new Set(shards)];
-      t.equal(sorter.partCount, named.length);
-      sorter.group();
-      for (const [part, shard] of named.entries()) {
-        t.equal(sorter.shardOf(part), shard);
-        const own = keys.filter((_, i) => shards[i] === shard);
-        t.equal(sorter.countOf(part), own.length);
-        const target = Buffer.alloc(sorter.bytesOf(part) + 2, 'x');
-        t.equal(sorter.copy(part, target, 1), target.length - 1);
-        t.same(target, Buffer.concat([Buffer.from('x'), ...own.map(encodedArg), Buffer.from('x')]));
-      }
-      sorted++;
-      return true;
+  for (const args of [1, 2] as const) {
+    t.test(`${NAMES[args]}s one behind the other are sorted as their keys are (${name})`, async (t) => {
+      let sorted = 0;
+      const property = fc.property(someKeys, fc.nat(30), (keys, before) => {
+        const argsOfKey = keys.map((key) => [key, Buffer.from(`{value} of ${key.length}`)].slice(0, args));
+        const text = Buffer.concat(argsOfKey.map((some) => commandOf(NAMES[args], ...some)));
+        const bytes = Buffer.concat([Buffer.alloc(before, '*'), text, Buffer.from('*2\r\n')]);
+        const { sorter } = of;
+        const found = sorter.sortCommands(bytes, before, before + text.length, args);
+        if (of !== single && keys.some((key) => key.includes('{'))) return found === 0;
+        t.equal(found, keys.length);
+        const shards = keys.map((key) => of.shardOf(key, 0, key.length));
+        const named = [...new Set(shards)];
+        t.equal(sorter.partCount, named.length);
+        sorter.group();
+        for (const [part, shard] of named.entries()) {
+          t.equal(sorter.shardOf(part), shard);
+          const own = argsOfKey.filter((_, i) => shards[i] === shard);
+          t.equal(sorter.countOf(part), own.length);
+          const target = Buffer.alloc(sorter.bytesOf(part) + 2, 'x');
+          t.equal(sorter.copy(part, target, 1), target.length - 1);
+          const expected = Buffer.concat(own.flat().map((arg) => encodedArg(arg)));
+          t.same(target, Buffer.concat([Buffer.from('x'), expected, Buffer.from('x')]));
+        }
+        sorted++;
+        return true;
+      });
+      fc.assert(property, { numRuns: 300 });
+      t.ok(sorted > 50, `${sorted} runs`);
     });
-    fc.assert(property, { numRuns: 300 });
-    t.ok(sorted > 50, `${sorted} runs`);
-  });
+  }
 }
 
-t.test('only GETs that have come whole are a run', async (t) => {
+t.test('only GETs, or SETs, that have come whole are a run', async (t) => {
   const { sorter } = ring;
-  const count = (text: string | Buffer) => {
-    const bytes = Buffer.from(text);
-    return sorter.sortGets(bytes, 0, bytes.length);
-  };
-  const whole = '*2\r\n$3\r\nGET\r\n$3\r\nkey\r\n';
-  t.equal(count(whole), 1);
-  t.equal(count(whole.repeat(3)), 3);
-  t.equal(count(whole.replace('GET', 'gEt')), 1, 'in any case');
-  t.equal(count(getOf(Buffer.alloc(0))), 1, 'an empty key');
-  t.equal(count(getOf(Buffer.alloc(999, 'k'))), 1);
-  t.equal(count(getOf(Buffer.alloc(1000, 'k'))), 0, 'a long one');
-  for (let end = 0; end < whole.length; end++) {
-    t.equal(count(whole.slice(0, end)), 0, 'alone in part');
-    t.equal(count(whole + whole.slice(0, end)), end === 0 ? 1 : 0, 'in part behind another');
-  }
-  const others = ['SET', 'GES', 'G\x05T', 'GET\r', 'GE'].map((word) => whole.replace('GET', word));
-  for (let at = 0; at < whole.length; at++) {
-    const byte = whole[at];
-    if (at >= 17 && at < 20) continue;
-    if (!'get'.includes(byte.toLowerCase())) others.push(`${whole.slice(0, at)}!${whole.slice(at + 1)}`);
-  }
-  others.push(whole.replace('$3\r\nkey', '$03\r\nkey'), whole.replace('$3\r\nkey', '$\r\nkey'));
-  others.push(whole.replace('$3\r\nkey', '$4\r\nkey'), whole.replace('$3\r\nkey', '$2\r\nkey'));
-  others.push(
-    whole.replace('$3\r\nkey', '$-1\r\nkey'),
-    'GET key\r\n',
-    '*3\r\n$3\r\nGET\r\n$1\r\na\r\n$1\r\nb\r\n',
-  );
-  for (const other of others) {
-    t.equal(count(other), 0, JSON.stringify(other));
-    t.equal(count(whole + other), 0);
-    t.equal(count(other + whole), 0);
+  for (const args of [1, 2] as const) {
+    const count = (text: string | Buffer) => {
+      const bytes = Buffer.from(text);
+      return sorter.sortCommands(bytes, 0, bytes.length, args);
+    };
+    const name = NAMES[args];
+    const values = ['value'].slice(0, args - 1);
+    const of = (key: Buffer) => commandOf(name, key, ...values);
+    const whole = of(Buffer.from('key')).toString();
+    t.equal(count(whole), 1);
+    t.equal(count(whole.repeat(3)), 3);
+    t.equal(count(whole.replace(name, name[0] + name.slice(1).toLowerCase())), 1, 'in any case');
+    t.equal(count(of(Buffer.alloc(0))), 1, 'an empty key');
+    t.equal(count(of(Buffer.alloc(999, 'k'))), 1);
+    t.equal(count(of(Buffer.alloc(1000, 'k'))), 0, 'a long one');
+    for (let end = 0; end < whole.length; end++) {
+      t.equal(count(whole.slice(0, end)), 0, 'alone in part');
+      t.equal(count(whole + whole.slice(0, end)), end === 0 ? 1 : 0, 'in part behind another');
+    }
+    const others = [NAMES[args === 1 ? 2 : 1], 'GES', 'G\x05T', 'GET\r', 'GE'].map((word) =>
+      whole.replace(name, word),
+    );
+    for (let at = 0; at < whole.length; at++)
+      if (!'getskyvalu'.includes(whole[at].toLowerCase()))
+        others.push(`${whole.slice(0, at)}!${whole.slice(at + 1)}`);
+    for (const length of ['03', '', '4', '2', '-1', '3x'])
+      others.push(whole.replace('$3\r\nkey', `$${length}\r\nkey`));
+    others.push(
+      `${name} key\r\n`,
+      commandOf(name, 'a', 'b', 'EX', '1').toString(),
+      commandOf(name).toString(),
+    );
+    for (const other of others) {
+      t.equal(count(other), 0, JSON.stringify(other));
+      t.equal(count(whole + other), 0);
+      t.equal(count(other + whole), 0);
+    }
   }
 });
