@@ -7,5 +7,5 @@ export { type Logger, type LogMethod, silentLogger } from './logger.ts';
 export { type Random, seededRandom, systemRandom } from './random.ts';
 export type { ReplySink, WideReplySink } from './reply-sink.ts';
 export { SIZE_PATTERN, sizeInBytes } from './size.ts';
-export { slabMemory } from './slab-memory.ts';
+export { dropSlabs, slabMemory } from './slab-memory.ts';
 export { copyWords, MOST_WORD_BYTES, RecentViews, sameWords, viewOf } from './words.ts';

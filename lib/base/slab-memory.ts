@@ -4,9 +4,12 @@ import vm from 'node:vm';
 /** Garbage there may be of slabs before V8 is asked to look for what has died young, and for all of it. */
 const YOUNG_BYTES = 16 << 20;
 const ALL_BYTES = 256 << 20;
+/** As `ALL_BYTES`, of slabs that are known to be garbage. */
+const DROPPED_BYTES = 32 << 20;
 
 let youngBytes = 0;
 let allBytes = 0;
+let droppedBytes = 0;
 
 type Collect = (options: { type: 'minor' | 'major'; execution: 'sync' }) => void;
 let collect: Collect | null = null;
@@ -26,12 +29,19 @@ export function slabMemory(bytes: number): Buffer {
   return Buffer.from(new SharedArrayBuffer(bytes));
 }
 
+/** So many bytes of slabs that had been kept for long are garbage now: the next collection is a whole one if they are many. */
+export function dropSlabs(bytes: number): void {
+  droppedBytes += bytes;
+}
+
 function tidy(): void {
   collect ??= collector();
-  const type = allBytes >= ALL_BYTES ? 'major' : 'minor';
+  const type = allBytes >= ALL_BYTES || droppedBytes >= DROPPED_BYTES ? 'major' : 'minor';
   collect({ type, execution: 'sync' });
   youngBytes = 0;
-  if (type === 'major') allBytes = 0;
+  if (type === 'minor') return;
+  allBytes = 0;
+  droppedBytes = 0;
 }
 
 /** V8's own `gc`, which a context made while the flag is set has. */

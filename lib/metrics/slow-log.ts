@@ -22,8 +22,9 @@ export interface SlowLogEntry {
   readonly name: string;
 }
 
-/** The last commands that took long, newest first. */
+/** The last commands that took long. */
 export class SlowLog {
+  /** Oldest first: to add one at the begin moves all others, and under overload each command is one. */
   readonly #entries: SlowLogEntry[] = [];
   readonly #nextId: () => number;
 
@@ -38,13 +39,13 @@ export class SlowLog {
 
   /** Adds an entry, and forgets the oldest beyond `maxLength`. */
   add(entry: Omit<SlowLogEntry, 'id'>, maxLength: number): void {
-    this.#entries.unshift({ id: this.#nextId(), ...entry });
-    if (this.#entries.length > maxLength) this.#entries.length = maxLength;
+    this.#entries.push({ id: this.#nextId(), ...entry });
+    while (this.#entries.length > maxLength) this.#entries.shift();
   }
 
   /** The newest `count`, newest first. */
   newest(count: number): readonly SlowLogEntry[] {
-    return this.#entries.slice(0, count);
+    return count <= 0 ? [] : this.#entries.slice(-count).reverse();
   }
 
   reset(): void {

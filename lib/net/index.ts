@@ -15,7 +15,7 @@ export { errorCode } from './node-error.ts';
 export { firstNameOf, type Peer, type RefusalReason } from './peer.ts';
 export { Pool, type PoolOptions } from './pool.ts';
 export { claimPort, type PortClaim } from './port-claim.ts';
-export { recycle } from './read-memory.ts';
+export { recycle, recycleBytes } from './read-memory.ts';
 export {
   certificateNameOf,
   createServer,
@@ -23,6 +23,6 @@ export {
   type ListenOptions,
   probePort,
 } from './server.ts';
-export { readBytes, readRanges, writeBytes } from './shared-reads.ts';
+export { readBytes, readRanges, writeBytes, writePieces } from './shared-reads.ts';
 export { type LoadTlsOptions, loadTls, type TlsFiles, type TlsMaterial } from './tls-material.ts';
 export { unsentBytes } from './unsent-bytes.ts';

@@ -1,4 +1,4 @@
-import { slabMemory } from '../base/index.ts';
+import { dropSlabs, slabMemory } from '../base/index.ts';
 
 /** As much as libuv reads at once by itself. */
 const READ_BYTES = 64 * 1024;
@@ -14,10 +14,12 @@ const LENT_BYTES = 208 * 1024;
 const MIN_AWAITED_BYTES = 96 * 1024;
 /** What lies free at its end is read into from this much on. */
 const MIN_ROOM_BYTES = 64 * 1024;
+/** So many sockets of a thread at most hold memory for something long that may come next: 13 MiB. */
+const MAX_EXPECTING = 64;
 /** Kept at most, for each thread: 65 MiB. */
 const MAX_SPARE = 320;
 /** Of what was not needed for so long, half is let go. */
-const TRIM_MS = 500;
+const TRIM_MS = 10_000;
 
 /** What sockets read into by turns, while what comes is short or not kept. */
 const shared = Buffer.allocUnsafeSlow(READ_BYTES);
@@ -42,6 +44,7 @@ const spare: Lent[] = [];
 /** How many of them have not been needed lately. */
 let idle = 0;
 let isTrimming = false;
+let expecting = 0;
 
 /**
  * What came is `memory[start, end)`. Returns how many more bytes are awaited of something long that is kept in the pieces in which it comes, each of which
@@ -51,11 +54,17 @@ export type RangeListener = (memory: Buffer, start: number, end: number) => numb
 
 /**
  * Where one socket reads to. All share one piece of memory, out of which what is kept is copied side by side. While the rest of something long is awaited, and
- * comes in long pieces, the socket reads it into memory of its own instead, and no further, and hands the pieces on as they are.
+ * comes in long pieces, the socket reads it into memory of its own instead, and no further, and hands the pieces on as they are. The first piece of the next is
+ * read there too where `mayExpect` says so, since who has sent one often sends another.
  */
 export class ReadMemory {
   #next: Buffer | null = shared;
   #own: Lent | null = null;
+  /** More is awaited of something that does not fit `LENT_BYTES`. */
+  #isAwaiting = false;
+  #isExpecting = false;
+  /** Whether the listener gives back first pieces, too. */
+  mayExpect = false;
 
   /** For node, after each read: where the next one goes, or null for where the last one went. */
   take(): Buffer | null {
@@ -66,15 +75,28 @@ export class ReadMemory {
 
   /** Gives what has just come, the first `length` bytes of `memory`, to `listener`, which may keep it. */
   deliver(memory: Buffer, length: number, listener: RangeListener): void {
-    const isLong = length >= LONG_BYTES;
     const own = memory === shared ? null : this.#own;
-    const awaited =
-      own !== null && isLong ? handOn(own, length, listener) : copyOut(memory, length, listener);
-    const next = isLong && awaited > 0 ? this.#roomFor(awaited) : null;
+    const isLong = length >= LONG_BYTES;
+    const wasExpecting = this.#stopExpecting();
+    const isKept = own !== null && (wasExpecting ? length >= READ_BYTES : isLong);
+    const awaited = isKept ? handOn(own, length, listener) : copyOut(memory, length, listener);
+    const next = awaited > 0 ? (isLong ? this.#roomFor(awaited) : null) : this.#expect();
+    const isLongest = this.#isAwaiting || wasExpecting || awaited >= LENT_BYTES - READ_BYTES;
+    this.#isAwaiting = awaited > 0 && isLongest;
     if (own !== null && next !== own) leave(own);
     if (next !== null)
-      this.#next = next.memory.subarray(next.used, Math.min(next.used + awaited, LENT_BYTES));
+      this.#next = next.memory.subarray(
+        next.used,
+        awaited === 0 ? LENT_BYTES : Math.min(next.used + awaited, LENT_BYTES),
+      );
     else if (own !== null) this.#next = shared;
+  }
+
+  /** The socket is gone. */
+  close(): void {
+    this.#stopExpecting();
+    if (this.#own?.owner === this && this.#own.isTarget) leave(this.#own);
+    this.#own = null;
   }
 
   /** Memory of its own with room for more behind what lies in it; null: what is awaited is too little for any. */
@@ -84,7 +106,25 @@ export class ReadMemory {
       own.isTarget = true;
       return own;
     }
-    if (awaited < MIN_AWAITED_BYTES) return null;
+    return awaited < MIN_AWAITED_BYTES ? null : this.#fresh();
+  }
+
+  /** Memory for something long that may come next; null: it does not look like it, or too many have some. */
+  #expect(): Lent | null {
+    if (!this.#isAwaiting || !this.mayExpect || expecting >= MAX_EXPECTING) return null;
+    this.#isExpecting = true;
+    expecting++;
+    return this.#fresh();
+  }
+
+  #stopExpecting(): boolean {
+    if (!this.#isExpecting) return false;
+    this.#isExpecting = false;
+    expecting--;
+    return true;
+  }
+
+  #fresh(): Lent {
     const next = blank();
     next.owner = this;
     next.isTarget = true;
@@ -108,13 +148,16 @@ function leave(own: Lent): void {
 
 /** Lets memory be read into again. `pieces`: what a `RangeListener` got and nobody looks at any more, each once and as it came; copies are left alone. */
 export function recycle(pieces: Iterable<Buffer>): void {
-  for (const { buffer, length } of pieces) {
-    const own = lent.get(buffer);
-    if (own === undefined) continue;
-    if (own.owed < length) throw new Error('memory was given back twice');
-    own.owed -= length;
-    if (own.owed === 0 && !own.isTarget) putBack(own);
-  }
+  for (const piece of pieces) recycleBytes(piece, piece.length);
+}
+
+/** As `recycle`, for `length` bytes in the memory that `memory` is a view of. */
+export function recycleBytes(memory: Buffer, length: number): void {
+  const own = lent.get(memory.buffer);
+  if (own === undefined) return;
+  if (own.owed < length) throw new Error('memory was given back twice');
+  own.owed -= length;
+  if (own.owed === 0 && !own.isTarget) putBack(own);
 }
 
 function blank(): Lent {
@@ -141,7 +184,7 @@ function putBack(own: Lent): void {
 }
 
 function trim(): void {
-  spare.splice(0, Math.ceil(idle / 2));
+  dropSlabs(spare.splice(0, Math.ceil(idle / 2)).length * LENT_BYTES);
   idle = spare.length;
   isTrimming = idle > 0;
   if (isTrimming) setTimeout(trim, TRIM_MS).unref();

@@ -1,7 +1,7 @@
 import net from 'node:net';
 import { getSystemErrorName } from 'node:util';
 import { readDirectly } from './direct-reads.ts';
-import { writeDirectly } from './direct-writes.ts';
+import { writeDirectly, writePiecesDirectly } from './direct-writes.ts';
 import { type RangeListener, ReadMemory } from './read-memory.ts';
 import type { WriteWork } from './stream-internals.ts';
 
@@ -81,9 +81,11 @@ export class SharedReadSocket extends net.Socket {
     });
   }
 
-  /** As `deliverTo`, for a listener that keeps what comes. */
-  deliverRangesTo(listener: RangeListener): void {
-    this.deliverTo((memory, length) => this.#memory.deliver(memory, length, listener));
+  /** As `deliverTo`, for a listener that keeps what comes; `expectsMore` as in `readRanges`. */
+  deliverRangesTo(listener: RangeListener, expectsMore: boolean): void {
+    const memory = this.#memory;
+    memory.mayExpect = expectsMore;
+    this.deliverTo((bytes, length) => memory.deliver(bytes, length, listener));
   }
 
   /** As `write`, but bytes that nothing is ahead of go to the system at once, and those it takes are not counted in `bytesWritten`. */
@@ -94,14 +96,37 @@ export class SharedReadSocket extends net.Socket {
     return this.write(bytes);
   }
 
+  /** As `writeBytes`, for all of `pieces` in one go. */
+  writePieces(pieces: Buffer[]): boolean {
+    const begun = writePiecesDirectly(this, pieces);
+    if (begun === null) return true;
+    this.#begun = begun ?? null;
+    return writeCorked(this, pieces);
+  }
+
+  override _writev(
+    chunks: { chunk: unknown; encoding: BufferEncoding }[],
+    callback: (error?: Error | null) => void,
+  ): void {
+    if (!this.#hasBegun(callback)) super._writev!(chunks, callback);
+  }
+
   override _write(chunk: unknown, encoding: BufferEncoding, callback: (error?: Error | null) => void): void {
+    if (!this.#hasBegun(callback)) super._write(chunk, encoding, callback);
+  }
+
+  override _destroy(error: Error | null, callback: (error?: Error | null) => void): void {
+    super._destroy(error, callback);
+    this.#memory.close();
+  }
+
+  /** Whether the system has what the stream is about to write; `callback` hears of its end then. */
+  #hasBegun(callback: (error?: Error | null) => void): boolean {
     const begun = this.#begun;
-    if (begun === null) {
-      super._write(chunk, encoding, callback);
-      return;
-    }
+    if (begun === null) return false;
     this.#begun = null;
     begun.oncomplete = (status) => callback(status < 0 ? writeError(status) : null);
+    return true;
   }
 }
 
@@ -113,6 +138,19 @@ function writeError(status: number): Error {
 /** As `socket.write`, past node's streams where that can be. For any socket. */
 export function writeBytes(socket: net.Socket, bytes: Buffer): boolean {
   return socket instanceof SharedReadSocket ? socket.writeBytes(bytes) : socket.write(bytes);
+}
+
+/** As `writeBytes`, for several pieces in one go, none of them empty. */
+export function writePieces(socket: net.Socket, pieces: Buffer[]): boolean {
+  return socket instanceof SharedReadSocket ? socket.writePieces(pieces) : writeCorked(socket, pieces);
+}
+
+function writeCorked(socket: net.Socket, pieces: readonly Buffer[]): boolean {
+  let flows = true;
+  socket.cork();
+  for (const piece of pieces) flows = socket.write(piece);
+  socket.uncork();
+  return flows;
 }
 
 /**
@@ -127,9 +165,11 @@ export function readBytes(socket: net.Socket, listener: (memory: Buffer, length:
 /**
  * As `readBytes`, and the bytes stay as they are: `listener` may keep views of them. What comes together over several sockets lies side by side in
  * one buffer, so that it can go on in one piece.
+ *
+ * `expectsMore`: after something long another is likely, and `listener` gives back all of its first piece, too.
  */
-export function readRanges(socket: net.Socket, listener: RangeListener): void {
-  if (socket instanceof SharedReadSocket) socket.deliverRangesTo(listener);
+export function readRanges(socket: net.Socket, listener: RangeListener, expectsMore = false): void {
+  if (socket instanceof SharedReadSocket) socket.deliverRangesTo(listener, expectsMore);
   else socket.on('data', (chunk: Buffer) => void listener(chunk, 0, chunk.length));
 }
 

@@ -2,7 +2,7 @@
 export interface WriteWork {
   oncomplete: ((status: number) => void) | null;
   /** Keeps the bytes alive until the system has them. */
-  buffer: Uint8Array | null;
+  buffer: Uint8Array | Uint8Array[] | null;
 }
 
 /** The part of node that its streams of the system are made of. */

@@ -1,7 +1,7 @@
 import { recycle } from '../../lib/net/index.ts';
 import type { Request } from './request.ts';
 
-/** A frame that lacks at least this much is kept in the pieces in which it comes, instead of being copied together. */
+/** A frame that lacks at least this much (a command: or of which as much has come) is kept in the pieces in which it comes, instead of being copied together. */
 export const LARGE_BYTES = 64 * 1024;
 
 const NO_BYTES = Buffer.alloc(0);
@@ -9,7 +9,7 @@ const NO_BYTES = Buffer.alloc(0);
 /** Chunks below this size are copied together: a piece costs memory of its own. */
 const BLOCK_BYTES = 16 * 1024;
 
-/** The pieces of a long frame behind its first, as they come: whole chunks of the socket, uncopied unless they are small. */
+/** The pieces of a long frame behind its head, as they come: whole chunks of the socket, uncopied unless they are small. */
 export class LargeFrame {
   readonly pieces: Buffer[] = [];
   /** Bytes in `pieces`. */
@@ -20,8 +20,11 @@ export class LargeFrame {
   #block: Buffer = NO_BYTES;
   #blockUsed = 0;
 
-  constructor(missingBytes: number) {
+  /** `first`: what has come, but for the head. */
+  constructor(missingBytes: number, first: Buffer = NO_BYTES) {
     this.missing = missingBytes;
+    this.bytes = first.length;
+    if (first.length > 0) this.pieces.push(first);
   }
 
   get isComplete(): boolean {

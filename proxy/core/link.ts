@@ -168,7 +168,7 @@ export class Link implements Flushable {
     return this.#queue;
   }
 
-  /** Appends a request; it leaves at the end of the turn, or once the connection is made. */
+  /** Appends a request; it leaves at the end of the turn (a long one at once), or when the connection is made. */
   enqueue(request: Request, nowMs: number): void {
     request.link = this;
     request.queuedMs = nowMs;
@@ -176,6 +176,12 @@ export class Link implements Flushable {
     if (request.joined === Joined.YES) request.joined = Joined.NO;
     this.#queue.push(request);
     if (this.mustWait) this.#setWaiting(this.#waitingCommands + 1, this.#waitingBytes + request.length);
+    // While it lies in the processor's cache.
+    if (request.rest !== null) this.#writeUnsent();
+    else this.#schedule();
+  }
+
+  #schedule(): void {
     if (this.#isScheduled) return;
     this.#isScheduled = true;
     this.#env.turn.schedule(this);
@@ -212,6 +218,10 @@ export class Link implements Flushable {
 
   flush(): void {
     this.#isScheduled = false;
+    this.#writeUnsent();
+  }
+
+  #writeUnsent(): void {
     const socket = this.#socket;
     if (!this.isReady || socket === null) return;
     const { sentSeq } = this.#queue;
@@ -224,9 +234,7 @@ export class Link implements Flushable {
 
   /** Announces the node's shard epoch, ahead of whatever was not sent yet. */
   announceEpoch(): void {
-    if (this.#isScheduled || this.#announcedEpoch === this.node.epoch) return;
-    this.#isScheduled = true;
-    this.#env.turn.schedule(this);
+    if (this.#announcedEpoch !== this.node.epoch) this.#schedule();
   }
 
   /** Gives up a connection that has not said anything for too long while replies are due. */

@@ -1,6 +1,6 @@
 import type { Socket } from 'node:net';
 import { slabMemory } from '../../lib/base/index.ts';
-import { writeBytes } from '../../lib/net/index.ts';
+import { writeBytes, writePieces } from '../../lib/net/index.ts';
 import type { Request } from './request.ts';
 import { copyRange, LONGEST_VIEW, StartViews } from './slab.ts';
 
@@ -104,8 +104,7 @@ export class Output {
   }
 
   #writePieces(socket: Socket): boolean {
-    socket.cork();
-    let flows = true;
+    const pieces: Buffer[] = [];
     let from = 0;
     let small = 0;
     for (let i = 0; i < this.#count; i++) {
@@ -114,13 +113,12 @@ export class Output {
         small += length;
         continue;
       }
-      if (small > 0) socket.write(this.#copy(from, i, small));
-      flows = socket.write(this.#forget(i).subarray(this.#starts[i], this.#ends[i]));
+      if (small > 0) pieces.push(this.#copy(from, i, small));
+      pieces.push(this.#forget(i).subarray(this.#starts[i], this.#ends[i]));
       from = i + 1;
       small = 0;
     }
-    if (small > 0) flows = socket.write(this.#copy(from, this.#count, small));
-    socket.uncork();
-    return flows;
+    if (small > 0) pieces.push(this.#copy(from, this.#count, small));
+    return writePieces(socket, pieces);
   }
 }

@@ -47,6 +47,8 @@ export interface ClientParts<Parser extends ByteFeed> {
   readonly address: string;
   readonly parser: Parser;
   readonly limits: ClientLimits;
+  /** `LargeFrame`s of its protocol hold all that came of the value. */
+  readonly expectsLong: boolean;
   readonly users: Users;
   readonly router: Router;
   /** Takes note of every command. */
@@ -116,7 +118,8 @@ export abstract class ClientConnection<Parser extends ByteFeed>
   /** Grows with each barrier: an action may set up the next. */
   #barrierId = 0;
 
-  constructor({ socket, address, parser, limits, users, router, commands }: ClientParts<Parser>) {
+  constructor(parts: ClientParts<Parser>) {
+    const { socket, address, parser, limits, expectsLong, users, router, commands } = parts;
     this.socket = socket;
     this.address = address;
     this.parser = parser;
@@ -128,10 +131,11 @@ export abstract class ClientConnection<Parser extends ByteFeed>
     this.user = users.default;
     this.isAuthenticated = !users.requireLogin;
     this.lastActiveMs = this.env.clock.monotonicMs();
-    readRanges(socket, (bytes, start, end) => {
+    const listener = (bytes: Buffer, start: number, end: number) => {
       this.received(bytes, start, end);
       return this.#isEnding ? 0 : (this.#large?.missing ?? 0);
-    });
+    };
+    readRanges(socket, listener, expectsLong);
     socket.on('drain', () => this.#drained());
     socket.on('end', () => this.#ended());
     socket.on('close', () => this.#closed());

@@ -22,7 +22,8 @@ export class MemcachedConnection extends ClientConnection<MemcachedParser> {
   constructor(socket: Socket, address: string, context: MemcachedContext) {
     const { limits, access, router, commands } = context;
     const parser = new MemcachedParser({ ...limits, maxBufferedBytes: limits.maxHeldBytes });
-    super({ socket, address, parser, limits, users: access.users, router, commands });
+    const expectsLong = false;
+    super({ socket, address, parser, limits, expectsLong, users: access.users, router, commands });
     this.context = context;
   }
 

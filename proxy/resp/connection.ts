@@ -5,7 +5,7 @@ import {
   RespProtocolError,
   type RespWriter,
 } from '../../lib/codec/resp/index.ts';
-import { recycle } from '../../lib/net/index.ts';
+import { recycle, recycleBytes } from '../../lib/net/index.ts';
 import type { GuardedClient } from '../access/index.ts';
 import type { BlockedCommand } from '../core/blocked-command.ts';
 import { plainError } from '../core/frames.ts';
@@ -95,7 +95,8 @@ export class RespConnection extends ClientConnection<RequestParser> implements G
   ) {
     const { router, access, commands } = context;
     const parser = new RequestParser(limits);
-    super({ socket, address, parser, limits, users: access.users, router, commands });
+    const expectsLong = true;
+    super({ socket, address, parser, limits, expectsLong, users: access.users, router, commands });
     this.id = id;
     this.localAddress = `${socket.localAddress}:${socket.localPort}`;
     this.#limits = limits;
@@ -367,11 +368,15 @@ export class RespConnection extends ClientConnection<RequestParser> implements G
   protected override beginLarge(): LargeFrame | null {
     const { parser } = this;
     const missing = parser.missingBytes;
-    if (missing < LARGE_BYTES || !parser.peek()) return null;
-    this.#largeRequest = prepareLarge(this, parser);
-    if (this.#largeRequest === null) return null;
+    if (missing === 0 || Math.max(missing, parser.bufferedBytes) < LARGE_BYTES || !parser.peek()) return null;
+    const prepared = prepareLarge(this, parser);
+    if (prepared === null) return null;
+    this.#largeRequest = prepared;
     parser.detach();
-    return new LargeFrame(missing);
+    const { buffer, frameStart, frameEnd } = parser;
+    const { length } = prepared.head;
+    recycleBytes(buffer, length);
+    return new LargeFrame(missing, buffer.subarray(frameStart + length, frameEnd));
   }
 
   protected override endLarge(large: LargeFrame): void {

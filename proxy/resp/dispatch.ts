@@ -23,6 +23,8 @@ import { rateRefusal } from './rates.ts';
 /** No writes, but they may change data, or what others hear of it. */
 const MAY_CHANGE: ReadonlySet<string> = new Set(['exec', 'pfcount', 'publish', 'spublish']);
 
+/** What a slow log shows of an argument, and more. */
+const SHOWN_BYTES = 256;
 const NOAUTH = 'NOAUTH Authentication required.';
 
 /** Does what the command in `args` asks for. Every command gets exactly one reply, in order. */
@@ -122,16 +124,15 @@ function isTaken(connection: RespConnection, args: RequestParser, spec: CommandS
 /** A command of which the last argument has not fully come, but which is known to go to one shard as it is. */
 export interface PreparedLarge {
   readonly commandId: number;
-  readonly bytes: Buffer;
-  readonly start: number;
-  readonly end: number;
+  /** The command up to the last argument, and what a log shows of that. */
+  readonly head: Buffer;
   readonly keyIndex: number;
   readonly keyStart: number;
   readonly keyEnd: number;
   readonly isWrite: boolean;
 }
 
-/** Null when the command (`args` after `peek`) has to be whole before anything can be decided. */
+/** Null when the command (`args` after `peek`) has to be whole before anything can be decided. Its `head` is a copy. */
 export function prepareLarge(connection: RespConnection, args: RequestParser): PreparedLarge | null {
   const spec = lookupCommand(args.buffer, args.start(0), args.end(0));
   const plan = spec === undefined ? undefined : plans[spec.id];
@@ -144,9 +145,11 @@ export function prepareLarge(connection: RespConnection, args: RequestParser): P
   if (connection.context.router.routes.length === 0) return null;
   const { keyIndex, isWrite } = plan;
   const commandId = plan.spec.id;
-  const { buffer: bytes, frameStart: start, frameEnd: end } = args;
-  const keyStart = args.start(keyIndex);
-  return { commandId, bytes, start, end, keyIndex, isWrite, keyStart, keyEnd: args.end(keyIndex) };
+  const { buffer, frameStart, frameEnd } = args;
+  const headEnd = Math.min(frameEnd, args.start(args.count - 1) + SHOWN_BYTES);
+  const head = Buffer.from(buffer.subarray(frameStart, headEnd));
+  const keyStart = args.start(keyIndex) - frameStart;
+  return { commandId, head, keyIndex, isWrite, keyStart, keyEnd: args.end(keyIndex) - frameStart };
 }
 
 /** Sends a prepared command whose rest has come. */
@@ -158,7 +161,7 @@ export function submitLarge(
 ): void {
   const { router } = connection.context;
   const { pieces, bytes: restBytes } = large;
-  const { bytes, start, end, keyIndex, isWrite, keyStart, keyEnd } = prepared;
+  const { head, keyIndex, isWrite, keyStart, keyEnd } = prepared;
   connection.commandId = prepared.commandId;
   if (connection.gets.areMarked && connection.endGets()) {
     connection.barrier((done) => {
@@ -168,8 +171,14 @@ export function submitLarge(
     return;
   }
   const request = acquireRequest();
-  Object.assign(request, { bytes, start, end, keyIndex, isWrite, startedMs: nowMs });
-  Object.assign(request, { rest: pieces, restBytes, ownsRest: true });
+  request.bytes = head;
+  request.end = head.length;
+  request.rest = pieces;
+  request.restBytes = restBytes;
+  request.ownsRest = true;
+  request.keyIndex = keyIndex;
+  request.isWrite = isWrite;
+  request.startedMs = nowMs;
   connection.append(request);
-  router.submit(request, router.routeOf(bytes, keyStart, keyEnd));
+  router.submit(request, router.routeOf(head, keyStart, keyEnd));
 }

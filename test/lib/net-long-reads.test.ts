@@ -123,6 +123,104 @@ t.test('given back as it comes, while more is read into the same memory', async 
   t.ok(Buffer.concat(await kept).equals(Buffer.alloc(16 * MIB, 'kept')));
 });
 
+/** A server to which values of `valueBytes` come one behind the other, and which expects more of them; what came of each client, by its port. */
+async function expecting(t: Test, valueBytes: number) {
+  const heard = new Map<number, Buffer[]>();
+  const server = await createServer(options, (socket) => {
+    const chunks: Buffer[] = [];
+    heard.set(socket.remotePort!, chunks);
+    let left = valueBytes;
+    const listener = (memory: Buffer, start: number, end: number) => {
+      chunks.push(memory.subarray(start, end));
+      left -= end - start;
+      if (left > 0) return left;
+      left = valueBytes;
+      socket.write('done');
+      return 0;
+    };
+    readRanges(socket, listener, true);
+  });
+  t.teardown(() => server.close());
+  const client = async () => {
+    const socket = net.connect(server.port, '127.0.0.1');
+    await once(socket, 'connect');
+    /** What a value comes in. */
+    const send = async (bytes: Buffer): Promise<Buffer[]> => {
+      const chunks = heard.get(socket.localPort!)!;
+      const before = chunks.length;
+      socket.write(bytes);
+      await once(socket, 'data');
+      return chunks.slice(before);
+    };
+    const close = async () => {
+      socket.destroy();
+      await until('the server knows', () => server.connections === 0);
+    };
+    return { send, close };
+  };
+  return { client };
+}
+
+t.test(
+  'where more is expected, each value is as it came, short or long, and nothing is read over',
+  async (t) => {
+    const { client } = await expecting(t, 3 * MIB);
+    const own = await client();
+    const values = Array.from({ length: 12 }, (_, i) => Buffer.alloc(3 * MIB, `value ${i}, `));
+    const heard: Buffer[][] = [];
+    for (const value of values) heard.push(await own.send(value));
+    for (const [i, chunks] of heard.entries())
+      t.ok(Buffer.concat(chunks).equals(values[i]), `value ${i}, all others are held`);
+    recycle(heard.flat());
+    const again = await Promise.all([own.send(values[3]), (await client()).send(values[4])]);
+    t.ok(Buffer.concat(again[0]).equals(values[3]));
+    t.ok(Buffer.concat(again[1]).equals(values[4]));
+  },
+);
+
+t.test('what is short where a long value was expected is copied out', async (t) => {
+  const lengths: number[] = [];
+  const chunks: Buffer[] = [];
+  const server = await createServer(options, (socket) => {
+    let left = 0;
+    const listener = (memory: Buffer, start: number, end: number) => {
+      const chunk = memory.subarray(start, end);
+      chunks.push(chunk);
+      if (left === 0) left = chunk[0] === 0x4c ? MIB : chunk.length;
+      left -= chunk.length;
+      lengths.push(memory.length);
+      if (left === 0) socket.write('done');
+      return left;
+    };
+    readRanges(socket, listener, true);
+  });
+  t.teardown(() => server.close());
+  const socket = net.connect(server.port, '127.0.0.1');
+  const sent = ['L', 'short', 'shorter', 'L', 'L', 'as short as that'].map((text) =>
+    text === 'L' ? Buffer.alloc(MIB, `L${chunks.length}`) : Buffer.from(text),
+  );
+  for (const bytes of sent) {
+    socket.write(bytes);
+    await once(socket, 'data');
+  }
+  t.ok(Buffer.concat(chunks).equals(Buffer.concat(sent)));
+  socket.destroy();
+});
+
+t.test('of many clients that come and go, each leaves the memory in which it expected more', async (t) => {
+  const { client } = await expecting(t, MIB);
+  const memories = new Set<ArrayBufferLike>();
+  for (let i = 0; i < 100; i++) {
+    const own = await client();
+    const chunks = await own.send(Buffer.alloc(MIB, `client ${i}, `));
+    for (const memory of memoriesOf(chunks)) memories.add(memory);
+    recycle(chunks);
+    await own.close();
+  }
+  // The first pieces are copies.
+  t.ok(memories.size <= 100 + 20, `${memories.size} pieces of memory`);
+});
+
 t.test('given back twice is a mistake that is not passed over', async (t) => {
   const { send } = await keeper(t, 8 * MIB);
   const chunks = await send(Buffer.alloc(8 * MIB, 'once'));

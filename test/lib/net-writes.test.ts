@@ -1,7 +1,14 @@
 import net from 'node:net';
 import t, { type Test } from 'tap';
 import { seededRandom, silentLogger } from '../../lib/base/index.ts';
-import { createServer, type ListenOptions, openSocket, readRanges, writeBytes } from '../../lib/net/index.ts';
+import {
+  createServer,
+  type ListenOptions,
+  openSocket,
+  readRanges,
+  writeBytes,
+  writePieces,
+} from '../../lib/net/index.ts';
 import { until } from '../support/until.ts';
 
 const options = (sharedReads: boolean): ListenOptions => ({
@@ -55,6 +62,42 @@ for (const sharedReads of [false, true]) {
       await Promise.all([writing, new Promise((resolve) => far.once('end', resolve))]);
       t.ok(refusals > 1);
       t.ok(Buffer.concat(heard).equals(Buffer.concat([...sent, Buffer.from('the end')])));
+    });
+
+    t.test('so it is of several pieces at once, between single ones', async (t) => {
+      const { near, far } = await pair(t, sharedReads);
+      const all = [...pieces(400)];
+      let refusals = 0;
+      far.pause();
+      const writing = (async () => {
+        for (let i = 0; i < all.length; i += 4) {
+          const flows = i % 3 === 0 ? writeBytes(near, all[i]) : writePieces(near, [all[i]]);
+          const flowsOn = writePieces(near, all.slice(i + 1, i + 4));
+          if (flows && flowsOn) continue;
+          refusals++;
+          if (near.writableLength > 0) await new Promise((resolve) => near.once('drain', resolve));
+          t.equal(near.writableLength, 0);
+        }
+        near.end();
+      })();
+      await until('it is full', () => refusals > 0);
+      const heard: Buffer[] = [];
+      far.on('data', (chunk) => heard.push(chunk));
+      far.resume();
+      await Promise.all([writing, new Promise((resolve) => far.once('end', resolve))]);
+      t.ok(Buffer.concat(heard).equals(Buffer.concat(all)));
+    });
+
+    t.test('pieces to a peer that is gone end the socket', async (t) => {
+      const { near, far, server } = await pair(t, sharedReads);
+      far.pause();
+      const piece = Buffer.alloc(4_000_000);
+      t.notOk(writePieces(near, [piece, piece]));
+      const closed = new Promise((resolve) => near.once('close', resolve));
+      far.resetAndDestroy();
+      await closed;
+      t.equal(server.connections, 0);
+      t.doesNotThrow(() => writePieces(near, [Buffer.from('la'), Buffer.from('te')]));
     });
 
     t.test('memory is free again once nothing waits', async (t) => {

@@ -25,7 +25,7 @@ const valueFor = (id: string, bytes: number): Buffer => Buffer.alloc(bytes, `val
 
 /** From some that are copied to some that take several pieces of memory. */
 function someBytes(random: Random): number {
-  const kib = [1, 60, 64, 130, 208, 272, 1024, 2500][random.int(8)];
+  const kib = [1, 60, 64, 130, 208, 240, 272, 1024, 2500][random.int(9)];
   return kib * KIB - 40 + random.int(80);
 }
 
@@ -128,6 +128,56 @@ for (const [name, setUp] of Object.entries(setups)) {
     t.same((await Promise.all([...churning, ...slow])).flat(), []);
   });
 }
+
+t.test('who stalls in the middle of a value delays nobody, and who goes there stores nothing', async (t) => {
+  const upstreams = [{ name: 's0', leader: node.ready.resp }];
+  const { resp, client } = await proxyWith(t, { upstreams, workers: 1 });
+  const [host, port] = resp.split(':');
+  const first = valueFor('that came before', 1024 * KIB);
+  const value = valueFor('that stalls', 1024 * KIB);
+  /** Has stored a long value, and sent a part of the next. */
+  const stall = async (key: string, bytes: number) => {
+    const socket = net.connect(Number(port), host);
+    socket.write(encodeCommand('SET', key, first));
+    await once(socket, 'data');
+    const frame = encodeCommand('SET', key, value);
+    socket.write(frame.subarray(0, bytes));
+    return { socket, rest: frame.subarray(bytes) };
+  };
+  const parts = [10, 100, 50 * KIB, 200 * KIB, 250 * KIB, 700 * KIB, 1024 * KIB];
+  const stalled = await Promise.all(parts.map((bytes, i) => stall(`stalls ${i}`, bytes)));
+  const leaving = await Promise.all(parts.map((bytes, i) => stall(`leaves ${i}`, bytes)));
+  const others = Array.from({ length: 8 }, (_, i) =>
+    churn(client(), `beside ${i}`, seededRandom(SEED + i), 6),
+  );
+  t.same((await Promise.all(others)).flat(), []);
+  for (const { socket } of leaving) {
+    socket.destroy();
+    await once(socket, 'close');
+  }
+  for (const [i, { socket, rest }] of stalled.entries()) {
+    const reader = client();
+    t.same(await reader.send('GET', `stalls ${i}`), first, 'the value before it is there');
+    socket.write(rest);
+    t.equal(String((await once(socket, 'data'))[0]), '+OK\r\n');
+    t.same(await reader.send('GET', `stalls ${i}`), value);
+    t.same(await reader.send('GET', `leaves ${i}`), first);
+    socket.destroy();
+  }
+});
+
+t.test('the slow log tells how a long value begins', async (t) => {
+  const upstreams = [{ name: 's0', leader: node.ready.resp }];
+  const { client } = await proxyWith(t, { upstreams, workers: 1 });
+  const own = client();
+  // Not 0: then every command is taken whole.
+  await own.send('CONFIG', 'SET', 'slowlog-log-slower-than', '1');
+  for (let i = 0; i < 3; i++) t.equal(await own.send('SET', 'slow', valueFor(`${i}`, 700 * KIB)), 'OK');
+  const [entry] = (await own.send('SLOWLOG', 'GET', '1')) as unknown[][];
+  const [name, key, value] = (entry[3] as unknown[]).map(String);
+  t.same([name, key], ['SET', 'slow']);
+  t.match(value, /^value 2, .*more bytes/);
+});
 
 t.test(`when connections to the node break, too (SEED=${SEED})`, async (t) => {
   const between = await TcpProxy.start(node.ready.resp);
