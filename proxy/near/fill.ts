@@ -1,12 +1,18 @@
-import { encodeCommand } from '../../lib/codec/resp/index.ts';
 import { hasErrorCode } from '../core/frames.ts';
 import type { NamespaceRules } from '../core/namespace-rules.ts';
 import { acquireRequest, type Request, releaseRequest, type Sink } from '../core/request.ts';
+import { Slab } from '../core/slab.ts';
 import type { ShardRoute } from '../core/topology.ts';
 import { readFilled, readPlain } from './fill-reply.ts';
 import type { Found } from './found.ts';
 import type { Form } from './read-form.ts';
 import type { Flight } from './single-flight.ts';
+
+const GET = '*2\r\n$3\r\nGET\r\n';
+const PTTL = '*2\r\n$4\r\nPTTL\r\n';
+const RS_GET = '*3\r\n$6\r\nRS.GET\r\n';
+const TAIL = '$4\r\nTAIL\r\n';
+const slab = new Slab();
 
 /** A client's read that waits for a fill. */
 export interface Waiter {
@@ -29,6 +35,7 @@ export interface FillParts {
  * over a link on which the node tells of changes.
  */
 export class Fill implements Sink, Flight<Waiter> {
+  /** One character a byte. */
   readonly key: string;
   readonly waiters: Waiter[] = [];
   readonly parts: FillParts;
@@ -55,27 +62,28 @@ export class Fill implements Sink, Flight<Waiter> {
 
   /** The requests to be sent, next to each other on one link. */
   requests(nowMs: number): Request[] {
-    const { key, route } = this.parts;
-    const commands =
-      route.engine === 'ringside'
-        ? [['RS.GET', key, 'TAIL']]
-        : [
-            ['GET', key],
-            ['PTTL', key],
-          ];
-    this.#awaited = commands.length;
+    const isNode = this.parts.route.engine === 'ringside';
     this.sentMs = nowMs;
-    return commands.map((parts) => {
-      const request = acquireRequest();
-      request.bytes = encodeCommand(...parts);
-      request.end = request.bytes.length;
-      request.keyIndex = 1;
-      request.protocol = 3;
-      request.startedMs = nowMs;
-      request.route = route;
-      request.sink = this;
-      return request;
-    });
+    this.#awaited = isNode ? 1 : 2;
+    if (isNode) return [this.#request(RS_GET, TAIL, nowMs)];
+    return [this.#request(GET, '', nowMs), this.#request(PTTL, '', nowMs)];
+  }
+
+  /** The command of this encoded name, with what follows the key. */
+  #request(name: string, tail: string, nowMs: number): Request {
+    const { key, route } = this.parts;
+    const text = `${name}$${key.length}\r\n${this.key}\r\n${tail}`;
+    const start = slab.reserve(text.length);
+    const request = acquireRequest();
+    request.bytes = slab.bytes;
+    request.start = start;
+    request.end = start + slab.bytes.latin1Write(text, start);
+    request.keyIndex = 1;
+    request.protocol = 3;
+    request.startedMs = nowMs;
+    request.route = route;
+    request.sink = this;
+    return request;
   }
 
   ready(reply: Request): void {
@@ -104,6 +112,7 @@ export class Fill implements Sink, Flight<Waiter> {
 
   /** Gives the replies back. */
   release(): void {
-    for (const reply of this.#replies.splice(0)) releaseRequest(reply);
+    for (const reply of this.#replies) releaseRequest(reply);
+    this.#replies.length = 0;
   }
 }

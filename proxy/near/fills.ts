@@ -141,7 +141,8 @@ export class Fills {
     this.#parts.figures.add(NearStat.fills, fill.parts.rules.index);
     const { router, onward } = this.#parts;
     for (const request of fill.requests(nowMs)) {
-      if (onward !== null) markRequest(request, onward, onward.bypassed(request.bytes));
+      if (onward !== null)
+        markRequest(request, onward, onward.bypassed(request.bytes.subarray(request.start, request.end)));
       router.submitOver(request, source.link);
     }
   }
