@@ -394,8 +394,8 @@ export class Router implements LinkOwner {
     this.refresh();
     if (isOvertaken(request) || !this.#failures.mayRetry(node, request.times)) return false;
     request.retries = 1;
-    node.figures.retries++;
-    this.#env.stats.add(Stat.writeRetries);
+    node.figures.retries += request.times;
+    this.#env.stats.add(Stat.writeRetries, request.times);
     const retryAtMs = this.#env.clock.monotonicMs() + (stale ? STALE_RETRY_MS : READ_ONLY_RETRY_MS);
     this.#parkUntil(request, retryAtMs, Buffer.from(reply.subarray(start, end)), stale);
     return true;

@@ -56,27 +56,27 @@ export class GetRun extends Run {
     });
   }
 
-  /** Each is answered for itself: with what its part failed with, or with what comes when it is sent as it came if it is MGET that is refused. */
+  /** Each is answered for itself: those of a part that has failed by what comes when they are sent as they came, while there is time. */
   #answerApart(answered: readonly AnsweredPart[], failures: readonly (Buffer | null)[]): void {
     const { connection, count } = this.parts;
     const elements = answered.map((part, i) => {
       const keys = this.counts[i];
       return failures[i] === null ? elementsOf(valuesInOrder(NO_OWNERS, [part], [keys]), keys) : null;
     });
-    const mayAskAgain = failures.map((failure) => failure !== null && isForMget(failure));
-    if (mayAskAgain.includes(true)) this.#missed.giveUp();
+    if (failures.some((failure) => failure !== null && isForMget(failure))) this.#missed.giveUp();
+    const mayAskAgain = this.hasTime;
     const replies: Buffer[] = [];
     const again: number[] = [];
     for (let i = 0; i < count; i++) {
       const owner = this.ownerOf(i);
       const element = elements[owner]?.shift();
       replies.push(element ?? failures[owner]!);
-      if (element === undefined ? mayAskAgain[owner] : isNull(element)) again.push(i);
+      if (element === undefined ? mayAskAgain : isNull(element)) again.push(i);
     }
     this.sendApart(again, (parts) => {
       for (const [n, part] of parts.entries()) {
         const i = again[n];
-        if (mayAskAgain[this.ownerOf(i)] || isFailed(part)) replies[i] = copyOfReply(part.reply);
+        if (failures[this.ownerOf(i)] !== null || isFailed(part)) replies[i] = copyOfReply(part.reply);
       }
       connection.divide(this.command, replies);
     });

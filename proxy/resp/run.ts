@@ -70,6 +70,12 @@ export abstract class Run {
     return this.parts.owners === null ? 0 : this.parts.owners[i];
   }
 
+  /** Whether there is time to send some of them again. */
+  protected get hasTime(): boolean {
+    const { clock, settings } = this.parts.router.env;
+    return clock.monotonicMs() - this.command.startedMs <= settings.operationTimeoutMs / 2;
+  }
+
   /** Sends some of them, by position in ascending order, as they came; `done` gets the replies in this order, and must not keep them. */
   protected sendApart(which: readonly number[], done: (answered: readonly AnsweredPart[]) => void): void {
     const { router, buffer, start, args } = this.parts;

@@ -25,24 +25,23 @@ export class SetRun extends Run {
   /** Each is answered for itself; those that were certainly not executed by what comes when they are sent as they came, while there is time. */
   #answerApart(answered: readonly AnsweredPart[]): void {
     const { connection, count } = this.parts;
-    const mayAskAgain = answered.map((part) => this.#mayAskAgain(part));
+    const { hasTime } = this;
     const replies: Buffer[] = [];
     const again: number[] = [];
     for (let i = 0; i < count; i++) {
       const owner = this.ownerOf(i);
       const hasFailed = isFailed(answered[owner]);
       replies.push(hasFailed ? copyOfReply(answered[owner].reply) : OK);
-      if (hasFailed && mayAskAgain[owner]) again.push(i);
+      if (hasFailed && hasTime && !isUnknown(answered[owner])) again.push(i);
     }
     this.sendApart(again, (parts) => {
       for (const [n, { reply }] of parts.entries()) replies[again[n]] = copyOfReply(reply);
       connection.divide(this.command, replies);
     });
   }
+}
 
-  #mayAskAgain({ reply }: AnsweredPart): boolean {
-    const { clock, settings } = this.parts.router.env;
-    if (hasErrorCode(reply.bytes, reply.start, 'UNKNOWN')) return false;
-    return clock.monotonicMs() - this.command.startedMs <= settings.operationTimeoutMs / 2;
-  }
+/** Whether nobody knows if it was executed. */
+function isUnknown({ reply }: AnsweredPart): boolean {
+  return hasErrorCode(reply.bytes, reply.start, 'UNKNOWN');
 }

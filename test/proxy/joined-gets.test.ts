@@ -235,7 +235,9 @@ for (const [way, getAll] of Object.entries(WAYS)) {
       await getAll(client, keys),
       keys.map(() => error),
     );
-    t.same(node.names, ['MGET']);
+    // Those of a run may belong elsewhere by now.
+    const again = getAll === WAYS['in a run'] ? keys.map(() => 'GET') : [];
+    t.same(node.names, ['MGET', ...again]);
     node.refuse = () => undefined;
     t.same(
       await getAll(client, keys),
@@ -243,6 +245,33 @@ for (const [way, getAll] of Object.entries(WAYS)) {
     );
   });
 }
+
+t.test('a run that fails for a reason of its own is asked for one by one', async (t) => {
+  const [odd, other] = await fakeNodes(t, 2);
+  const keys = keysOf(20);
+  for (const key of keys) for (const node of [odd, other]) node.store.set(key, Buffer.from(`of ${key}`));
+  const under = await proxyWith(t, { upstreams: upstreamsOf([{ leader: odd }, { leader: other }]) });
+  const client = under.client();
+  let hash = '';
+  odd.refuse = ({ name, args }) => {
+    if (name === 'MGET') {
+      hash = String(args[1]);
+      return '-TRYAGAIN Multiple keys request during rehashing of slot\r\n';
+    }
+    return name === 'GET' && String(args[0]) === hash ? `-${WRONG_TYPE}\r\n` : undefined;
+  };
+  const found = await getAll(client, keys);
+  const [together, ...apart] = odd.received.filter(({ name }) => name.endsWith('GET'));
+  t.equal(together.name, 'MGET');
+  t.same(
+    apart.map(({ name, args }) => [name, ...args]),
+    together.args.map((key) => ['GET', key]),
+    'the same, in order',
+  );
+  const expected = keys.map((key) => (key === hash ? WRONG_TYPE : `of ${key}`));
+  t.same(found, expected);
+  t.same(other.names, ['MGET'], 'the other shard is not asked again');
+});
 
 for (const [way, getAll] of Object.entries(WAYS)) {
   t.test(`while many keys are missing they are asked for one by one (${way})`, async (t) => {
