@@ -196,8 +196,8 @@ t.test('memory stays bounded under clients that misbehave', async (t) => {
   t.equal(await resp.text('PING'), 'PONG');
   // What misbehaves may have used up what all of them may hold for a moment.
   await until('others are answered', async () => (await send('GET', '/v1/key/none')).status === 404);
-  // Both listeners' budgets, 64 MB, and room for garbage, of which a busy machine collects less: the clients tried to have 900 MB held.
-  const bound = 2 * limit + (64 + 128) * 1024 * 1024;
+  // Both listeners' budgets, 64 MB, and room for garbage, of which a busy machine collects less (six of these at once: up to 220 MB in all): the clients tried to have 900 MB held.
+  const bound = 2 * limit + 256 * 1024 * 1024;
   await until('it holds no more than it may', async () => {
     await send('GET', '/v1/key/none');
     return resident() - before < bound;
